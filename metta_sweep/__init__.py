@@ -1,0 +1,24 @@
+"""metta_sweep: hyperparameter sweeps for expensive training.
+
+Imports are lazy: ``from metta_sweep import Protein`` loads neither hydra nor wandb, and
+``metta_sweep.report`` in a training script loads the standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metta_sweep.result import finish, report
+
+if TYPE_CHECKING:
+    from metta_sweep.protein import Protein
+
+__all__ = ["Protein", "finish", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Protein":
+        from metta_sweep.protein import Protein
+
+        return Protein
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

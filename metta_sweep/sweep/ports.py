@@ -1,0 +1,145 @@
+"""What the sweep needs from the outside, as Protocols; adapters in ``launch``, ``store`` and ``track`` implement them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from metta_sweep.result import Evaluation, RunPaths, RunResult
+
+Handle = Mapping[str, Any]
+"""What a launcher needs to find a job again: JSON, survives the controller, opaque to the sweep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one run occupies."""
+
+    cpus: int = 1
+    """Processor cores; the run's thread pools are limited to this number."""
+    gpus: float = 0.0
+    """GPUs; a fraction shares one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One attempt at one run, ready to be started."""
+
+    attempt_id: str
+    """Unique name of the attempt, ``NAME.r.K.aN``; submitting it twice starts it once."""
+    command: tuple[str, ...]
+    """Program and arguments; never a shell string."""
+    run_dir: Path
+    """The run's directory; results are left there."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables beside those of the controller."""
+    resources: Resources = Resources()
+    """What the run occupies."""
+    time_limit_s: float | None = None
+    """Seconds after which the launcher ends the whole process tree with reason ``timeout``."""
+
+
+class JobState(enum.StrEnum):
+    """Where a job is. ``UNKNOWN`` is never a failure: ask again."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    EXITED = "exited"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """A launcher's answer about one job."""
+
+    state: JobState
+    code: int | None = None
+    """Exit status, where the job exited by itself."""
+    signal: int | None = None
+    """Number of the signal that ended it."""
+    reason: str = ""
+    """Why the launcher ended it: ``timeout``, ``cancelled``, ``node_lost``, ``preempted``, or empty."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the job is alive any more."""
+        return self.state in (JobState.EXITED, JobState.LOST)
+
+
+class Launcher(Protocol):
+    """Starts runs somewhere. Every method is quick; results lie in the run directory and never pass through here."""
+
+    def capacity(self) -> int:
+        """Return how many jobs may be started or running at once (slots)."""
+
+    def submit(self, spec: JobSpec) -> Handle:
+        """Start the attempt, once however often it is submitted.
+
+        Raises:
+            LaunchError: It could not be started (an infrastructure failure).
+        """
+
+    def poll(self, handles: Sequence[Handle]) -> list[JobStatus]:
+        """Return the status of each handle, in order, without blocking."""
+
+    def cancel(self, handle: Handle, grace_s: float) -> None:
+        """Ask the whole process tree to end (SIGTERM) and end it after ``grace_s`` seconds (SIGKILL); returns at once."""
+
+    def find(self, spec: JobSpec) -> Handle | None:
+        """Return the handle of an attempt that was submitted but not recorded, or None where it never started."""
+
+    def close(self) -> None:
+        """Release what the launcher holds; jobs that still run are left running."""
+
+
+class LaunchError(Exception):
+    """A launcher could not start a job; the run is not to blame."""
+
+
+class Journal(Protocol):
+    """The append-only table of events of one sweep; the truth."""
+
+    def append(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Store events in order and in one transaction; when it returns they survive a power cut."""
+
+    def read(self) -> Iterable[Mapping[str, Any]]:
+        """Yield every stored event in the order written."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+class RunStore(Protocol):
+    """The run directories."""
+
+    def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
+        """Make the run's directory with ``config.yaml`` and ``protein_suggestion.yaml``; what is there already is kept."""
+
+    def paths(self, run_id: str) -> RunPaths:
+        """Return the run's paths, whether or not they exist."""
+
+    def result(self, run_id: str) -> RunResult | None:
+        """Return the run's result or None; raises ResultError for a file that holds none."""
+
+    def evaluations(self, run_id: str) -> list[Evaluation]:
+        """Return the run's evaluations so far."""
+
+    def log_tail(self, run_id: str) -> str:
+        """Return the end of the run's log, at most 16 KiB."""
+
+
+class Clock(Protocol):
+    """Time as the sweep sees it."""
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch: for the record and the display, never for a decision that a clock jump may spoil."""
+
+    def monotonic_s(self) -> float:
+        """Return seconds that only go forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; returns early on a signal."""
