@@ -1,0 +1,41 @@
+"""What Protein proposes and what it expects of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the models expect of a suggestion, in the user's own units; intervals cover 90%."""
+
+    score: float
+    """Median of the metric, raw: as the user's goal sees it."""
+    score_low: float
+    """5% quantile of the metric."""
+    score_high: float
+    """95% quantile of the metric."""
+    cost: float
+    """Median cost, seconds."""
+    cost_low: float
+    """5% quantile of the cost, seconds."""
+    cost_high: float
+    """95% quantile of the cost, seconds."""
+    success: float
+    """Chance that the run gives a score at all, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Proposed parameter values, where they came from and why."""
+
+    params: Mapping[str, Any]
+    """Values by dotted path; an inactive conditional parameter is absent."""
+    origin: str
+    """How the point was found: ``center``, ``sobol``, ``protein``, or the name of a fallback."""
+    reason: str = ""
+    """Why this point, in one sentence for a person."""
+    predicted: Prediction | None = None
+    """What is expected of it; None while there is no model."""
