@@ -63,6 +63,8 @@ class JobStatus:
     """Number of the signal that ended it."""
     reason: str = ""
     """Why the launcher ended it: ``timeout``, ``cancelled``, ``node_lost``, ``preempted``, or empty."""
+    wall_s: float | None = None
+    """Seconds from start to end as the launcher measured them, where it knows."""
 
     @property
     def is_over(self) -> bool:

@@ -1,0 +1,108 @@
+"""Stop rules: when a sweep has had enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from metta_sweep.sweep.state import SweepState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to stop, beside the number of rollouts; None means no such limit."""
+
+    wall_time_s: float | None = None
+    """Seconds that controllers may spend on the sweep, over all its starts."""
+    total_cost_s: float | None = None
+    """Seconds of runs, failed ones included."""
+    deadline_s: float | None = None
+    """Seconds since the epoch after which nothing new is started."""
+    target: float | None = None
+    """Value of the metric at which the search is over."""
+    patience: int | None = None
+    """Rollouts without an improvement after which the search is over."""
+    run_time_s: float | None = None
+    """Seconds after which one attempt at a run is ended."""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Limits:
+        """Return the limits of a mapping with these names; other names are not for the sweep to judge."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if name in known})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReason:
+    """The rule that ends a sweep."""
+
+    rule: str
+    """Name of the rule as the sweep file spells it."""
+    message: str
+    """One line for a person."""
+
+
+def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: float) -> StopReason | None:
+    """Return the rule that forbids a new rollout, or None.
+
+    Args:
+        state: The sweep so far.
+        limits: What was asked.
+        now_s: Seconds since the epoch; only ``deadline`` looks at it.
+        elapsed_s: Seconds that controllers have spent on the sweep.
+    """
+    checks = (
+        _target(state, limits),
+        _rollouts(state),
+        _at_least("wall_time", elapsed_s, limits.wall_time_s),
+        _at_least("total_cost", state.total_cost_s, limits.total_cost_s),
+        _at_least("deadline", now_s, limits.deadline_s),
+        _patience(state, limits),
+    )
+    return next((reason for reason in checks if reason is not None), None)
+
+
+def _rollouts(state: SweepState) -> StopReason | None:
+    if len(state.rollouts) < state.spec.rollout_count:
+        return None
+    return StopReason(rule="rollout_count", message=f"all {state.spec.rollout_count} rollouts are done")
+
+
+def _at_least(rule: str, value: float, limit: float | None) -> StopReason | None:
+    if limit is None or value < limit:
+        return None
+    if rule == "deadline":
+        return StopReason(rule=rule, message="the deadline has passed")
+    return StopReason(rule=rule, message=f"{value:.0f} s of {limit:.0f} s are used up")
+
+
+def _target(state: SweepState, limits: Limits) -> StopReason | None:
+    best = state.incumbent
+    if limits.target is None or best is None or best.metric is None:
+        return None
+    goal = state.spec.goal
+    if goal.score(best.metric) < goal.score(limits.target):
+        return None
+    return StopReason(rule="target", message=f"{state.spec.metric} {best.metric:.4g} reaches the target {limits.target:.4g}")
+
+
+def _patience(state: SweepState, limits: Limits) -> StopReason | None:
+    """Count the rollouts that came after the best one and did not beat it; failed ones count."""
+    if limits.patience is None or state.incumbent is None:
+        return None
+    since = sum(rollout.index > state.incumbent.rollout for rollout in state.decided_rollouts)
+    if since < limits.patience:
+        return None
+    return StopReason(rule="patience", message=f"no improvement in {since} rollouts")
+
+
+def remaining_share(state: SweepState, limits: Limits, elapsed_s: float) -> float:
+    """Return the share of the tightest budget that is left, 0 to 1."""
+    shares = [1 - len(state.rollouts) / max(1, state.spec.rollout_count)]
+    if limits.wall_time_s:
+        shares.append(1 - elapsed_s / limits.wall_time_s)
+    if limits.total_cost_s:
+        shares.append(1 - state.total_cost_s / limits.total_cost_s)
+    return min(1.0, max(0.0, min(share for share in shares if math.isfinite(share))))

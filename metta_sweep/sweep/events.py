@@ -1,0 +1,201 @@
+"""The facts of a sweep, each on disk before its effect is started."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+
+from metta_sweep.sweep.records import Failure, SweepSpec
+from metta_sweep.protein.suggestion import Suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact, with the two times at which it was recorded."""
+
+    KIND: ClassVar[str] = ""
+    at: float = 0.0
+    """Seconds since the epoch; for display, no decision depends on it."""
+    elapsed_s: float = 0.0
+    """Seconds that controllers have spent on the sweep; never goes back, whatever the clock does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepAsked(Event):
+    """A controller took up the sweep with this request: the first creates it, later ones may extend it."""
+
+    KIND = "sweep_asked"
+    spec: SweepSpec
+    """The request."""
+    versions: Mapping[str, str]
+    """Versions of this package, Python and torch, and the git revision where there is one."""
+    host: str = ""
+    """Host of the controller."""
+    pid: int = 0
+    """Process id of the controller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A run that a rollout will do."""
+
+    run_id: str
+    """``NAME.r.K``."""
+    seed: int
+    """Seed of the training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSuggested(Event):
+    """Protein proposed a point; its runs are claimed, whatever becomes of them."""
+
+    KIND = "rollout_suggested"
+    rollout: int
+    """Index of the rollout."""
+    suggestion: Suggestion
+    """The point."""
+    runs: tuple[PlannedRun, ...]
+    """The runs that evaluate it."""
+    max_retries: int
+    """How often each may be retried for reasons that are not the parameters'."""
+    think_s: float = 0.0
+    """Seconds that Protein took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(Event):
+    """An attempt is about to be submitted."""
+
+    KIND = "attempt_started"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSubmitted(Event):
+    """The launcher accepted an attempt."""
+
+    KIND = "attempt_submitted"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt."""
+    handle: Mapping[str, Any]
+    """What finds the job again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """A run left a result."""
+
+    KIND = "run_finished"
+    run_id: str
+    """The run."""
+    attempt: int
+    """The attempt that finished it."""
+    metrics: Mapping[str, float]
+    """Final metrics, raw."""
+    cost_s: float | None
+    """Reported cost in seconds, or None."""
+    steps: int | None
+    """Reported training steps, or None."""
+    wall_s: float
+    """Seconds that the attempt took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(Event):
+    """An attempt ended without a usable result."""
+
+    KIND = "attempt_failed"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt."""
+    failure: Failure
+    """Why."""
+    wall_s: float
+    """Seconds that the attempt took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptInterrupted(Event):
+    """The controller ended an attempt because it was told to stop; the run waits for the next start."""
+
+    KIND = "attempt_interrupted"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt."""
+    wall_s: float
+    """Seconds that the attempt took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepStopped(Event):
+    """A controller let go of the sweep."""
+
+    KIND = "sweep_stopped"
+    rule: str
+    """The stop rule: ``rollout_count``, ``target``, ``interrupted``, ``failed``, …"""
+    message: str
+    """One line for a person."""
+
+
+EVENT_TYPES: Mapping[str, type[Event]] = {
+    kind.KIND: kind
+    for kind in (
+        SweepAsked,
+        RolloutSuggested,
+        AttemptStarted,
+        AttemptSubmitted,
+        RunFinished,
+        AttemptFailed,
+        AttemptInterrupted,
+        SweepStopped,
+    )
+}
+
+
+class UnknownEventError(ValueError):
+    """A stored event is of a kind or form that this version does not know."""
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """Return the event as plain JSON values."""
+    return {"kind": event.KIND, **asdict(event)}
+
+
+def from_json(stored: Mapping[str, Any]) -> Event:
+    """Return the event that :func:`to_json` gave.
+
+    Raises:
+        UnknownEventError: The kind is unknown or fields are missing.
+    """
+    try:
+        kind = EVENT_TYPES[stored["kind"]]
+        decoded = _decode(kind, {key: value for key, value in stored.items() if key != "kind"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
+    assert isinstance(decoded, Event)  # noqa: S101  for the type checker: EVENT_TYPES holds events only
+    return decoded
+
+
+def _decode(wanted: Any, value: Any) -> Any:
+    """Build a value of a dataclass, enum, tuple or plain type from its JSON form."""
+    if get_origin(wanted) in (types.UnionType, Union):
+        options = [option for option in get_args(wanted) if option is not type(None)]
+        return None if value is None else _decode(options[0], value)
+    if get_origin(wanted) is tuple:
+        return tuple(_decode(get_args(wanted)[0], item) for item in value)
+    if is_dataclass(wanted):
+        hints = get_type_hints(wanted)
+        known = {f.name for f in fields(wanted)}
+        return wanted(**{name: _decode(hints[name], item) for name, item in value.items() if name in known})  # type: ignore[operator]
+    if isinstance(wanted, type) and hasattr(wanted, "__members__"):
+        return wanted(value)
+    return value

@@ -1,0 +1,214 @@
+"""Frozen values of the domain: what was asked, rollouts, runs, attempts, failures."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from metta_sweep.goal import Goal
+from metta_sweep.protein.suggestion import Suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSpec:
+    """What was asked for: everything that decides what a sweep does."""
+
+    name: str
+    """The sweep's name, ``run=NAME``."""
+    metric: str
+    """Name of the metric as runs report it."""
+    goal: Goal
+    """Direction of the metric."""
+    rollout_count: int
+    """Total number of rollouts, over all starts of the sweep."""
+    num_samples: int = 1
+    """Runs a rollout, each with its own seed."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """The search space as the sweep file writes it."""
+    constraints: tuple[str, ...] = ()
+    """Expressions that hold for every suggestion."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """The base training config, resolved."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The sweep file's own training overrides, for the summary."""
+    command: tuple[str, ...] = ()
+    """Template of the training command; empty for the bundled trainer."""
+    protein: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of Protein."""
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """Stop rules, see :class:`metta_sweep.sweep.budget.Limits`."""
+    seed: int = 0
+    """Seed of Protein and, with the run's place in the sweep, of every run."""
+    sweep_file: str = ""
+    """Where the request was read from."""
+
+
+class FailureClass(enum.StrEnum):
+    """Why an attempt gave no score."""
+
+    OOM = "oom"
+    DIVERGED = "diverged"
+    INVALID_CONFIG = "invalid_config"
+    TIMEOUT = "timeout"
+    NO_RESULT = "no_result"
+    KILLED = "killed"
+    INFRASTRUCTURE = "infrastructure"
+    CRASH = "crash"
+
+    @property
+    def blames_parameters(self) -> bool:
+        """Whether Protein learns from it that the parameters do not work."""
+        return self in _TAUGHT
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether the run is started again, since its parameters are not to blame."""
+        return self in (FailureClass.KILLED, FailureClass.INFRASTRUCTURE)
+
+
+_TAUGHT = frozenset({FailureClass.OOM, FailureClass.DIVERGED, FailureClass.INVALID_CONFIG, FailureClass.TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A classified failure of one attempt."""
+
+    kind: FailureClass
+    """The class."""
+    message: str
+    """One line for a person."""
+    detail: str = ""
+    """Evidence: the traceback or the end of the log, bounded."""
+
+    @property
+    def signature(self) -> str:
+        """What makes two failures the same one: class and message."""
+        return f"{self.kind}: {self.message}"
+
+
+class AttemptState(enum.StrEnum):
+    """Life of an attempt; see ``state.TRANSITIONS`` for what may follow what."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process of it may exist."""
+        return self in (AttemptState.STARTING, AttemptState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One process (or job) that tries to do a run."""
+
+    number: int
+    """1 for the first attempt."""
+    state: AttemptState
+    """Where it is."""
+    handle: Mapping[str, Any] | None = None
+    """The launcher's handle once it is submitted."""
+    failure: Failure | None = None
+    """Why it failed."""
+    started_s: float = 0.0
+    """Sweep time at which it was started, seconds."""
+    wall_s: float = 0.0
+    """Seconds it took, once it is over."""
+
+
+class RunState(enum.StrEnum):
+    """Where a run is; derived from its attempts, never stored."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in (RunState.FINISHED, RunState.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training of one suggestion with one seed."""
+
+    run_id: str
+    """``NAME.r.K``."""
+    rollout: int
+    """The rollout that it belongs to."""
+    seed: int
+    """Seed of the training."""
+    attempts: tuple[Attempt, ...] = ()
+    """Attempts so far."""
+    metrics: Mapping[str, float] | None = None
+    """Final metrics, raw; None while there is no result."""
+    cost_s: float = 0.0
+    """Cost in seconds: as reported, or the wall time of all attempts."""
+    steps: int | None = None
+    """Training steps, where reported."""
+    max_retries: int = 0
+    """How often a failure that is not the parameters' may be retried."""
+
+    @property
+    def state(self) -> RunState:
+        """Where the run is."""
+        if self.metrics is not None:
+            return RunState.FINISHED
+        if not self.attempts:
+            return RunState.WAITING
+        last = self.attempts[-1]
+        if last.state.is_live:
+            return RunState.RUNNING
+        if last.failure is None or (last.failure.kind.is_retried and self.retries < self.max_retries):
+            return RunState.WAITING
+        return RunState.FAILED
+
+    @property
+    def retries(self) -> int:
+        """How many attempts failed for reasons that are retried, the last one left out."""
+        return sum(a.failure is not None and a.failure.kind.is_retried for a in self.attempts[:-1])
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure that ended the run, or None."""
+        return self.attempts[-1].failure if self.state is RunState.FAILED else None
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of all attempts that are over."""
+        return sum(attempt.wall_s for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One suggestion and the runs that evaluate it."""
+
+    index: int
+    """0 for the first."""
+    suggestion: Suggestion
+    """What is evaluated."""
+    run_ids: tuple[str, ...]
+    """Its runs, in the order of their seeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What Protein learns from a rollout."""
+
+    rollout: int
+    """Where it comes from."""
+    params: Mapping[str, Any]
+    """The suggestion's values."""
+    metric: float | None
+    """Mean of the metric over the runs, raw; None for an infeasible point."""
+    noise: float | None = None
+    """Variance of that mean, where at least two runs tell it; raw units squared."""
+    cost_s: float = 0.0
+    """Mean cost of a run, seconds."""

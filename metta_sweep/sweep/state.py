@@ -1,0 +1,324 @@
+"""The state of a sweep: a pure fold of its events, with nothing stored that can be derived."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import singledispatchmethod
+from statistics import fmean, variance
+
+from metta_sweep.sweep.events import (
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    AttemptSubmitted,
+    Event,
+    RolloutSuggested,
+    RunFinished,
+    SweepAsked,
+    SweepStopped,
+)
+from metta_sweep.sweep.records import (
+    Attempt,
+    AttemptState,
+    Failure,
+    FailureClass,
+    Observation,
+    Rollout,
+    Run,
+    RunState,
+    SweepSpec,
+)
+
+TRANSITIONS: Mapping[AttemptState | None, frozenset[AttemptState]] = {
+    None: frozenset({AttemptState.STARTING}),
+    AttemptState.STARTING: frozenset(
+        {AttemptState.RUNNING, AttemptState.FINISHED, AttemptState.FAILED, AttemptState.INTERRUPTED}
+    ),
+    AttemptState.RUNNING: frozenset({AttemptState.FINISHED, AttemptState.FAILED, AttemptState.INTERRUPTED}),
+    AttemptState.FINISHED: frozenset(),
+    AttemptState.FAILED: frozenset(),
+    AttemptState.INTERRUPTED: frozenset(),
+}
+"""What may follow what in the life of an attempt."""
+
+
+class WrongTransitionError(ValueError):
+    """An event does not fit the state; the journal was written by something else."""
+
+
+class SweepState:
+    """What is known about a sweep. ``apply`` is its only mutator; everything else is read from it.
+
+    Costs: applying an event is O(1) in the number of runs; so are all properties except those that say otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._spec: SweepSpec | None = None
+        self._runs: dict[str, Run] = {}
+        self._rollouts: list[Rollout] = []
+        self._open: dict[int, Rollout] = {}
+        self._decided: list[Rollout] = []
+        self._observations: dict[int, Observation] = {}
+        self._incumbent: Observation | None = None
+        self._crashes: list[Failure] = []
+        self.total_cost_s = 0.0
+        """Seconds of all runs so far, failed ones included."""
+        self.elapsed_s = 0.0
+        """Seconds that controllers had spent on the sweep at the last event."""
+        self.asked: SweepAsked | None = None
+        """The latest request."""
+        self.created: SweepAsked | None = None
+        """The first request."""
+        self.stopped: SweepStopped | None = None
+        """Why the last controller let go; None while one is at work or after it died."""
+
+    @classmethod
+    def fold(cls, events: Iterable[Event]) -> SweepState:
+        """Return the state after all events in order.
+
+        Raises:
+            WrongTransitionError: An event does not fit what came before it.
+        """
+        state = cls()
+        for event in events:
+            state.apply(event)
+        return state
+
+    # ---------------------------------------------------------------- what happened
+
+    def apply(self, event: Event) -> None:
+        """Take one event into account."""
+        self._apply(event)
+        self.elapsed_s = max(self.elapsed_s, event.elapsed_s)
+        if not isinstance(event, SweepStopped):
+            self.stopped = None
+
+    @singledispatchmethod
+    def _apply(self, event: Event) -> None:
+        raise WrongTransitionError(f"no rule for event {event.KIND!r}")
+
+    @_apply.register
+    def _(self, event: SweepAsked) -> None:
+        rescored = self._spec is not None and (self._spec.metric, self._spec.goal) != (event.spec.metric, event.spec.goal)
+        self.asked, self._spec = event, event.spec
+        self.created = self.created or event
+        self._crashes.clear()
+        if rescored:
+            self._rescore()
+
+    @_apply.register
+    def _(self, event: RolloutSuggested) -> None:
+        if event.rollout != len(self._rollouts):
+            raise WrongTransitionError(f"rollout {event.rollout} suggested after {len(self._rollouts)} rollouts")
+        rollout = Rollout(
+            index=event.rollout, suggestion=event.suggestion, run_ids=tuple(run.run_id for run in event.runs)
+        )
+        for planned in event.runs:
+            if planned.run_id in self._runs:
+                raise WrongTransitionError(f"run {planned.run_id} is planned twice")
+            self._runs[planned.run_id] = Run(
+                run_id=planned.run_id, rollout=event.rollout, seed=planned.seed, max_retries=event.max_retries
+            )
+        self._rollouts.append(rollout)
+        self._open[rollout.index] = rollout
+
+    @_apply.register
+    def _(self, event: AttemptStarted) -> None:
+        run = self._run(event.run_id)
+        if event.attempt != len(run.attempts) + 1 or run.state is not RunState.WAITING:
+            raise WrongTransitionError(f"{event.run_id}: attempt {event.attempt} started while the run is {run.state}")
+        attempt = Attempt(number=event.attempt, state=AttemptState.STARTING, started_s=event.elapsed_s)
+        self._runs[run.run_id] = replace(run, attempts=(*run.attempts, attempt))
+
+    @_apply.register
+    def _(self, event: AttemptSubmitted) -> None:
+        self._change(event.run_id, event.attempt, AttemptState.RUNNING, handle=event.handle)
+
+    @_apply.register
+    def _(self, event: AttemptInterrupted) -> None:
+        self._change(event.run_id, event.attempt, AttemptState.INTERRUPTED, wall_s=event.wall_s)
+
+    @_apply.register
+    def _(self, event: AttemptFailed) -> None:
+        run = self._change(
+            event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s
+        )
+        if event.failure.kind in (FailureClass.CRASH, FailureClass.NO_RESULT):
+            self._crashes.append(event.failure)
+        if run.state is RunState.FAILED:
+            self._settle(replace(run, cost_s=run.wall_s))
+
+    @_apply.register
+    def _(self, event: RunFinished) -> None:
+        run = self._change(event.run_id, event.attempt, AttemptState.FINISHED, wall_s=event.wall_s)
+        cost_s = run.wall_s if event.cost_s is None else event.cost_s
+        self._crashes.clear()
+        self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps))
+
+    @_apply.register
+    def _(self, event: SweepStopped) -> None:
+        self.stopped = event
+
+    def _change(
+        self,
+        run_id: str,
+        number: int,
+        to: AttemptState,
+        *,
+        handle: Mapping[str, object] | None = None,
+        failure: Failure | None = None,
+        wall_s: float = 0.0,
+    ) -> Run:
+        """Move the run's last attempt to another state and return the run."""
+        run = self._run(run_id)
+        last = run.attempts[-1] if run.attempts else None
+        if last is None or last.number != number or to not in TRANSITIONS[last.state]:
+            now = f"attempt {last.number} is {last.state}" if last else "there is no attempt"
+            raise WrongTransitionError(f"{run_id}: attempt {number} cannot become {to}: {now}")
+        changed = replace(
+            last, state=to, handle=handle or last.handle, failure=failure or last.failure, wall_s=wall_s or last.wall_s
+        )
+        run = replace(run, attempts=(*run.attempts[:-1], changed))
+        self._runs[run_id] = run
+        return run
+
+    def _run(self, run_id: str) -> Run:
+        try:
+            return self._runs[run_id]
+        except KeyError:
+            raise WrongTransitionError(f"run {run_id} was never planned") from None
+
+    def _settle(self, run: Run) -> None:
+        """Record a run that is over, and its rollout where that is decided by it."""
+        self._runs[run.run_id] = run
+        self.total_cost_s += run.cost_s
+        rollout = self._rollouts[run.rollout]
+        if run.rollout in self._open and self.is_decided(rollout):
+            del self._open[run.rollout]
+            self._decided.append(rollout)
+        if run.rollout not in self._open:
+            self._observe(rollout)
+
+    def _observe(self, rollout: Rollout) -> None:
+        observation = self._observation(rollout)
+        if observation is None:
+            return
+        self._observations[rollout.index] = observation
+        best = self._incumbent
+        if observation.metric is not None and (
+            best is None
+            or best.metric is None
+            or self.spec.goal.score(observation.metric) > self.spec.goal.score(best.metric)
+        ):
+            self._incumbent = observation
+
+    def _rescore(self) -> None:
+        """Derive every observation anew: the metric or the goal has changed."""
+        self._observations.clear()
+        self._incumbent = None
+        for rollout in self._decided:
+            self._observe(rollout)
+
+    # ---------------------------------------------------------------- what is so
+
+    @property
+    def spec(self) -> SweepSpec:
+        """The latest request.
+
+        Raises:
+            WrongTransitionError: Nothing was asked yet.
+        """
+        if self._spec is None:
+            raise WrongTransitionError("the journal does not begin with what was asked")
+        return self._spec
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no event was applied yet."""
+        return self._spec is None
+
+    @property
+    def rollouts(self) -> list[Rollout]:
+        """Every rollout, in order."""
+        return self._rollouts
+
+    @property
+    def decided_rollouts(self) -> list[Rollout]:
+        """Rollouts whose outcome is known, in the order in which it became known."""
+        return self._decided
+
+    @property
+    def open_rollouts(self) -> list[Rollout]:
+        """Rollouts whose outcome is not known yet, in order."""
+        return list(self._open.values())
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """Every run by id, in the order planned."""
+        return self._runs
+
+    def runs_of(self, rollout: Rollout) -> list[Run]:
+        """Return the rollout's runs in order."""
+        return [self._runs[run_id] for run_id in rollout.run_ids]
+
+    @property
+    def live_runs(self) -> list[Run]:
+        """Runs of which a process may exist; O(open rollouts) and the late samples of decided ones."""
+        return [run for run in self._runs_that_matter() if run.state is RunState.RUNNING]
+
+    @property
+    def waiting_runs(self) -> list[Run]:
+        """Runs that are to be started, in order."""
+        return [
+            run for rollout in self._open.values() for run in self.runs_of(rollout) if run.state is RunState.WAITING
+        ]
+
+    def _runs_that_matter(self) -> list[Run]:
+        """Return runs of open rollouts, and of rollouts decided early whose other samples may still run."""
+        recent = [*self._open.values(), *(r for r in self._decided if len(r.run_ids) > 1)]
+        return [run for rollout in recent for run in self.runs_of(rollout)]
+
+    @property
+    def observations(self) -> Mapping[int, Observation]:
+        """What Protein has learned, by rollout."""
+        return self._observations
+
+    @property
+    def incumbent(self) -> Observation | None:
+        """The best observation so far; the earliest among equals."""
+        return self._incumbent
+
+    @property
+    def crash_streak(self) -> list[Failure]:
+        """The same crash, as often as it came in a row at the end."""
+        streak: list[Failure] = []
+        for failure in reversed(self._crashes):
+            if streak and failure.signature != streak[-1].signature:
+                break
+            streak.append(failure)
+        return streak
+
+    def is_decided(self, rollout: Rollout) -> bool:
+        """Whether the rollout's outcome is known: all runs are over, or one failed for good."""
+        runs = self.runs_of(rollout)
+        return any(run.state is RunState.FAILED for run in runs) or all(run.state.is_over for run in runs)
+
+    def failure_of(self, rollout: Rollout) -> Failure | None:
+        """Return the failure that decided the rollout, or None."""
+        return next((run.failure for run in self.runs_of(rollout) if run.failure is not None), None)
+
+    def _observation(self, rollout: Rollout) -> Observation | None:
+        """Return what the rollout teaches: a mean, an infeasible point, or nothing."""
+        runs = self.runs_of(rollout)
+        params, cost_s = rollout.suggestion.params, fmean(run.cost_s for run in runs if run.state.is_over)
+        failure = self.failure_of(rollout)
+        if failure is not None:
+            taught = failure.kind.blames_parameters
+            return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
+        values = [run.metrics.get(self.spec.metric, math.nan) for run in runs if run.metrics is not None]
+        if any(math.isnan(value) for value in values):
+            return None
+        noise = variance(values) / len(values) if len(values) > 1 else None
+        return Observation(rollout=rollout.index, params=params, metric=fmean(values), noise=noise, cost_s=cost_s)
