@@ -72,7 +72,10 @@ def _class_and_message(ending: Ending) -> tuple[FailureClass, str]:
     if ending.result_problem:
         return FailureClass.NO_RESULT, ending.result_problem
     if status.code == 0:
-        return FailureClass.NO_RESULT, "exit 0 without a result: the command must write result.json in its run directory"
+        return (
+            FailureClass.NO_RESULT,
+            "exit 0 without a result: the command must write result.json in its run directory",
+        )
     by_log = _by_log(log)
     if by_log is not None:
         return by_log

@@ -40,9 +40,7 @@ class Stop:
 Action = StartRun | SuggestRollout | Stop
 
 
-def next_actions(
-    state: SweepState, limits: Limits, *, slots: int, now_s: float, elapsed_s: float
-) -> list[Action]:
+def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float, elapsed_s: float) -> list[Action]:
     """Return what can be done at once, most urgent first; an empty list means wait.
 
     Runs that were claimed are started before anything new is suggested: a claim is never given up.

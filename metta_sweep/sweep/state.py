@@ -62,6 +62,7 @@ class SweepState:
         self._decided: list[Rollout] = []
         self._observations: dict[int, Observation] = {}
         self._incumbent: Observation | None = None
+        self._live: dict[str, None] = {}
         self._crashes: list[Failure] = []
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
@@ -101,7 +102,10 @@ class SweepState:
 
     @_apply.register
     def _(self, event: SweepAsked) -> None:
-        rescored = self._spec is not None and (self._spec.metric, self._spec.goal) != (event.spec.metric, event.spec.goal)
+        rescored = self._spec is not None and (self._spec.metric, self._spec.goal) != (
+            event.spec.metric,
+            event.spec.goal,
+        )
         self.asked, self._spec = event, event.spec
         self.created = self.created or event
         self._crashes.clear()
@@ -131,6 +135,7 @@ class SweepState:
             raise WrongTransitionError(f"{event.run_id}: attempt {event.attempt} started while the run is {run.state}")
         attempt = Attempt(number=event.attempt, state=AttemptState.STARTING, started_s=event.elapsed_s)
         self._runs[run.run_id] = replace(run, attempts=(*run.attempts, attempt))
+        self._live[run.run_id] = None
 
     @_apply.register
     def _(self, event: AttemptSubmitted) -> None:
@@ -142,9 +147,7 @@ class SweepState:
 
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
-        run = self._change(
-            event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s
-        )
+        run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
         if event.failure.kind in (FailureClass.CRASH, FailureClass.NO_RESULT):
             self._crashes.append(event.failure)
         if run.state is RunState.FAILED:
@@ -182,6 +185,8 @@ class SweepState:
         )
         run = replace(run, attempts=(*run.attempts[:-1], changed))
         self._runs[run_id] = run
+        if not to.is_live:
+            del self._live[run_id]
         return run
 
     def _run(self, run_id: str) -> Run:
@@ -265,8 +270,8 @@ class SweepState:
 
     @property
     def live_runs(self) -> list[Run]:
-        """Runs of which a process may exist; O(open rollouts) and the late samples of decided ones."""
-        return [run for run in self._runs_that_matter() if run.state is RunState.RUNNING]
+        """Runs of which a process may exist, in the order in which they were started."""
+        return [self._runs[run_id] for run_id in self._live]
 
     @property
     def waiting_runs(self) -> list[Run]:
@@ -274,11 +279,6 @@ class SweepState:
         return [
             run for rollout in self._open.values() for run in self.runs_of(rollout) if run.state is RunState.WAITING
         ]
-
-    def _runs_that_matter(self) -> list[Run]:
-        """Return runs of open rollouts, and of rollouts decided early whose other samples may still run."""
-        recent = [*self._open.values(), *(r for r in self._decided if len(r.run_ids) > 1)]
-        return [run for rollout in recent for run in self.runs_of(rollout)]
 
     @property
     def observations(self) -> Mapping[int, Observation]:
