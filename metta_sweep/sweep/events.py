@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
-from metta_sweep.sweep.records import Failure, SweepSpec
 from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.sweep.records import Failure, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def from_json(stored: Mapping[str, Any]) -> Event:
         decoded = _decode(kind, {key: value for key, value in stored.items() if key != "kind"})
     except (KeyError, TypeError, ValueError) as error:
         raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
-    assert isinstance(decoded, Event)  # noqa: S101  for the type checker: EVENT_TYPES holds events only
+    assert isinstance(decoded, Event)
     return decoded
 
 
