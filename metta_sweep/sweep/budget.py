@@ -85,9 +85,8 @@ def _target(state: SweepState, limits: Limits) -> StopReason | None:
     goal = state.spec.goal
     if goal.score(best.metric) < goal.score(limits.target):
         return None
-    return StopReason(
-        rule="target", message=f"{state.spec.metric} {best.metric:.4g} reaches the target {limits.target:.4g}"
-    )
+    message = f"{state.spec.metric} {best.metric:.4g} reaches the target {limits.target:.4g}"
+    return StopReason(rule="target", message=message)
 
 
 def _patience(state: SweepState, limits: Limits) -> StopReason | None:

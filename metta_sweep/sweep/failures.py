@@ -22,8 +22,8 @@ _OOM = re.compile(
 _DIVERGED = re.compile(r"^diverged:|FloatingPointError", re.MULTILINE)
 _INVALID = re.compile(r"^invalid_config:", re.MULTILINE)
 _INFRASTRUCTURE = re.compile(
-    r"No space left on device|Disk quota exceeded|Stale file handle|uncorrectable ECC error|CUDA-capable device\(s\) is/are busy"
-    r"|device is lost|Read-only file system|NCCL error.*(?:remote|system)",
+    r"No space left on device|Disk quota exceeded|Stale file handle|uncorrectable ECC error"
+    r"|CUDA-capable device\(s\) is/are busy|device is lost|Read-only file system|NCCL error.*(?:remote|system)",
     re.IGNORECASE,
 )
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
@@ -74,7 +74,7 @@ def _class_and_message(ending: Ending) -> tuple[FailureClass, str]:
     if status.code == 0:
         return (
             FailureClass.NO_RESULT,
-            "exit 0 without a result: the command must write result.json in its run directory",
+            "exit 0 without a result: nothing wrote result.json in the run directory",
         )
     by_log = _by_log(log)
     if by_log is not None:

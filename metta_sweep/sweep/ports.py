@@ -1,4 +1,4 @@
-"""What the sweep needs from the outside, as Protocols; adapters in ``launch``, ``store`` and ``track`` implement them."""
+"""What the sweep needs from the outside, as Protocols that ``launch``, ``store`` and ``track`` implement."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Launcher(Protocol):
         """Return the status of each handle, in order, without blocking."""
 
     def cancel(self, handle: Handle, grace_s: float) -> None:
-        """Ask the whole process tree to end (SIGTERM) and end it after ``grace_s`` seconds (SIGKILL); returns at once."""
+        """Ask the whole process tree to end (SIGTERM), end it after ``grace_s`` seconds (SIGKILL); return at once."""
 
     def find(self, spec: JobSpec) -> Handle | None:
         """Return the handle of an attempt that was submitted but not recorded, or None where it never started."""
@@ -119,7 +119,7 @@ class RunStore(Protocol):
     """The run directories."""
 
     def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
-        """Make the run's directory with ``config.yaml`` and ``protein_suggestion.yaml``; what is there already is kept."""
+        """Make the run's directory with its config and suggestion files; what is there already is kept."""
 
     def paths(self, run_id: str) -> RunPaths:
         """Return the run's paths, whether or not they exist."""
@@ -138,7 +138,7 @@ class Clock(Protocol):
     """Time as the sweep sees it."""
 
     def now_s(self) -> float:
-        """Return seconds since the epoch: for the record and the display, never for a decision that a clock jump may spoil."""
+        """Return seconds since the epoch: for the record and ``deadline``, never to measure how long something took."""
 
     def monotonic_s(self) -> float:
         """Return seconds that only go forward."""

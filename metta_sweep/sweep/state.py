@@ -102,10 +102,8 @@ class SweepState:
 
     @_apply.register
     def _(self, event: SweepAsked) -> None:
-        rescored = self._spec is not None and (self._spec.metric, self._spec.goal) != (
-            event.spec.metric,
-            event.spec.goal,
-        )
+        before, now = self._spec, event.spec
+        rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
         self.asked, self._spec = event, event.spec
         self.created = self.created or event
         self._crashes.clear()
