@@ -36,7 +36,7 @@ class JobSpec:
     """The run's directory; results are left there."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables beside those of the controller."""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     """What the run occupies."""
     time_limit_s: float | None = None
     """Seconds after which the launcher ends the whole process tree with reason ``timeout``."""

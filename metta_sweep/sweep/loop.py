@@ -1,0 +1,333 @@
+"""The loop: collect what ended, decide purely, perform. Killed anywhere, the next start goes on from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from metta_sweep.errors import MettaSweepError, RequestError
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.result import ResultError
+from metta_sweep.sweep.budget import Limits
+from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.events import (
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    AttemptSubmitted,
+    PlannedRun,
+    RolloutSuggested,
+    RunFinished,
+    SweepStopped,
+)
+from metta_sweep.sweep.failures import Ending, failure_of
+from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
+from metta_sweep.sweep.ports import Clock, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
+from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
+
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
+"""Limits of the time between two looks at the launcher; it grows with the age of the youngest run."""
+
+RELEASE_MARGIN_S = 2.0
+"""Seconds beside the grace in which a cancelled job must be gone."""
+
+
+class Optimizer(Protocol):
+    """Protein, as the loop sees it."""
+
+    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
+        """Return the next point, with the pending ones in mind."""
+
+    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
+        """Learn a raw metric value, its variance where known, and a cost in seconds."""
+
+    def observe_failure(self, params: Mapping[str, Any]) -> None:
+        """Learn that the parameters do not work."""
+
+
+class InterruptedSweepError(MettaSweepError):
+    """The sweep was told to stop by a signal; its runs were ended and wait for the next start."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(f"interrupted by signal {signal_number}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """How runs are started and ended."""
+
+    resources: Resources = field(default_factory=Resources)
+    """What a run occupies."""
+    max_retries: int = 5
+    """How often a run is retried after a failure that is not its parameters'."""
+    kill_grace_s: float = 5.0
+    """Seconds between SIGTERM and SIGKILL."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of every run."""
+
+
+class SweepLoop:
+    """Performs a sweep's decisions. Owns nothing that the journal does not: it can be killed between any two lines."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        launcher: Launcher,
+        runs: RunStore,
+        optimizer: Optimizer,
+        clock: Clock,
+        settings: LoopSettings,
+        interrupted: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._recorder = recorder
+        self._launcher = launcher
+        self._runs = runs
+        self._optimizer = optimizer
+        self._clock = clock
+        self._settings = settings
+        self._interrupted = interrupted
+        self._limits = Limits.parse(recorder.state.spec.limits)
+        self._taught = 0
+        self._avoid: list[Mapping[str, Any]] = []
+
+    def run(self) -> Stop:
+        """Work until a stop rule ends the sweep, and return it.
+
+        Raises:
+            InterruptedSweepError: A signal asked to stop; nothing of the sweep is alive any more.
+            RequestError: The runs do not report the metric that was asked for.
+        """
+        self._adopt()
+        while True:
+            self._collect()
+            self._heed_signals()
+            self._check_metric()
+            self._teach()
+            actions = self._decide()
+            for action in actions:
+                if isinstance(action, Stop):
+                    return self._stop(action)
+                self._perform(action)
+            if not actions:
+                self._clock.sleep(self._pause_s())
+
+    # ---------------------------------------------------------------- deciding
+
+    def _decide(self) -> list[StartRun | SuggestRollout | Stop]:
+        return next_actions(
+            self._recorder.state,
+            self._limits,
+            slots=self._launcher.capacity(),
+            now_s=self._clock.now_s(),
+            elapsed_s=self._recorder.elapsed_s,
+        )
+
+    def _perform(self, action: StartRun | SuggestRollout) -> None:
+        if isinstance(action, StartRun):
+            self._start(self._recorder.state.runs[action.run_id])
+        else:
+            self._suggest(action.rollout)
+
+    def _stop(self, stop: Stop) -> Stop:
+        before = self._recorder.state.stopped
+        if before is None or before.rule != stop.reason.rule:
+            self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
+        return stop
+
+    def _pause_s(self) -> float:
+        """Return how long to wait: short while a run is young, since short runs must not wait for the loop."""
+        live = self._recorder.state.live_runs
+        ages = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live]
+        return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, 0.02 * min(ages, default=LONGEST_PAUSE_S)))
+
+    # ---------------------------------------------------------------- Protein
+
+    def _teach(self) -> None:
+        """Tell Protein of every rollout that was decided since the last time."""
+        state = self._recorder.state
+        for rollout in state.decided_rollouts[self._taught :]:
+            observation = state.observations.get(rollout.index)
+            if observation is None:
+                self._avoid.append(rollout.suggestion.params)
+            elif observation.metric is None:
+                self._optimizer.observe_failure(observation.params)
+            else:
+                self._optimizer.observe(
+                    observation.params, observation.metric, max(observation.cost_s, 1e-3), observation.noise
+                )
+        self._taught = len(state.decided_rollouts)
+
+    def _suggest(self, index: int) -> None:
+        state = self._recorder.state
+        pending = [rollout.suggestion.params for rollout in state.open_rollouts]
+        began_s = self._clock.monotonic_s()
+        suggestion = self._optimizer.suggest([*pending, *self._avoid])
+        think_s = self._clock.monotonic_s() - began_s
+        first = len(state.runs)
+        runs = tuple(
+            PlannedRun(run_id=f"{state.spec.name}.r.{first + sample}", seed=state.spec.seed + first + sample)
+            for sample in range(state.spec.num_samples)
+        )
+        self._recorder.record(
+            RolloutSuggested(
+                rollout=index,
+                suggestion=suggestion,
+                runs=runs,
+                max_retries=self._settings.max_retries,
+                think_s=round(think_s, 4),
+            )
+        )
+
+    # ---------------------------------------------------------------- runs
+
+    def _start(self, run: Run) -> None:
+        number = len(run.attempts) + 1
+        self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number))
+        self._submit(run, number)
+
+    def _submit(self, run: Run, number: int) -> None:
+        try:
+            handle = self._launcher.submit(self._job(run, number))
+        except LaunchError as error:
+            failure = Failure(kind=FailureClass.INFRASTRUCTURE, message=f"could not be started: {error}")
+            self._recorder.record(AttemptFailed(run_id=run.run_id, attempt=number, failure=failure, wall_s=0.0))
+        else:
+            self._recorder.record(AttemptSubmitted(run_id=run.run_id, attempt=number, handle=handle))
+
+    def _job(self, run: Run, number: int) -> JobSpec:
+        spec, rollout = self._recorder.state.spec, self._recorder.state.rollouts[run.rollout]
+        params = rollout.suggestion.params
+        paths = self._runs.prepare(
+            run.run_id,
+            config=run_config(spec.training, params, run_id=run.run_id, seed=run.seed),
+            suggestion=_suggestion_file(run, rollout.suggestion),
+        )
+        return JobSpec(
+            attempt_id=f"{run.run_id}.a{number}",
+            command=tuple(render_command(spec.command, paths=paths, params=params, seed=run.seed)),
+            run_dir=paths.root,
+            env=self._settings.env,
+            resources=self._settings.resources,
+            time_limit_s=self._limits.run_time_s,
+        )
+
+    def _adopt(self) -> None:
+        """Take over what an earlier controller left: find what it started, start what it only meant to start."""
+        for run in self._recorder.state.live_runs:
+            attempt = run.attempts[-1]
+            if attempt.state is not AttemptState.STARTING:
+                self._recorder.note(f"{run.run_id} was left running by an earlier start: watching it again")
+                continue
+            handle = self._launcher.find(self._job(run, attempt.number))
+            if handle is None:
+                self._submit(run, attempt.number)
+            else:
+                self._recorder.record(AttemptSubmitted(run_id=run.run_id, attempt=attempt.number, handle=handle))
+
+    def _collect(self) -> None:
+        """Record the end of every attempt that is over."""
+        live = self._recorder.state.live_runs
+        for run, status in zip(live, self._launcher.poll(_handles(live)), strict=True):
+            if status.is_over:
+                self._record_ending(run, status)
+
+    def _record_ending(self, run: Run, status: JobStatus, *, released: bool = False) -> None:
+        attempt = run.attempts[-1]
+        wall_s = status.wall_s
+        if wall_s is None:
+            wall_s = self._recorder.elapsed_s - attempt.started_s
+        ending = self._ending(run, status)
+        failure = failure_of(ending, self._recorder.state.spec.metric)
+        if failure is None and ending.result is not None:
+            result = ending.result
+            self._recorder.record(
+                RunFinished(
+                    run_id=run.run_id,
+                    attempt=attempt.number,
+                    metrics=result.metrics,
+                    cost_s=result.cost_s,
+                    steps=result.steps,
+                    wall_s=round(wall_s, 3),
+                )
+            )
+        elif released or failure is None:
+            self._recorder.record(
+                AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=round(wall_s, 3))
+            )
+        else:
+            self._recorder.record(
+                AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=round(wall_s, 3))
+            )
+
+    def _ending(self, run: Run, status: JobStatus) -> Ending:
+        problem, result = "", None
+        try:
+            result = self._runs.result(run.run_id)
+        except ResultError as error:
+            problem = str(error)
+        log_tail = "" if result is not None else self._runs.log_tail(run.run_id)
+        return Ending(status=status, result=result, result_problem=problem, log_tail=log_tail)
+
+    def _check_metric(self) -> None:
+        """Stop where runs do not report the metric; they are kept, and count once the name is mended."""
+        state = self._recorder.state
+        for rollout in state.decided_rollouts[self._taught :]:
+            for run in state.runs_of(rollout):
+                if run.metrics is not None and state.spec.metric not in run.metrics:
+                    self._release()
+                    raise _missing_metric(run, state.spec.metric, run.metrics)
+
+    # ---------------------------------------------------------------- stopping
+
+    def _heed_signals(self) -> None:
+        number = self._interrupted()
+        if number is not None:
+            self._recorder.note("stopping: runs are ended and will be resumed by the same command")
+            self._release()
+            self._recorder.record(SweepStopped(rule="interrupted", message=f"stopped by signal {number}"))
+            raise InterruptedSweepError(number)
+
+    def _release(self) -> None:
+        """End every live run and record it as interrupted, or as finished where its result came first."""
+        grace_s = min(self._settings.kill_grace_s, 3.0)
+        for handle in _handles(self._recorder.state.live_runs):
+            self._launcher.cancel(handle, grace_s)
+        until_s = self._clock.monotonic_s() + grace_s + RELEASE_MARGIN_S
+        while self._recorder.state.live_runs and self._clock.monotonic_s() < until_s:
+            live = self._recorder.state.live_runs
+            for run, status in zip(live, self._launcher.poll(_handles(live)), strict=True):
+                if status.is_over:
+                    self._record_ending(run, status, released=True)
+            self._clock.sleep(0.02)
+
+
+def _handles(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
+    return [run.attempts[-1].handle or {} for run in runs]
+
+
+def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:
+    """Return what ``protein_suggestion.yaml`` shows a person."""
+    predicted = suggestion.predicted
+    shown = {name: getattr(predicted, name) for name in predicted.__slots__} if predicted is not None else None
+    return {
+        "run": run.run_id,
+        "rollout": run.rollout,
+        "seed": run.seed,
+        "origin": suggestion.origin,
+        "reason": suggestion.reason,
+        "predicted": shown,
+        "params": dict(suggestion.params),
+    }
+
+
+def _missing_metric(run: Run, metric: str, metrics: Mapping[str, float]) -> RequestError:
+    there = ", ".join(sorted(metrics)) or "none"
+    return RequestError.of(
+        f"{run.run_id} reported no metric of this name; it reported: {there}",
+        key=f"sweep.metric: {metric}",
+        fix="name one of these under sweep.metric and run the same command again: finished runs are kept",
+    )
