@@ -179,7 +179,7 @@ def from_json(stored: Mapping[str, Any]) -> Event:
     try:
         kind = EVENT_TYPES[stored["kind"]]
         decoded = _decode(kind, {key: value for key, value in stored.items() if key != "kind"})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
     assert isinstance(decoded, Event)
     return decoded

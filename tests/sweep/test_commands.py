@@ -1,0 +1,72 @@
+"""The command of a run: what is filled in arrives as it was meant, and no shell is involved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metta_sweep.errors import RequestError
+from metta_sweep.result import RunPaths
+from metta_sweep.sweep.commands import check_command, hydra_overrides, long_options, render_command, run_config
+
+PATHS = RunPaths(Path("/data/it's a dir"))
+SCALARS = st.one_of(
+    st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.none()
+)
+
+
+@given(st.one_of(SCALARS, st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=20)))
+def test_hydra_reads_back_every_value_that_is_written(value):
+    (written,) = hydra_overrides({"trainer.x": value})
+    read = OverridesParser.create().parse_override(written).value()
+    text = read.text if hasattr(read, "text") else read
+    # Hydra lets "${" through to OmegaConf, which is the one reading that quoting cannot change.
+    assert text == value
+    assert type(text) is type(value)
+
+
+def test_overrides_and_args_become_one_argument_a_parameter():
+    params = {"trainer.lr": 0.001, "name": "a b"}
+    command = render_command(("prog", "{overrides}", "--", "{args}"), paths=PATHS, params=params, seed=3)
+    assert command == ["prog", "trainer.lr=0.001", "name='a b'", "--", "--trainer.lr=0.001", "--name=a b"]
+
+
+def test_blanks_inside_an_argument_are_filled_in():
+    command = render_command(
+        ("prog", "--out={run_dir}/x", "{config}", "--seed={seed}", "{args_json}"), paths=PATHS, params={"a": 1}, seed=3
+    )
+    assert command == ["prog", "--out=/data/it's a dir/x", "/data/it's a dir/config.yaml", "--seed=3", '{"a": 1}']
+
+
+def test_hostile_values_stay_one_argument():
+    value = "x; rm -rf ~ $(touch /tmp/never) `id` --flag"
+    (option,) = long_options({"name": value})
+    assert option == f"--name={value}"
+
+
+def test_an_unknown_placeholder_is_refused_with_those_that_exist():
+    with pytest.raises(RequestError, match=r"unknown placeholder \{rundir\}(.|\n)*\{run_dir\}"):
+        check_command(("prog", "{rundir}"))
+
+
+def test_without_a_command_the_bundled_trainer_gets_the_config():
+    command = render_command((), paths=PATHS, params={"a": 1}, seed=3)
+    assert command[1:] == ["-m", "metta_sweep.train", "config=/data/it's a dir/config.yaml", "run_dir=/data/it's a dir"]
+
+
+def test_the_config_of_a_run_is_the_base_with_the_suggestion_over_it_and_the_base_stays_as_it_was():
+    base = {"trainer": {"lr": 0.1, "gamma": 0.9}, "seed": 0}
+    before = json.dumps(base)
+    config = run_config(base, {"trainer.lr": 0.5, "env.game.size": 3}, run_id="s.r.0", seed=7)
+    assert config == {
+        "trainer": {"lr": 0.5, "gamma": 0.9},
+        "env": {"game": {"size": 3}},
+        "seed": 7,
+        "run": "s.r.0",
+    }
+    assert json.dumps(base) == before

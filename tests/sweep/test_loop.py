@@ -1,0 +1,262 @@
+"""Laws of the loop, against a simulated machine: totals, resumption, failures, signals."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
+from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.loop import InterruptedSweepError
+from metta_sweep.sweep.records import RunState
+from metta_sweep.sweep.state import SweepState
+from tests.sweep.simulation import ControllerKilled, World, exits, killed, random_script, reward, spec
+
+
+def always_one(run_id, attempt, config):
+    return reward(1.0)
+
+
+def test_a_sweep_does_exactly_rollout_count_rollouts():
+    world = World(always_one)
+    assert world.control(spec(rollout_count=5)).reason.rule == "rollout_count"
+    assert world.finished_runs() == [f"s.r.{k}" for k in range(5)]
+    assert len(world.optimizer.observed) == 5
+
+
+def test_the_same_command_again_starts_nothing():
+    world = World(always_one)
+    world.control(spec())
+    before, appended = list(world.machine.started), len(world.journal.events)
+    world.control(spec())
+    assert world.machine.started == before
+    assert len(world.journal.events) == appended
+
+
+def test_a_larger_count_runs_only_the_difference():
+    world = World(always_one)
+    world.control(spec(rollout_count=3))
+    world.control(spec(rollout_count=5))
+    assert world.machine.started == [f"s.r.{k}.a1" for k in range(5)]
+
+
+def test_every_sample_of_a_rollout_has_a_seed_of_its_own_and_their_mean_is_learned_with_its_noise():
+    seeds = {}
+
+    def script(run_id, attempt, config):
+        seeds[run_id] = config["seed"]
+        return reward(float(len(seeds)))
+
+    world = World(script)
+    world.control(spec(rollout_count=2, num_samples=3))
+    assert len(set(seeds.values())) == 6
+    (_, score, _, noise), _ = world.optimizer.observed
+    assert score == pytest.approx(2.0)
+    assert noise == pytest.approx(1.0 / 3)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("after_store", [True, False], ids=["after", "before"])
+def test_a_controller_killed_at_any_append_loses_nothing_and_repeats_nothing(slots, after_store):
+    undisturbed = World(always_one, slots=slots)
+    undisturbed.control(spec(rollout_count=4, num_samples=2))
+    for point in range(1, undisturbed.journal.appends + 1):
+        world = World(always_one, slots=slots)
+        world.journal.kill_at, world.journal.kill_after_store = point, after_store
+        with pytest.raises(ControllerKilled):
+            world.control(spec(rollout_count=4, num_samples=2))
+        world.journal.kill_at = None
+        world.control(spec(rollout_count=4, num_samples=2))
+        assert Counter(world.machine.started) == Counter(f"s.r.{k}.a1" for k in range(8)), point
+        assert sorted(world.finished_runs()) == [f"s.r.{k}" for k in range(8)]
+        assert world.machine.alive == []
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 12), max_size=12), st.integers(1, 4), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_totals_are_exact_whatever_fails_and_however_often_the_controller_dies(seed, kills, slots, samples):
+    asked = spec(rollout_count=6, num_samples=samples)
+    world = World(random_script(seed), slots=slots)
+    for appends in kills:
+        world.journal.kill_at = world.journal.appends + appends
+        try:
+            world.control(asked)
+        except ControllerKilled:
+            continue
+    world.journal.kill_at = None
+    world.control(asked)
+    state = world.recorder.state
+    assert len(state.rollouts) == 6
+    assert state.open_rollouts == []
+    assert len(world.finished_runs()) == len(set(world.finished_runs()))
+    assert max(Counter(world.machine.started).values()) == 1
+    assert world.machine.alive == []
+    assert world.machine.most_alive <= slots
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_replaying_the_journal_gives_the_same_state(seed, slots):
+    world = World(random_script(seed), slots=slots)
+    world.control(spec(rollout_count=5, num_samples=2))
+    live, replayed = world.recorder.state, SweepState.fold(map(from_json, world.journal.events))
+    assert repr(dict(replayed.runs)) == repr(dict(live.runs))
+    assert repr(replayed.observations) == repr(live.observations)
+    assert replayed.incumbent == live.incumbent
+    assert replayed.total_cost_s == live.total_cost_s
+
+
+def test_a_killed_run_is_retried_and_teaches_nothing():
+    world = World(lambda run_id, attempt, config: killed() if attempt < 3 else reward(2.0))
+    world.control(spec(rollout_count=1))
+    assert world.machine.started == ["s.r.0.a1", "s.r.0.a2", "s.r.0.a3"]
+    assert [score for _, score, _, _ in world.optimizer.observed] == [2.0]
+    assert world.optimizer.failed == []
+
+
+def test_retries_are_bounded_and_the_rollout_still_counts():
+    world = World(lambda run_id, attempt, config: killed())
+    world.control(spec(rollout_count=2), max_retries=2)
+    assert len(world.machine.started) == 6
+    assert world.optimizer.observed == world.optimizer.failed == []
+
+
+@pytest.mark.parametrize(
+    "log", ["torch.OutOfMemoryError: CUDA out of memory", "diverged: loss is nan", "invalid_config: trainer.x"]
+)
+def test_a_failure_of_the_parameters_is_learned_and_counts_once(log):
+    world = World(lambda run_id, attempt, config: exits(1, log))
+    world.control(spec(rollout_count=4))
+    assert len(world.machine.started) == 4
+    assert len(world.optimizer.failed) == 4
+    assert world.optimizer.observed == []
+
+
+def test_samples_are_not_spent_on_a_point_that_has_failed():
+    world = World(lambda run_id, attempt, config: exits(1, "MemoryError"))
+    world.control(spec(rollout_count=2, num_samples=5))
+    assert world.machine.started == ["s.r.0.a1", "s.r.5.a1"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_metric_that_is_no_number_is_a_divergence_and_never_a_score(value):
+    world = World(lambda run_id, attempt, config: reward(value))
+    world.control(spec(rollout_count=2))
+    assert world.optimizer.observed == []
+    assert len(world.optimizer.failed) == 2
+    assert world.recorder.state.incumbent is None
+
+
+def test_the_same_crash_three_times_in_a_row_stops_the_sweep():
+    world = World(lambda run_id, attempt, config: exits(1, "Traceback\nKeyError: 'x'"))
+    stop = world.control(spec(rollout_count=20))
+    assert stop.failed
+    assert "KeyError: 'x'" in stop.reason.message
+    assert len(world.machine.started) == 3
+
+
+def test_different_crashes_do_not_stop_the_sweep_and_their_points_are_avoided():
+    world = World(lambda run_id, attempt, config: exits(1, f"KeyError: {run_id}"))
+    assert not world.control(spec(rollout_count=4)).failed
+    assert world.optimizer.pending[-1] == [{"trainer.x": k} for k in range(3)]
+
+
+def test_after_the_cause_is_mended_a_failed_sweep_goes_on():
+    broken = True
+    world = World(lambda run_id, attempt, config: exits(1, "KeyError") if broken else reward(1.0))
+    assert world.control(spec(rollout_count=6)).failed
+    broken = False
+    assert not world.control(spec(rollout_count=7)).failed
+    assert len(world.finished_runs()) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_runs_and_the_next_start_resumes_them(number):
+    world = World(lambda run_id, attempt, config: reward(1.0, seconds=100.0), slots=2)
+    stop_at = world.clock.seconds + 5
+    world.interrupted = lambda: number if world.clock.seconds > stop_at else None
+    with pytest.raises(InterruptedSweepError) as raised:
+        world.control(spec(rollout_count=2))
+    assert raised.value.exit_code == 128 + number
+    assert world.machine.alive == []
+    assert [run.state for run in world.recorder.state.runs.values()] == [RunState.WAITING, RunState.WAITING]
+    world.interrupted = lambda: None
+    world.control(spec(rollout_count=2))
+    assert sorted(world.finished_runs()) == ["s.r.0", "s.r.1"]
+
+
+def test_interruptions_do_not_use_up_the_retries():
+    world = World(lambda run_id, attempt, config: reward(1.0, seconds=100.0))
+    for _ in range(4):
+        stop_at = world.clock.seconds + 5
+        world.interrupted = lambda stop_at=stop_at: signal.SIGINT if world.clock.seconds > stop_at else None
+        with pytest.raises(InterruptedSweepError):
+            world.control(spec(rollout_count=1), max_retries=1)
+    world.interrupted = lambda: None
+    world.control(spec(rollout_count=1), max_retries=1)
+    assert world.finished_runs() == ["s.r.0"]
+
+
+def test_a_metric_that_no_run_reports_is_a_wrong_request_and_the_run_is_kept():
+    world = World(always_one)
+    with pytest.raises(RequestError, match="it reported: reward"):
+        world.control(spec(metric="rewrad"))
+    world.control(spec(metric="reward"))
+    assert world.machine.started == ["s.r.0.a1", "s.r.1.a1", "s.r.2.a1"]
+
+
+@pytest.mark.parametrize(("goal", "best"), [(Goal.MAXIMIZE, 2.0), (Goal.MINIMIZE, 0.0)])
+def test_the_incumbent_follows_the_goal(goal, best):
+    world = World(lambda run_id, attempt, config: reward(float(config["trainer"]["x"])))
+    world.control(spec(goal=goal))
+    assert world.recorder.state.incumbent.metric == best
+
+
+def test_changing_the_goal_rescores_what_is_there():
+    world = World(lambda run_id, attempt, config: reward(float(config["trainer"]["x"])))
+    world.control(spec(goal=Goal.MAXIMIZE))
+    world.control(spec(goal=Goal.MINIMIZE))
+    assert world.recorder.state.incumbent.metric == 0.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        ({"wall_time_s": 4.5}, "wall_time"),
+        ({"total_cost_s": 4.5}, "total_cost"),
+        ({"target": 3.0}, "target"),
+        ({"patience": 2}, "patience"),
+        ({"deadline_s": 1_700_001_004.5}, "deadline"),
+    ],
+)
+def test_each_stop_rule_ends_the_sweep_and_says_so(limits, rule):
+    scores = [1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    world = World(lambda run_id, attempt, config: reward(scores[min(7, config["trainer"]["x"])]))
+    stop = world.control(spec(rollout_count=50, limits=limits))
+    assert stop.reason.rule == rule
+    assert world.journal.events[-1]["rule"] == rule
+    assert 3 <= len(world.machine.started) <= 6
+
+
+def test_slots_are_filled_and_protein_hears_what_is_pending():
+    world = World(always_one, slots=3)
+    world.control(spec(rollout_count=7))
+    assert world.machine.most_alive == 3
+    assert len(world.optimizer.pending[2]) == 2
+
+
+def test_a_clock_that_jumps_changes_no_total_and_no_duration():
+    def script(run_id, attempt, config):
+        world.clock.epoch += 3600 if attempt % 2 else -7200
+        return reward(1.0)
+
+    world = World(script)
+    world.control(spec(rollout_count=4, limits={"wall_time_s": 60}))
+    assert len(world.finished_runs()) == 4
+    assert all(event["elapsed_s"] < 60 for event in world.journal.events)

@@ -1,0 +1,113 @@
+"""The state is a fold that refuses what cannot have happened, and events survive their JSON form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.sweep.events import (
+    EVENT_TYPES,
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    AttemptSubmitted,
+    PlannedRun,
+    RolloutSuggested,
+    RunFinished,
+    SweepAsked,
+    SweepStopped,
+    UnknownEventError,
+    from_json,
+    to_json,
+)
+from metta_sweep.sweep.records import AttemptState, Failure, FailureClass
+from metta_sweep.sweep.state import TRANSITIONS, SweepState, WrongTransitionError
+from tests.sweep.simulation import spec
+
+SUGGESTION = Suggestion(
+    params={"trainer.lr": 0.1, "trainer.kind": "a"},
+    origin="protein",
+    reason="why",
+    predicted=Prediction(score=1, score_low=0, score_high=2, cost=3.0, cost_low=2.0, cost_high=4.0, success=0.9),
+)
+ASKED = SweepAsked(spec=spec(parameters={"trainer.lr": {"min": 0.1}}, command=("a", "b")), versions={"python": "3"})
+SUGGESTED = RolloutSuggested(
+    rollout=0, suggestion=SUGGESTION, runs=(PlannedRun(run_id="s.r.0", seed=1),), max_retries=2
+)
+STARTED = AttemptStarted(run_id="s.r.0", attempt=1)
+SUBMITTED = AttemptSubmitted(run_id="s.r.0", attempt=1, handle={"pid": 7})
+FINISHED = RunFinished(run_id="s.r.0", attempt=1, metrics={"reward": 1.0}, cost_s=None, steps=5, wall_s=2.0)
+FAILED = AttemptFailed(
+    run_id="s.r.0", attempt=1, failure=Failure(kind=FailureClass.OOM, message="m", detail="d"), wall_s=1.0
+)
+INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
+STOPPED = SweepStopped(rule="target", message="reached")
+SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, STOPPED)
+
+
+def test_there_is_a_sample_of_every_event():
+    assert {event.KIND for event in SAMPLES} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda event: event.KIND)
+def test_an_event_survives_its_json_form(event):
+    assert from_json(json.loads(json.dumps(to_json(event)))) == event
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"kind": "nonsense"}, {"kind": "run_finished"}, {"kind": "attempt_failed", "failure": 3}]
+)
+def test_what_is_no_event_is_refused(stored):
+    with pytest.raises(UnknownEventError):
+        from_json(stored)
+
+
+def test_a_field_of_a_later_version_is_ignored():
+    assert from_json({**to_json(STARTED), "later": 1}) == STARTED
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (STARTED,),
+        (ASKED, STARTED),
+        (ASKED, SUGGESTED, SUGGESTED),
+        (ASKED, SUGGESTED, SUBMITTED),
+        (ASKED, SUGGESTED, STARTED, STARTED),
+        (ASKED, SUGGESTED, STARTED, SUBMITTED, SUBMITTED),
+        (ASKED, SUGGESTED, STARTED, FINISHED, FINISHED),
+        (ASKED, SUGGESTED, STARTED, FINISHED, FAILED),
+        (ASKED, SUGGESTED, STARTED, FAILED, AttemptStarted(run_id="s.r.0", attempt=2)),
+    ],
+    ids=lambda events: "-".join(event.KIND for event in events),
+)
+def test_what_cannot_have_happened_is_refused(events):
+    with pytest.raises(WrongTransitionError):
+        SweepState.fold(events)
+
+
+def test_every_state_has_its_transitions_and_ends_are_final():
+    assert set(TRANSITIONS) == {None, *AttemptState}
+    for state in AttemptState:
+        assert bool(TRANSITIONS[state]) == state.is_live
+
+
+def test_without_a_reported_cost_the_wall_time_stands_in():
+    state = SweepState.fold((ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED))
+    assert state.runs["s.r.0"].cost_s == 2.0
+    assert state.total_cost_s == 2.0
+
+
+def test_a_failed_run_costs_what_its_attempts_took():
+    assert SweepState.fold((ASKED, SUGGESTED, STARTED, FAILED)).total_cost_s == 1.0
+
+
+@given(st.lists(st.floats(0, 100), max_size=6))
+def test_elapsed_time_never_goes_back(times):
+    events = [SweepStopped(rule="r", message="m", elapsed_s=t) for t in times]
+    state = SweepState.fold((ASKED, *events))
+    assert state.elapsed_s == max([0.0, *times])
