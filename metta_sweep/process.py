@@ -1,0 +1,63 @@
+"""The controller as a process: its clock, and the signals that ask it to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a sweep in order: its runs are stopped and wait for the next start."""
+
+
+class StopSignals:
+    """Remembers the first stop signal while it is entered; a second one takes its usual, immediate effect."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        """Number of the signal, or None."""
+        self._wake = threading.Event()
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopSignals:
+        for number in STOP_SIGNALS:
+            self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned fits it
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.received = number
+        self._wake.set()
+        for again in STOP_SIGNALS:
+            signal.signal(again, signal.SIG_DFL)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until a signal comes."""
+        self._wake.wait(seconds)
+        # After the first signal the loop still polls while runs end: it must not spin.
+        if self.received is not None:
+            time.sleep(min(seconds, 0.02))
+
+
+class SystemClock:
+    """The machine's clocks; sleeping ends when a stop signal comes."""
+
+    def __init__(self, signals: StopSignals) -> None:
+        self._signals = signals
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        """Return seconds that only go forward."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most so long."""
+        self._signals.wait(seconds)

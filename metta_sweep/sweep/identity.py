@@ -1,0 +1,62 @@
+"""When two requests are the same search, so that one may continue the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.sweep.records import SweepSpec
+
+FREE_TO_CHANGE = frozenset({"device", "seed", "trainer.num_workers"})
+"""Training keys that say how a run is done, not what it does."""
+
+
+def check_continues(before: SweepSpec, now: SweepSpec) -> None:
+    """Refuse to continue a sweep with another search: its results would not compare.
+
+    What may change is how long to search (``rollout_count``, ``num_samples``, ``limits``), how to judge (``metric``,
+    ``goal``: results are judged again) and how runs are started.
+
+    Raises:
+        RequestError: It lists every difference.
+    """
+    differences = list(_differences(_identity(before), _identity(now)))
+    if differences:
+        raise RequestError(
+            *(
+                Problem(key=path, message=f"sweep {now.name!r} was started with {old!r}, got {new!r}")
+                for path, old, new in differences[:8]
+            ),
+            Problem(
+                message=f"this is another search than the one that run={now.name} holds",
+                fix="choose another run= name, or ask for what it was started with",
+            ),
+        )
+
+
+def _identity(spec: SweepSpec) -> dict[str, Any]:
+    """Return by path what decides whether results compare."""
+    training = dict(_leaves(spec.training))
+    return {
+        **{path: value for path, value in training.items() if path not in FREE_TO_CHANGE},
+        **{f"sweep.parameters.{path}": value for path, value in _leaves(spec.parameters)},
+        "sweep.constraints": list(spec.constraints),
+        "sweep.command": list(spec.command),
+    }
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for path in dict.fromkeys([*before, *now]):
+        old, new = before.get(path, "nothing"), now.get(path, "nothing")
+        if old != new:
+            yield path, old, new
