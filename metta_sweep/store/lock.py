@@ -1,0 +1,119 @@
+"""One controller a sweep: a lock that names its holder and dies with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.store.files import is_locked, read_json, take_lock
+from metta_sweep.store.paths import SweepPaths
+
+_PATIENCE_S = 0.4
+"""Longer than a reader's look at the lock, and than the moment between taking it and writing one's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that controls a sweep."""
+
+    host: str
+    """Its machine."""
+    pid: int
+    """Its process id there; 0 where the lock does not say."""
+    since_s: float
+    """When it took the lock, seconds since the epoch; for display."""
+
+    @classmethod
+    def of_this_process(cls) -> Holder:
+        """Return this process, now."""
+        return cls(host=socket.gethostname(), pid=os.getpid(), since_s=time.time())
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any] | None) -> Holder:
+        """Return what a lock file says; what it does not say is shown as unknown."""
+        content = content or {}
+        try:
+            return cls(host=str(content["host"]), pid=int(content["pid"]), since_s=float(content["since_s"]))
+        except (KeyError, TypeError, ValueError):
+            return cls(host="unknown", pid=0, since_s=0.0)
+
+    def __str__(self) -> str:
+        since = datetime.fromtimestamp(self.since_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return f"host {self.host}, pid {self.pid}, since {since}"
+
+
+class SweepLock:
+    """Exclusive control of one sweep, from :meth:`acquire` to :meth:`release` or the end of the process.
+
+    The lock is the kernel's (``flock``): it is gone when its holder is, ``kill -9`` included. It is closed on exec, so
+    that the processes a controller starts do not keep it.
+    """
+
+    def __init__(self, paths: SweepPaths, descriptor: int) -> None:
+        self._paths = paths
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def acquire(cls, paths: SweepPaths) -> SweepLock:
+        """Take the sweep.
+
+        Raises:
+            RequestError: Another process holds it; the message says which.
+
+        Side effects:
+            The sweep's folder is made where it is missing; the lock file says who holds it.
+        """
+        paths.root.mkdir(parents=True, exist_ok=True)
+        descriptor = take_lock(paths.lock, patience_s=_PATIENCE_S)
+        if descriptor is None:
+            raise _held(paths, Holder.parse(read_json(paths.lock)))
+        text = json.dumps(asdict(Holder.of_this_process())) + "\n"
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+        return cls(paths, descriptor)
+
+    def release(self) -> None:
+        """Let go of the sweep; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def holder(paths: SweepPaths) -> Holder | None:
+    """Return who controls the sweep at this moment, or None where nobody does."""
+    return Holder.parse(read_json(paths.lock)) if _is_held(paths.lock) else None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        return is_locked(lock)
+    except PermissionError:
+        return False
+
+
+def _held(paths: SweepPaths, by: Holder) -> RequestError:
+    return RequestError(
+        Problem(
+            key="run",
+            message=f"sweep {paths.name!r} is controlled by another process: {by}",
+            file=str(paths.lock),
+            fix="to have more runs at once stop it and start it again with launcher.max_parallel=N",
+        )
+    )

@@ -1,0 +1,128 @@
+"""Every file name of a sweep."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.result import RunPaths
+
+NAME_LIMIT = 100
+"""Longest sweep name in characters: file systems take 255 bytes, and names of runs and attempts are made from it."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def validate_name(name: str) -> str:
+    """Return the name where it can be a sweep's name.
+
+    Raises:
+        RequestError: It is empty, too long, leads out of the data directory, or holds other characters than letters,
+            digits, ``.``, ``_`` and ``-``.
+    """
+    if _NAME.fullmatch(name) and len(name) <= NAME_LIMIT:
+        return name
+    raise RequestError(
+        Problem(
+            key="run",
+            message=f"need a name of 1 to {NAME_LIMIT} letters, digits, '.', '_' or '-' "
+            f"that starts with a letter, a digit or '_', got {name[: NAME_LIMIT + 20]!r}",
+            fix=f"run={_proposed(name)}",
+        )
+    )
+
+
+def _proposed(name: str) -> str:
+    """Return the nearest name that would be taken."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:NAME_LIMIT].strip("._-") or "my_sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPaths:
+    """Every file and folder of the sweep ``name`` under ``data_dir``.
+
+    Raises:
+        RequestError: The name cannot be a sweep's name.
+    """
+
+    data_dir: Path
+    """Where state lives, ``train_dir`` by default."""
+    name: str
+    """The sweep's name, ``run=NAME``."""
+
+    def __post_init__(self) -> None:
+        validate_name(self.name)
+
+    @property
+    def root(self) -> Path:
+        """The sweep's own folder."""
+        return self.data_dir / "sweep" / self.name
+
+    @property
+    def journal(self) -> Path:
+        """The events: the truth."""
+        return self.root / "sweep.db"
+
+    @property
+    def head(self) -> Path:
+        """How far the journal was written, beside it: rows lost from its end show."""
+        return self.root / "sweep.head"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the sweep's controller; says who that is."""
+        return self.root / "sweep.lock"
+
+    @property
+    def launch(self) -> Path:
+        """The launcher's own files: server locks and the server's log."""
+        return self.root / "launch"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the run directories."""
+        return self.root / "runs"
+
+    def run(self, run_id: str) -> RunPaths:
+        """Return the paths of one run, whether or not they exist."""
+        return RunPaths(self.runs / run_id)
+
+    def run_id(self, number: int) -> str:
+        """Return the name of the run with that number, ``NAME.r.K``."""
+        return f"{self.name}.r.{number}"
+
+    def run_ids(self) -> list[str]:
+        """Return the runs that have a directory, in the order of their numbers; other folders are left out."""
+        prefix = f"{self.name}.r."
+        try:
+            names = [entry.name for entry in self.runs.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        numbers = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
+        return [prefix + text for text in sorted((text for text in numbers if text.isdecimal()), key=int)]
+
+    def exists(self) -> bool:
+        """Return whether anything of a sweep is there, damaged or not."""
+        return self.journal.exists() or self.head.exists() or bool(self.run_ids())
+
+
+def sweep_names(data_dir: Path) -> list[str]:
+    """Return the names of the sweeps under ``data_dir``, sorted."""
+    try:
+        entries = sorted(entry.name for entry in (data_dir / "sweep").iterdir() if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [name for name in entries if _NAME.fullmatch(name) and SweepPaths(data_dir, name).exists()]
+
+
+def unknown_sweep(data_dir: Path, name: str) -> RequestError:
+    """Return the error for a sweep that is not there: which there are, and the nearest name."""
+    names = sweep_names(data_dir)
+    nearest = difflib.get_close_matches(name, names, n=1)
+    there = f"there are {', '.join(names)}" if names else f"there is no sweep under {data_dir / 'sweep'}"
+    return RequestError(
+        Problem(key="run", message=f"no sweep named {name!r}: {there}", fix=f"run={nearest[0]}" if nearest else "")
+    )

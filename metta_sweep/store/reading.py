@@ -1,0 +1,44 @@
+"""Opening a journal without a trace: while its writer runs, after it was killed, and where nothing can be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+_BUSY_S = 5.0
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that can only read.
+
+    A reader of a WAL file needs its shared memory file, which SQLite makes where the folder lets it. Where it does not
+    (read-only media, another user's sweep) and no log is left to replay, the file alone is the whole journal and is
+    read as immutable.
+
+    Raises:
+        sqlite3.Error: The file cannot be read or is no database.
+    """
+    uri = path.absolute().as_uri()
+    connection = _connect(f"{uri}?mode=ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if _has_log(path):
+            raise
+        return _connect(f"{uri}?immutable=1")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,87 @@
+"""The run directories: made once, never overwritten, read at any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from metta_sweep.result import Evaluation, RunPaths, RunResult, read_evaluations, read_result
+from metta_sweep.store.files import write_whole
+from metta_sweep.store.paths import SweepPaths
+
+LOG_TAIL_BYTES = 16 * 1024
+"""How much of a log's end is read."""
+
+ATTEMPT_LINE = "[metta_sweep] attempt "
+"""Start of the line that a launcher writes into a run's log before each attempt but the first."""
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class RunDirectories:
+    """The run directories of one sweep; implements the port ``RunStore``."""
+
+    def __init__(self, paths: SweepPaths) -> None:
+        self._paths = paths
+
+    def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
+        """Make the run's directory with its config and its suggestion; a file that is there already is kept.
+
+        Args:
+            run_id: ``NAME.r.K``.
+            config: The whole resolved training config, of built-in types.
+            suggestion: What Protein proposed, of built-in types.
+
+        Raises:
+            yaml.representer.RepresenterError: A value is of no built-in type.
+        """
+        run = self._paths.run(run_id)
+        run.attempts.mkdir(parents=True, exist_ok=True)
+        for path, content in ((run.config, config), (run.suggestion, suggestion)):
+            if not path.exists():
+                write_whole(path, to_yaml(content), keep_existing=True)
+        return run
+
+    def paths(self, run_id: str) -> RunPaths:
+        """Return the run's paths, whether or not they exist."""
+        return self._paths.run(run_id)
+
+    def result(self, run_id: str) -> RunResult | None:
+        """Return the run's result, or None where there is none yet.
+
+        Raises:
+            ResultError: The file holds no result.
+        """
+        return read_result(self._paths.run(run_id))
+
+    def evaluations(self, run_id: str) -> list[Evaluation]:
+        """Return the run's evaluations so far, in the order written."""
+        return list(read_evaluations(self._paths.run(run_id)))
+
+    def log_tail(self, run_id: str) -> str:
+        """Return the end of what the run's last attempt wrote, at most ``LOG_TAIL_BYTES``; empty without a log."""
+        try:
+            with self._paths.run(run_id).log.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(0, size - LOG_TAIL_BYTES))
+                text = log.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        return _of_last_attempt(text)
+
+
+def to_yaml(content: Mapping[str, Any]) -> str:
+    """Return the mapping as YAML, keys in the order given."""
+    text = yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return str(text)
+
+
+def _of_last_attempt(text: str) -> str:
+    """Leave out what earlier attempts wrote: their errors are not this attempt's."""
+    start = text.rfind(ATTEMPT_LINE)
+    if start < 0 or (start > 0 and text[start - 1] != "\n"):
+        return text
+    return text[start:].partition("\n")[2]
