@@ -1,0 +1,262 @@
+"""The whole training config: what can be asked of a run, and what makes an answer valid.
+
+Light: pydantic and the standard library. The sweep reads :data:`schema` to check a config and to keep Protein away
+from points that this trainer would refuse; the trainer reads the same rules when a run starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, ValidationError
+
+from metta_sweep.envs.config import EnvConfig, Problem, Settings
+from metta_sweep.expression import Expression
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+AboveZero = Annotated[float, Field(gt=0.0)]
+
+
+class OptimizerConfig(Settings):
+    """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019)."""
+
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    """Decay of the mean of the gradient."""
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    """Decay of the mean of its square."""
+    eps: AboveZero = 1e-5
+    """Added to the root of that square."""
+    weight_decay: NonNegative = 0.0
+    """Share of a weight that a step with learning rate 1 would remove."""
+
+
+class TrainerConfig(Settings):
+    """PPO and how long it goes on."""
+
+    total_timesteps: Positive = 100_000
+    """Agent-steps to train for; the last update completes its batch."""
+    batch_size: Positive = 2048
+    """Agent-steps that an update learns from."""
+    minibatch_size: Positive = 256
+    """Agent-steps in one optimizer step."""
+    num_steps: Positive = 32
+    """Length of a trajectory: batch_size / num_steps agents play side by side."""
+    update_epochs: Positive = 4
+    """Passes over a batch."""
+    learning_rate: AboveZero = 0.003
+    """Step size of Adam; with a schedule, where it starts."""
+    learning_rate_schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """How the step size goes to zero over the run, if it does."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """The rest of Adam."""
+    gamma: Fraction = 0.99
+    """Discount of a step."""
+    gae_lambda: Fraction = 0.95
+    """Decay of generalized advantage estimation."""
+    normalize_advantage: bool = True
+    """Advantages of a minibatch to mean 0 and deviation 1."""
+    clip_coef: AboveZero = 0.2
+    """How far the ratio of probabilities counts."""
+    value_clip: AboveZero | None = None
+    """How far a value may move in one update; null: as far as it wants."""
+    value_coef: NonNegative = 0.5
+    """Weight of the value loss."""
+    entropy_coef: NonNegative = 0.01
+    """Weight of the entropy bonus."""
+    max_grad_norm: AboveZero | None = 0.5
+    """Longest gradient; null: any."""
+    target_kl: AboveZero | None = None
+    """An update ends early once its policy has moved this far (nats); null: never."""
+    evaluate_interval: Positive = 50
+    """Updates between evaluations; the last update is always followed by one."""
+    checkpoint_interval: Positive = 50
+    """Updates between checkpoints; the last update is always followed by one."""
+    num_workers: Positive = 1
+    """Processes for environments that are slow; ours are not and stay in the training process."""
+
+
+class AgentConfig(Settings):
+    """The network: a torso of equal layers under a policy head and a value head."""
+
+    hidden_size: Positive = 128
+    """Width of a layer."""
+    num_layers: Positive = 2
+    """Layers of the torso."""
+    activation: Literal["tanh", "relu"] = "tanh"
+    """What follows each layer."""
+
+
+class SimConfig(Settings):
+    """The evaluation: always the same episodes."""
+
+    num_envs: Positive = 64
+    """Environments side by side."""
+    episodes: Positive = 2
+    """Episodes that each of them plays."""
+    seed: Annotated[int, Field(ge=0)] = 1_000_003
+    """Decides the episodes; the same for every run, so that runs compare."""
+    deterministic: bool = False
+    """Take the likeliest action instead of drawing one."""
+
+
+class TrainingConfig(Settings):
+    """Everything that a run depends on."""
+
+    run: str | None = None
+    """Name of the run, for people."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides the weights, the episodes of training and every draw."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """Where the network computes: cpu, cuda, cuda:N, or auto (a GPU if there is one)."""
+    trainer: TrainerConfig = TrainerConfig()
+    """PPO."""
+    env: EnvConfig
+    """The game."""
+    agent: AgentConfig = AgentConfig()
+    """The network."""
+    sim: SimConfig = SimConfig()
+    """The evaluation."""
+
+    @property
+    def rows(self) -> int:
+        """Agents that play side by side in training."""
+        return self.trainer.batch_size // self.trainer.num_steps
+
+    @property
+    def num_updates(self) -> int:
+        """Updates that a run makes."""
+        return -(-self.trainer.total_timesteps // self.trainer.batch_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What must hold between keys."""
+
+    expression: str
+    """True for a valid config; reads dotted paths."""
+    message: str
+    """The rule in words."""
+    key: str
+    """The key to look at first."""
+
+
+RULES = (
+    Rule(
+        key="trainer.minibatch_size",
+        expression="trainer.batch_size % trainer.minibatch_size == 0",
+        message="batch_size must be a multiple of minibatch_size",
+    ),
+    Rule(
+        key="trainer.num_steps",
+        expression="trainer.batch_size % (trainer.num_steps * env.num_agents) == 0",
+        message="batch_size must be a multiple of num_steps times env.num_agents",
+    ),
+)
+
+
+class ConfigError(ValueError):
+    """A config is invalid; ``problems`` lists every key with the rule that it breaks."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{key}: {message}" for key, message in problems))
+
+
+def parse(config: Mapping[str, Any]) -> TrainingConfig:
+    """Return the validated config.
+
+    Raises:
+        ConfigError: Keys are missing, unknown, out of range or at odds with each other.
+    """
+    try:
+        parsed = TrainingConfig.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError([_in_words(details) for details in error.errors(include_url=False)]) from error
+    problems = [(f"env.{key}", message) for key, message in parsed.env.problems()]
+    problems += list(_broken_rules(parsed))
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def _in_words(details: Mapping[str, Any]) -> Problem:
+    """Turn one of pydantic's errors into a key and a rule."""
+    key = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        return key, "unknown key"
+    if details["type"] == "missing":
+        return key, "missing"
+    return key, f"{details['msg']}, got {details['input']!r}"
+
+
+def _broken_rules(config: TrainingConfig) -> Iterator[Problem]:
+    values = dict(flatten(config.model_dump()))
+    for rule in RULES:
+        expression = Expression.parse(rule.expression)
+        if not expression(values):
+            got = ", ".join(f"{name}={values[name]}" for name in sorted(expression.names))
+            yield rule.key, f"{rule.message}, got {got}"
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings by dotted path."""
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+class _Schema:
+    """What a sweep may know of this trainer (the ``TrainingSchema`` protocol of the sweep's side)."""
+
+    rules: tuple[Rule, ...] = RULES
+
+    def problems(self, config: Mapping[str, Any]) -> list[Problem]:
+        """Return each problem of a config as its key and the rule."""
+        try:
+            parse(config)
+        except ConfigError as error:
+            return error.problems
+        return []
+
+    def has_path(self, dotted: str) -> bool:
+        """Say whether a config can have a value at a dotted path; any name fits a free-form mapping."""
+        parts = dotted.split(".")
+        return any(_fits(parts, path.split(".")) for path in self.paths())
+
+    def paths(self) -> list[str]:
+        """Return every settable leaf; ``*`` stands for a name of one's own."""
+        return sorted(set(_leaves(TrainingConfig)))
+
+
+def _fits(parts: list[str], path: list[str]) -> bool:
+    return len(parts) == len(path) and all(part == known or known == "*" for part, known in zip(parts, path, strict=True))
+
+
+def _leaves(kind: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the leaves of a field's type: models, unions of them, mappings with free names."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield from _leaves(field.annotation, f"{prefix}.{name}" if prefix else name)
+        return
+    inner = [part for part in get_args(kind) if _holds_model(part)]
+    if getattr(kind, "__origin__", None) is Mapping:
+        yield from _leaves(get_args(kind)[1], f"{prefix}.*")
+    elif inner:
+        for part in inner:
+            yield from _leaves(part, prefix)
+    else:
+        yield prefix
+
+
+def _holds_model(kind: Any) -> bool:
+    return (isinstance(kind, type) and issubclass(kind, BaseModel)) or any(map(_holds_model, get_args(kind)))
+
+
+schema = _Schema()
+"""The one that the sweep is handed."""

@@ -1,0 +1,54 @@
+"""Evaluation: the same episodes for every policy."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from metta_sweep.envs.make import make_env
+from metta_sweep.envs.vec_env import Doubles, Episodes, Step
+from metta_sweep.trainer.config import TrainingConfig
+from metta_sweep.trainer.policy import Policy, decide
+from metta_sweep.trainer.trajectories import forget
+
+
+def evaluate(policy: Policy, config: TrainingConfig, device: torch.device) -> dict[str, float]:
+    """Return the mean of every statistic over a fixed set of episodes, and its standard error as ``NAME_se``.
+
+    Every environment plays the same number of episodes: taking the first to finish would favour short ones.
+    The agents of one environment count as one observation of the mean.
+    """
+    sim, agents = config.sim, config.env.num_agents
+    env = make_env(config.env, rows=sim.num_envs * agents)
+    out = Step.empty(env.spec)
+    env.reset(sim.seed, out.observations)
+    generator = torch.Generator(device).manual_seed(sim.seed)
+    memory, played = policy.initial_state(env.spec.rows), np.zeros(env.spec.rows, np.int64)
+    kept: list[Episodes] = []
+    while played.min() < sim.episodes:
+        observations = torch.from_numpy(out.observations).to(device)
+        decision = decide(policy, observations, memory, generator, deterministic=sim.deterministic)
+        env.step(decision.actions.cpu().numpy(), out)
+        memory = forget(decision.state, torch.from_numpy(out.terminals | out.truncations))
+        if out.terminals.any() or out.truncations.any():
+            kept.append(_counted(env.drain(), played, sim.episodes))
+    env.close()
+    return _summary(kept, agents)
+
+
+def _counted(episodes: Episodes, played: np.ndarray[tuple[int], np.dtype[np.int64]], limit: int) -> Episodes:
+    """Return the episodes that still count, and count them; a row ends at most one episode a step."""
+    counts = played[episodes.rows] < limit
+    played[episodes.rows] += 1
+    return Episodes(rows=episodes.rows[counts], stats={name: of[counts] for name, of in episodes.stats.items()})
+
+
+def _summary(kept: list[Episodes], agents: int) -> dict[str, float]:
+    rows = np.concatenate([episodes.rows for episodes in kept])
+    order = np.argsort(rows, kind="stable").reshape(-1, agents, len(rows) // len(np.unique(rows)))
+    metrics: dict[str, float] = {}
+    for name in kept[0].stats:
+        values: Doubles = np.concatenate([episodes.stats[name] for episodes in kept])[order].mean(1).reshape(-1)
+        metrics[name] = float(values.mean())
+        metrics[f"{name}_se"] = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+    return metrics

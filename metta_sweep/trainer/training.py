@@ -1,0 +1,175 @@
+"""A run from its first step, or its last checkpoint, to its result."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from metta_sweep import result
+from metta_sweep.envs.make import make_env
+from metta_sweep.result import RunPaths
+from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder
+from metta_sweep.trainer.config import TrainingConfig
+from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.ppo import Learner, make_batch
+from metta_sweep.trainer.trajectories import Player
+
+
+class DivergedError(ArithmeticError):
+    """The loss, a weight or a metric is not finite."""
+
+
+class InterruptedRunError(Exception):
+    """The run was asked to stop; its checkpoint is written."""
+
+
+class Training:
+    """The one owner of what changes during a run.
+
+    Args:
+        config: What to do.
+        run_dir: Where metrics, checkpoints and the result go.
+        device: Where the network computes.
+        tell: Called with one line for a person at each evaluation.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, run_dir: Path, device: torch.device, tell: Callable[[str], None]
+    ) -> None:
+        self._config, self._paths, self._device, self._tell = config, RunPaths(run_dir), device, tell
+        self._clock = time.monotonic()
+        env = make_env(config.env, rows=config.rows)
+        self.policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed)).to(device)
+        self._learner = Learner(self.policy, config.trainer)
+        self._player = Player(env, self.policy, steps=config.trainer.num_steps, device=device)
+        self._generator = torch.Generator(device).manual_seed(config.seed)
+        self._checkpoints = CheckpointFolder(self._paths.checkpoints)
+        self.update = 0
+        self._elapsed_s = 0.0
+        self._best = -math.inf
+        self._metrics: dict[str, float] = {}
+        env.reset(config.seed, self._player.first_observations, stagger=True)
+
+    @property
+    def step(self) -> int:
+        """Agent-steps done."""
+        return self.update * self._config.trainer.batch_size
+
+    def run(self, stopping: Callable[[], bool] = lambda: False) -> dict[str, float]:
+        """Train to the end and write the result; return the final metrics.
+
+        Args:
+            stopping: Asked after each update; True writes a checkpoint and ends the run early.
+
+        Raises:
+            DivergedError: Something is not finite.
+            InterruptedRunError: ``stopping`` said so.
+        """
+        settings, last = self._config.trainer, self._config.num_updates
+        while self.update < last:
+            self._learn()
+            best = self._evaluate() if self.update == last or self.update % settings.evaluate_interval == 0 else False
+            stop = stopping() and self.update < last
+            if best or stop or self.update == last or self.update % settings.checkpoint_interval == 0:
+                self._checkpoints.save(self._content(), step=self.step, best=best)
+            if stop:
+                raise InterruptedRunError(f"stopped at step {self.step}")
+        self._player.env.close()
+        result.finish_metrics(self._metrics, cost_s=self._cost_s(), steps=self.step, run_dir=self._paths.root)
+        return self._metrics
+
+    def resume(self) -> bool:
+        """Continue from the newest checkpoint, if there is one.
+
+        Raises:
+            CheckpointError: It belongs to a run of other settings.
+        """
+        content = self._checkpoints.latest()
+        if content is None:
+            return False
+        if content["config"] != self._config.model_dump_json():
+            raise CheckpointError(f"{self._checkpoints.root}: the checkpoints belong to a run with another config")
+        self._restore(content)
+        self._forget_evaluations_after(self.step)
+        return True
+
+    def _learn(self) -> None:
+        """Play a batch and learn from it."""
+        kept = self._player.collect(self._generator)
+        self._player.env.drain()
+        batch = make_batch(kept, self._config.trainer, self._device)
+        report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
+        self.update += 1
+        if not math.isfinite(report.loss):
+            raise DivergedError(f"the loss is {report.loss} at step {self.step}")
+
+    def _evaluate(self) -> bool:
+        """Evaluate and report; return whether it was the best so far."""
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.policy.parameters()):
+            raise DivergedError(f"weights are not finite at step {self.step}")
+        self._metrics = evaluate(self.policy, self._config, self._device)
+        for name, value in self._metrics.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} at step {self.step}")
+        result.report_metrics(self._metrics, step=self.step, run_dir=self._paths.root)
+        reward, error = self._metrics["reward"], self._metrics["reward_se"]
+        total = self._config.num_updates * self._config.trainer.batch_size
+        self._tell(f"step {self.step}/{total}  reward {reward:.3f} +/- {error:.3f}  {self._cost_s():.1f} s")
+        best, self._best = reward > self._best, max(reward, self._best)
+        return best
+
+    def _cost_s(self) -> float:
+        """Return the seconds of training and evaluation over all attempts."""
+        return self._elapsed_s + time.monotonic() - self._clock
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "config": self._config.model_dump_json(),
+            "update": self.update,
+            "elapsed_s": self._cost_s(),
+            "best": self._best,
+            "metrics": self._metrics,
+            "policy": self.policy.state_dict(),
+            "optimizer": self._learner.optimizer.state_dict(),
+            "generator": self._generator.get_state(),
+            "env": {name: torch.from_numpy(array) for name, array in self._player.env.state().items()},
+            "memory": list(self._player.memory),
+            "starts": self._player.trajectories.starts[-1],
+        }
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        self.update, self._best, self._metrics = content["update"], content["best"], content["metrics"]
+        self._elapsed_s = content["elapsed_s"]
+        self.policy.load_state_dict(content["policy"])
+        self._learner.optimizer.load_state_dict(content["optimizer"])
+        self._generator.set_state(content["generator"])
+        state = {name: np.asarray(array) for name, array in content["env"].items()}
+        self._player.env.restore(state, self._player.first_observations)
+        self._player.memory = tuple(part.to(self._device) for part in content["memory"])
+        self._player.trajectories.starts[-1] = content["starts"]
+
+    def _forget_evaluations_after(self, step: int) -> None:
+        """Drop the lines of evaluations that will be made again, so that each step is reported once."""
+        if not self._paths.metrics.exists():
+            return
+        lines = self._paths.metrics.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if _step_of(line) <= step]
+        beside = self._paths.metrics.with_name(f".{self._paths.metrics.name}")
+        beside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        beside.replace(self._paths.metrics)
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a line of metrics; a torn line has none."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
