@@ -19,7 +19,7 @@ _OOM = re.compile(
     r"|CUBLAS_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
     re.IGNORECASE,
 )
-_DIVERGED = re.compile(r"^diverged:|FloatingPointError", re.MULTILINE)
+_DIVERGED = re.compile(r"^diverged:|FloatingPointError|^OverflowError", re.MULTILINE)
 _INVALID = re.compile(r"^invalid_config:", re.MULTILINE)
 _INFRASTRUCTURE = re.compile(
     r"No space left on device|Disk quota exceeded|Stale file handle|uncorrectable ECC error"

@@ -25,6 +25,7 @@ def ended(code=None, number=None, reason="", log="", result=None, problem="", st
         (ended(number=signal.SIGABRT, log="terminate called after throwing 'std::bad_alloc'"), "oom"),
         (ended(code=3, log="step 7\ndiverged: loss is nan"), "diverged"),
         (ended(code=1, log="FloatingPointError: underflow"), "diverged"),
+        (ended(code=1, log="Traceback …\nOverflowError: (34, 'Numerical result out of range')"), "diverged"),
         (ended(code=2, log="invalid_config: trainer.batch_size % trainer.minibatch_size"), "invalid_config"),
         (ended(number=signal.SIGKILL, reason="timeout"), "timeout"),
         (ended(code=0), "no_result"),
