@@ -1,0 +1,104 @@
+"""The command line: thin subcommands, one way in which errors end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from metta_sweep.errors import MettaSweepError, RequestError
+
+DATA_DIR_VARIABLE = "DATA_DIR"
+"""Environment variable that says where sweeps lie; ``train_dir`` by default."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit code: 0 done, 1 failed, 2 wrong request, 130/143 interrupted."""
+    options, rest = parser().parse_known_args(arguments)
+    if rest and not getattr(options, "takes_overrides", False):
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        command: Callable[[argparse.Namespace, list[str]], int] = options.command
+        return command(options, rest)
+    except MettaSweepError as error:
+        return _say_error(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands."""
+    top = argparse.ArgumentParser(
+        prog="metta-sweep", description="Find good hyperparameters for expensive training.", allow_abbrev=False
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run, resume or extend a sweep: run=NAME ++sweep_params=sweep/FILE [Hydra overrides]",
+        allow_abbrev=False,
+    )
+    run.set_defaults(command=_run, takes_overrides=True)
+    summarize = commands.add_parser("summarize", help="say what a sweep found", allow_abbrev=False)
+    _add_sweep(summarize)
+    summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    summarize.set_defaults(command=_summarize)
+    return top
+
+
+def _add_sweep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the sweep's name, also as run=NAME")
+    command.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir")),
+        help="where sweeps lie (default: $DATA_DIR or train_dir)",
+    )
+
+
+def _run(options: argparse.Namespace, overrides: list[str]) -> int:
+    del options
+    from metta_sweep.sweep_init import run_sweep
+
+    return run_sweep(overrides, Console())
+
+
+def _summarize(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.report import summary
+    from metta_sweep.store.journal import read_events
+    from metta_sweep.sweep.events import from_json
+    from metta_sweep.sweep.state import SweepState
+
+    paths = _existing(options)
+    state = SweepState.fold(map(from_json, read_events(paths)))
+    sys.stdout.write(summary(state, paths=paths, fmt=options.format).rstrip("\n") + "\n")
+    return 0
+
+
+def _existing(options: argparse.Namespace) -> SweepPaths:
+    from metta_sweep.report import unknown_sweep
+    from metta_sweep.store.paths import SweepPaths, sweep_names
+
+    name = options.name.removeprefix("run=")
+    paths = SweepPaths(options.data_dir, name)
+    if not paths.exists():
+        raise unknown_sweep(name, sweep_names(options.data_dir), where=str(options.data_dir))
+    return paths
+
+
+def _say_error(error: MettaSweepError) -> int:
+    head = "error: " if isinstance(error, RequestError) else ""
+    sys.stderr.write(f"{head}{error}\n")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The sweep command on one screen: compose what was asked, open the journal, take it up, loop."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+
+from metta_sweep.config import Asked, ask
+from metta_sweep.goal import Goal
+from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.process import StopSignals, SystemClock
+from metta_sweep.protein import Protein, ProteinSettings
+from metta_sweep.report import Progress
+from metta_sweep.store.journal import SqliteJournal
+from metta_sweep.store.lock import SweepLock
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.commands import check_command
+from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.identity import check_continues
+from metta_sweep.sweep.loop import LoopSettings, SweepLoop
+from metta_sweep.sweep.next_actions import Stop
+from metta_sweep.sweep.ports import Resources
+from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.trainer.config import schema
+
+
+def run_sweep(overrides: Sequence[str], console: Console) -> int:
+    """Run, resume or extend the sweep that the overrides ask for, and return the exit code.
+
+    Raises:
+        RequestError: What was asked is wrong; nothing was started.
+        InterruptedSweepError: A signal stopped it; its runs wait for the next start.
+    """
+    asked = ask(overrides, training=schema, cwd=Path.cwd())
+    spec = spec_of(asked)
+    check_command(spec.command)
+    for note in asked.notes:
+        console.print(note, highlight=False, markup=False)
+    paths = SweepPaths(asked.data_dir, asked.name)
+    with SweepLock.acquire(paths), StopSignals() as signals:
+        stop = control(asked, spec, paths, signals, console)
+    return 1 if stop.failed else 0
+
+
+def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSignals, console: Console) -> Stop:
+    """Be the sweep's one controller until a stop rule ends it."""
+    clock, progress = SystemClock(signals), Progress(console, paths=paths)
+    journal = SqliteJournal.open(paths, create=True)
+    recorder = Recorder(journal, clock, [progress])
+    if not recorder.state.is_empty:
+        check_continues(recorder.state.spec, spec)
+    progress.begin(recorder.state)
+    if recorder.state.is_empty or recorder.state.spec != spec:
+        recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
+    launcher = LocalLauncher(paths, max_parallel=asked.launcher["max_parallel"], warm=not spec.command)
+    try:
+        return SweepLoop(
+            recorder=recorder,
+            launcher=launcher,
+            runs=RunDirectories(paths),
+            optimizer=Protein(
+                asked.space, goal=spec.goal, seed=spec.seed, settings=ProteinSettings.parse(spec.protein)
+            ),
+            clock=clock,
+            settings=loop_settings(asked),
+            interrupted=lambda: signals.received,
+        ).run()
+    finally:
+        launcher.close()
+        journal.close()
+
+
+def spec_of(asked: Asked) -> SweepSpec:
+    """Return what was asked as the sweep keeps it."""
+    return SweepSpec(
+        name=asked.name,
+        metric=asked.metric,
+        goal=Goal(asked.goal),
+        rollout_count=asked.rollout_count,
+        num_samples=asked.num_samples,
+        parameters=asked.parameters,
+        constraints=asked.constraints,
+        training=asked.training,
+        overrides=asked.overrides,
+        command=asked.command or (),
+        protein=asked.protein,
+        limits=asked.limits,
+        seed=asked.seed,
+        sweep_file=asked.sweep_file,
+    )
+
+
+def loop_settings(asked: Asked) -> LoopSettings:
+    """Return how runs are started and ended."""
+    launcher = asked.launcher
+    return LoopSettings(
+        resources=Resources(cpus=launcher["cpus_per_run"], gpus=launcher["gpus_per_run"]),
+        max_retries=launcher["max_retries"],
+        kill_grace_s=launcher["kill_grace_s"],
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return what a result's provenance needs: versions, and the git revision of the working directory."""
+    found = {"python": platform.python_version()}
+    for package in ("metta-sweep", "torch", "gpytorch", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, **_git_revision()}
+
+
+def _git_revision() -> dict[str, str]:
+    """Return the revision and whether the tree was dirty; nothing where there is no git or no repository."""
+    try:
+        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git": revision.stdout.strip(), "git_dirty": "yes" if status.stdout.strip() else "no"}
