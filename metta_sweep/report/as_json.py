@@ -1,0 +1,103 @@
+"""The summary as JSON: version 1 of the form that ``docs/reading_results.md`` describes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from metta_sweep.report.failures import FailureRow
+from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows
+
+VERSION = 1
+"""Version of the form; a reader refuses one that it does not know."""
+
+
+def as_json(rows: SweepRows, place: Place) -> str:
+    """Return the summary as one JSON object; numbers that are not finite become null."""
+    return json.dumps(finite(summary_object(rows, place)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
+    """Return the summary as plain values."""
+    spec, best = rows.spec, rows.best_run
+    step = next_step(rows, place)
+    return {
+        "version": VERSION,
+        "name": spec.name,
+        "metric": spec.metric,
+        "goal": str(spec.goal),
+        "rollout_count": spec.rollout_count,
+        "num_samples": spec.num_samples,
+        "parameters": spec.parameters,
+        "overrides": spec.overrides,
+        "rollouts": [_rollout(row) for row in rows.rollouts],
+        "best_run": None if best is None else {**_run(best), "config": place.show(place.paths.run(best.run_id).config)},
+        "best_rollout": None if rows.best_rollout is None else rows.best_rollout.index,
+        "failures": [_failure(row) for row in rows.failures],
+        "runs": {str(state): amount for state, amount in rows.run_counts.items()},
+        "decided": rows.decided,
+        "complete": rows.is_complete,
+        "cost_s": rows.cost_s,
+        "elapsed_s": rows.elapsed_s,
+        "stopped": None if rows.stopped is None else {"rule": rows.stopped.rule, "message": rows.stopped.message},
+        "standing": standing(rows),
+        "next": {"purpose": step.purpose, "command": step.command},
+    }
+
+
+def _rollout(row: RolloutRow) -> dict[str, Any]:
+    return {
+        "rollout": row.index,
+        "state": str(row.state),
+        "params": row.params,
+        "origin": row.suggestion.origin,
+        "reason": row.suggestion.reason,
+        "predicted": None if row.suggestion.predicted is None else asdict(row.suggestion.predicted),
+        "mean": row.mean,
+        "standard_error": row.standard_error,
+        "best_run": None if row.best is None else row.best.run_id,
+        "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
+        "runs": [_run(run) for run in row.runs],
+    }
+
+
+def _run(row: RunRow) -> dict[str, Any]:
+    return {
+        "run": row.run_id,
+        "rollout": row.rollout,
+        "seed": row.seed,
+        "state": str(row.state),
+        "metric": row.metric,
+        "metrics": row.metrics,
+        "cost_s": row.cost_s,
+        "steps": row.steps,
+        "attempts": row.attempts,
+        "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
+    }
+
+
+def _failure(row: FailureRow) -> dict[str, Any]:
+    return {
+        "class": str(row.kind),
+        "runs": row.run_ids,
+        "retried": row.retried,
+        "message": row.message,
+        "params": row.params,
+        "regions": [asdict(region) for region in row.regions],
+    }
+
+
+def finite(value: Any) -> Any:
+    """Return the value with NaN and infinities as None, all the way down: JSON has no word for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value

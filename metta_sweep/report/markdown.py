@@ -1,0 +1,103 @@
+"""The summary as GitHub-flavoured Markdown, for a note or a pull request."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from metta_sweep.report.asked_for import override_lines, parameter_lines
+from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import RolloutRow, SweepRows
+from metta_sweep.report.text import cause, mean_of, totals, where
+from metta_sweep.report.wording import count, duration, number, plain, printable
+
+_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+
+
+def markdown(rows: SweepRows, place: Place) -> str:
+    """Return the summary, the answer first."""
+    sections = (_answer(rows, place), _rollouts(rows), _failures(rows), _configuration(rows))
+    title = [f"# Sweep {escape(rows.spec.name)}"]
+    return "\n\n".join("\n".join(lines) for lines in (title, *map(list, sections)) if lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown and the HTML it becomes show as it is."""
+    return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+
+
+def code(text: str) -> str:
+    """Return text as a code span, whatever backticks it holds."""
+    inner = printable(text)
+    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", inner)), default=0))
+    padding = " " if inner.startswith("`") or inner.endswith("`") else ""
+    return f"{fence}{padding}{inner}{padding}{fence}"
+
+
+def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
+    best = rows.best_run
+    if best is None or best.metric is None:
+        yield "**No run has a score yet.**"
+    else:
+        yield f"**Best run: {escape(best.run_id)}, {escape(rows.spec.metric)} {number(best.metric)}**"
+        if rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
+            yield f"(best mean: {mean_of(rows.best_rollout)}, rollout {rows.best_rollout.index})"
+        yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
+    yield f"- {escape(standing(rows))}"
+    yield f"- Goal: {rows.spec.goal} {escape(rows.spec.metric)}; runs: {totals(rows)}"
+    yield f"- Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    step = next_step(rows, place)
+    yield from ("", f"Next, {step.purpose}:", "", f"    {printable(step.command)}")
+
+
+def _rollouts(rows: SweepRows) -> Iterator[str]:
+    names = list(rows.short)
+    head = ("Rollout", "Runs", f"Best {rows.spec.metric}", "Run", *(rows.short[name] for name in names), "Note")
+    yield from ("## Rollouts", "")
+    yield from _table(head, (_cells(rollout, names) for rollout in rows.rollouts))
+
+
+def _cells(rollout: RolloutRow, names: Sequence[str]) -> tuple[str, ...]:
+    best = rollout.best
+    value = "" if best is None or best.metric is None else number(best.metric)
+    shown = {name: plain(value) for name, value in rollout.params.items()}
+    note = cause(rollout.failure) if rollout.failure is not None else _note(rollout)
+    run = "" if best is None else best.run_id
+    return (str(rollout.index), str(len(rollout.runs)), value, run, *(shown.get(name, "") for name in names), note)
+
+
+def _note(rollout: RolloutRow) -> str:
+    if rollout.mean is not None:
+        return f"mean {mean_of(rollout)}" if len(rollout.runs) > 1 else ""
+    return str(rollout.state)
+
+
+def _failures(rows: SweepRows) -> Iterator[str]:
+    if not rows.failures:
+        return
+    yield from ("## Failures", "")
+    for row in rows.failures:
+        amount = f"{count(len(row.run_ids), 'run')} failed, {count(row.retried, 'attempt')} retried"
+        yield f"- **{row.kind}**: {amount}. {escape(row.message)}"
+        if row.run_ids:
+            yield f"  - Where: {escape(where(rows, row))}"
+
+
+def _configuration(rows: SweepRows) -> Iterator[str]:
+    yield from ("## Configuration", "")
+    yield f"Rollout count limit: {rows.spec.rollout_count}. Samples per rollout: {rows.spec.num_samples}."
+    yield ""
+    yield from _table(("Parameter", "Space"), parameter_lines(rows.spec.parameters))
+    leaves = list(override_lines(rows.spec.overrides))
+    if leaves:
+        yield ""
+        yield from _table(("Override", "Value"), leaves)
+
+
+def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> Iterator[str]:
+    columns = [escape(cell) for cell in head]
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
+    yield from (f"| {' | '.join(map(escape, cells))} |" for cells in body)

@@ -1,0 +1,180 @@
+"""What to say of each event: lines a person can read, with a tone and no format."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import singledispatchmethod
+
+from metta_sweep.protein.suggestion import Prediction
+from metta_sweep.report.next_step import ended_by
+from metta_sweep.report.rows import RolloutRow, rollout_row
+from metta_sweep.report.text import mean_of
+from metta_sweep.report.wording import count, duration, number, params, printable, short_names
+from metta_sweep.sweep.events import (
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    AttemptSubmitted,
+    Event,
+    RolloutSuggested,
+    RunFinished,
+    SweepAsked,
+    SweepStopped,
+)
+from metta_sweep.sweep.records import AttemptState, Observation, RunState
+from metta_sweep.sweep.state import SweepState
+
+
+class Tone(enum.StrEnum):
+    """How a line is meant; the display decides how that looks."""
+
+    PLAIN = "plain"
+    QUIET = "quiet"
+    GOOD = "good"
+    BEST = "best"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing said."""
+
+    text: str
+    """The line."""
+    tone: Tone = Tone.PLAIN
+    """How it is meant."""
+    whole: bool = False
+    """Whether it must not be broken: something to copy."""
+
+
+def opening(state: SweepState) -> Iterator[Line]:
+    """Yield what a sweep that is taken up again starts from."""
+    spec, decided = state.spec, len(state.decided_rollouts)
+    yield Line(
+        text=f"continuing {printable(spec.name)}: {decided} of {count(spec.rollout_count, 'rollout')} decided, "
+        f"{len(state.live_runs)} running, {len(state.waiting_runs)} waiting"
+    )
+    best = state.incumbent
+    if best is not None and best.metric is not None:
+        yield Line(text=f"best so far: {printable(spec.metric)} {number(best.metric)} (rollout {best.rollout})")
+
+
+def expectation(predicted: Prediction, metric: str) -> str:
+    """Return what was expected: ``reward 0.8 (0.6 to 1), 12 s (9.0 s to 16 s), success 97%``."""
+    between = f"{number(predicted.score_low)} to {number(predicted.score_high)}"
+    score = f"{printable(metric)} {number(predicted.score)} ({between})"
+    cost = f"{duration(predicted.cost)} ({duration(predicted.cost_low)} to {duration(predicted.cost_high)})"
+    return f"{score}, {cost}, success {predicted.success:.0%}"
+
+
+def compared(row: RolloutRow) -> str:
+    """Return the prediction beside a rollout's outcome, and on which side of its interval the outcome lies."""
+    predicted = row.suggestion.predicted
+    if predicted is None or row.mean is None:
+        return ""
+    low, high = predicted.score_low, predicted.score_high
+    where = "less than expected" if row.mean < low else "more than expected" if row.mean > high else "as expected"
+    return f"{where} ({number(low)} to {number(high)}, {duration(predicted.cost)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrator:
+    """Tells of one event that is already in the state."""
+
+    state: SweepState
+    """The sweep after the event."""
+    best_before: Observation | None = None
+    """The incumbent before it, which the state no longer knows."""
+
+    @singledispatchmethod
+    def lines(self, event: Event) -> Iterator[Line]:  # noqa: ARG002  an event of which there is nothing to say
+        """Yield what to say of the event."""
+        yield from ()
+
+    @lines.register
+    def _(self, event: SweepAsked) -> Iterator[Line]:
+        if self.state.rollouts:
+            return opening(self.state)
+        spec = event.spec
+        samples = f", {count(spec.num_samples, 'run')} each" if spec.num_samples > 1 else ""
+        amount = count(spec.rollout_count, "rollout")
+        said = f"sweep {printable(spec.name)}: {spec.goal} {printable(spec.metric)} in {amount}{samples}"
+        return iter([Line(text=said)])
+
+    @lines.register
+    def _(self, event: RolloutSuggested) -> Iterator[Line]:
+        suggestion, total = event.suggestion, self.state.spec.rollout_count
+        values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
+        yield Line(text=f"rollout {event.rollout} of {total}: {values}")
+        why = [printable(part) for part in (suggestion.origin, suggestion.reason) if part]
+        if suggestion.predicted is not None:
+            why.append(f"expects {expectation(suggestion.predicted, self.state.spec.metric)}")
+        yield Line(text=f"  why: {'; '.join(why)}", tone=Tone.QUIET)
+
+    @lines.register
+    def _(self, event: AttemptStarted) -> Iterator[Line]:
+        run = self.state.runs[event.run_id]
+        if event.attempt == 1:
+            yield Line(text=f"{event.run_id}: started (seed {run.seed})", tone=Tone.QUIET)
+            return
+        interrupted = run.attempts[-2].state is AttemptState.INTERRUPTED
+        word = "resumed" if interrupted else f"retry {run.retries} of {run.max_retries}"
+        yield Line(text=f"{event.run_id}: {word} (attempt {event.attempt})")
+
+    @lines.register
+    def _(self, event: AttemptSubmitted) -> Iterator[Line]:
+        """Say something only of a job whose start belongs to an earlier controller; the caller knows."""
+        yield Line(text=f"{event.run_id}: taken over from an earlier start (attempt {event.attempt})")
+
+    @lines.register
+    def _(self, event: RunFinished) -> Iterator[Line]:
+        row = rollout_row(self.state, self.state.rollouts[self.state.runs[event.run_id].rollout])
+        run = next(run for run in row.runs if run.run_id == event.run_id)
+        metric = printable(self.state.spec.metric)
+        if run.metric is None:
+            there = ", ".join(map(printable, sorted(run.metrics))) or "nothing"
+            yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}", tone=Tone.BAD)
+            return
+        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}"
+        if len(row.runs) == 1:
+            yield self._outcome(said, row)
+            return
+        yield Line(text=said, tone=Tone.GOOD)
+        if row.mean is not None and all(run.state is RunState.FINISHED for run in row.runs):
+            yield self._outcome(f"rollout {row.index}: mean {metric} {mean_of(row)} over {len(row.runs)} runs", row)
+
+    @lines.register
+    def _(self, event: AttemptFailed) -> Iterator[Line]:
+        cause = f"{event.failure.kind} after {duration(event.wall_s)}: {printable(event.failure.message)}"
+        yield Line(text=f"{event.run_id}: {cause} ({self._consequence(event)})", tone=Tone.BAD)
+
+    @lines.register
+    def _(self, event: AttemptInterrupted) -> Iterator[Line]:
+        yield Line(text=f"{event.run_id}: interrupted after {duration(event.wall_s)}; the next start resumes it")
+
+    @lines.register
+    def _(self, event: SweepStopped) -> Iterator[Line]:
+        tone = Tone.BAD if event.rule == "failed" else Tone.PLAIN
+        yield Line(text=ended_by(event), tone=tone)
+
+    def _outcome(self, said: str, row: RolloutRow) -> Line:
+        """Return the line of a rollout that is decided, compared with its prediction and with the best before."""
+        parts = [part for part in (said, compared(row)) if part]
+        best = self.state.incumbent
+        if best is None or best == self.best_before:
+            return Line(text=", ".join(parts), tone=Tone.GOOD)
+        before = self.best_before.metric if self.best_before is not None else None
+        mark = "★ new best" if before is None else f"★ new best (was {number(before)})"
+        return Line(text=f"{', '.join(parts)}  {mark}", tone=Tone.BEST)
+
+    def _consequence(self, event: AttemptFailed) -> str:
+        run = self.state.runs[event.run_id]
+        if run.state is RunState.WAITING:
+            return "will be retried"
+        if event.failure.kind.blames_parameters:
+            return "counts as a rollout; Protein avoids such points"
+        if event.failure.kind.is_retried:
+            return f"given up after {count(len(run.attempts), 'attempt')}"
+        return "counts as a rollout; says nothing of the parameters"

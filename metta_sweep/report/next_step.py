@@ -1,0 +1,80 @@
+"""Where a sweep stands and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import RunRow, SweepRows
+from metta_sweep.report.wording import count, printable
+from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
+from metta_sweep.sweep.commands import render_command
+from metta_sweep.sweep.events import SweepStopped
+from metta_sweep.sweep.records import RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One thing worth doing now."""
+
+    purpose: str
+    """What it is for, a few words."""
+    command: str
+    """What to type."""
+
+
+def standing(rows: SweepRows) -> str:
+    """Return in one sentence whether the sweep is over and by which rule."""
+    progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} decided"
+    if rows.stopped is None:
+        return f"Complete: {progress}" if rows.is_complete else f"Not finished: {progress}"
+    ended = ended_by(rows.stopped)
+    return ended if rows.is_complete else f"{ended} ({progress})"
+
+
+def ended_by(stopped: SweepStopped) -> str:
+    """Return why a controller let go: ``Complete: all 3 rollouts are done``, ``Stopped by target: …``."""
+    words = {"rollout_count": "Complete", "interrupted": "Interrupted", "failed": "Failed"}
+    return f"{words.get(stopped.rule, f'Stopped by {printable(stopped.rule)}')}: {printable(stopped.message)}"
+
+
+def next_step(rows: SweepRows, place: Place) -> NextStep:
+    """Return what to type next: continue, look at what failed, or run the best again."""
+    name = shlex.quote(rows.spec.name)
+    watch = NextStep(purpose="watch it", command=f"{place.program} watch {name}")
+    if rows.stopped is not None and rows.stopped.rule == "interrupted":
+        return NextStep(purpose="continue where it stopped", command=_sweep_command(rows))
+    if rows.stopped is None and not rows.is_complete:
+        return watch
+    if rows.best_run is not None:
+        return _repeat(rows, rows.best_run, place)
+    failed = [run for run in rows.runs if run.state is RunState.FAILED]
+    if failed:
+        log = place.quoted(place.paths.run(failed[-1].run_id).log)
+        return NextStep(purpose="see why the last one failed", command=f"tail -n 50 {log}")
+    return watch
+
+
+def _repeat(rows: SweepRows, run: RunRow, place: Place) -> NextStep:
+    paths = place.paths.run(run.run_id)
+    if not rows.spec.command:
+        command = f"{place.python} -m metta_sweep.train config={place.quoted(paths.config)}"
+        return NextStep(purpose="run the best again", command=command)
+    return NextStep(purpose="run the best again", command=_external(rows, run, paths, place))
+
+
+def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> str:
+    """Return the user's own command for the run in a fresh directory: a result is never overwritten."""
+    fresh = RunPaths(paths.root.with_name(f"{paths.root.name}.repeat"))
+    params = rows.rollouts[run.rollout].params
+    words = render_command(rows.spec.command, paths=fresh, params=params, seed=run.seed)
+    where = place.quoted(fresh.root)
+    steps = [f"mkdir -p {where}", f"cp {place.quoted(paths.config)} {where}"]
+    return " && ".join([*steps, f"{RUN_DIR_VARIABLE}={where} {shlex.join(words)}"])
+
+
+def _sweep_command(rows: SweepRows) -> str:
+    """Return the command that takes the sweep up again; other words of the first command belong to it as well."""
+    asked = f" ++sweep_params={shlex.quote(rows.spec.sweep_file)}" if rows.spec.sweep_file else ""
+    return f"./devops/sweep.sh run={shlex.quote(rows.spec.name)}{asked}"

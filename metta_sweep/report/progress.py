@@ -1,0 +1,93 @@
+"""What the sweep command itself prints: one readable line an event, and a short block at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from metta_sweep.report.narration import Line, Narrator, Tone, opening
+from metta_sweep.report.next_step import next_step
+from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.rows import rows_of
+from metta_sweep.report.text import mean_of, totals
+from metta_sweep.report.wording import duration, number, printable
+from metta_sweep.sweep.events import AttemptStarted, AttemptSubmitted, Event, SweepAsked, SweepStopped
+from metta_sweep.sweep.records import Observation
+from metta_sweep.sweep.state import SweepState
+
+_STYLES = {Tone.PLAIN: "", Tone.QUIET: "dim", Tone.GOOD: "green", Tone.BEST: "bold green", Tone.BAD: "red"}
+
+
+class Progress:
+    """Listens to a sweep and prints it; the only state it keeps is what it has said."""
+
+    def __init__(self, console: Console, *, paths: RunDirectories | None = None, place: Place | None = None) -> None:
+        """Print to a console.
+
+        Args:
+            console: Where to; lines are wrapped in a terminal and left whole elsewhere.
+            paths: Finds the directory of a run; without it the final block names no file.
+            place: Where the reader stands; by default this process's working directory and interpreter.
+        """
+        self._console = console
+        self._place = place or (Place.here(paths) if paths is not None else None)
+        self._best: Observation | None = None
+        self._started: set[str] = set()
+        self._began = False
+
+    def begin(self, state: SweepState) -> None:
+        """Say what there is before the first event, where a sweep goes on; saying it is optional."""
+        if state.is_empty:
+            return
+        self._best = state.incumbent
+        if state.rollouts:
+            self._say(opening(state))
+            self._began = True
+
+    def on_event(self, event: Event, state: SweepState) -> None:
+        """Print the event; it is already in the state."""
+        if not self._is_known(event):
+            self._say(Narrator(state=state, best_before=self._best).lines(event))
+        self._began = True
+        self._best = state.incumbent
+        if isinstance(event, SweepStopped):
+            self._say(closing(state, self._place))
+
+    def on_note(self, text: str) -> None:
+        """Print something that is no fact of the sweep."""
+        self._say([Line(text=printable(text), tone=Tone.QUIET)])
+
+    def _is_known(self, event: Event) -> bool:
+        """Return whether the event adds nothing to what was said: a job of a start, a request of an opening."""
+        if isinstance(event, AttemptStarted):
+            self._started.add(event.run_id)
+        if isinstance(event, SweepAsked):
+            return self._began
+        return isinstance(event, AttemptSubmitted) and event.run_id in self._started
+
+    def _say(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            text = Text(line.text, style=_STYLES[line.tone])
+            self._console.print(text, soft_wrap=line.whole or not self._console.is_terminal, highlight=False)
+
+
+def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
+    """Yield the last words: what came out, where it lies, what to type next."""
+    rows = rows_of(state)
+    yield Line(text="")
+    best = rows.best_run
+    if best is None or best.metric is None:
+        yield Line(text="no run has a score", tone=Tone.BAD)
+    else:
+        yield Line(text=f"best: {best.run_id}, {printable(rows.spec.metric)} {number(best.metric)}", tone=Tone.BEST)
+    if rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
+        yield Line(text=f"best mean: {mean_of(rows.best_rollout)} (rollout {rows.best_rollout.index})")
+    if place is not None and best is not None:
+        yield Line(text=f"config: {place.show(place.paths.run(best.run_id).config)}")
+    yield Line(text=f"runs: {totals(rows)}; {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time")
+    if place is not None:
+        step = next_step(rows, place)
+        yield Line(text=f"next, {step.purpose}:")
+        yield Line(text=f"  {step.command}", whole=True)

@@ -1,0 +1,196 @@
+"""What there is to show of a sweep: frozen rows derived from its state, with no format in them."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metta_sweep.goal import Goal
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.report.failures import FailureRow, failure_rows
+from metta_sweep.report.wording import short_names
+from metta_sweep.sweep.events import SweepStopped
+from metta_sweep.sweep.records import Failure, Rollout, Run, RunState, SweepSpec
+from metta_sweep.sweep.state import SweepState
+
+
+class RolloutState(enum.StrEnum):
+    """Where a rollout is; derived from its runs."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    UNSCORED = "unscored"
+    """Every run has a result, but some result lacks the metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run."""
+
+    run_id: str
+    """``NAME.r.K``."""
+    rollout: int
+    """Index of its rollout."""
+    seed: int
+    """Seed of the training."""
+    state: RunState
+    """Where it is."""
+    metric: float | None
+    """The sweep's metric, raw; None where there is no finite value."""
+    metrics: Mapping[str, float]
+    """All final metrics; empty while there is no result."""
+    cost_s: float
+    """Cost so far, seconds."""
+    steps: int | None
+    """Training steps, where reported."""
+    attempts: int
+    """Processes that tried it."""
+    failure: Failure | None
+    """Why it failed for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRow:
+    """One rollout with its runs."""
+
+    index: int
+    """0 for the first."""
+    state: RolloutState
+    """Where it is."""
+    suggestion: Suggestion
+    """The point, its origin and what was expected of it."""
+    runs: tuple[RunRow, ...]
+    """Its runs, in order."""
+    best: RunRow | None
+    """The run with the best metric; the first among equals; None while there is none."""
+    mean: float | None
+    """Mean of the metric over its runs, raw; None while the rollout has no score."""
+    standard_error: float | None
+    """Standard error of that mean, where several runs tell it."""
+    failure: Failure | None
+    """The failure that decided it."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The suggestion's values by dotted path."""
+        return self.suggestion.params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRows:
+    """A sweep as a person asks about it."""
+
+    spec: SweepSpec
+    """The latest request."""
+    rollouts: tuple[RolloutRow, ...]
+    """Every rollout, in order."""
+    best_run: RunRow | None
+    """The best run of all; the earliest among equals."""
+    best_rollout: RolloutRow | None
+    """The rollout with the best mean: what Protein takes for the best point."""
+    failures: tuple[FailureRow, ...]
+    """Failures by class, the most frequent first."""
+    run_counts: Mapping[RunState, int]
+    """Runs by state."""
+    decided: int
+    """Rollouts whose outcome is known."""
+    cost_s: float
+    """Seconds of all runs that are over."""
+    elapsed_s: float
+    """Seconds that controllers have spent on the sweep."""
+    stopped: SweepStopped | None
+    """Why the last controller let go; None while one is at work, or after it died."""
+    short: Mapping[str, str]
+    """Short name of every parameter by dotted path."""
+
+    @property
+    def runs(self) -> list[RunRow]:
+        """Every run, in order."""
+        return [run for rollout in self.rollouts for run in rollout.runs]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every rollout that was asked for is decided."""
+        return self.decided >= self.spec.rollout_count and self.decided == len(self.rollouts)
+
+
+def rows_of(state: SweepState) -> SweepRows:
+    """Return the rows of a sweep. O(n) in the number of runs.
+
+    Raises:
+        WrongTransitionError: The state is empty.
+    """
+    spec = state.spec
+    rollouts = tuple(rollout_row(state, rollout) for rollout in state.rollouts)
+    incumbent = state.incumbent
+    best_runs = [rollout.best for rollout in rollouts if rollout.best is not None]
+    return SweepRows(
+        spec=spec,
+        rollouts=rollouts,
+        best_run=_best(best_runs, spec.goal),
+        best_rollout=None if incumbent is None else rollouts[incumbent.rollout],
+        failures=failure_rows(state),
+        run_counts=dict(Counter(run.state for run in state.runs.values())),
+        decided=len(state.decided_rollouts),
+        cost_s=state.total_cost_s,
+        elapsed_s=state.elapsed_s,
+        stopped=state.stopped,
+        short=short_names(name for rollout in rollouts for name in rollout.params),
+    )
+
+
+def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
+    """Return the row of one rollout."""
+    runs = tuple(_run_row(run, state.spec.metric) for run in state.runs_of(rollout))
+    observation = state.observations.get(rollout.index)
+    mean = observation.metric if observation is not None else None
+    noise = observation.noise if observation is not None else None
+    failure = state.failure_of(rollout)
+    return RolloutRow(
+        index=rollout.index,
+        state=_state_of(runs, failure, mean),
+        suggestion=rollout.suggestion,
+        runs=runs,
+        best=_best(runs, state.spec.goal),
+        mean=mean,
+        standard_error=None if noise is None else math.sqrt(noise),
+        failure=failure,
+    )
+
+
+def _run_row(run: Run, metric: str) -> RunRow:
+    metrics = run.metrics or {}
+    value = metrics.get(metric)
+    return RunRow(
+        run_id=run.run_id,
+        rollout=run.rollout,
+        seed=run.seed,
+        state=run.state,
+        metric=value if value is not None and math.isfinite(value) else None,
+        metrics=metrics,
+        cost_s=run.cost_s or run.wall_s,
+        steps=run.steps,
+        attempts=len(run.attempts),
+        failure=run.failure,
+    )
+
+
+def _state_of(runs: tuple[RunRow, ...], failure: Failure | None, mean: float | None) -> RolloutState:
+    if failure is not None:
+        return RolloutState.FAILED
+    if all(run.state is RunState.FINISHED for run in runs):
+        return RolloutState.UNSCORED if mean is None else RolloutState.FINISHED
+    started = any(run.state is not RunState.WAITING for run in runs)
+    return RolloutState.RUNNING if started else RolloutState.WAITING
+
+
+def _best(runs: list[RunRow] | tuple[RunRow, ...], goal: Goal) -> RunRow | None:
+    """Return the run with the best metric; ``max`` keeps the first among equals."""
+    scored = [(goal.score(run.metric), run) for run in runs if run.metric is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None

@@ -1,0 +1,182 @@
+"""The summary as plain text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from metta_sweep.report.asked_for import override_lines, parameter_lines
+from metta_sweep.report.failures import FailureRow
+from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
+from metta_sweep.report.wording import count, duration, name_of, number, params, printable
+from metta_sweep.sweep.records import Failure, RunState
+
+RULE = "=" * 65
+WIDTH = 120
+"""Columns at which long lists of parameters are broken."""
+
+
+def text(rows: SweepRows, place: Place) -> str:
+    """Return the summary: configuration, rollouts, overall best, then failures, standing and the next command."""
+    sections = (
+        _configuration(rows),
+        _rollouts(rows),
+        _overall_best(rows, place),
+        _failures(rows),
+        _ending(rows, place),
+    )
+    title = [f"📊 SWEEP SUMMARY: {printable(rows.spec.name)}", RULE]
+    blocks = ["\n".join(lines) for lines in (title, *map(list, sections)) if lines]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _configuration(rows: SweepRows) -> Iterator[str]:
+    yield from ("📋 SWEEP CONFIGURATION:", RULE)
+    yield f"Rollout count limit: {rows.spec.rollout_count}"
+    yield f"Samples per rollout: {rows.spec.num_samples}"
+    yield from ("", "Parameter space:")
+    yield from (f"  {printable(name)}: {asked}" for name, asked in parameter_lines(rows.spec.parameters))
+    for group, overrides in rows.spec.overrides.items():
+        yield from ("", f"{printable(group).capitalize()} overrides:")
+        leaves = override_lines(overrides if isinstance(overrides, dict) else {group: overrides})
+        yield from (f"  {printable(name)}: {value}" for name, value in leaves)
+
+
+def _rollouts(rows: SweepRows) -> Iterator[str]:
+    yield from ("🎯 ROLLOUT RESULTS:", RULE)
+    if not rows.rollouts:
+        yield "No rollout yet"
+    for place, rollout in enumerate(rows.rollouts):
+        if place:
+            yield ""
+        yield from rollout_lines(rows, rollout)
+
+
+def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+    """Yield the lines about one rollout."""
+    yield f"Rollout {rollout.index}: {count(len(rollout.runs), 'run')}"
+    metric = printable(rows.spec.metric)
+    if rollout.best is not None and rollout.best.metric is not None:
+        yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id})"
+    if len(rollout.runs) > 1 and rollout.mean is not None:
+        yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
+    yield from _unfinished(rows, rollout)
+    yield from _parameters(rows, rollout)
+
+
+def mean_of(rollout: RolloutRow) -> str:
+    """Return the rollout's mean with its standard error where that is known."""
+    error = "" if rollout.standard_error is None else f" ± {number(rollout.standard_error)}"
+    return f"{number(rollout.mean)}{error}" if rollout.mean is not None else "none"
+
+
+def cause(failure: Failure) -> str:
+    """Return class and message on one line."""
+    return f"{failure.kind} — {printable(failure.message)}"
+
+
+def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+    """Yield what keeps the rollout from a score: failures, missing metrics, runs that are not over."""
+    for run in rollout.runs:
+        named = f" (run {run.run_id})" if len(rollout.runs) > 1 else ""
+        if run.failure is not None:
+            yield f"  Failed: {cause(run.failure)}{named}"
+        elif run.state is RunState.FINISHED and run.metric is None:
+            yield f"  No {printable(rows.spec.metric)}: {_what_there_is(rows, run)}"
+    for state, title in ((RunState.RUNNING, "Running"), (RunState.WAITING, "Waiting")):
+        ids = [_with_attempt(run) for run in rollout.runs if run.state is state]
+        if ids and rollout.state is not RolloutState.FAILED:
+            yield f"  {title}: {', '.join(ids)}"
+
+
+def _with_attempt(run: RunRow) -> str:
+    return f"{run.run_id} (attempt {run.attempts})" if run.attempts > 1 else run.run_id
+
+
+def _what_there_is(rows: SweepRows, run: RunRow) -> str:
+    if rows.spec.metric in run.metrics:
+        return f"run {run.run_id} reports {run.metrics[rows.spec.metric]}"
+    return f"run {run.run_id} reports {', '.join(map(printable, sorted(run.metrics))) or 'nothing'}"
+
+
+def _parameters(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+    """Yield the parameters, broken between two of them where a line would grow too long."""
+    line = "  Parameters:"
+    for place, word in enumerate(params(rollout.params, rows.short)):
+        comma = "," if place + 1 < len(rollout.params) else ""
+        if len(line) + len(word) + 2 > WIDTH:
+            yield line
+            line = "   "
+        line += f" {word}{comma}"
+    yield line
+
+
+def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
+    best = rows.best_run
+    if best is None or best.metric is None:
+        yield "🏆 OVERALL BEST RUN: none yet"
+        return
+    yield f"🏆 OVERALL BEST RUN: {best.run_id}"
+    yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}"
+    yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
+    yield from _best_by_mean(rows)
+
+
+def _best_by_mean(rows: SweepRows) -> Iterator[str]:
+    """Yield what says more than one lucky seed: the best mean, and whether the best run's own point failed."""
+    winner = rows.best_run
+    if winner is not None and rows.rollouts[winner.rollout].failure is not None:
+        yield f"  Note: another run of rollout {winner.rollout} failed, so Protein does not take it for the best point"
+    best = rows.best_rollout
+    if best is not None and len(best.runs) > 1:
+        yield f"  Best mean: {mean_of(best)} (rollout {best.index}, {count(len(best.runs), 'run')})"
+
+
+def _failures(rows: SweepRows) -> Iterator[str]:
+    if rows.failures:
+        yield from ("💥 FAILURES:", RULE)
+    for failure in rows.failures:
+        yield from failure_lines(rows, failure)
+
+
+def failure_lines(rows: SweepRows, failure: FailureRow) -> Iterator[str]:
+    """Yield the lines about one class of failure."""
+    yield f"{failure.kind}: {', '.join(_amounts(failure))}"
+    yield from textwrap.wrap(
+        f"Cause: {printable(failure.message)}", WIDTH, initial_indent="  ", subsequent_indent="    "
+    )
+    if failure.run_ids:
+        yield f"  Runs: {', '.join(failure.run_ids[:5])}{', …' if len(failure.run_ids) > 5 else ''}"
+        yield f"  Where: {where(rows, failure)}"
+
+
+def _amounts(failure: FailureRow) -> Iterator[str]:
+    if failure.run_ids:
+        yield f"{count(len(failure.run_ids), 'run')} failed"
+    if failure.retried:
+        yield f"{count(failure.retried, 'attempt')} retried"
+
+
+def where(rows: SweepRows, failure: FailureRow) -> str:
+    """Return what the points that failed have in common, or the last of them."""
+    if not failure.regions:
+        return f"last at {', '.join(params(failure.params, rows.short))}"
+    named = (f"{rows.short.get(r.name, r.name)} {r.failed} (finished: {r.finished})" for r in failure.regions)
+    return "; ".join(named)
+
+
+def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
+    yield from ("🏁 STATUS:", RULE)
+    yield standing(rows)
+    yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
+    yield f"Runs: {totals(rows)}"
+    yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    step = next_step(rows, place)
+    yield from ("", f"▶ NEXT: {step.purpose}", f"  {step.command}")
+
+
+def totals(rows: SweepRows) -> str:
+    """Return the runs by state: ``5 finished, 1 failed, 2 running``."""
+    return ", ".join(f"{rows.run_counts[s]} {s}" for s in RunState if rows.run_counts.get(s)) or "none"

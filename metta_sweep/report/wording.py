@@ -1,0 +1,94 @@
+"""How numbers, times, counts and parameter values are spelled wherever a person reads them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+RANGE_OF_PLAIN = (1e-4, 1e15)
+"""Magnitudes between which a number is written without an exponent."""
+
+
+def number(value: float) -> str:
+    """Return a number with four significant digits, or as many more as it takes to tell it from 1.
+
+    ``0.0023``, ``131072``, ``0.9995``, ``1e-05``, ``nan``.
+    """
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    if abs(value) >= 1e4 and abs(value) < RANGE_OF_PLAIN[1]:
+        return f"{value:.0f}"
+    return f"{value:.{_digits(value)}g}"
+
+
+def _digits(value: float) -> int:
+    """Return how many digits show the value; a discount of 0.99987 is not 1, and not 0.9999 either."""
+    if not 0.99 < abs(value) < 1:
+        return 4
+    return next((digits for digits in range(4, 12) if _keeps_distance(value, digits)), 12)
+
+
+def _keeps_distance(value: float, digits: int) -> bool:
+    distance = 1 - abs(value)
+    return abs(1 - abs(float(f"{value:.{digits}g}")) - distance) <= 0.05 * distance
+
+
+def plain(value: Any) -> str:
+    """Return a parameter's value as YAML would have it: ``true``, ``null``, ``64``, ``0.0023``, ``adam``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return number(value)
+    return printable(str(value))
+
+
+def params(values: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
+    """Return ``name=value`` for each parameter, with the names of ``short`` where it has them."""
+    return [f"{printable(short.get(name, name))}={plain(value)}" for name, value in values.items()]
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Return the last component of each dotted path; the whole path where another path ends the same."""
+    known = tuple(dict.fromkeys(paths))
+    ends = Counter(path.rpartition(".")[2] for path in known)
+    return {path: end if ends[end := path.rpartition(".")[2]] == 1 else path for path in known}
+
+
+def count(amount: int, noun: str) -> str:
+    """Return ``1 run``, ``3 runs``."""
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: ``0.4 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, smaller, lesser in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {lesser}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def name_of(metric: str) -> str:
+    """Return a metric's name as the start of a line: ``Reward``, but ``heart.get`` as it is."""
+    return metric.capitalize() if metric.isalpha() and metric.islower() else printable(metric)
+
+
+def printable(text: str) -> str:
+    """Return text without what would steer a terminal (escapes, bells, direction marks); line ends become blanks."""
+    return "".join(_harmless(character) for character in text)
+
+
+def _harmless(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
