@@ -125,7 +125,8 @@ class AltarGame(Settings):
             yield "map.ascii", f"no object has the symbol {unknown!r}; known: {', '.join(symbols.values())}"
         for name, kind in self.objects.items():
             if kind.count is not None and kind.count != seen[symbols[name]]:
-                yield f"objects.{name}.count", f"the ASCII map has {seen[symbols[name]]}, got {kind.count}; null takes it"
+                rule = f"need the {seen[symbols[name]]} of the ASCII map (or null), got {kind.count}"
+                yield f"objects.{name}.count", rule
 
     def symbols(self) -> dict[str, str]:
         """Return each kind's character on an ASCII map."""

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.randomness import uniforms
-from metta_sweep.envs.vec_env import Bools, Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 EMPTY, WALL, AGENT, FIRST_OBJECT = 0, 1, 2, 3
 NOOP, NORTH, SOUTH, WEST, EAST, USE = range(6)

@@ -28,7 +28,7 @@ class RandomLayout:
         order = self._interior[np.argsort(draws, axis=1)]
         objects, agents, walls = np.split(order, np.cumsum([self._objects, self._agents, self._walls]), axis=1)[:3]
         walled = np.tile(self._border, (len(draws), 1))
-        np.put_along_axis(walled, walls, True, axis=1)  # noqa: FBT003 - the value put
+        np.put_along_axis(walled, walls, 1, axis=1)
         return Placement(walls=walled, agents=agents, objects=objects)
 
 

@@ -47,9 +47,9 @@ class _SumOfRows(torch.autograd.Function):
         return _bag_sum(weight, code, starts)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        """d weight[c] = sum of d out[n] over the observations n that show c."""
+        """Gradient of weight[c]: the sum of those of out[n] over the observations n that show c."""
         code, row = ctx.saved_tensors
         by_code = torch.argsort(code.to(torch.int16) if ctx.codes < 2**15 else code, stable=True)
         ends = torch.bincount(code, minlength=ctx.codes).cumsum(0)

@@ -235,7 +235,7 @@ class _Schema:
 
 
 def _fits(parts: list[str], path: list[str]) -> bool:
-    return len(parts) == len(path) and all(part == known or known == "*" for part, known in zip(parts, path, strict=True))
+    return len(parts) == len(path) and all(known in (part, "*") for part, known in zip(parts, path, strict=True))
 
 
 def _leaves(kind: Any, prefix: str = "") -> Iterator[str]:

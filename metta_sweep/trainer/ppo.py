@@ -96,22 +96,23 @@ class Learner:
         rate = self._config.learning_rate * schedule(self._config.learning_rate_schedule, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        epoch, losses, kl = 0, [], torch.zeros(())
-        for epoch in range(1, self._config.update_epochs + 1):
-            moved = []
-            for segments in self._minibatches(batch, generator):
-                loss, distance = self._descend(batch.select(segments))
-                losses.append(loss)
-                moved.append(distance)
-            kl = torch.stack(moved).mean()
-            if self._config.target_kl is not None and float(kl) > self._config.target_kl:
+        losses: list[float] = []
+        kl = 0.0
+        while len(losses) < self._config.update_epochs:
+            loss, kl = self._pass_over(batch, generator)
+            losses.append(loss)
+            if self._config.target_kl is not None and kl > self._config.target_kl:
                 break
-        return UpdateReport(loss=float(torch.stack(losses).mean()), kl=float(kl), epochs=epoch)
+        return UpdateReport(loss=sum(losses) / len(losses), kl=kl, epochs=len(losses))
 
-    def _minibatches(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def _pass_over(self, batch: Batch, generator: torch.Generator) -> tuple[float, float]:
+        """Learn from every segment once; return the means of the loss and of the distance to the old policy."""
         horizon, count = batch.actions.shape
         order = torch.randperm(count, generator=generator, device=generator.device)
-        return order.split(self._config.minibatch_size // horizon)
+        size = self._config.minibatch_size // horizon
+        steps = [self._descend(batch.select(order[first : first + size])) for first in range(0, count, size)]
+        loss, kl = torch.stack([torch.stack(step) for step in steps]).mean(0).tolist()
+        return loss, kl
 
     def _descend(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimizer step; return the loss and the distance to the old policy."""

@@ -138,5 +138,3 @@ def advantages(kept: Trajectories, *, gamma: float, gae_lambda: float) -> Tensor
     for t in range(len(result) - 2, -1, -1):
         result[t] += carry[t] * result[t + 1]
     return torch.from_numpy(result.astype(np.float32))
-
-

@@ -1,0 +1,211 @@
+"""What a training config may be."""
+
+import subprocess
+import sys
+
+import pytest
+
+from metta_sweep.expression import Expression
+from metta_sweep.trainer.config import (
+    RULES,
+    AgentConfig,
+    ConfigError,
+    SimConfig,
+    TrainerConfig,
+    TrainingConfig,
+    flatten,
+    parse,
+    schema,
+)
+from tests.trainer.configs import put, shipped, small
+
+
+def test_the_shipped_groups_make_a_valid_config():
+    assert schema.problems(shipped()) == []
+
+
+@pytest.mark.parametrize(("group", "model"), [("trainer", TrainerConfig), ("agent", AgentConfig), ("sim", SimConfig)])
+def test_defaults_in_python_and_in_yaml_are_the_same(group, model):
+    assert model().model_dump() == model(**shipped()[group]).model_dump()
+
+
+def test_every_key_that_can_be_set_is_in_a_shipped_file():
+    written = set(dict(flatten(shipped())))
+    missing = [path for path in schema.paths() if "*" not in path and path not in written]
+    assert missing == ["run"]
+
+
+def test_a_config_survives_a_round_trip_through_its_dump():
+    config = parse(shipped())
+    assert parse(config.model_dump(mode="json")) == config
+
+
+GUIDE_FIRST = {
+    "trainer.total_timesteps": 50000,
+    "trainer.evaluate_interval": 5000,
+    "trainer.checkpoint_interval": 10000,
+    "trainer.minibatch_size": 32,
+    "env.game.max_steps": 64,
+    "env.game.objects.altar.hp": 10,
+    "env.game.objects.altar.cooldown": 5,
+}
+GUIDE_SECOND = {
+    "trainer.total_timesteps": 2048,
+    "trainer.evaluate_interval": 10,
+    "trainer.checkpoint_interval": 20,
+    "trainer.minibatch_size": 16,
+    "trainer.num_steps": 32,
+    "trainer.update_epochs": 1,
+    "trainer.num_workers": 1,
+    "env.game.max_steps": 32,
+    "env.game.objects.altar.hp": 5,
+    "env.game.objects.altar.cooldown": 5,
+}
+
+
+@pytest.mark.parametrize("batch_size", [32, 64, 128, 256])
+@pytest.mark.parametrize("guide", [GUIDE_FIRST, GUIDE_SECOND], ids=["first", "second"])
+def test_every_batch_size_of_the_guide_is_valid(guide, batch_size):
+    assert schema.problems(put(shipped(), guide | {"trainer.batch_size": batch_size})) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("trainer.learning_rate", 0, "greater than 0"),
+        ("trainer.learning_rate", float("nan"), "finite"),
+        ("trainer.learning_rate", "fast", "valid number"),
+        ("trainer.gamma", 1.5, "less than or equal to 1"),
+        ("trainer.gamma", -0.1, "greater than or equal to 0"),
+        ("trainer.gae_lambda", 2, "less than or equal to 1"),
+        ("trainer.batch_size", 0, "greater than or equal to 1"),
+        ("trainer.batch_size", 100.5, "integer"),
+        ("trainer.evaluate_interval", 0, "greater than or equal to 1"),
+        ("trainer.checkpoint_interval", -1, "greater than or equal to 1"),
+        ("trainer.learning_rate_schedule", "stepwise", "'constant', 'linear' or 'cosine'"),
+        ("trainer.optimizer.beta1", 1.0, "less than 1"),
+        ("trainer.optimizer.nesterov", True, "unknown key"),
+        ("trainer.lr", 0.1, "unknown key"),
+        ("trainr", {}, "unknown key"),
+        ("device", "tpu", "pattern"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("sim.episodes", 0, "greater than or equal to 1"),
+        ("agent.activation", "gelu", "'tanh' or 'relu'"),
+        ("agent.hidden_size", 0, "greater than or equal to 1"),
+        ("env.num_agents", 0, "greater than or equal to 1"),
+        ("env.game.max_steps", 0, "greater than or equal to 1"),
+        ("env.game.view", 4, "odd"),
+        ("env.game.map.width", 2, "greater than or equal to 3"),
+        ("env.game.objects.altar.hp", -1, "greater than or equal to 0"),
+        ("env.game.objects.altar.armour", 3, "unknown key"),
+        ("env.game.objects.altar.inputs.wood", 1, "no object gives this item"),
+        ("env.game.objects.altar.inputs.battery", 6, "at most inventory_limit"),
+        ("env.game.rewards.gold", 1.0, "no object gives this item"),
+    ],
+)
+def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule):
+    problems = schema.problems(put(shipped(), {path: value}))
+    assert [key for key, _ in problems] == [path]
+    assert rule in problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "rule"),
+    [
+        ({"trainer.batch_size": 96, "trainer.minibatch_size": 64}, "trainer.minibatch_size", "multiple of minibatch_size"),
+        ({"trainer.batch_size": 32, "trainer.minibatch_size": 64}, "trainer.minibatch_size", "multiple of minibatch_size"),
+        ({"trainer.num_steps": 33}, "trainer.num_steps", "multiple of num_steps"),
+        ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
+        ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),
+        ({"env.game.objects.rock": {}}, "env.game.objects.rock", "need inputs or outputs"),
+    ],
+)
+def test_settings_at_odds_are_refused(changes, key, rule):
+    problems = schema.problems(put(shipped(), changes))
+    assert [name for name, _ in problems] == [key]
+    assert rule in problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("drawing", "rule"),
+    [
+        ("", "at least 3 rows"),
+        ("#####\n#@mmga#\n#####", "of one length"),
+        ("#######\n#@mmga.\n#######", "walls (#) all around"),
+        ("#######\n#.mmga#\n#######", "need 1 places for agents (@), got 0"),
+        ("#######\n#@mmgaX\n#######", "no object has the symbol 'X'"),
+        ("######\n#@mga#\n######", "need the 1 of the ASCII map (or null), got 2"),
+    ],
+)
+def test_a_bad_ascii_map_is_refused(drawing, rule):
+    problems = schema.problems(put(shipped(), {"env.game.map.ascii": drawing}))
+    assert any(rule in message for _, message in problems), problems
+    assert all(key.startswith("env.game.") for key, _ in problems)
+
+
+def test_kinds_with_one_symbol_are_refused_on_a_drawn_map():
+    drawn = {"env.game.map.ascii": "#######\n#@mmga#\n#######", "env.game.objects.altar.symbol": "m"}
+    assert "env.game.objects" in [key for key, _ in schema.problems(put(shipped(), drawn))]
+
+
+def test_all_problems_are_listed_at_once():
+    problems = schema.problems(put(shipped(), {"trainer.gamma": 2, "trainer.lr": 1, "env.game.max_steps": 0}))
+    assert {key for key, _ in problems} == {"trainer.gamma", "trainer.lr", "env.game.max_steps"}
+
+
+def test_a_missing_environment_is_a_problem_and_an_error_names_the_keys():
+    config = shipped()
+    del config["env"]
+    assert schema.problems(config) == [("env", "missing")]
+    with pytest.raises(ConfigError, match="env: missing"):
+        parse(config)
+
+
+def test_rules_read_paths_that_every_config_has():
+    values = dict(flatten(shipped()))
+    for rule in RULES:
+        expression = Expression.parse(rule.expression)
+        assert expression.names <= set(values)
+        assert rule.key in expression.names
+        assert expression(values) is True
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("trainer.learning_rate", True),
+        ("trainer.optimizer.beta1", True),
+        ("env.game.objects.altar.hp", True),
+        ("env.game.objects.shrine.inputs.ore", True),
+        ("env.game.rewards.heart", True),
+        ("seed", True),
+        ("trainer", False),
+        ("trainer.optimizer", False),
+        ("trainer.learning_rat", False),
+        ("env.game.objects.altar", False),
+        ("env.game.objects.altar.hitpoints", False),
+        ("", False),
+    ],
+)
+def test_a_path_is_known_if_a_config_can_have_a_value_there(path, known):
+    assert schema.has_path(path) is known
+
+
+def test_the_last_update_completes_its_batch():
+    assert parse(small(trainer__total_timesteps=129)).num_updates == 2
+    assert parse(small(trainer__total_timesteps=128)).num_updates == 1
+    assert parse(small(trainer__total_timesteps=1)).num_updates == 1
+
+
+def test_a_config_is_frozen():
+    config: TrainingConfig = parse(shipped())
+    with pytest.raises(ValueError, match="frozen"):
+        config.trainer.gamma = 0.5
+
+
+def test_reading_a_config_loads_no_torch_hydra_or_wandb():
+    code = (
+        "import sys, metta_sweep.trainer.config, metta_sweep.train;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'hydra', 'wandb', 'omegaconf', 'scipy', 'gpytorch')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
