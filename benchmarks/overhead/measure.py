@@ -1,0 +1,156 @@
+"""What a sweep costs beside its runs: seconds a no-op run and seconds to the first, ours and peers in one run.
+
+    python -m benchmarks.overhead.measure --optuna VENV1 --hydra-optuna VENV2 [--trials 20] [--repeats 3]
+
+Each peer has a venv of its own: VENV1/bin/pip install optuna; VENV2/bin/pip install hydra-optuna-sweeper (an old Optuna).
+Each tool does TRIALS and 3*TRIALS runs; the slope is its cost a run, start-up excluded. Repeats are interleaved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+PARAMETERS = """
+  parameters:
+    trainer.learning_rate: {min: 0.00001, max: 0.01, distribution: log_normal}
+    trainer.gamma: {min: 0.9, max: 0.999, distribution: uniform}
+"""
+BUNDLED = """
+rollout_count: COUNT
+sweep:
+  trainer: {total_timesteps: 32, batch_size: 32, minibatch_size: 32, num_steps: 32, update_epochs: 1}
+"""
+COMMAND = f"""
+rollout_count: COUNT
+sweep:
+  command: ["{HERE / "trial.sh"}", "{{run_dir}}"]
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One sweep: wall seconds of the whole command, and of it what was training and thinking."""
+
+    wall_s: float
+    runs_s: float = 0.0
+    think_s: float = 0.0
+    first_start_s: float = 0.0
+    peak_mib: float = 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--optuna", type=Path)
+    parser.add_argument("--hydra-optuna", type=Path)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, default=HERE / "results.json")
+    options = parser.parse_args()
+    tools: dict[str, Callable[[int, Path], Timing]] = {
+        "metta_sweep, bundled trainer": lambda n, folder: ours(BUNDLED, n, folder),
+        "metta_sweep, any command": lambda n, folder: ours(COMMAND, n, folder),
+        "plain process": plain,
+    }
+    if options.optuna:
+        tools["Optuna + subprocess"] = lambda n, folder: optuna(options.optuna / "bin/python", n, folder)
+    if options.hydra_optuna:
+        tools["hydra-optuna-sweeper"] = lambda n, folder: hydra_optuna(options.hydra_optuna / "bin/python", n, folder)
+    rows = {name: [] for name in tools}
+    for _ in range(options.repeats):
+        for name, tool in tools.items():
+            with tempfile.TemporaryDirectory() as short, tempfile.TemporaryDirectory() as long:
+                rows[name].append((tool(options.trials, Path(short)), tool(3 * options.trials, Path(long))))
+    table = {name: summary(pairs, options.trials) for name, pairs in rows.items()}
+    options.json.write_text(json.dumps(table, indent=1) + "\n")
+    print("| tool | s a run | own overhead, s a run | first run started, s | peak MiB |\n|---|---|---|---|---|")
+    for name, row in table.items():
+        cells = (f"{row[key]:.3f}" if row[key] else "" for key in ("slope_s", "own_s", "first_start_s"))
+        print(f"| {name} | {' | '.join(cells)} | {row['peak_mib']:.0f} |")
+
+
+def summary(pairs: list[tuple[Timing, Timing]], trials: int) -> dict[str, float]:
+    """Return medians over repeats; ``own_s`` leaves out training and thinking, as the journal records them."""
+    slopes = [(long.wall_s - short.wall_s) / (2 * trials) for short, long in pairs]
+    own = [
+        ((long.wall_s - long.runs_s - long.think_s) - (short.wall_s - short.runs_s - short.think_s)) / (2 * trials)
+        for short, long in pairs
+    ]
+    knows_runs = any(long.runs_s for _, long in pairs)
+    return {
+        "slope_s": statistics.median(slopes),
+        "own_s": statistics.median(own) if knows_runs else 0.0,
+        "first_start_s": statistics.median(short.first_start_s for short, _ in pairs),
+        "peak_mib": max(long.peak_mib for _, long in pairs),
+    }
+
+
+def ours(text: str, count: int, folder: Path) -> Timing:
+    file = folder / "noop.yaml"
+    file.write_text(text.replace("COUNT", str(count)) + PARAMETERS)
+    command = [sys.executable, "-m", "metta_sweep.cli", "run", "run=noop", f"++sweep_params={file}", "wandb=off"]
+    epoch = time.time()
+    wall_s, peak = timed(command, cwd=folder, DATA_DIR=str(folder), PYTHONPATH=str(ROOT))
+    with sqlite3.connect(folder / "sweep" / "noop" / "sweep.db") as journal:
+        events = [json.loads(body) for (body,) in journal.execute("select body from events order by seq")]
+    submitted = [event["at"] for event in events if event["kind"] == "attempt_submitted"]
+    finished = [event["wall_s"] for event in events if event["kind"] == "run_finished"]
+    if len(finished) != count:
+        raise SystemExit(f"{len(finished)} of {count} runs finished")
+    think_s = sum(event["think_s"] for event in events if event["kind"] == "rollout_suggested")
+    return Timing(wall_s, sum(finished), think_s, submitted[0] - epoch, peak)
+
+
+def plain(count: int, folder: Path) -> Timing:
+    began = time.monotonic()
+    for _ in range(count):
+        subprocess.run([HERE / "trial.sh", str(folder)], check=True)
+    return Timing(time.monotonic() - began)
+
+
+def optuna(python: Path, count: int, folder: Path) -> Timing:
+    wall_s, peak = timed([python, HERE / "optuna_subprocess.py", str(count), str(folder)], cwd=folder)
+    return Timing(wall_s, peak_mib=peak)
+
+
+def hydra_optuna(python: Path, count: int, folder: Path) -> Timing:
+    space = ["+lr=interval(0.00001,0.01)", "+gamma=interval(0.9,0.999)"]
+    settings = ["hydra/sweeper=optuna", f"hydra.sweeper.n_trials={count}", "hydra.sweeper.direction=maximize"]
+    command = [python, HERE / "hydra_optuna.py", "--multirun", *settings, *space]
+    wall_s, peak = timed(command, cwd=folder)
+    return Timing(wall_s, peak_mib=peak)
+
+
+def timed(command: list[object], *, cwd: Path, **environment: str) -> tuple[float, float]:
+    """Run a command; return wall seconds and the peak memory of its own process, MiB."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} failed:\n{process.stderr.read().decode()[-2000:]}")
+    process.stderr.close()
+    process.returncode = 0
+    return time.monotonic() - began, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
