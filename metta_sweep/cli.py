@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from metta_sweep.errors import MettaSweepError, RequestError
+
+if TYPE_CHECKING:
+    from metta_sweep.store.paths import SweepPaths
 
 DATA_DIR_VARIABLE = "DATA_DIR"
 """Environment variable that says where sweeps lie; ``train_dir`` by default."""
@@ -84,13 +88,12 @@ def _summarize(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _existing(options: argparse.Namespace) -> SweepPaths:
-    from metta_sweep.report import unknown_sweep
-    from metta_sweep.store.paths import SweepPaths, sweep_names
+    from metta_sweep.store.paths import SweepPaths, unknown_sweep
 
     name = options.name.removeprefix("run=")
     paths = SweepPaths(options.data_dir, name)
     if not paths.exists():
-        raise unknown_sweep(name, sweep_names(options.data_dir), where=str(options.data_dir))
+        raise unknown_sweep(options.data_dir, name)
     return paths
 
 

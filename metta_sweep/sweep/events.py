@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -193,9 +194,15 @@ def _decode(wanted: Any, value: Any) -> Any:
     if get_origin(wanted) is tuple:
         return tuple(_decode(get_args(wanted)[0], item) for item in value)
     if is_dataclass(wanted):
-        hints = get_type_hints(wanted)
-        known = {f.name for f in fields(wanted)}
-        return wanted(**{name: _decode(hints[name], item) for name, item in value.items() if name in known})  # type: ignore[operator]
+        hints = _hints(wanted)
+        return wanted(**{name: _decode(hints[name], item) for name, item in value.items() if name in hints})  # type: ignore[operator]
     if isinstance(wanted, type) and hasattr(wanted, "__members__"):
         return wanted(value)
     return value
+
+
+@functools.cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields; resolving them anew for each event would take most of a read."""
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
