@@ -146,7 +146,8 @@ class FeasibleRegion:
             count = self.violations(moved, group)
             better = count <= current
             codes, current = np.where(better[:, None], moved, codes), np.where(better, count, current)
-        return codes[current == 0]
+        reached: Array = codes[current == 0]
+        return reached
 
     @cached_property
     def _listed(self) -> dict[tuple[int, ...], Array | None]:

@@ -1,0 +1,112 @@
+"""What Protein has learned so far, in an order that does not depend on when it was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.space import SearchSpace
+from metta_sweep.space.scales import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one rollout taught."""
+
+    codes: tuple[float, ...]
+    """The point, as codes of the space."""
+    score: float | None
+    """Larger is better; None for a failure that the parameters are to blame for."""
+    cost: float | None
+    """Seconds; None where a failure reported none."""
+    noise: float | None = None
+    """Variance of the score, where it is known (its unit squared)."""
+
+    @property
+    def sort_key(self) -> tuple[Any, ...]:
+        """Place in the canonical order."""
+        rest = (self.score, self.cost, self.noise)
+        return (self.codes, *((value is None, value or 0.0) for value in rest))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class History:
+    """All observations in canonical order, as arrays; ``n`` successes and ``m`` failures."""
+
+    points: Array
+    """Codes of the successes ``(n, d)``."""
+    scores: Array
+    """Scores ``(n,)``, larger is better."""
+    costs: Array
+    """Costs ``(n,)`` in seconds."""
+    noises: Array
+    """Known variances of the scores ``(n,)``; 0 where unknown."""
+    failures: Array
+    """Codes of the failures ``(m, d)``."""
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation], dim: int) -> History:
+        """Sort observations and lay them out as arrays."""
+        ordered = sorted(observations, key=lambda each: each.sort_key)
+        good = [each for each in ordered if each.score is not None]
+        bad = [each for each in ordered if each.score is None]
+        return cls(
+            points=_stack([each.codes for each in good], dim),
+            scores=np.array([each.score for each in good], dtype=np.float64),
+            costs=np.array([each.cost for each in good], dtype=np.float64),
+            noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
+            failures=_stack([each.codes for each in bad], dim),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of observations, failures too."""
+        return len(self.points) + len(self.failures)
+
+    @property
+    def all_points(self) -> Array:
+        """Codes of every observation ``(n + m, d)``, successes first."""
+        return np.concatenate([self.points, self.failures])
+
+
+def read_observation(
+    space: SearchSpace, params: Mapping[str, Any], *, score: float, cost: float, noise: float | None, sign: float
+) -> Observation:
+    """Make an observation of what a rollout reported.
+
+    Args:
+        space: Where the point lies.
+        params: Plain values by dotted path.
+        score: The metric as reported; one that is not finite counts as a failure.
+        cost: Seconds.
+        noise: Variance of the metric, where known.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+
+    Raises:
+        RequestError: The point is outside the space, or the cost or noise is no positive number.
+    """
+    codes = tuple(space.encode(params).tolist())
+    problems = []
+    if not _is_number(score):
+        problems.append(Problem(key="score", message=f"need a number, got {score!r}"))
+    if not (_is_number(cost) and math.isfinite(cost) and cost > 0):
+        problems.append(Problem(key="cost", message=f"need a finite number of seconds above 0, got {cost!r}"))
+    if noise is not None and not (_is_number(noise) and math.isfinite(noise) and noise >= 0):
+        problems.append(Problem(key="noise", message=f"need a finite variance of at least 0, got {noise!r}"))
+    if problems:
+        raise RequestError(*problems)
+    value = sign * float(score) if math.isfinite(score) else None
+    return Observation(codes=codes, score=value, cost=float(cost), noise=noise)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _stack(rows: list[tuple[float, ...]], dim: int) -> Array:
+    return np.array(rows, dtype=np.float64).reshape(len(rows), dim)

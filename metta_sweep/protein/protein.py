@@ -1,0 +1,111 @@
+"""Protein: suggest a point, observe what it gave, suggest a better one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from metta_sweep.errors import RequestError
+from metta_sweep.protein.history import History, Observation, read_observation
+from metta_sweep.protein.settings import ProteinSettings
+from metta_sweep.protein.start import space_filling, unlike
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.space import SearchSpace
+from metta_sweep.space.scales import Array
+
+_SIGNS = {"maximize": 1.0, "minimize": -1.0}
+
+
+class Protein:
+    """A cost-aware Gaussian-process optimizer: pure, seeded, and the same for the same history in any order.
+
+    ``goal`` is applied here and nowhere else: everything inside sees a score of which more is better.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Any] | SearchSpace,
+        goal: str = "maximize",
+        seed: int = 0,
+        constraints: Sequence[str] = (),
+        fixed: Mapping[str, Any] | None = None,
+        settings: ProteinSettings | None = None,
+    ) -> None:
+        """Make an optimizer that has seen nothing.
+
+        Args:
+            parameters: The sweep file's mapping, or a space made from it.
+            goal: ``maximize`` or ``minimize``.
+            seed: Seed of all random numbers; ``settings.seed`` wins.
+            constraints: Expressions over config paths that every suggestion satisfies.
+            fixed: Base config values by dotted path, for conditions and constraints.
+            settings: What a user may set; the defaults rarely need touching.
+
+        Raises:
+            RequestError: The space, the goal or the seed is wrong.
+        """
+        if goal not in _SIGNS:
+            raise RequestError.of(f"need maximize or minimize, got {goal!r}", key="goal")
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise RequestError.of(f"need a whole number of at least 0, got {seed!r}", key="seed")
+        if not isinstance(parameters, SearchSpace):
+            parameters = SearchSpace.parse(parameters, constraints, fixed)
+        self.space: SearchSpace = parameters
+        self.goal = goal
+        self.settings = settings or ProteinSettings()
+        self.seed = seed if self.settings.seed is None else self.settings.seed
+        self._observations: list[Observation] = []
+
+    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
+        """Learn what a rollout gave.
+
+        Args:
+            params: Plain values by dotted path, as suggested.
+            score: The metric as reported; one that is not finite counts as a failure.
+            cost: Seconds, or any other unit that is the same for all.
+            noise: Variance of ``score`` where it is known, as from several runs of one rollout.
+
+        Raises:
+            RequestError: The point is outside the space, a name is unknown, or the cost is no positive number.
+        """
+        sign = _SIGNS[self.goal]
+        self._observations.append(read_observation(self.space, params, score=score, cost=cost, noise=noise, sign=sign))
+
+    def observe_failure(self, params: Mapping[str, Any]) -> None:
+        """Learn that a run failed and that the parameters are to blame.
+
+        Raises:
+            RequestError: The point is outside the space, or a name is unknown.
+        """
+        codes = tuple(self.space.encode(params).tolist())
+        self._observations.append(Observation(codes=codes, score=None, cost=None))
+
+    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
+        """Return the next point to run.
+
+        Args:
+            pending: Points that were suggested and not observed yet.
+
+        Raises:
+            RequestError: A pending point is outside the space.
+        """
+        waiting = np.array([self.space.encode(params) for params in pending]).reshape(len(pending), self.space.dim)
+        waiting = waiting[np.lexsort(waiting.T[::-1])] if self.space.dim else waiting
+        history = History.of(self._observations, self.space.dim)
+        taken = np.concatenate([history.all_points, waiting])
+        return self._start(taken)
+
+    def _start(self, taken: Array) -> Suggestion:
+        center = self.space.feasible_center
+        if len(unlike(center[None], taken)):
+            return self._suggestion(center, "center", "the search center: nothing has been run yet")
+        found = space_filling(self.space, self.seed, taken)
+        if len(found):
+            place = f"{len(taken)} so far"
+            return self._suggestion(found[0], "sobol", f"fills the space before the model takes over ({place})")
+        return self._suggestion(center, "repeat", "every point of the space has been run: the center again")
+
+    def _suggestion(self, codes: Array, origin: str, reason: str) -> Suggestion:
+        return Suggestion(params=self.space.decode(codes), origin=origin, reason=reason)

@@ -1,0 +1,102 @@
+"""What a user may set about Protein under ``sweep.protein``; the defaults rarely need touching."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.space.reading import nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProteinSettings:
+    """Protein's settings, each with its documented default."""
+
+    num_random_samples: int | None = None
+    """Space-filling points after the center, before the model takes over; None: 2 to 6, by the number of parameters."""
+    max_suggestion_cost: float | None = None
+    """Seconds that a suggested run may be expected to take at most; None: no cap."""
+    resample_frequency: int = 0
+    """Run the best point again at every so many suggestions, to know its score better; 0: never."""
+    seed: int | None = None
+    """Seed of Protein's own random numbers; None: the sweep's seed."""
+    planned_rollouts: int | None = None
+    """Rollouts that the budget is expected to allow; early ones favour cheap knowledge, late ones the winner."""
+    cost_aware: bool = True
+    """Whether cheaper runs are favoured while there is budget left."""
+    hyper_samples: int = 6
+    """Samples of the model's hyperparameters that an acquisition value is averaged over."""
+    candidates: int = 600
+    """Points of the first look over the space, before the best are refined."""
+    steps_parameter: str | None = "trainer.total_timesteps"
+    """The parameter that says how long a run trains: its learning curve stands for shorter runs."""
+
+    def __post_init__(self) -> None:
+        problems = [problem for each in fields(self) if (problem := _problem(each.name, getattr(self, each.name)))]
+        if problems:
+            raise RequestError(*problems)
+
+    @classmethod
+    def parse(cls, mapping: Mapping[str, Any] | None) -> ProteinSettings:
+        """Read settings from the sweep file's ``protein`` block.
+
+        Raises:
+            RequestError: With every unknown key and every value out of range.
+        """
+        if mapping is None:
+            return cls()
+        if not isinstance(mapping, Mapping):
+            raise RequestError.of(f"need a mapping of settings, got {mapping!r}", key="protein")
+        known = [each.name for each in fields(cls)]
+        problems = [_unknown(str(key), known) for key in mapping if key not in known]
+        problems += [problem for key in known if key in mapping and (problem := _problem(key, mapping[key]))]
+        if problems:
+            raise RequestError(*problems)
+        return cls(**{key: mapping[key] for key in known if key in mapping})
+
+    def random_samples(self, dim: int) -> int:
+        """Return how many space-filling points follow the center in ``dim`` dimensions."""
+        if self.num_random_samples is not None:
+            return self.num_random_samples
+        return min(6, max(2, (dim + 1) // 2))
+
+
+_AT_LEAST: Mapping[str, int] = {
+    "num_random_samples": 0,
+    "resample_frequency": 0,
+    "seed": 0,
+    "planned_rollouts": 1,
+    "hyper_samples": 1,
+    "candidates": 16,
+}
+_OPTIONAL = ("num_random_samples", "max_suggestion_cost", "seed", "planned_rollouts", "steps_parameter")
+
+
+def _problem(name: str, value: Any) -> Problem | None:
+    """Return what is wrong with one setting, or None."""
+    if value is None and name in _OPTIONAL:
+        return None
+    if name in _AT_LEAST:
+        limit = _AT_LEAST[name]
+        fine = isinstance(value, int) and not isinstance(value, bool) and limit <= value <= 10**9
+        expected = f"a whole number of at least {limit}"
+    elif name == "max_suggestion_cost":
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fine, expected = number and math.isfinite(value) and value > 0, "a number of seconds above 0"
+    elif name == "cost_aware":
+        fine, expected = isinstance(value, bool), "true or false"
+    else:
+        fine, expected = isinstance(value, str), "a dotted config path"
+    return None if fine else Problem(key=f"protein.{name}", message=f"need {expected}, got {value!r}")
+
+
+def _unknown(key: str, known: list[str]) -> Problem:
+    near = nearest(key, known)
+    return Problem(
+        key=f"protein.{key}",
+        message=f"need one of {', '.join(known)}, got an unknown setting",
+        fix=f"write {near}" if near else "",
+    )
