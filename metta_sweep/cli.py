@@ -76,14 +76,16 @@ def _run(options: argparse.Namespace, overrides: list[str]) -> int:
 
 def _summarize(options: argparse.Namespace, rest: list[str]) -> int:
     del rest
-    from metta_sweep.report import summary
+    from metta_sweep.report import Place, summary
     from metta_sweep.store.journal import read_events
+    from metta_sweep.store.lock import holder
     from metta_sweep.sweep.events import from_json
     from metta_sweep.sweep.state import SweepState
 
     paths = _existing(options)
     state = SweepState.fold(map(from_json, read_events(paths)))
-    sys.stdout.write(summary(state, paths=paths, fmt=options.format).rstrip("\n") + "\n")
+    place = Place.here(paths, controller=str(holder(paths) or ""))
+    sys.stdout.write(summary(state, paths=paths, fmt=options.format, place=place))
     return 0
 
 

@@ -45,7 +45,7 @@ def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
         if rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
             yield f"(best mean: {mean_of(rows.best_rollout)}, rollout {rows.best_rollout.index})"
         yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
-    yield f"- {escape(standing(rows))}"
+    yield f"- {escape(standing(rows, place))}"
     yield f"- Goal: {rows.spec.goal} {escape(rows.spec.metric)}; runs: {totals(rows)}"
     yield f"- Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
     step = next_step(rows, place)

@@ -24,11 +24,14 @@ class NextStep:
     """What to type."""
 
 
-def standing(rows: SweepRows) -> str:
-    """Return in one sentence whether the sweep is over and by which rule."""
+def standing(rows: SweepRows, place: Place) -> str:
+    """Return in one sentence whether the sweep is over and by which rule, or who is at work on it."""
     progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} decided"
+    if place.controller:
+        return f"In progress: {progress} ({printable(place.controller)})"
     if rows.stopped is None:
-        return f"Complete: {progress}" if rows.is_complete else f"Not finished: {progress}"
+        nobody = ", and nobody is at work on it" if place.controller == "" else ""
+        return f"Complete: {progress}" if rows.is_complete else f"Not finished: {progress}{nobody}"
     ended = ended_by(rows.stopped)
     return ended if rows.is_complete else f"{ended} ({progress})"
 
@@ -43,7 +46,9 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
     """Return what to type next: continue, look at what failed, or run the best again."""
     name = shlex.quote(rows.spec.name)
     watch = NextStep(purpose="watch it", command=f"{place.program} watch {name}")
-    if rows.stopped is not None and rows.stopped.rule == "interrupted":
+    if place.controller:
+        return watch
+    if _was_cut_short(rows, place):
         return NextStep(purpose="continue where it stopped", command=_sweep_command(rows))
     if rows.stopped is None and not rows.is_complete:
         return watch
@@ -54,6 +59,13 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)
         return NextStep(purpose="see why the last one failed", command=f"tail -n 50 {log}")
     return watch
+
+
+def _was_cut_short(rows: SweepRows, place: Place) -> bool:
+    """Return whether a controller was interrupted, or died: it left without a word and nobody took its place."""
+    if rows.stopped is None:
+        return place.controller == "" and not rows.is_complete
+    return rows.stopped.rule == "interrupted"
 
 
 def _repeat(rows: SweepRows, run: RunRow, place: Place) -> NextStep:

@@ -32,15 +32,17 @@ class Place:
     """The interpreter as the reader would type it."""
     program: str = "metta-sweep"
     """The command line tool as the reader would type it."""
+    controller: str | None = None
+    """Who controls the sweep at this moment; empty for nobody, None where that is not known."""
 
     @classmethod
-    def here(cls, paths: RunDirectories) -> Place:
+    def here(cls, paths: RunDirectories, *, controller: str | None = None) -> Place:
         """Return the place for this process: its working directory, its interpreter."""
         cwd, python = Path.cwd(), Path(sys.executable)
         on_path = shutil.which("metta-sweep")
         beside = python.with_name("metta-sweep")
         program = "metta-sweep" if on_path or not beside.exists() else _typed(beside, cwd)
-        return cls(paths=paths, cwd=cwd, python=_interpreter(python, cwd), program=program)
+        return cls(paths=paths, cwd=cwd, python=_interpreter(python, cwd), program=program, controller=controller)
 
     def show(self, path: Path) -> str:
         """Return the path relative to the working directory where it lies below it, else as it is."""

@@ -169,7 +169,7 @@ def where(rows: SweepRows, failure: FailureRow) -> str:
 
 def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield from ("🏁 STATUS:", RULE)
-    yield standing(rows)
+    yield standing(rows, place)
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"

@@ -2,6 +2,7 @@ import json
 import math
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,16 @@ def test_an_interrupted_sweep_says_how_to_continue() -> None:
     said = summarize(history)
     assert "Interrupted: stopped by signal 2 (1 of 3 rollouts decided)" in said
     assert "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep" in said
+
+
+def test_a_sweep_whose_controller_died_is_told_from_one_that_is_at_work() -> None:
+    state = History().rollout(0.5).suggest().start(1).state
+    alone = summary(state, paths=PLACE.paths, place=replace(PLACE, controller=""))
+    assert "Not finished: 1 of 3 rollouts decided, and nobody is at work on it" in alone
+    assert "continue where it stopped" in alone
+    tended = summary(state, paths=PLACE.paths, place=replace(PLACE, controller="host box, pid 7"))
+    assert "In progress: 1 of 3 rollouts decided (host box, pid 7)" in tended
+    assert "metta-sweep watch my_test" in tended
 
 
 def test_the_next_command_of_another_trainer_repeats_it_in_a_fresh_directory() -> None:
