@@ -14,7 +14,9 @@ from rich.console import Console
 
 from metta_sweep.config import Asked, ask
 from metta_sweep.goal import Goal
+from metta_sweep.launch.gpus import visible_gpus
 from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.server_process import BUNDLED
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.report import Progress
@@ -28,8 +30,8 @@ from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.ports import Resources
-from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trainer.config import schema
 
 
@@ -61,7 +63,14 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     progress.begin(recorder.state)
     if recorder.state.is_empty or recorder.state.spec != spec:
         recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
-    launcher = LocalLauncher(paths, max_parallel=asked.launcher["max_parallel"], warm=not spec.command)
+    settings = loop_settings(asked)
+    launcher = LocalLauncher(
+        paths.launch,
+        max_parallel=asked.launcher["max_parallel"],
+        gpus_per_run=settings.resources.gpus,
+        warm=None if spec.command else BUNDLED,
+        grace_s=settings.kill_grace_s,
+    )
     try:
         return SweepLoop(
             recorder=recorder,
@@ -71,7 +80,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
                 asked.space, goal=spec.goal, seed=spec.seed, settings=ProteinSettings.parse(spec.protein)
             ),
             clock=clock,
-            settings=loop_settings(asked),
+            settings=settings,
             interrupted=lambda: signals.received,
         ).run()
     finally:
@@ -101,9 +110,11 @@ def spec_of(asked: Asked) -> SweepSpec:
 
 def loop_settings(asked: Asked) -> LoopSettings:
     """Return how runs are started and ended."""
-    launcher = asked.launcher
+    launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
+    if gpus == "auto":
+        gpus = min(1, len(visible_gpus()))
     return LoopSettings(
-        resources=Resources(cpus=launcher["cpus_per_run"], gpus=launcher["gpus_per_run"]),
+        resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
         max_retries=launcher["max_retries"],
         kill_grace_s=launcher["kill_grace_s"],
     )

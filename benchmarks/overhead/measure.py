@@ -2,7 +2,7 @@
 
     python -m benchmarks.overhead.measure --optuna VENV1 --hydra-optuna VENV2 [--trials 20] [--repeats 3]
 
-Each peer has a venv of its own: VENV1/bin/pip install optuna; VENV2/bin/pip install hydra-optuna-sweeper (an old Optuna).
+Each peer has a venv of its own: VENV1 with optuna, VENV2 with hydra-optuna-sweeper (which pins an old Optuna).
 Each tool does TRIALS and 3*TRIALS runs; the slope is its cost a run, start-up excluded. Repeats are interleaved.
 """
 
