@@ -1,0 +1,53 @@
+"""A log that a run appends to and that never grows past its limit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from metta_sweep.store.runs import ATTEMPT_LINE
+
+HEAD_SHARE, TAIL_SHARE = 0.25, 0.5
+"""Shares of the limit that are kept of the beginning and of the end; the rest is room until the next cut."""
+
+
+class BoundedLog:
+    """The log of a run's attempts: beginning and end are kept, the middle is cut out when it grows too long.
+
+    Writers hold it open with ``O_APPEND`` and never notice. A line written in the moment of a cut may be lost.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._path = path
+        self._limit = limit
+        self._left_out = 0
+
+    def open(self, attempt_id: str) -> int:
+        """Return a descriptor for a new attempt's output; a line sets it apart from what earlier attempts wrote."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        if os.fstat(descriptor).st_size > 0:
+            os.write(descriptor, f"\n{ATTEMPT_LINE}{attempt_id}\n".encode())
+        return descriptor
+
+    def size(self) -> int:
+        """Return the log's size in bytes; 0 where somebody removed it."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def cut(self) -> bool:
+        """Cut the middle out where the log is too long, and return whether it was."""
+        size = self.size()
+        if size <= self._limit:
+            return False
+        head, tail = int(self._limit * HEAD_SHARE), int(self._limit * TAIL_SHARE)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            kept = os.pread(descriptor, tail, size - tail)
+            self._left_out += size - head - tail
+            os.ftruncate(descriptor, head)
+            os.write(descriptor, f"\n[metta_sweep] {self._left_out} bytes left out\n".encode() + kept)
+        finally:
+            os.close(descriptor)
+        return True

@@ -1,0 +1,224 @@
+"""The launcher for this machine: every attempt in a session of its own, kept by a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.launch.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
+from metta_sweep.launch.gpus import GpuLeases, visible_gpus
+from metta_sweep.launch.processes import processes_of, send, signal_exactly
+from metta_sweep.launch.server_process import ServerProcess, WarmStart, accepts
+from metta_sweep.result import RunPaths
+from metta_sweep.store.files import read_json
+from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
+
+KIND = "local"
+
+
+class LocalLauncher:
+    """Starts attempts on this machine through a fork server; implements the port ``Launcher``.
+
+    What is running is told by locks and records in the run directories alone, so that a new controller adopts what a
+    dead one started: it polls the handles it knows before it submits more, which also makes their GPUs count as taken.
+
+    Args:
+        folder: Where the fork server's lock and log go.
+        max_parallel: Slots.
+        gpus_per_run: GPUs a run: 0, a share of one, or a whole number, within the user's ``CUDA_VISIBLE_DEVICES``.
+        warm: What the fork server loads so that runs start in milliseconds; None where runs are other commands.
+        grace_s: Seconds between SIGTERM and SIGKILL at a time limit.
+        log_limit: Bytes that a run's log may have.
+
+    Raises:
+        RequestError: The slots or the GPUs asked for cannot be had.
+        LaunchError: The fork server cannot be started.
+
+    Side effects:
+        A fork server is started at once and loads while the caller goes on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_parallel: int = 1,
+        gpus_per_run: float = 0.0,
+        warm: WarmStart | None = None,
+        grace_s: float = DEFAULT_GRACE_S,
+        log_limit: int = DEFAULT_LOG_LIMIT,
+    ) -> None:
+        self._leases = GpuLeases(visible_gpus() if gpus_per_run else (), gpus_per_run)
+        self._slots = _slots(max_parallel, self._leases.capacity)
+        self._folder = folder
+        self._warm = warm
+        self._grace_s = grace_s
+        self._log_limit = log_limit
+        self._told: dict[str, Handle] = {}
+        self._errors: dict[str, str] = {}
+        self._kill_at_s: dict[AttemptFiles, float] = {}
+        self._server = ServerProcess(folder, warm)
+
+    def capacity(self) -> int:
+        """Return the number of slots: ``max_parallel``, or fewer where the GPUs are fewer."""
+        return self._slots
+
+    def submit(self, spec: JobSpec) -> Handle:
+        """Have the attempt started, once however often it is submitted.
+
+        Returns:
+            A handle; the attempt is queued until the fork server gets to it, a few milliseconds once it has loaded.
+
+        Raises:
+            LaunchError: The fork server cannot be started, or no GPU is free.
+        """
+        known = self._told.get(spec.attempt_id) or self.find(spec)
+        if known is not None:
+            return known
+        gpus = self._leases.lease(spec.attempt_id)
+        order = self._order(spec, gpus)
+        try:
+            self._tell(order)
+        except LaunchError:
+            self._leases.release(spec.attempt_id)
+            raise
+        handle = self._handle(spec, gpus, server=str(self._server.lock))
+        self._told[spec.attempt_id] = handle
+        return handle
+
+    def _tell(self, order: Order) -> None:
+        """Hand the order to the server, or to a new one, light where the last one died while it was loading."""
+        self._listen()
+        if self._server.is_alive() and self._server.tell(order):
+            return
+        if not self._server.is_ready:
+            self._warm = None
+        self._server.close()
+        self._server = ServerProcess(self._folder, self._warm)
+        if not self._server.tell(order):
+            raise LaunchError(f"the fork server ends as soon as it starts, see {self._folder / 'server.log'}")
+
+    def _order(self, spec: JobSpec, gpus: tuple[str, ...] | None) -> Order:
+        return Order(
+            attempt_id=spec.attempt_id,
+            command=spec.command,
+            run_dir=str(spec.run_dir.absolute()),
+            cwd=str(Path.cwd()),
+            env=dict(spec.env),
+            cpus=spec.resources.cpus,
+            gpus=gpus,
+            time_limit_s=spec.time_limit_s,
+            grace_s=self._grace_s,
+            log_limit=self._log_limit,
+        )
+
+    def _handle(self, spec: JobSpec, gpus: tuple[str, ...] | None, server: str) -> Handle:
+        return {
+            "launcher": KIND,
+            "host": socket.gethostname(),
+            "attempt_id": spec.attempt_id,
+            "run_dir": str(spec.run_dir.absolute()),
+            "gpus": list(gpus or ()),
+            "server": server,
+        }
+
+    def poll(self, handles: Sequence[Handle]) -> list[JobStatus]:
+        """Return the status of each handle, in order: a few system calls each."""
+        self._listen()
+        return [self._status(handle) for handle in handles]
+
+    def _status(self, handle: Handle) -> JobStatus:
+        if handle.get("launcher") != KIND:
+            return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
+        attempt_id = str(handle["attempt_id"])
+        may_start = attempt_id not in self._errors and _accepts(handle)
+        files = _files(handle)
+        status = files.status(may_start=may_start)
+        if status.is_over:
+            self._leases.release(attempt_id)
+            self._kill_at_s.pop(files, None)
+            if status.state is JobState.LOST:
+                return JobStatus(state=JobState.LOST, reason=self._errors.get(attempt_id, ""))
+            return status
+        self._leases.keep(attempt_id, tuple(handle.get("gpus", ())))
+        self._kill_when_due(files)
+        return status
+
+    def _listen(self) -> None:
+        """Take note of what the server could not start."""
+        for answer in self._server.answers():
+            if "error" in answer:
+                self._errors[str(answer["attempt_id"])] = str(answer["error"])
+
+    def cancel(self, handle: Handle, grace_s: float) -> None:
+        """Ask the attempt's keeper to end its whole tree; where the keeper is dead, do it from here.
+
+        Returns at once. An attempt that has not started yet never will.
+        """
+        if handle.get("launcher") != KIND:
+            return
+        files = _files(handle)
+        if files.exit.exists():
+            return
+        files.run.attempts.mkdir(parents=True, exist_ok=True)
+        files.ask_to_end(grace_s)
+        if not _tell_keeper(files) and files.start.exists():
+            send(processes_of(files), signal.SIGTERM)
+            self._kill_at_s[files] = time.monotonic() + grace_s
+
+    def _kill_when_due(self, files: AttemptFiles) -> None:
+        """End an attempt without a keeper once its grace is over."""
+        kill_at_s = self._kill_at_s.get(files)
+        if kill_at_s is not None and time.monotonic() >= kill_at_s:
+            send(processes_of(files), signal.SIGKILL)
+
+    def find(self, spec: JobSpec) -> Handle | None:
+        """Return the handle of an attempt that some controller had started, or None."""
+        files = AttemptFiles(RunPaths(spec.run_dir.absolute()), spec.attempt_id)
+        if not files.was_started:
+            return None
+        gpus = (read_json(files.start) or {}).get("gpus")
+        handle = self._handle(spec, tuple(gpus) if gpus else None, server="")
+        if gpus and files.read_exit() is None:
+            self._leases.keep(spec.attempt_id, tuple(gpus))
+        return handle
+
+    def close(self) -> None:
+        """Let the fork server go; attempts that run are left running and their exits are recorded."""
+        for files in self._kill_at_s:
+            send(processes_of(files), signal.SIGKILL)
+        self._server.close()
+
+
+def _slots(max_parallel: int, gpu_slots: int | None) -> int:
+    if max_parallel < 1:
+        raise RequestError(
+            Problem(
+                key="launcher.max_parallel",
+                message=f"need at least 1, got {max_parallel}",
+                fix="launcher.max_parallel=1",
+            )
+        )
+    return max_parallel if gpu_slots is None else min(max_parallel, gpu_slots)
+
+
+def _accepts(handle: Mapping[str, Any]) -> bool:
+    """Return whether the server that was told of the attempt can still start it."""
+    return bool(handle["server"]) and accepts(Path(str(handle["server"])))
+
+
+def _files(handle: Mapping[str, Any]) -> AttemptFiles:
+    return AttemptFiles(RunPaths(Path(str(handle["run_dir"]))), str(handle["attempt_id"]))
+
+
+def _tell_keeper(files: AttemptFiles) -> bool:
+    """Wake the keeper up, and return whether there is one on this machine."""
+    keeper = (read_json(files.start) or {}).get("keeper")
+    if not isinstance(keeper, Mapping) or not isinstance(keeper.get("pid"), int):
+        return False
+    return signal_exactly(keeper["pid"], str(keeper.get("birth")), signal.SIGUSR1)
