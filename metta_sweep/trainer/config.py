@@ -41,7 +41,7 @@ class TrainerConfig(Settings):
     """Agent-steps to train for; the last update completes its batch."""
     batch_size: Positive = 2048
     """Agent-steps that an update learns from."""
-    minibatch_size: Positive = 256
+    minibatch_size: Positive = 512
     """Agent-steps in one optimizer step."""
     num_steps: Positive = 32
     """Length of a trajectory: batch_size / num_steps agents play side by side."""

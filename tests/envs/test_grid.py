@@ -70,7 +70,9 @@ def check_stats(episodes, games):
 
 
 @pytest.mark.parametrize("num_agents", [1, 3])
-@pytest.mark.parametrize("game", [{}, {"map": {"width": 7, "height": 6, "walls": 3}, "view": 7}, {"map": {"ascii": DRAWN}}])
+@pytest.mark.parametrize(
+    "game", [{}, {"map": {"width": 7, "height": 6, "walls": 3}, "view": 7}, {"map": {"ascii": DRAWN}}]
+)
 def test_the_engine_plays_like_the_obvious_game(num_agents, game):
     config = altar(num_agents, **game)
     assert list(config.problems()) == []

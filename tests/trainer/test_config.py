@@ -112,8 +112,16 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
 @pytest.mark.parametrize(
     ("changes", "key", "rule"),
     [
-        ({"trainer.batch_size": 96, "trainer.minibatch_size": 64}, "trainer.minibatch_size", "multiple of minibatch_size"),
-        ({"trainer.batch_size": 32, "trainer.minibatch_size": 64}, "trainer.minibatch_size", "multiple of minibatch_size"),
+        (
+            {"trainer.batch_size": 96, "trainer.minibatch_size": 64},
+            "trainer.minibatch_size",
+            "multiple of minibatch_size",
+        ),
+        (
+            {"trainer.batch_size": 32, "trainer.minibatch_size": 64},
+            "trainer.minibatch_size",
+            "multiple of minibatch_size",
+        ),
         ({"trainer.num_steps": 33}, "trainer.num_steps", "multiple of num_steps"),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
         ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),

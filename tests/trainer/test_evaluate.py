@@ -1,0 +1,72 @@
+"""Evaluations compare policies, so they must not depend on anything else."""
+
+import numpy as np
+import pytest
+import torch
+
+from metta_sweep.envs.make import make_env
+from metta_sweep.envs.vec_env import Step
+from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.policy import Policy
+from tests.trainer.configs import parsed
+
+CPU = torch.device("cpu")
+
+
+def policy(config, seed=0):
+    return Policy(config, make_env(config.env, rows=config.env.num_agents).spec, torch.Generator().manual_seed(seed))
+
+
+def test_the_same_policy_always_scores_the_same():
+    config = parsed()
+    torch.manual_seed(1)
+    one = evaluate(policy(config), config, CPU)
+    torch.manual_seed(2)
+    assert evaluate(policy(config), config, CPU) == one
+
+
+@pytest.mark.parametrize("changes", [{"sim__seed": 5}, {"sim__num_envs": 5}, {"sim__episodes": 3}], ids=str)
+def test_every_setting_of_the_evaluation_changes_it(changes):
+    plain, changed = parsed(), parsed(**changes)
+    assert evaluate(policy(plain), plain, CPU) != evaluate(policy(changed), changed, CPU)
+
+
+def test_a_deterministic_evaluation_takes_one_action_where_the_policy_prefers_it():
+    config = parsed(sim__deterministic=True)
+    made = policy(config)
+    made.actor.bias.data[0] = 10.0
+    assert evaluate(made, config, CPU)["action.noop"] == 12.0
+
+
+def test_the_evaluation_does_not_depend_on_the_training_seed():
+    one, other = parsed(), parsed(seed=9)
+    assert evaluate(policy(one), one, CPU) == evaluate(policy(one), other, CPU)
+
+
+def test_every_mean_has_its_standard_error():
+    metrics = evaluate(policy(parsed()), parsed(), CPU)
+    names = {name for name in metrics if not name.endswith("_se")}
+    assert {"reward", "episode_length", "heart.get", "action.use.altar", "action.move"} <= names
+    assert set(metrics) == names | {f"{name}_se" for name in names}
+    assert metrics["episode_length"] == 12.0
+    assert metrics["episode_length_se"] == 0.0
+
+
+def test_means_and_errors_are_those_of_the_episodes_with_the_agents_of_one_counted_once():
+    config = parsed(env__num_agents=2, sim__num_envs=3, sim__episodes=2, env__game__max_steps=20)
+    made = policy(config)
+    made.actor.weight.data.zero_()
+    made.actor.bias.data = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 1.5])
+    metrics = evaluate(made, config, CPU)
+    generator = torch.Generator().manual_seed(config.sim.seed)
+    env = make_env(config.env, rows=6)
+    out = Step.empty(env.spec)
+    env.reset(config.sim.seed, out.observations)
+    table = torch.log_softmax(made.actor.bias.data, -1).expand(6, 6)
+    for _ in range(40):
+        clocks = torch.empty(6, 6).exponential_(generator=generator)
+        env.step((table - clocks.log()).argmax(-1).numpy(), out)
+    episodes = env.drain()
+    used = episodes.stats["action.use"].reshape(2, 3, 2).mean(2).reshape(-1)
+    assert metrics["action.use"] == pytest.approx(used.mean())
+    assert metrics["action.use_se"] == pytest.approx(used.std(ddof=1) / np.sqrt(6))

@@ -1,0 +1,201 @@
+"""Whole runs."""
+
+import json
+
+import pytest
+import torch
+
+from metta_sweep.result import RunPaths, read_evaluations, read_result
+from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
+from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
+from tests.trainer.configs import parsed
+
+CPU = torch.device("cpu")
+INTERVALS = {"trainer__evaluate_interval": 2, "trainer__checkpoint_interval": 1}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def train(run_dir, config=None, **changes):
+    run_dir.mkdir(exist_ok=True)
+    training = Training(config or parsed(**changes), run_dir, CPU, lambda line: None)
+    training.run()
+    return training
+
+
+def weights(training):
+    return {name: value.clone() for name, value in training.policy.state_dict().items()}
+
+
+def test_a_run_leaves_its_result_its_evaluations_and_its_checkpoints(tmp_path):
+    train(tmp_path, **INTERVALS)
+    paths = RunPaths(tmp_path)
+    result = read_result(paths)
+    assert result.steps == 512
+    assert result.cost_s > 0
+    evaluations = list(read_evaluations(paths))
+    assert [evaluation.step for evaluation in evaluations] == [256, 512]
+    assert result.metrics == evaluations[-1].metrics
+    assert CheckpointFolder(paths.checkpoints).at(512).exists()
+    best = max(evaluations, key=lambda evaluation: evaluation.metrics["reward"])
+    assert load(CheckpointFolder(paths.checkpoints).best)["metrics"]["reward"] == best.metrics["reward"]
+
+
+@pytest.mark.parametrize(("interval", "steps"), [(1, [128, 256, 384, 512]), (3, [384, 512]), (10**9, [512])])
+def test_any_interval_works_and_the_last_update_is_always_evaluated(tmp_path, interval, steps):
+    train(tmp_path, trainer__evaluate_interval=interval, trainer__checkpoint_interval=interval)
+    assert [evaluation.step for evaluation in read_evaluations(RunPaths(tmp_path))] == steps
+
+
+def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(tmp_path):
+    one, same, other = (train(tmp_path / str(k), seed=seed) for k, seed in enumerate([1, 1, 2]))
+    assert all(torch.equal(value, weights(same)[name]) for name, value in weights(one).items())
+    assert not torch.equal(weights(one)["actor.weight"], weights(other)["actor.weight"])
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does(tmp_path, stop_after):
+    config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100)
+    straight = train(tmp_path / "straight", config)
+    run_dir = tmp_path / "stopped"
+    run_dir.mkdir()
+    first = Training(config, run_dir, CPU, lambda line: None)
+    with pytest.raises(InterruptedRunError):
+        first.run(lambda: first.update == stop_after)
+    second = Training(config, run_dir, CPU, lambda line: None)
+    assert second.resume()
+    assert second.update == stop_after
+    second.run()
+    assert all(torch.equal(value, weights(second)[name]) for name, value in weights(straight).items())
+    for kind in (read_evaluations, lambda paths: [read_result(paths)]):
+        pairs = zip(kind(RunPaths(run_dir)), kind(RunPaths(tmp_path / "straight")), strict=True)
+        assert all(mine.metrics == theirs.metrics for mine, theirs in pairs)
+
+
+def test_evaluations_after_the_checkpoint_are_not_reported_twice(tmp_path):
+    config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100)
+    first = Training(config, tmp_path, CPU, lambda line: None)
+    with pytest.raises(InterruptedRunError):
+        first.run(lambda: first.update == 2)
+    with RunPaths(tmp_path).metrics.open("a") as file:
+        file.write(json.dumps({"step": 384, "time_s": 1.0, "metrics": {"reward": 9.0}}) + '\n{"step": 51')
+    second = Training(config, tmp_path, CPU, lambda line: None)
+    second.resume()
+    second.run()
+    assert [evaluation.step for evaluation in read_evaluations(RunPaths(tmp_path))] == [128, 256, 384, 512]
+
+
+def test_a_run_that_died_between_its_last_checkpoint_and_its_result_only_needs_to_write_it(tmp_path):
+    config = parsed()
+    train(tmp_path, config)
+    paths = RunPaths(tmp_path)
+    result = read_result(paths)
+    paths.result.unlink()
+    again = Training(config, tmp_path, CPU, lambda line: None)
+    again.resume()
+    again.run()
+    assert read_result(paths).metrics == result.metrics
+    assert len(list(read_evaluations(paths))) == 1
+
+
+def test_the_cost_counts_all_attempts(tmp_path):
+    config = parsed()
+    first = Training(config, tmp_path, CPU, lambda line: None)
+    first._elapsed_s = 1000.0
+    with pytest.raises(InterruptedRunError):
+        first.run(lambda: True)
+    second = Training(config, tmp_path, CPU, lambda line: None)
+    second.resume()
+    second.run()
+    assert read_result(RunPaths(tmp_path)).cost_s > 1000.0
+
+
+def test_checkpoints_of_another_config_are_refused(tmp_path):
+    train(tmp_path)
+    with pytest.raises(CheckpointError, match="another config"):
+        Training(parsed(agent__hidden_size=8), tmp_path, CPU, lambda line: None).resume()
+
+
+def test_a_fresh_run_has_nothing_to_resume(tmp_path):
+    assert not Training(parsed(), tmp_path, CPU, lambda line: None).resume()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
+    training = Training(
+        parsed(env__game__rewards={"ore": 1e38}, trainer__normalize_advantage=False), tmp_path, CPU, print
+    )
+    training.policy.critic.weight.data.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="loss"):
+        training.run()
+    assert read_result(RunPaths(tmp_path)) is None
+
+
+FAST = {"trainer__learning_rate": 0.02, "sim__num_envs": 1, "sim__episodes": 1}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return weights(train(tmp_path_factory.mktemp("plain"), **FAST))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer__total_timesteps": 600},
+        {"trainer__batch_size": 256},
+        {"trainer__minibatch_size": 64},
+        {"trainer__num_steps": 8},
+        {"trainer__update_epochs": 1},
+        {"trainer__learning_rate": 0.002},
+        {"trainer__learning_rate_schedule": "constant"},
+        {"trainer__learning_rate_schedule": "cosine"},
+        {"trainer__optimizer__beta1": 0.8},
+        {"trainer__optimizer__beta2": 0.9},
+        {"trainer__optimizer__eps": 1e-3},
+        {"trainer__optimizer__weight_decay": 0.1},
+        {"trainer__gamma": 0.9},
+        {"trainer__gae_lambda": 0.5},
+        {"trainer__normalize_advantage": False},
+        {"trainer__clip_coef": 0.01},
+        {"trainer__value_clip": 0.01},
+        {"trainer__value_coef": 0.1},
+        {"trainer__entropy_coef": 0.1},
+        {"trainer__max_grad_norm": 0.01},
+        {"trainer__max_grad_norm": None},
+        {"trainer__target_kl": 1e-6},
+        {"agent__hidden_size": 8},
+        {"env__game__max_steps": 10},
+        {"seed": 1},
+    ],
+    ids=str,
+)
+def test_every_setting_of_the_trainer_changes_what_is_learned(tmp_path, plain, changes):
+    changed = weights(train(tmp_path, **(FAST | changes)))
+    assert any(
+        changed[name].shape != plain[name].shape or not torch.equal(changed[name], plain[name]) for name in plain
+    )
+
+
+def test_evaluating_and_checkpointing_more_often_does_not_change_what_is_learned(tmp_path):
+    seldom = weights(train(tmp_path / "seldom"))
+    often = weights(train(tmp_path / "often", trainer__evaluate_interval=1, trainer__checkpoint_interval=1))
+    assert all(torch.equal(value, often[name]) for name, value in seldom.items())
+
+
+@pytest.mark.slow
+def test_good_learning_rates_beat_bad_ones_clearly_at_100k_steps(tmp_path):
+    from metta_sweep.trainer.config import parse
+    from tests.trainer.configs import put, shipped
+
+    def reward(rate):
+        config = parse(put(shipped(), {"trainer.learning_rate": rate, "device": "cpu"}))
+        train(tmp_path / str(rate), config)
+        return read_result(RunPaths(tmp_path / str(rate))).metrics["reward"]
+
+    assert reward(0.003) > 2 * reward(0.0001)

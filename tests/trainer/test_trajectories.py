@@ -1,0 +1,112 @@
+"""Advantages against the sum that defines them, and what a player keeps."""
+
+import numpy as np
+import pytest
+import torch
+
+from metta_sweep.envs.make import make_env
+from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.trajectories import Player, Trajectories, advantages
+from tests.trainer.configs import parsed
+
+T, N = 12, 5
+
+
+def random_trajectories(seed):
+    config = parsed()
+    env = make_env(config.env, rows=N)
+    kept = Trajectories.empty(env.spec, T)
+    rng = np.random.default_rng(seed)
+    for name in ("values", "next_values", "rewards"):
+        getattr(kept, name)[:] = torch.from_numpy(rng.normal(size=(T, N)))
+    kept.terminals[:] = torch.from_numpy(rng.random((T, N)) < 0.15)
+    kept.truncations[:] = torch.from_numpy(rng.random((T, N)) < 0.15) & ~kept.terminals
+    kept.starts[1:] = kept.terminals | kept.truncations
+    return kept
+
+
+def naive_advantages(kept, gamma, gae_lambda):
+    """A_t = sum over l of (gamma lambda)^l delta_t+l up to the end of the episode, in float64, one by one."""
+    result = np.zeros((T, N))
+    for n in range(N):
+        for t in range(T):
+            factor = 1.0
+            for later in range(t, T):
+                terminal, cut = bool(kept.terminals[later, n]), bool(kept.truncations[later, n])
+                following = 0.0 if terminal else float(kept.next_values[later, n])
+                delta = float(kept.rewards[later, n]) + gamma * following - float(kept.values[later, n])
+                result[t, n] += factor * delta
+                factor *= gamma * gae_lambda
+                if terminal or cut:
+                    break
+    return result
+
+
+@pytest.mark.parametrize(("gamma", "gae_lambda"), [(0.99, 0.95), (0.9, 0.0), (1.0, 1.0), (0.0, 0.5)])
+def test_advantages_are_the_discounted_sums_of_the_episode_that_a_step_belongs_to(gamma, gae_lambda):
+    kept = random_trajectories(seed=int(100 * gamma))
+    expected = naive_advantages(kept, gamma, gae_lambda)
+    np.testing.assert_allclose(advantages(kept, gamma=gamma, gae_lambda=gae_lambda), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_with_lambda_one_a_cut_episode_returns_its_rewards_and_the_value_of_its_last_observation():
+    kept = random_trajectories(seed=1)
+    kept.terminals[:] = kept.truncations[:] = kept.starts[:] = False
+    kept.next_values[:-1] = kept.values[1:]
+    kept.truncations[3] = kept.starts[4] = True
+    kept.next_values[3] = 7.0
+    gains = advantages(kept, gamma=0.9, gae_lambda=1.0)
+    rewards = kept.rewards.double().numpy()
+    expected = sum(0.9**t * rewards[t] for t in range(4)) + 0.9**4 * 7.0 - kept.values[0].numpy()
+    np.testing.assert_allclose(gains[0], expected, rtol=1e-4)
+
+
+def player(rows=6, steps=15, **changes):
+    config = parsed(**changes)
+    env = make_env(config.env, rows=rows)
+    policy = Policy(config, env.spec, torch.Generator().manual_seed(0))
+    made = Player(env, policy, steps=steps, device=torch.device("cpu"))
+    env.reset(0, made.first_observations, stagger=True)
+    return made, policy
+
+
+def test_kept_values_and_log_probs_are_those_of_the_policy():
+    made, policy = player()
+    kept = made.collect(torch.Generator().manual_seed(0))
+    logits, values, _ = policy.step(kept.observations[:-1].flatten(0, 1), ())
+    log_probs = torch.log_softmax(logits, -1).gather(-1, kept.actions.reshape(-1, 1)).squeeze(-1)
+    torch.testing.assert_close(values, kept.values.reshape(-1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(log_probs, kept.log_probs.reshape(-1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_is_followed_by_the_next_value_unless_a_time_limit_cut_it():
+    made, policy = player()
+    kept = made.collect(torch.Generator().manual_seed(0))
+    assert kept.truncations.any()
+    _, last, _ = policy.step(kept.observations[-1], ())
+    following = torch.cat([kept.values[1:], last.detach().unsqueeze(0)])
+    plain = ~kept.truncations
+    torch.testing.assert_close(kept.next_values[plain], following[plain], rtol=1e-4, atol=1e-5)
+    assert (kept.next_values[~plain] != following[~plain]).all()
+
+
+def test_cut_episodes_are_bootstrapped_from_their_own_last_observation():
+    made, policy = player(rows=2, steps=13, env__game__max_steps=13)
+    first = made.first_observations.copy()
+    state = made.env.state()
+    kept = made.collect(torch.Generator().manual_seed(0))
+    t, row = (int(k) for k in kept.truncations.nonzero()[0])
+    twin, _ = player(rows=2, steps=13, env__game__max_steps=14)
+    twin.env.restore(state, first)
+    for step in range(t + 1):
+        twin.env.step(kept.actions[step].numpy(), twin.trajectories.step(step))
+    uncut = twin.trajectories.observations[t + 1, row]
+    _, value, _ = policy.step(uncut.unsqueeze(0), ())
+    torch.testing.assert_close(kept.next_values[t, row], value[0].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_batch_goes_on_where_the_last_one_ended():
+    made, _ = player()
+    generator = torch.Generator().manual_seed(0)
+    last = made.collect(generator).observations[-1].clone()
+    torch.testing.assert_close(made.collect(generator).observations[0], last)
