@@ -1,0 +1,67 @@
+"""What was asked: one request, composed, resolved and valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from metta_sweep.config.origins import Origin
+from metta_sweep.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A sweep as it was asked for. Everything but paths, origins and the space is plain JSON data."""
+
+    name: str
+    """The sweep's name, ``run=NAME``."""
+    cmd: Literal["sweep", "plan"]
+    """Whether to run the sweep or only to show it."""
+    sweep_file: str
+    """The sweep file, as a person would name it."""
+    rollout_count: int
+    """Rollouts in total."""
+    num_samples: int
+    """Runs a rollout, with different seeds."""
+    metric: str
+    """Name of the metric that is searched for."""
+    goal: Literal["maximize", "minimize"]
+    """Which direction is better."""
+    parameters: Mapping[str, Any]
+    """The swept parameters by dotted path, as written; pinned ones are left out, whole-number ones marked."""
+    constraints: tuple[str, ...]
+    """The sweep file's constraints, then the bundled trainer's own."""
+    limits: Mapping[str, Any]
+    """``wall_time_s``, ``total_cost_s``, ``deadline_s`` (epoch), ``target``, ``patience``, ``run_time_s``; or None."""
+    protein: Mapping[str, Any]
+    """Settings of the optimizer."""
+    command: tuple[str, ...] | None
+    """Program and arguments of a run with their blanks; None for the bundled trainer."""
+    training: Mapping[str, Any]
+    """The whole resolved base config of a run; with an external command only what was asked for."""
+    overrides: Mapping[str, Any]
+    """The sweep file's own ``sweep.<group>`` blocks."""
+    pinned: Mapping[str, Any]
+    """Swept parameters that the command line holds at a value."""
+    launcher: Mapping[str, Any]
+    """``kind``, ``max_parallel``, ``gpus_per_run``, ``cpus_per_run``, ``run_time_limit_s``, ``kill_grace_s``."""
+    wandb: Mapping[str, Any]
+    """``mode``, ``project``, ``entity``, ``tags``."""
+    data_dir: Path
+    """Folder of all sweeps, absolute."""
+    hardware: str | None
+    """The chosen hardware group."""
+    user: str | None
+    """The chosen user group."""
+    seed: int
+    """Decides every draw of the search and the seeds of the runs."""
+    space: SearchSpace
+    """The search space, validated and not empty."""
+    notes: tuple[str, ...]
+    """What a person should know before the sweep starts, one line each."""
+    origins: Mapping[str, Origin]
+    """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
+    description: str | None = None
+    """What the sweep is about."""

@@ -1,0 +1,63 @@
+"""Which ``${...}`` a file or a command line may use: references to other keys, and the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from metta_sweep.config.carbs import is_carbs, parameter_yaml
+from metta_sweep.config.nearest import listing
+from metta_sweep.config.trees import texts
+
+ALLOWED_RESOLVERS = ("oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values")
+"""Resolvers that only read the config or the environment."""
+
+_RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
+_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^,}'\"\s]+)")
+_SECRET = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)(_|$)")
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a key or an environment variable is named as keys to an account are."""
+    return bool(_SECRET.search(name))
+
+
+def refused(tree: Any, *, expressions: frozenset[str] = frozenset()) -> Iterator[tuple[str, str, str]]:
+    """Yield the dotted path, the message and the fix of every interpolation that may not be used.
+
+    Args:
+        tree: A config tree whose texts are as they were written.
+        expressions: Keys whose texts are expressions of ours: ``${a.b}`` means the path there.
+    """
+    for path, text in texts(tree):
+        if "${" in text and not expressions.intersection(path.split(".")):
+            yield from ((path, *reason) for reason in _reasons(path, text))
+
+
+def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
+    if is_carbs(text):
+        yield f"CARBS search spaces (${{ss:...}}) are not read any more, got {text!r}", parameter_yaml(path, text)
+        return
+    for name in _RESOLVER.findall(text):
+        if name not in ALLOWED_RESOLVERS:
+            allowed = listing(f"${{{known}:...}}" for known in ALLOWED_RESOLVERS)
+            yield f"${{{name}:...}} is not allowed", f"allowed are ${{some.key}} and {allowed}"
+    for variable in _VARIABLE.findall(text):
+        if is_secret(variable):
+            yield f"{variable} must not enter a config: it would be written to disk", "remove it; W&B reads it itself"
+    try:
+        OmegaConf.create({"value": text})
+    except OmegaConfBaseException as error:
+        yield (
+            f"cannot be read as an interpolation: {first_line(error)}",
+            "write ${path.to.key} or ${oc.env:NAME,default}",
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

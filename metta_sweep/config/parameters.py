@@ -1,0 +1,178 @@
+"""The swept parameters of a request: which there are, which follow others, and whether the training takes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from metta_sweep.config.nearest import listing, nearest, siblings
+from metta_sweep.config.training_schema import TrainingSchema
+from metta_sweep.config.trees import copied, get, leaves, put
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.expression import Expression
+from metta_sweep.space import SearchSpace
+
+_REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Swept:
+    """The parameters of one request on their way to a search space."""
+
+    declared: dict[str, Any]
+    """Definitions by dotted path, in the order written; pinned ones are left out."""
+    training: Mapping[str, Any]
+    """The resolved base config."""
+    schema: TrainingSchema | None
+    """What the training knows; None where an external command decides that for itself."""
+    problems: list[Problem] = field(default_factory=list)
+    """Everything wrong with them."""
+
+    def follow(self, raw: Mapping[str, Any]) -> list[str]:
+        """Tie config values that follow a swept parameter by interpolation to it; return a note on each.
+
+        Args:
+            raw: The training config before interpolations are resolved.
+        """
+        notes = []
+        for path, target, alone in list(_following(raw, self.declared)):
+            if alone:
+                self.declared[path] = {"expr": target}
+                notes.append(f"{path} follows {target}, as the config says")
+            else:
+                message = f"depends on the swept {target} in a way that a suggestion cannot follow"
+                fix = f"write under sweep.parameters   {path}: {{expr: ...}}"
+                self.problems.append(Problem(message=message, key=path, fix=fix))
+        return notes
+
+    def check_paths(self) -> None:
+        """Note every swept path, and every path that a condition reads, that the training does not have."""
+        for path, leaf in self.declared.items():
+            self._check(path, path)
+            when = leaf.get("when") if isinstance(leaf, Mapping) else None
+            for other, _ in leaves(when) if isinstance(when, Mapping) and when else ():
+                if other not in self.declared:
+                    self._check(other, f"{path}.when.{other}")
+
+    def mark_integers(self) -> None:
+        """Mark a parameter ``integer: true`` where its bounds are whole and the training takes nothing else."""
+        for path, leaf in self.declared.items():
+            if isinstance(leaf, Mapping) and self._is_integer(path, leaf):
+                self.declared[path] = {**leaf, "integer": True}
+
+    def space(self, constraints: Sequence[str]) -> SearchSpace | None:
+        """Return the search space; where there is none, ``problems`` says why."""
+        known = {**dict(leaves(self.training)), **self.declared}
+        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema else {}
+        own = [text for text in rules if Expression.parse(text).names <= known.keys()]
+        try:
+            return SearchSpace.parse(self.declared, [*constraints, *own], dict(leaves(self.training)))
+        except RequestError as error:
+            self.problems += [_in_file(problem, rules) for problem in error.problems]
+            return None
+
+    def check_bounds(self, space: SearchSpace) -> None:
+        """Note every bound and every value in a list that the training refuses on its own."""
+        for parameter in space.parameters:
+            leaf = space.declared[parameter.name]
+            keys = [("values", value) for value in leaf["values"]] if "values" in leaf else _bounds(leaf)
+            for key, value in keys:
+                for refused, message in self._refused({parameter.name: value}):
+                    if refused == parameter.name:
+                        self._wrong(f"{parameter.name}.{key}", f"the training refuses it: {message}")
+
+    def refused(self, space: SearchSpace | None) -> list[tuple[str, str]]:
+        """Return what the training refuses about the base config, at a feasible point where there is one."""
+        if self.schema is None:
+            return []
+        if space is None:
+            return [(key, message) for key, message in self._refused({}) if key not in self.declared]
+        point = space.decode(space.sample(1, np.random.default_rng(0))[0])
+        return [(key, message) for key, message in self.schema.problems(self._with(point)) if key not in self.declared]
+
+    def _check(self, path: str, key: str) -> None:
+        if self.schema is not None and not self.schema.has_path(path):
+            self._wrong(key, f"the training config has no {path}", known_fix(path, self.schema, self.training))
+
+    def _wrong(self, key: str, message: str, fix: str = "") -> None:
+        self.problems.append(Problem(message=message, key=f"sweep.parameters.{key}", fix=fix))
+
+    def _is_integer(self, path: str, leaf: Mapping[str, Any]) -> bool:
+        low, high = leaf.get("min"), leaf.get("max")
+        if leaf.get("distribution") not in ("uniform", "log_normal") or "integer" in leaf:
+            return False
+        if low is None or high is None or not (_is_whole(low) and _is_whole(high)):
+            return False
+        if self.schema is None:
+            return isinstance(get(self.training, path), int) and not isinstance(get(self.training, path), bool)
+        between, whole = math.floor((low + high) / 2) + 0.5, int(high)
+        return self._refuses(path, between) and not self._refuses(path, whole)
+
+    def _refuses(self, path: str, value: Any) -> bool:
+        return any(key == path for key, _ in self._refused({path: value}))
+
+    def _refused(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the problems, other than broken rules, of the base config with some values in it."""
+        if self.schema is None:
+            return []
+        rules = [rule.message for rule in self.schema.rules]
+        problems = self.schema.problems(self._with(values))
+        return [(key, message) for key, message in problems if not any(rule in message for rule in rules)]
+
+    def _with(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        config: dict[str, Any] = copied(self.training)
+        for path, value in values.items():
+            put(config, path, value)
+        return config
+
+
+def flat_parameters(parameters: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and definition of each parameter; nested mappings mean dotted paths."""
+    for key, value in parameters.items():
+        path = f"{above}{key}"
+        if isinstance(value, Mapping) and value and all(isinstance(part, Mapping) for part in value.values()):
+            yield from flat_parameters(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def known_fix(path: str, schema: TrainingSchema, training: Mapping[str, Any]) -> str:
+    """Return a fix that names the config path most like an unknown one, or what stands beside it."""
+    known = [name for name in schema.paths() if "*" not in name] + [name for name, _ in leaves(training)]
+    known = sorted({name for name in known if schema.has_path(name)})
+    close = nearest(path, known)
+    return f"did you mean {close}?" if close else f"beside it there are: {listing(siblings(path, known))}"
+
+
+def _following(raw: Mapping[str, Any], swept: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Yield a config path, the swept path that its interpolation reads, and whether it is nothing else."""
+    for path, text in leaves(raw):
+        if isinstance(text, str) and "${" in text and path not in swept:
+            for target in _REFERENCE.findall(text):
+                if target in swept:
+                    yield path, target, _REFERENCE.fullmatch(text.strip()) is not None
+
+
+def _in_file(problem: Problem, rules: Mapping[str, str]) -> Problem:
+    """Return a problem of the search space under the key that it has in the sweep file."""
+    key = problem.key
+    if key.partition(".")[0] == "constraints":
+        said = next((message for text, message in rules.items() if repr(text) in problem.message), "")
+        message = f"{problem.message}; the trainer says: {said}" if said else problem.message
+        return replace(problem, key=f"sweep.{key}", message=message)
+    below = "" if key in ("parameters", "expr", "") else f".{key}"
+    return replace(problem, key=f"sweep.parameters{below}")
+
+
+def _bounds(leaf: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(key, leaf[key]) for key in ("min", "max") if key in leaf]
+
+
+def _is_whole(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value == int(value)

@@ -1,0 +1,108 @@
+"""The asked sweep file and those it extends, with their defaults lists in the form that Hydra composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.places import ConfigPlaces
+from metta_sweep.config.sweep_file import SweepFile, read_sweep
+from metta_sweep.config.training_schema import TrainingKeys
+from metta_sweep.config.yaml_source import brief, read_yaml
+from metta_sweep.errors import Problem, RequestError
+
+STORE_GROUP = "sweep_file"
+"""Group of Hydra's config store in which sweep files are put for a composition."""
+_MAX_FILES = 20  # sweep files that extend each other
+
+
+@dataclass(slots=True)
+class SweepFiles:
+    """Sweep files, the asked one first."""
+
+    places: ConfigPlaces
+    groups: Mapping[str, Sequence[str]]
+    training: TrainingKeys
+    free: bool
+    paths: list[Path] = field(default_factory=list)
+    files: dict[int, SweepFile] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Nodes for Hydra's config store, by name."""
+    choices: dict[str, tuple[str | None, SweepFile]] = field(default_factory=dict)
+    """Option that a file's defaults list chooses, by group, and that file; outer files win."""
+    problems: list[Problem] = field(default_factory=list)
+    """What is wrong with the files."""
+
+    def add(self, path: Path) -> str:
+        """Read a file and those it extends; return the name of its node.
+
+        Raises:
+            RequestError: A file cannot be read, or there are too many.
+        """
+        number = len(self.paths)
+        name = f"file_{number}"
+        if number >= _MAX_FILES:
+            raise RequestError.of(f"need at most {_MAX_FILES} sweep files that extend each other", key="defaults")
+        self.paths.append(path)
+        source = read_yaml(path, shown=self.places.shown(path))
+        file = self.files[number] = read_sweep(source, training=self.training, free=self.free)
+        self.problems += file.problems
+        self.nodes[name] = {"defaults": self._defaults(file, path), **file.node()}
+        return name
+
+    @property
+    def asked(self) -> SweepFile:
+        """The file that was asked for."""
+        return self.files[0]
+
+    def stronger_first(self) -> list[SweepFile]:
+        """Return the files, those whose values win first."""
+        return [self.files[number] for number in sorted(self.files)]
+
+    def _defaults(self, file: SweepFile, path: Path) -> list[Any]:
+        before: list[Any] = []
+        overrides: list[Any] = []
+        for number, entry in enumerate(file.defaults):
+            if entry == "_self_":
+                before.append(entry)
+            elif isinstance(entry, str):
+                before += self._extended(file, entry, number, path)
+            elif isinstance(entry, dict) and len(entry) == 1:
+                overrides += self._chosen(file, *next(iter(entry.items())), number)
+            else:
+                example = "defaults: [override /env: pong]"
+                self._refuse(file, number, f"need a group choice or another sweep file, got {brief(entry)}", example)
+        return [*before, *([] if "_self_" in before else ["_self_"]), *overrides]
+
+    def _extended(self, file: SweepFile, entry: str, number: int, path: Path) -> list[Any]:
+        try:
+            base = self.places.sweep_file(entry.removeprefix("/"))
+        except RequestError as error:
+            self._refuse(file, number, error.problems[0].message, error.problems[0].fix)
+            return []
+        if base in self.paths:
+            self._refuse(file, number, f"{entry} extends itself", f"remove {entry} from the defaults")
+            return []
+        return [{f"/{STORE_GROUP}": self.add(base)}] if base != path else []
+
+    def _chosen(self, file: SweepFile, key: str, option: Any, number: int) -> list[Any]:
+        words = key.split()
+        group = words[-1].removeprefix("/") if words else ""
+        if isinstance(option, bool):
+            option = "on" if option else "off"  # YAML reads the option `off` as a boolean
+        if group not in self.groups or set(words[:-1]) - {"override", "optional"}:
+            fix = did_you_mean(group, self.groups, otherwise="there are")
+            self._refuse(file, number, f"need 'override /GROUP: NAME', got {key!r}", fix)
+        elif option is not None and str(option) not in self.groups[group]:
+            fix = did_you_mean(str(option), self.groups[group], otherwise="there are")
+            self._refuse(file, number, f"there is no configs/{group}/{option}.yaml", fix)
+        else:
+            self.choices.setdefault(group, (None if option is None else str(option), file))
+            return [{f"override /{group}": option if option is None else str(option)}]
+        return []
+
+    def _refuse(self, file: SweepFile, number: int, message: str, fix: str) -> None:
+        self.problems.append(file.source.problem("defaults", message, fix=fix, at=f"defaults.{number}"))
