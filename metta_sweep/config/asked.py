@@ -46,7 +46,8 @@ class Asked:
     pinned: Mapping[str, Any]
     """Swept parameters that the command line holds at a value."""
     launcher: Mapping[str, Any]
-    """``kind``, ``max_parallel``, ``gpus_per_run``, ``cpus_per_run``, ``run_time_limit_s``, ``kill_grace_s``."""
+    """``kind``, ``max_parallel``, ``gpus_per_run``, ``cpus_per_run``, ``run_time_limit_s``, ``max_retries``,
+    ``kill_grace_s``."""
     wandb: Mapping[str, Any]
     """``mode``, ``project``, ``entity``, ``tags``."""
     data_dir: Path

@@ -37,6 +37,8 @@ class ValueOverride:
     """Dotted path."""
     hydra: str
     """The override for Hydra: it adds what is not there, unknown keys are judged by the schema."""
+    value: Any = None
+    """The plain value."""
     removed: bool = False
     """Whether it takes the key away (``~key``)."""
 
@@ -133,7 +135,7 @@ def _sort(override: Override, text: str, groups: Mapping[str, Sequence[str]], li
         value = override.value()
         put(line.tree, key, value)
         expression = (override.input_line or text).partition("=")[2]
-        line.values.append(ValueOverride(key=key, hydra=f"++{key}={expression}"))
+        line.values.append(ValueOverride(key=key, hydra=f"++{key}={expression}", value=value))
 
 
 def _not_allowed(override: Override, groups: Iterable[str]) -> tuple[str, str] | None:

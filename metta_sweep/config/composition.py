@@ -1,8 +1,7 @@
-"""Composition by Hydra: the job's defaults, groups, sweep files and the command line become one tree.
+"""Composition: the job's defaults, groups, sweep files and the command line become one tree.
 
-Two passes. The first has everything but the ``sweep.<group>`` blocks in place and yields them as the sweep files and
-the command line left them; the second puts them where the training config has these groups, after hardware and user
-groups and before the command line.
+Hydra composes them, the sweep file last among the files as its experiment configs are. Then the ``sweep.<group>``
+blocks are laid over the groups of the training config, and the command line over that once more, so that it wins.
 """
 
 from __future__ import annotations
@@ -18,17 +17,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metta_sweep.config.command_line import CommandLine, quoted
+from metta_sweep.config.command_line import CommandLine, ValueOverride, quoted
 from metta_sweep.config.interpolation import first_line
 from metta_sweep.config.places import JOB, ConfigPlaces
 from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
-from metta_sweep.config.trees import copied, nested
+from metta_sweep.config.trees import nested
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import Problem, RequestError
 
-BLOCKS_GROUP = "sweep_blocks"
-"""Group of Hydra's config store that holds the ``sweep.<group>`` blocks in the second pass."""
 _CANNOT_COMPOSE = (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError)
 
 
@@ -48,45 +45,59 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
     """Compose the request.
 
     Raises:
-        RequestError: Hydra cannot compose it; the message is its own, in one piece.
+        RequestError: It cannot be composed; the message is Hydra's own, in one piece, or names the file at fault.
 
     Side effects:
-        Nodes are put into Hydra's global config store, under names that only this module uses.
+        The sweep files are put into Hydra's global config store, in a group that only this module uses.
     """
-    store = ConfigStore.instance()
-    for name, node in files.nodes.items():
-        store.store(name=name, group=STORE_GROUP, node=node, package="_global_")
     overrides = [f"{group}={'null' if name is None else quoted(name)}" for group, name in line.choices.items()]
-    overrides += [f"+{STORE_GROUP}=file_0"] if files.nodes else []
-    values = [given.hydra for given in line.values]
-    first = _compose(places, [*overrides, *values])
-    blocks = _blocks(first)
-    store.store(name="blocks", group=BLOCKS_GROUP, node=copied(blocks), package="_global_")
-    second = _compose(places, [*overrides, f"+{BLOCKS_GROUP}=blocks", *values])
-    choices = OmegaConf.to_container(second.hydra.runtime.choices)
-    config = OmegaConf.masked_copy(second, [str(key) for key in second if key != "hydra"])
-    chosen = choices.items() if isinstance(choices, dict) else ()
-    options = {str(group): None if option is None else str(option) for group, option in chosen}
-    return Composed(config=config, blocks=blocks, choices=options)
-
-
-def _blocks(config: DictConfig) -> dict[str, Any]:
-    sweep = OmegaConf.to_container(config, resolve=False)
-    content = sweep.get("sweep") if isinstance(sweep, dict) else None
-    if not isinstance(content, dict):
-        return {}
-    moved = {str(key): value for key, value in content.items() if key not in SWEEP_KEYS or key == "protein"}
-    blocks = nested(moved)
-    return {key: value for key, value in blocks.items() if value is not None}
+    overrides += [f"+{STORE_GROUP}=file_0", *(given.hydra for given in line.values)]
+    try:
+        store = ConfigStore.instance()
+        for name, node in files.nodes.items():
+            store.store(name=name, group=STORE_GROUP, node=node, package="_global_")
+        whole = _compose(places, overrides)
+        config = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        blocks = _blocks(config)
+        config = _laid_over(config, blocks, line.values)
+    except _CANNOT_COMPOSE as error:
+        raise RequestError(*_causes(places, error)) from error
+    chosen = OmegaConf.to_container(whole.hydra.runtime.choices)
+    options = chosen.items() if isinstance(chosen, dict) else ()
+    choices = {str(group): None if option is None else str(option) for group, option in options}
+    return Composed(config=config, blocks=blocks, choices=choices)
 
 
 def _compose(places: ConfigPlaces, overrides: Sequence[str]) -> DictConfig:
     search = [] if places.own is None else [f"hydra.searchpath=[{quoted(f'file://{places.own}')}]"]
-    try:
-        with initialize_config_dir(str(places.bundled), version_base="1.3"):
-            return compose(JOB, overrides=[*search, *overrides], return_hydra_config=True)
-    except _CANNOT_COMPOSE as error:
-        raise RequestError(*_causes(places, error)) from error
+    with initialize_config_dir(str(places.bundled), version_base="1.3"):
+        return compose(JOB, overrides=[*search, *overrides], return_hydra_config=True)
+
+
+def _blocks(config: DictConfig) -> dict[str, Any]:
+    whole = OmegaConf.to_container(config, resolve=False)
+    content = whole.get("sweep") if isinstance(whole, dict) else None
+    if not isinstance(content, dict):
+        return {}
+    moved = {str(key): value for key, value in content.items() if key not in SWEEP_KEYS or key == "protein"}
+    return {key: value for key, value in nested(moved).items() if value is not None}
+
+
+def _laid_over(config: DictConfig, blocks: Mapping[str, Any], values: Sequence[ValueOverride]) -> DictConfig:
+    """Return the config with the blocks over it, and the values of the command line over them."""
+    OmegaConf.set_struct(config, False)
+    merged = OmegaConf.merge(config, OmegaConf.create(dict(blocks)))
+    if not isinstance(merged, DictConfig):  # merging mappings gives a mapping
+        return config
+    for given in values:
+        if given.removed:
+            above, _, last = given.key.rpartition(".")
+            parent = OmegaConf.select(merged, above) if above else merged
+            if isinstance(parent, DictConfig):
+                parent.pop(last, None)
+        else:
+            OmegaConf.update(merged, given.key, given.value, merge=True, force_add=True)
+    return merged
 
 
 def _causes(places: ConfigPlaces, error: BaseException) -> list[Problem]:

@@ -19,6 +19,12 @@ Deadline = Annotated[float, BeforeValidator(deadline_s)]
 PositiveInt = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
+AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wandb")
+"""Settings that stand at the root of the job config."""
+IN_SWEEP = ("metric", "goal", "constraints", "limits", "description")
+"""Settings that stand inside ``sweep``."""
+JOB_KEYS = frozenset({*AT_ROOT, "run", "cmd", "sweep_params", "sweep", "protein", "command", "hardware", "user"})
+"""Root keys that are the sweep's own."""
 MAX_NAME = 100
 """Longest name of a sweep."""
 
@@ -63,6 +69,8 @@ class LauncherSettings(Settings):
     """Cores of one run; its thread pools are limited to this number."""
     run_time_limit: Duration | None = None
     """Time after which one attempt at a run is ended."""
+    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] = 5
+    """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
     kill_grace_s: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
     """Seconds between asking a run to end and ending it."""
 

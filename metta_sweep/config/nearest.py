@@ -11,15 +11,20 @@ _SHOWN = 12  # names in a list that a person still reads
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that ``name`` was most likely meant to be, or None where nothing is near.
 
-    Whole names are compared first, then last parts: ``learning_rate`` is meant to be ``trainer.learning_rate``.
+    A path is compared with those beside it, then by its last part with all others (``learning_rate`` is meant to be
+    ``trainer.learning_rate``), then as a whole.
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.65)
-    if close:
-        return close[0]
-    by_last = {known_name.rpartition(".")[2]: known_name for known_name in names}
-    close = difflib.get_close_matches(name.rpartition(".")[2].lower(), by_last, n=1, cutoff=0.75)
-    return by_last[close[0]] if close else None
+    parent, _, last = name.lower().rpartition(".")
+    beside = {
+        known_name.rpartition(".")[2]: known_name for known_name in names if known_name.rpartition(".")[0] == parent
+    }
+    everywhere = {known_name.rpartition(".")[2]: known_name for known_name in reversed(names)}
+    for parts, cutoff in ((beside, 0.6), (everywhere, 0.75)):
+        close = difflib.get_close_matches(last, parts, n=1, cutoff=cutoff)
+        if close:
+            return parts[close[0]]
+    return next(iter(difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.85)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str:

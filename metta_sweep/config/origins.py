@@ -14,6 +14,8 @@ from metta_sweep.config.yaml_source import YamlSource, read_yaml
 from metta_sweep.errors import Problem
 
 COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS = "command line", "sweep file", "user", "hardware", "defaults"
+SOURCES = (COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS)
+"""What a value can come from, strongest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Origins:
         """
         path = problem.key
         while path and not problem.file:
-            if self._typed(path):
+            if self._typed(path) or any(given.key.startswith(f"{problem.key}.") for given in self.line.values):
                 return problem.located(PLACE)
             for layer in self.layers:
                 key = layer.key(path)

@@ -65,15 +65,20 @@ class Swept:
             if isinstance(leaf, Mapping) and self._is_integer(path, leaf):
                 self.declared[path] = {**leaf, "integer": True}
 
-    def space(self, constraints: Sequence[str]) -> SearchSpace | None:
-        """Return the search space; where there is none, ``problems`` says why."""
+    def space(self, constraints: Sequence[str], *, with_rules: bool = True) -> SearchSpace | None:
+        """Return the search space; where there is none, ``problems`` says why.
+
+        Args:
+            constraints: The user's own.
+            with_rules: Whether the training's own rules hold too.
+        """
         known = {**dict(leaves(self.training)), **self.declared}
-        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema else {}
+        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema and with_rules else {}
         own = [text for text in rules if Expression.parse(text).names <= known.keys()]
         try:
             return SearchSpace.parse(self.declared, [*constraints, *own], dict(leaves(self.training)))
         except RequestError as error:
-            self.problems += [_in_file(problem, rules) for problem in error.problems]
+            self.problems += [self._in_file(problem, rules) for problem in error.problems]
             return None
 
     def check_bounds(self, space: SearchSpace) -> None:
@@ -94,6 +99,21 @@ class Swept:
             return [(key, message) for key, message in self._refused({}) if key not in self.declared]
         point = space.decode(space.sample(1, np.random.default_rng(0))[0])
         return [(key, message) for key, message in self.schema.problems(self._with(point)) if key not in self.declared]
+
+    def _in_file(self, problem: Problem, rules: Mapping[str, str]) -> Problem:
+        """Return a problem of the search space under the key that it has in the sweep file."""
+        key = problem.key
+        if key.partition(".")[0] == "constraints":
+            text = next((text for text in rules if repr(text) in problem.message), None)
+            message = f"{rules[text]}: {problem.message}{self._held(text)}" if text else problem.message
+            return replace(problem, key=f"sweep.{key}", message=message)
+        below = "" if key in ("parameters", "expr", "") else f".{key}"
+        return replace(problem, key=f"sweep.parameters{below}")
+
+    def _held(self, text: str) -> str:
+        """Return the values that an expression reads and no parameter can change."""
+        names = sorted(Expression.parse(text).names - self.declared.keys())
+        return f" with {', '.join(f'{name}={get(self.training, name)}' for name in names)}" if names else ""
 
     def _check(self, path: str, key: str) -> None:
         if self.schema is not None and not self.schema.has_path(path):
@@ -156,17 +176,6 @@ def _following(raw: Mapping[str, Any], swept: Mapping[str, Any]) -> Iterator[tup
             for target in _REFERENCE.findall(text):
                 if target in swept:
                     yield path, target, _REFERENCE.fullmatch(text.strip()) is not None
-
-
-def _in_file(problem: Problem, rules: Mapping[str, str]) -> Problem:
-    """Return a problem of the search space under the key that it has in the sweep file."""
-    key = problem.key
-    if key.partition(".")[0] == "constraints":
-        said = next((message for text, message in rules.items() if repr(text) in problem.message), "")
-        message = f"{problem.message}; the trainer says: {said}" if said else problem.message
-        return replace(problem, key=f"sweep.{key}", message=message)
-    below = "" if key in ("parameters", "expr", "") else f".{key}"
-    return replace(problem, key=f"sweep.parameters{below}")
 
 
 def _bounds(leaf: Mapping[str, Any]) -> list[tuple[str, Any]]:

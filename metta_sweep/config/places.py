@@ -91,8 +91,8 @@ class ConfigPlaces:
 def _sweep_fix(asked: str, known: list[str]) -> str:
     wanted = asked if asked.startswith("sweep/") else f"sweep/{asked.rpartition('/')[2]}"
     guess = did_you_mean(wanted.removesuffix(".yaml"), known, otherwise="there are")
-    there_are = f"; there are: {', '.join(known)}"
-    return f"{guess}{'' if 'there are' in guess else there_are}" if known else "write configs/sweep/NAME.yaml"
+    there_are = f"there are: {', '.join(known)}"
+    return f"{guess}{'' if 'there are' in guess else f' ({there_are})'}" if known else "write configs/sweep/NAME.yaml"
 
 
 def _is_file(path: Path) -> bool:

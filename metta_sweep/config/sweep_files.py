@@ -58,6 +58,17 @@ class SweepFiles:
         """The file that was asked for."""
         return self.files[0]
 
+    @property
+    def command(self) -> bool:
+        """Whether a file names a command of its own."""
+        return any(file.settings.get("command") is not None for file in self.files.values())
+
+    @property
+    def swept(self) -> set[str]:
+        """Dotted paths of the parameters of all files."""
+        given = [file.settings.get("parameters") for file in self.files.values()]
+        return {path for parameters in given if isinstance(parameters, dict) for path in parameters}
+
     def stronger_first(self) -> list[SweepFile]:
         """Return the files, those whose values win first."""
         return [self.files[number] for number in sorted(self.files)]

@@ -1,0 +1,104 @@
+"""From the findings about a request to the request itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metta_sweep.config.asked import Asked
+from metta_sweep.config.inquiry import Findings
+from metta_sweep.config.job import AT_ROOT, JobSettings
+from metta_sweep.config.origins import SOURCES
+from metta_sweep.config.trees import MISSING, get, leaves, put
+
+
+def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
+    """Return what was asked.
+
+    Args:
+        found: A request with nothing wrong in it.
+        cwd: Absolute working directory; ``data_dir`` is relative to it.
+        sweep_file: The sweep file's name for a person.
+    """
+    job, words = found.job, found.line.words
+    settings = {key: found.values[key] for key in (*AT_ROOT, "protein") if key in found.values}
+    return Asked(
+        name=words["run"],
+        cmd="plan" if words.get("cmd") == "plan" else "sweep",
+        sweep_file=sweep_file,
+        rollout_count=_rollout_count(found),
+        num_samples=job.num_samples,
+        metric=job.metric,
+        goal=job.goal,
+        parameters=found.swept.declared,
+        constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
+        limits=_limits(job),
+        protein=_protein(found),
+        command=job.command,
+        training=found.training,
+        overrides=_overrides(found),
+        pinned=found.pinned,
+        launcher=_launcher(job),
+        wandb=job.wandb.model_dump(mode="json"),
+        data_dir=cwd / Path(job.data_dir).expanduser(),
+        hardware=found.tree.choices.get("hardware"),
+        user=found.tree.choices.get("user"),
+        seed=job.seed,
+        space=found.space,
+        notes=(*_pin_notes(found.pinned), *found.notes),
+        origins=found.origins.of_leaves({**found.training, **settings}),
+        description=job.description,
+    )
+
+
+def _rollout_count(found: Findings) -> int:
+    """Return the stronger of ``rollout_count`` and ``limits.rollouts``, its other name; the smaller of equals."""
+    count, other = found.job.rollout_count, found.job.limits.rollouts
+    if other is None:
+        return count
+    own, others = (
+        SOURCES.index(found.origins.origin(path).source) for path in ("rollout_count", "sweep.limits.rollouts")
+    )
+    return min(count, other) if own == others else count if own < others else other
+
+
+def _limits(job: JobSettings) -> dict[str, Any]:
+    limits = job.limits
+    ends = [limit for limit in (limits.run_time, limits.run_cost, job.launcher.run_time_limit) if limit is not None]
+    return {
+        "wall_time_s": limits.wall_time,
+        "total_cost_s": limits.total_cost,
+        "deadline_s": limits.deadline,
+        "target": limits.target,
+        "patience": limits.patience,
+        "run_time_s": min(ends, default=None),
+    }
+
+
+def _protein(found: Findings) -> dict[str, Any]:
+    """Return the optimizer's settings; what a run may cost is also the most that it proposes."""
+    settings = dict(found.values.get("protein") or {})
+    caps = [cap for cap in (settings.get("max_suggestion_cost"), found.job.limits.run_cost) if cap is not None]
+    return {**settings, "max_suggestion_cost": min(caps)} if found.job.limits.run_cost is not None else settings
+
+
+def _launcher(job: JobSettings) -> dict[str, Any]:
+    settings = job.launcher.model_dump(mode="json")
+    settings["run_time_limit_s"] = settings.pop("run_time_limit")
+    return settings
+
+
+def _overrides(found: Findings) -> dict[str, Any]:
+    """Return the training values that the sweep file and the command line give, as they came out."""
+    overrides: dict[str, Any] = {}
+    typed = [given.key for given in found.line.values]
+    for path in [*(path for path, _ in leaves(found.tree.blocks)), *typed]:
+        value = get(found.training, path)
+        if value is not MISSING and path not in found.pinned and path != "seed":
+            put(overrides, path, value)
+    return overrides
+
+
+def _pin_notes(pinned: Mapping[str, Any]) -> list[str]:
+    return [f"{path} is held at {value} by the command line and is not searched" for path, value in pinned.items()]

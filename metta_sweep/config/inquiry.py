@@ -1,0 +1,179 @@
+"""A composed request on its way to be answered: everything wrong with it is collected, then told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import OmegaConf
+from pydantic import ValidationError
+
+from metta_sweep.config.command_line import CommandLine
+from metta_sweep.config.composition import Composed
+from metta_sweep.config.interpolation import refused
+from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, JobSettings, job_problems
+from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.origins import Origins
+from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
+from metta_sweep.config.resolution import Resolution
+from metta_sweep.config.sweep_file import EXPRESSION_KEYS, SWEEP_KEYS
+from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
+from metta_sweep.config.trees import MISSING, get, leaves, put
+from metta_sweep.config.yaml_source import brief
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """A request with nothing wrong in it, in parts."""
+
+    line: CommandLine
+    """The command line."""
+    tree: Composed
+    """The composed tree."""
+    origins: Origins
+    """Where its values came from."""
+    job: JobSettings
+    """The sweep's own settings."""
+    values: Mapping[str, Any]
+    """Resolved root keys."""
+    training: Mapping[str, Any]
+    """The resolved base config of a run."""
+    swept: Swept
+    """The parameters."""
+    pinned: Mapping[str, Any]
+    """Parameters that the command line holds at a value."""
+    space: SearchSpace
+    """The search space."""
+    notes: tuple[str, ...]
+    """What a person should know."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Inquiry:
+    """Looks into one composed request."""
+
+    line: CommandLine
+    schema: TrainingSchema
+    keys: TrainingKeys
+    tree: Composed
+    origins: Origins
+    problems: list[Problem]
+    notes: list[str] = field(default_factory=list)
+
+    def findings(self) -> Findings:
+        """Return the request in parts.
+
+        Raises:
+            RequestError: With every problem found.
+        """
+        self._check_files()
+        resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
+        sweep = resolution.below("sweep", SWEEP_KEYS)
+        values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
+        for path, message, fix in resolution.failures:
+            self._wrong(path, message, fix)
+        job = self._job(sweep, values)
+        free = bool(values.get("command") or sweep.get("command"))
+        training = self._training(values, free=free)
+        declared = self._declared(sweep)
+        left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
+        swept = Swept(declared=left, training=training, schema=None if free else self.schema)
+        space = self._space(swept, sweep.get("constraints"))
+        if not left:
+            self._note_emptiness(pinned=bool(declared))
+        if self.problems or job is None or space is None:
+            raise RequestError(*self.problems)
+        return Findings(
+            line=self.line,
+            tree=self.tree,
+            origins=self.origins,
+            job=job,
+            values=values,
+            training=training,
+            swept=swept,
+            pinned={path: get(training, path) for path in declared if path not in left},
+            space=space,
+            notes=tuple(self.notes),
+        )
+
+    def _check_files(self) -> None:
+        """Note what is wrong with the files that the composition used, beside the sweep files."""
+        for file in self.origins.files:
+            self.problems += file.problems
+            self.problems += [file.problem(path, message, fix=fix) for path, message, fix in refused(file.data)]
+        known = [*JOB_KEYS, *self.keys.roots]
+        for key in map(str, self.tree.config):
+            if key not in known and not self.line.gives(key):
+                self._wrong(key, "there is no such setting", did_you_mean(key, known))
+
+    def _wrong(self, key: str, message: str, fix: str = "") -> None:
+        self.problems.append(self.origins.located(Problem(message=message, key=key, fix=fix)))
+
+    def _job(self, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> JobSettings | None:
+        content = {key: values[key] for key in AT_ROOT if key in values}
+        content |= {key: sweep[key] for key in IN_SWEEP if sweep.get(key) is not None}
+        command = values.get("command") or sweep.get("command")
+        content |= {"command": command} if command is not None else {}
+        content["data_dir"] = content.get("data_dir") or "./train_dir"  # DATA_DIR may be set and empty
+        try:
+            return JobSettings.model_validate(content)
+        except ValidationError as error:
+            for key, message, fix in job_problems(error, content):
+                inside = key.partition(".")[0] in IN_SWEEP or (key == "command" and not values.get("command"))
+                self._wrong(f"sweep.{key}" if inside else key, message, fix)
+            return None
+
+    def _training(self, values: Mapping[str, Any], *, free: bool) -> dict[str, Any]:
+        """Return the base config of a run; with an external command only what was asked for."""
+        if not free:
+            return {key: values[key] for key in self.keys.roots if values.get(key) is not None}
+        training: dict[str, Any] = {"seed": values.get("seed")}
+        blocks = [path for path, _ in leaves(self.tree.blocks)]
+        typed = [given.key for given in self.line.values]
+        for path in [*blocks, *typed]:
+            value = get(values, path)
+            if path.partition(".")[0] not in JOB_KEYS and value is not MISSING:
+                put(training, path, value)
+        return training
+
+    def _declared(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters by dotted path; keys typed on the command line are merged in."""
+        parameters = sweep.get("parameters")
+        if not isinstance(parameters, Mapping):
+            if parameters is not None:
+                self._wrong("sweep.parameters", f"need a mapping of parameters, got {brief(parameters)}")
+            return {}
+        declared: dict[str, Any] = {}
+        for path, leaf in flat_parameters(parameters):
+            both = isinstance(leaf, Mapping) and isinstance(declared.get(path), Mapping)
+            declared[path] = {**declared[path], **leaf} if both else leaf
+        return declared
+
+    def _space(self, swept: Swept, constraints: Any) -> SearchSpace | None:
+        raw = OmegaConf.to_container(self.tree.config, resolve=False)
+        inside = {key: raw[key] for key in self.keys.roots if key in raw} if isinstance(raw, dict) else {}
+        self.notes += swept.follow(inside)
+        swept.check_paths()
+        swept.mark_integers()
+        wrong_base = swept.refused(None)
+        texts = [text for text in constraints if isinstance(text, str)] if isinstance(constraints, list) else []
+        space = swept.space(texts, with_rules=not wrong_base)
+        if space is not None:
+            swept.check_bounds(space)
+        self.problems += [self.origins.located(problem) for problem in swept.problems]
+        for key, message in wrong_base or swept.refused(space):
+            unknown = not self.schema.has_path(key) and "unknown" in message
+            self._wrong(key, message, known_fix(key, self.schema, swept.training) if unknown else "")
+        return space
+
+    def _note_emptiness(self, *, pinned: bool) -> None:
+        """Note that there is nothing to search; a plan shows it, a sweep needs something."""
+        reason = "every parameter is held by the command line" if pinned else "there are no parameters to search"
+        if self.line.words.get("cmd") == "plan":
+            self.notes.append(f"{reason}: a sweep needs at least one under sweep.parameters")
+        elif not self.problems:
+            fix = "write at least one under sweep.parameters, as configs/sweep/my_sweep.yaml shows"
+            self._wrong("sweep.parameters", reason, fix)
