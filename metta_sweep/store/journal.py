@@ -48,6 +48,7 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _BUSY_S = 10.0
+_SMALLEST_BYTES = 512
 
 
 class JournalWriteError(MettaSweepError):
@@ -151,8 +152,9 @@ def _checked(paths: SweepPaths) -> list[Row]:
     head, run_ids = Head.read(paths.head), paths.run_ids()
     if not paths.journal.exists():
         raise journal_lost(paths) if head is not None or run_ids else missing(paths)
-    if paths.journal.stat().st_size == 0:
-        raise damaged(paths, "it is empty (0 bytes)")
+    size = paths.journal.stat().st_size
+    if size < _SMALLEST_BYTES:
+        raise damaged(paths, f"it is {'cut off' if size else 'empty'} ({size} bytes)")
     rows = _read_rows(paths)
     if head is not None and not head.is_reached_by([digest for _, _, digest in rows]):
         raise damaged(paths, f"it has lost events: {head.seq} were written, and they do not end where they did")
