@@ -7,14 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from metta_sweep.errors import MettaSweepError, RequestError
-
-if TYPE_CHECKING:
-    from metta_sweep.store.paths import SweepPaths
+from metta_sweep.report.commands import add_commands, paths_of, state_of
 
 DATA_DIR_VARIABLE = "DATA_DIR"
 """Environment variable that says where sweeps lie; ``train_dir`` by default."""
@@ -54,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _add_sweep(summarize)
     summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     summarize.set_defaults(command=_summarize)
+    add_commands(commands, _add_sweep)
     return top
 
 
@@ -77,26 +75,12 @@ def _run(options: argparse.Namespace, overrides: list[str]) -> int:
 def _summarize(options: argparse.Namespace, rest: list[str]) -> int:
     del rest
     from metta_sweep.report import Place, summary
-    from metta_sweep.store.journal import read_events
     from metta_sweep.store.lock import holder
-    from metta_sweep.sweep.events import from_json
-    from metta_sweep.sweep.state import SweepState
 
-    paths = _existing(options)
-    state = SweepState.fold(map(from_json, read_events(paths)))
+    paths = paths_of(options.name, options.data_dir)
     place = Place.here(paths, controller=str(holder(paths) or ""))
-    sys.stdout.write(summary(state, paths=paths, fmt=options.format, place=place))
+    sys.stdout.write(summary(state_of(paths), paths=paths, fmt=options.format, place=place))
     return 0
-
-
-def _existing(options: argparse.Namespace) -> SweepPaths:
-    from metta_sweep.store.paths import SweepPaths, unknown_sweep
-
-    name = options.name.removeprefix("run=")
-    paths = SweepPaths(options.data_dir, name)
-    if not paths.exists():
-        raise unknown_sweep(options.data_dir, name)
-    return paths
 
 
 def _say_error(error: MettaSweepError) -> int:

@@ -19,7 +19,12 @@ VERSION = 1
 
 def as_json(rows: SweepRows, place: Place) -> str:
     """Return the summary as one JSON object; numbers that are not finite become null."""
-    return json.dumps(finite(summary_object(rows, place)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(summary_object(rows, place))
+
+
+def json_text(value: Any) -> str:
+    """Return plain values as JSON that every reader takes: numbers that are not finite become null."""
+    return json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
@@ -35,8 +40,10 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "num_samples": spec.num_samples,
         "parameters": spec.parameters,
         "overrides": spec.overrides,
-        "rollouts": [_rollout(row) for row in rows.rollouts],
-        "best_run": None if best is None else {**_run(best), "config": place.show(place.paths.run(best.run_id).config)},
+        "rollouts": [rollout_object(row) for row in rows.rollouts],
+        "best_run": None
+        if best is None
+        else {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)},
         "best_rollout": None if rows.best_rollout is None else rows.best_rollout.index,
         "failures": [_failure(row) for row in rows.failures],
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},
@@ -50,7 +57,12 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
     }
 
 
-def _rollout(row: RolloutRow) -> dict[str, Any]:
+def _best_run(best: RunRow, place: Place) -> dict[str, Any]:
+    return {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)}
+
+
+def rollout_object(row: RolloutRow) -> dict[str, Any]:
+    """Return one rollout as plain values."""
     return {
         "rollout": row.index,
         "state": str(row.state),
@@ -62,11 +74,12 @@ def _rollout(row: RolloutRow) -> dict[str, Any]:
         "standard_error": row.standard_error,
         "best_run": None if row.best is None else row.best.run_id,
         "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
-        "runs": [_run(run) for run in row.runs],
+        "runs": [run_object(run) for run in row.runs],
     }
 
 
-def _run(row: RunRow) -> dict[str, Any]:
+def run_object(row: RunRow) -> dict[str, Any]:
+    """Return one run as plain values."""
     return {
         "run": row.run_id,
         "rollout": row.rollout,

@@ -10,8 +10,8 @@ from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, SweepRows
-from metta_sweep.report.text import cause, mean_of, totals, where
-from metta_sweep.report.wording import count, duration, number, plain, printable
+from metta_sweep.report.text import amounts, cause, mean_of, totals, where
+from metta_sweep.report.wording import duration, number, plain, printable
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -79,8 +79,7 @@ def _failures(rows: SweepRows) -> Iterator[str]:
         return
     yield from ("## Failures", "")
     for row in rows.failures:
-        amount = f"{count(len(row.run_ids), 'run')} failed, {count(row.retried, 'attempt')} retried"
-        yield f"- **{row.kind}**: {amount}. {escape(row.message)}"
+        yield f"- **{row.kind}**: {amounts(row)}. {escape(row.message)}"
         if row.run_ids:
             yield f"  - Where: {escape(where(rows, row))}"
 

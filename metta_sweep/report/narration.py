@@ -71,12 +71,20 @@ def expectation(predicted: Prediction, metric: str) -> str:
 
 def compared(row: RolloutRow) -> str:
     """Return the prediction beside a rollout's outcome, and on which side of its interval the outcome lies."""
+    predicted, where = row.suggestion.predicted, compared_in_words(row)
+    if predicted is None or not where:
+        return ""
+    return f"{where} ({number(predicted.score_low)} to {number(predicted.score_high)}, {duration(predicted.cost)})"
+
+
+def compared_in_words(row: RolloutRow) -> str:
+    """Return ``as expected``, ``more than expected`` or ``less than expected``; empty where nothing was."""
     predicted = row.suggestion.predicted
     if predicted is None or row.mean is None:
         return ""
-    low, high = predicted.score_low, predicted.score_high
-    where = "less than expected" if row.mean < low else "more than expected" if row.mean > high else "as expected"
-    return f"{where} ({number(low)} to {number(high)}, {duration(predicted.cost)})"
+    if row.mean < predicted.score_low:
+        return "less than expected"
+    return "more than expected" if row.mean > predicted.score_high else "as expected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

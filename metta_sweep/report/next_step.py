@@ -53,7 +53,7 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
     if rows.stopped is None and not rows.is_complete:
         return watch
     if rows.best_run is not None:
-        return _repeat(rows, rows.best_run, place)
+        return NextStep(purpose="run the best again", command=repeat_command(rows, rows.best_run, place))
     failed = [run for run in rows.runs if run.state is RunState.FAILED]
     if failed:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)
@@ -68,12 +68,12 @@ def _was_cut_short(rows: SweepRows, place: Place) -> bool:
     return rows.stopped.rule == "interrupted"
 
 
-def _repeat(rows: SweepRows, run: RunRow, place: Place) -> NextStep:
+def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:
+    """Return what to type to do a run again; its own result is never touched."""
     paths = place.paths.run(run.run_id)
-    if not rows.spec.command:
-        command = f"{place.python} -m metta_sweep.train config={place.quoted(paths.config)}"
-        return NextStep(purpose="run the best again", command=command)
-    return NextStep(purpose="run the best again", command=_external(rows, run, paths, place))
+    if rows.spec.command:
+        return _external(rows, run, paths, place)
+    return f"{place.python} -m metta_sweep.train config={place.quoted(paths.config)}"
 
 
 def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> str:

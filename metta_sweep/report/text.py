@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from metta_sweep.report.asked_for import override_lines, parameter_lines
+from metta_sweep.report.calibration import calibration, verdict
 from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
@@ -63,7 +64,7 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     if len(rollout.runs) > 1 and rollout.mean is not None:
         yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
     yield from _unfinished(rows, rollout)
-    yield from _parameters(rows, rollout)
+    yield from parameter_lines_of(rows, rollout)
 
 
 def mean_of(rollout: RolloutRow) -> str:
@@ -101,7 +102,7 @@ def _what_there_is(rows: SweepRows, run: RunRow) -> str:
     return f"run {run.run_id} reports {', '.join(map(printable, sorted(run.metrics))) or 'nothing'}"
 
 
-def _parameters(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+def parameter_lines_of(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     """Yield the parameters, broken between two of them where a line would grow too long."""
     line = "  Parameters:"
     for place, word in enumerate(params(rollout.params, rows.short)):
@@ -143,7 +144,7 @@ def _failures(rows: SweepRows) -> Iterator[str]:
 
 def failure_lines(rows: SweepRows, failure: FailureRow) -> Iterator[str]:
     """Yield the lines about one class of failure."""
-    yield f"{failure.kind}: {', '.join(_amounts(failure))}"
+    yield f"{failure.kind}: {amounts(failure)}"
     yield from textwrap.wrap(
         f"Cause: {printable(failure.message)}", WIDTH, initial_indent="  ", subsequent_indent="    "
     )
@@ -152,11 +153,11 @@ def failure_lines(rows: SweepRows, failure: FailureRow) -> Iterator[str]:
         yield f"  Where: {where(rows, failure)}"
 
 
-def _amounts(failure: FailureRow) -> Iterator[str]:
-    if failure.run_ids:
-        yield f"{count(len(failure.run_ids), 'run')} failed"
-    if failure.retried:
-        yield f"{count(failure.retried, 'attempt')} retried"
+def amounts(failure: FailureRow) -> str:
+    """Return how often it happened: ``3 runs failed, 1 attempt retried``."""
+    failed = [f"{count(len(failure.run_ids), 'run')} failed"] if failure.run_ids else []
+    retried = [f"{count(failure.retried, 'attempt')} retried"] if failure.retried else []
+    return ", ".join(failed + retried)
 
 
 def where(rows: SweepRows, failure: FailureRow) -> str:
@@ -170,6 +171,8 @@ def where(rows: SweepRows, failure: FailureRow) -> str:
 def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield from ("🏁 STATUS:", RULE)
     yield standing(rows, place)
+    if warning := verdict(calibration(rows)):
+        yield warning
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"

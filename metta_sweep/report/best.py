@@ -1,0 +1,226 @@
+"""The winner: where it lies, how sure its score is, how it differs from the base config, and how to have it again."""
+
+from __future__ import annotations
+
+import enum
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import yaml
+
+from metta_sweep.errors import RequestError
+from metta_sweep.report.as_json import json_text, rollout_object, run_object
+from metta_sweep.report.calibration import cost_of
+from metta_sweep.report.narration import expectation
+from metta_sweep.report.next_step import next_step, repeat_command
+from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
+from metta_sweep.report.text import RULE
+from metta_sweep.report.wording import count, duration, name_of, number, plain, printable
+from metta_sweep.sweep.commands import long_options, run_config
+from metta_sweep.sweep.state import SweepState
+
+COVERAGE = 0.9
+"""Share of cases in which the interval of a mean holds the true mean."""
+
+
+class Form(enum.StrEnum):
+    """How the winner is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    HYDRA = "hydra"
+    ARGS = "args"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One parameter of the winner beside the base config."""
+
+    name: str
+    """Dotted path."""
+    base: Any
+    """Value of the base config; None where it has none."""
+    best: Any
+    """Value of the winner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """The best rollout by its mean, and its best run."""
+
+    rollout: RolloutRow
+    """The rollout."""
+    run: RunRow
+    """Its best run."""
+    interval: tuple[float, float] | None
+    """90% interval of the mean; None where a single run tells nothing of its luck."""
+    changes: tuple[Change, ...]
+    """Every parameter of the suggestion beside the base config, in order."""
+    provenance: Mapping[str, str]
+    """Versions and revision with which the sweep was last taken up."""
+
+
+def best(state: SweepState, *, paths: RunDirectories, form: Form | str = Form.TEXT, place: Place | None = None) -> str:
+    """Return the winner in the form that was asked for.
+
+    Args:
+        state: The sweep so far.
+        paths: Finds the directory of a run.
+        form: ``text``; ``json``; ``hydra``, a file for Hydra with the whole training config; ``args``, options for a
+            command line.
+        place: Where the reader stands; by default this process's working directory and interpreter.
+
+    Raises:
+        RequestError: No rollout has a score.
+    """
+    rows, here = rows_of(state), place or Place.here(paths)
+    winner = winner_of(state, rows, here)
+    writers = {Form.TEXT: _text, Form.JSON: _json, Form.HYDRA: _hydra, Form.ARGS: _args}
+    return writers[Form(form)](rows, winner, here)
+
+
+def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
+    """Return the winner.
+
+    Raises:
+        RequestError: No rollout has a score.
+    """
+    rollout = rows.best_rollout
+    if rollout is None or rollout.best is None:
+        step = next_step(rows, place)
+        raise RequestError.of(f"{printable(rows.spec.name)} has no rollout with a score yet", fix=step.command)
+    base = flat(rows.spec.training)
+    return Winner(
+        rollout=rollout,
+        run=rollout.best,
+        interval=_interval(rollout),
+        changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
+        provenance={} if state.asked is None else state.asked.versions,
+    )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings by dotted path."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+    return found
+
+
+def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
+    """Return Student's interval of the mean over the rollout's runs."""
+    if rollout.mean is None or rollout.standard_error is None:
+        return None
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(len(rollout.runs) - 1, 0.5 + COVERAGE / 2)) * rollout.standard_error
+    return (rollout.mean - reach, rollout.mean + reach) if math.isfinite(reach) else None
+
+
+# -------------------------------------------------------------------- forms
+
+
+def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
+    paths = place.paths.run(winner.run.run_id)
+    lines = [f"🏆 BEST OF {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
+    lines += [f"{name_of(rows.spec.metric)}: {score_in_words(winner)}", *_luck(rows)]
+    lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
+    lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
+    lines += [*_changes(winner), ""]
+    if winner.provenance:
+        lines += [f"Made with: {', '.join(f'{name} {value}' for name, value in winner.provenance.items())}", ""]
+    lines += ["▶ NEXT: run it again", f"  {repeat_command(rows, winner.run, place)}"]
+    return "\n".join(lines) + "\n"
+
+
+def score_in_words(winner: Winner) -> str:
+    """Return the score with what is known of its luck."""
+    rollout = winner.rollout
+    if winner.interval is None or rollout.mean is None:
+        value = number(winner.run.metric) if winner.run.metric is not None else "none"
+        return f"{value} (one run: how much of it is luck is not known)"
+    low, high = map(number, winner.interval)
+    runs = count(len(rollout.runs), "run")
+    return f"{number(rollout.mean)} on average over {runs} (90% interval {low} to {high}); this run {_own(winner)}"
+
+
+def _luck(rows: SweepRows) -> Iterator[str]:
+    """Yield the warning that the best of many is lucky as well as good."""
+    scored = sum(row.mean is not None for row in rows.rollouts)
+    if scored > 1:
+        yield f"  It was picked as the best of {scored} points: expect somewhat less of a fresh run."
+
+
+def _own(winner: Winner) -> str:
+    return "none" if winner.run.metric is None else number(winner.run.metric)
+
+
+def found_by(rows: SweepRows, winner: Winner) -> str:
+    """Return where the winner came from."""
+    suggestion = winner.rollout.suggestion
+    parts = [f"{printable(suggestion.origin)} (rollout {winner.rollout.index})", printable(suggestion.reason)]
+    if suggestion.predicted is not None:
+        parts.append(f"expected {expectation(suggestion.predicted, rows.spec.metric)}")
+    return "; ".join(part for part in parts if part)
+
+
+def _cost(winner: Winner) -> str:
+    steps = "" if winner.run.steps is None else f", {winner.run.steps} steps"
+    return f"{duration(cost_of(winner.rollout))} a run{steps}, seed {winner.run.seed}"
+
+
+def _changes(winner: Winner) -> Iterator[str]:
+    """Yield what differs from the base config, then what was searched and came out the same."""
+    changed = [change for change in winner.changes if change.base != change.best]
+    yield "Changed from the base config:" if changed else "Nothing is changed from the base config."
+    for change in changed:
+        before = "not set" if change.base is None else plain(change.base)
+        yield f"  {printable(change.name)}: {before} -> {plain(change.best)}"
+    same = [f"{printable(change.name)}={plain(change.best)}" for change in winner.changes if change not in changed]
+    if same:
+        yield f"Searched and left as it is: {', '.join(same)}"
+
+
+def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
+    paths = place.paths.run(winner.run.run_id)
+    return json_text(
+        {
+            "name": rows.spec.name,
+            "metric": rows.spec.metric,
+            "goal": str(rows.spec.goal),
+            "run": run_object(winner.run),
+            "rollout": rollout_object(winner.rollout),
+            "interval_90": winner.interval,
+            "changes": [asdict(change) for change in winner.changes],
+            "directory": place.show(paths.root),
+            "config": place.show(paths.config),
+            "made_with": winner.provenance,
+            "repeat": repeat_command(rows, winner.run, place),
+        }
+    )
+
+
+def _hydra(rows: SweepRows, winner: Winner, place: Place) -> str:
+    """Return a file for Hydra: composed last, it sets every value of the winner's training config."""
+    del place
+    params = winner.rollout.params
+    base = {} if rows.spec.command else rows.spec.training
+    config = run_config(base, params, run_id=winner.run.run_id, seed=winner.run.seed)
+    del config["run"]
+    body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
+    return "\n".join(["# @package _global_", *_provenance(rows, winner), "", body])
+
+
+def _provenance(rows: SweepRows, winner: Winner) -> Iterator[str]:
+    value = f"{printable(rows.spec.metric)} {_own(winner)}"
+    yield f"# The best of sweep {printable(rows.spec.name)}: run {winner.run.run_id}, seed {winner.run.seed}, {value}."
+    yield from (f"# {printable(name)}: {printable(value)}" for name, value in winner.provenance.items())
+
+
+def _args(rows: SweepRows, winner: Winner, place: Place) -> str:
+    del rows, place
+    return shlex.join(long_options(winner.rollout.params)) + "\n"

@@ -1,0 +1,114 @@
+"""Why each point was suggested, what was expected of it, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from metta_sweep.errors import RequestError
+from metta_sweep.report.as_json import json_text, rollout_object
+from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
+from metta_sweep.report.narration import compared_in_words, expectation
+from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
+from metta_sweep.report.text import RULE, cause, mean_of, parameter_lines_of
+from metta_sweep.report.wording import count, duration, number, plain, printable
+from metta_sweep.sweep.state import SweepState
+
+
+def explain(state: SweepState, *, rollout: int | None = None, fmt: str = "text") -> str:
+    """Return the explanation of every suggestion, or of one.
+
+    Args:
+        state: The sweep so far.
+        rollout: Index of the one rollout to explain, with its evidence where it failed.
+        fmt: ``text`` or ``json``.
+
+    Raises:
+        RequestError: There is no such rollout.
+    """
+    rows = rows_of(state)
+    chosen = list(rows.rollouts) if rollout is None else [_only(rows, rollout)]
+    if fmt == "json":
+        return json_text([{**rollout_object(row), "mean_cost_s": cost_of(row)} for row in chosen])
+    blocks = [list(_head(rows))] if rollout is None else []
+    before = best_before(rows)
+    blocks += [list(_lines(rows, row, before[row.index], evidence=rollout is not None)) for row in chosen]
+    return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"
+
+
+def _only(rows: SweepRows, index: int) -> RolloutRow:
+    if 0 <= index < len(rows.rollouts):
+        return rows.rollouts[index]
+    there = f"rollouts 0 to {len(rows.rollouts) - 1}" if rows.rollouts else "no rollout yet"
+    raise RequestError.of(f"no rollout {index}: {printable(rows.spec.name)} has {there}", key="--rollout")
+
+
+def _head(rows: SweepRows) -> Iterator[str]:
+    yield from (f"🔎 SUGGESTIONS OF {printable(rows.spec.name)}", RULE)
+    origins = Counter(row.suggestion.origin for row in rows.rollouts)
+    yield f"Origins: {', '.join(f'{printable(origin)} {n}' for origin, n in origins.items()) or 'no suggestion yet'}"
+    found = calibration(rows)
+    yield f"Model: {coverage(found)}"
+    if verdict(found):
+        yield f"  {verdict(found)}"
+
+
+def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evidence: bool) -> Iterator[str]:
+    suggestion = row.suggestion
+    yield f"Rollout {row.index}: {printable(suggestion.origin)}"
+    if suggestion.reason:
+        yield f"  Why: {printable(suggestion.reason)}"
+    yield from parameter_lines_of(rows, row)
+    yield from _moves(rows, row, before)
+    if suggestion.predicted is None:
+        yield "  Expected: nothing, there was no model yet"
+    else:
+        low, high = map(number, interval_50(suggestion.predicted))
+        yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"
+    yield f"  Came out: {_outcome(rows, row)}"
+    if evidence and row.failure is not None and row.failure.detail:
+        yield from ("", *(f"    {printable(line)}" for line in row.failure.detail.splitlines()))
+
+
+def _moves(rows: SweepRows, row: RolloutRow, before: RolloutRow | None) -> Iterator[str]:
+    """Yield what differs from the point that was best when this one was suggested."""
+    if before is None:
+        return
+    names = [name for name in row.params if row.params[name] != before.params.get(name)]
+    moves = [f"{rows.short[name]} {_move(before.params.get(name), row.params[name])}" for name in names]
+    yield f"  Against the best before (rollout {before.index}): {', '.join(moves) or 'the same point'}"
+
+
+def _move(before: Any, after: Any) -> str:
+    numbers = [v for v in (before, after) if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == 2 and before > 0 and after > 0:
+        return f"x{number(float(f'{after / before:.2g}'))}"
+    return f"{'absent' if before is None else plain(before)} to {plain(after)}"
+
+
+def best_before(rows: SweepRows) -> list[RolloutRow | None]:
+    """Return for each rollout the best of those with a smaller index; with runs in parallel some came out later."""
+    goal = rows.spec.goal
+    found: list[RolloutRow | None] = []
+    best: RolloutRow | None = None
+    for row in rows.rollouts:
+        found.append(best)
+        better = (
+            best is None or best.mean is None or (row.mean is not None and goal.score(row.mean) > goal.score(best.mean))
+        )
+        best = row if row.mean is not None and better else best
+    return found
+
+
+def _outcome(rows: SweepRows, row: RolloutRow) -> str:
+    if row.failure is not None:
+        said = row.suggestion.predicted
+        return cause(row.failure) + ("" if said is None else f" (success was given {said.success:.0%})")
+    if row.mean is None:
+        return "a result without the metric" if row.state is RolloutState.UNSCORED else str(row.state)
+    of = f" over {count(len(row.runs), 'run')}" if len(row.runs) > 1 else ""
+    judged = compared_in_words(row)
+    return (
+        f"{printable(rows.spec.metric)} {mean_of(row)}{of}, {duration(cost_of(row))}{f': {judged}' if judged else ''}"
+    )

@@ -1,0 +1,175 @@
+"""A sweep as it stands at this moment, for a terminal: what runs, the best, what is left, the last outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from metta_sweep.report.narration import compared_in_words
+from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
+from metta_sweep.report.text import amounts, mean_of, totals
+from metta_sweep.report.wording import duration, number, params, printable
+from metta_sweep.result import Evaluation
+from metta_sweep.sweep.budget import Limits
+from metta_sweep.sweep.records import Run
+from metta_sweep.sweep.state import SweepState
+
+LAST = 8
+"""Rollouts that are listed, the newest first."""
+MOST_RUNNING = 16
+"""Runs that are listed of those that are alive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What the journal does not tell: how late it is, and how far the runs are."""
+
+    place: Place
+    """Where the reader stands, and who controls the sweep."""
+    since_last_event_s: float = 0.0
+    """Seconds since the last event, while a controller is at work."""
+    latest: Mapping[str, Evaluation] = field(default_factory=dict)
+    """The newest evaluation of each run that is alive, where it has one."""
+
+
+def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) -> RenderableType:
+    """Return the view; it takes as many lines as there are runs alive, and about fifteen more.
+
+    Args:
+        state: The sweep so far.
+        moment: What the state does not tell.
+        rows: The state's rows, where they are at hand.
+    """
+    rows = rows or rows_of(state)
+    elapsed_s = state.elapsed_s + moment.since_last_event_s
+    parts: list[RenderableType] = [_title(rows, moment), _bar(rows), Text(_left(rows, elapsed_s)), Text()]
+    parts += [*_best(rows), Text()]
+    if state.live_runs:
+        parts += [_running(state, rows, moment, elapsed_s), Text()]
+    if rows.rollouts:
+        parts += [_last(rows), Text()]
+    parts += list(_failures(rows))
+    parts.append(_next(rows, moment))
+    return Group(*parts)
+
+
+def _title(rows: SweepRows, moment: Moment) -> Text:
+    name = Text(f"{printable(rows.spec.name)}  ", style="bold")
+    return name.append(f"{rows.spec.goal} {printable(rows.spec.metric)}  ", style="").append(
+        standing(rows, moment.place), style="dim"
+    )
+
+
+def _bar(rows: SweepRows) -> RenderableType:
+    line = Table.grid(padding=(0, 1))
+    total = rows.spec.rollout_count
+    line.add_row(
+        ProgressBar(total=max(1, total), completed=rows.decided, width=30),
+        Text(f"{rows.decided}/{total} rollouts, runs: {totals(rows)}"),
+    )
+    return line
+
+
+def _left(rows: SweepRows, elapsed_s: float) -> str:
+    """Return what was used, and what is left by the budget and by the pace so far."""
+    limits = Limits.parse(rows.spec.limits)
+    used = [f"{duration(elapsed_s)} of sweep time", f"{duration(rows.cost_s)} of runs"]
+    left = []
+    remaining = rows.spec.rollout_count - rows.decided
+    if rows.decided and remaining > 0 and rows.stopped is None:
+        left.append(f"about {duration(elapsed_s / rows.decided * remaining)} to go at this pace")
+    if limits.wall_time_s:
+        left.append(f"{duration(max(0.0, limits.wall_time_s - elapsed_s))} of sweep time allowed")
+    if limits.total_cost_s:
+        left.append(f"{duration(max(0.0, limits.total_cost_s - rows.cost_s))} of runs allowed")
+    return f"used {', '.join(used)}" + (f"; {', '.join(left)}" if left else "")
+
+
+def _best(rows: SweepRows) -> Iterator[Text]:
+    best = rows.best_rollout
+    if best is None or best.best is None:
+        yield Text("best: no score yet", style="dim")
+        return
+    yield Text(f"best: {printable(rows.spec.metric)} {mean_of(best)} ({best.best.run_id})", style="bold green")
+    yield Text(f"  {', '.join(params(best.params, rows.short))}")
+
+
+def _running(state: SweepState, rows: SweepRows, moment: Moment, elapsed_s: float) -> Table:
+    shown = state.live_runs[:MOST_RUNNING]
+    cells = [_running_cells(state, rows, moment, run, elapsed_s) for run in shown]
+    hidden = len(state.live_runs) - len(shown)
+    if hidden > 0:
+        cells.append((f"and {hidden} more", "", "", "", ""))
+    return _table(("running", "for", "step", printable(rows.spec.metric), "parameters"), cells)
+
+
+def _running_cells(
+    state: SweepState, rows: SweepRows, moment: Moment, run: Run, elapsed_s: float
+) -> tuple[str, str, str, str, str]:
+    newest = moment.latest.get(run.run_id)
+    value = None if newest is None else newest.metrics.get(rows.spec.metric)
+    attempt = f" (attempt {len(run.attempts)})" if len(run.attempts) > 1 else ""
+    return (
+        f"{run.run_id}{attempt}",
+        duration(max(0.0, elapsed_s - run.attempts[-1].started_s)),
+        "" if newest is None else str(newest.step),
+        "" if value is None else number(value),
+        ", ".join(params(state.rollouts[run.rollout].suggestion.params, rows.short)),
+    )
+
+
+def _last(rows: SweepRows) -> Table:
+    over = [row for row in rows.rollouts if row.state not in (RolloutState.RUNNING, RolloutState.WAITING)]
+    shown = over[: -LAST - 1 : -1]
+    styles = ["red" if row.failure else "green" if row is rows.best_rollout else "" for row in shown]
+    head = ("rollout", "from", printable(rows.spec.metric), "against model", "parameters")
+    return _table(head, [_last_cells(rows, row) for row in shown], styles)
+
+
+def _last_cells(rows: SweepRows, row: RolloutRow) -> tuple[str, ...]:
+    return (
+        f"{'★ ' if row is rows.best_rollout else ''}{row.index}",
+        printable(row.suggestion.origin),
+        _outcome(row),
+        compared_in_words(row),
+        ", ".join(params(row.params, rows.short)),
+    )
+
+
+def _outcome(row: RolloutRow) -> str:
+    return str(row.failure.kind) if row.failure is not None else mean_of(row)
+
+
+def _failures(rows: SweepRows) -> Iterator[RenderableType]:
+    for failure in rows.failures:
+        yield Text(f"{failure.kind}: {amounts(failure)}; {printable(failure.message)}", style="red", no_wrap=True)
+    if rows.failures:
+        yield Text()
+
+
+def _next(rows: SweepRows, moment: Moment) -> Text:
+    if moment.place.controller:
+        return Text("Ctrl-C leaves this view; the sweep goes on", style="dim")
+    step = next_step(rows, moment.place)
+    return Text(f"next, {step.purpose}: {step.command}")
+
+
+def _table(head: Sequence[str], cells: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> Table:
+    """Return a table without a frame whose last column gives way where the terminal is narrow."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+    for place, column in enumerate(head[:-1]):
+        width = max(cell_len(text) for text in (column, *(row[place] for row in cells)))
+        table.add_column(Text(column), no_wrap=True, min_width=width)
+    table.add_column(Text(head[-1]))
+    for row, style in zip_longest(cells, styles, fillvalue=""):
+        table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in row), style=str(style) or None)
+    return table

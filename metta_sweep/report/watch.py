@@ -1,0 +1,109 @@
+"""Watching a sweep from another terminal: read-only, redrawn when its files change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from metta_sweep.report.live import Moment, live_view
+from metta_sweep.report.place import Place
+from metta_sweep.report.rows import SweepRows, rows_of
+from metta_sweep.result import Evaluation, read_evaluations
+from metta_sweep.store.journal import read_events
+from metta_sweep.store.lock import holder
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.state import SweepState
+
+SHORTEST_PAUSE_S = 1.0
+"""Least time between two looks at the files."""
+MOST_OF_A_CORE = 0.02
+"""Share of a core that watching may take; a large sweep is looked at less often."""
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Reads a sweep again and again, and only what changed."""
+
+    paths: SweepPaths
+    """The sweep."""
+    _stamp: tuple[tuple[int, int], ...] = ()
+    _state: SweepState | None = None
+    _rows: SweepRows | None = None
+    _at_s: float = 0.0
+
+    def view(self, now_s: float) -> RenderableType:
+        """Return the view of this moment.
+
+        Args:
+            now_s: Seconds since the epoch; for display.
+
+        Raises:
+            MettaSweepError: The journal is damaged or foreign.
+        """
+        state = self._read()
+        held = holder(self.paths)
+        since_s = max(0.0, now_s - self._at_s) if held is not None else 0.0
+        place = Place.here(self.paths, controller=str(held or ""))
+        return live_view(state, Moment(place=place, since_last_event_s=since_s, latest=self._latest(state)), self._rows)
+
+    def _read(self) -> SweepState:
+        stamp = tuple(map(_stamp, (self.paths.journal, self.paths.journal.with_name(self.paths.journal.name + "-wal"))))
+        if self._state is None or stamp != self._stamp:
+            events = [from_json(stored) for stored in read_events(self.paths)]
+            self._state, self._stamp = SweepState.fold(events), stamp
+            self._rows = rows_of(self._state)
+            self._at_s = events[-1].at if events else 0.0
+        return self._state
+
+    def _latest(self, state: SweepState) -> Mapping[str, Evaluation]:
+        found = {run.run_id: list(read_evaluations(self.paths.run(run.run_id))) for run in state.live_runs}
+        return {run_id: evaluations[-1] for run_id, evaluations in found.items() if evaluations}
+
+
+def watch(paths: SweepPaths, console: Console, *, once: bool = False) -> None:
+    """Show the sweep until Ctrl-C, or once.
+
+    Args:
+        paths: The sweep.
+        console: Where to; anything that is no terminal is shown the view once.
+        once: Whether to print the view and return.
+
+    Raises:
+        MettaSweepError: The journal is damaged or foreign.
+    """
+    watcher = Watcher(paths)
+    if once or not console.is_terminal:
+        console.print(watcher.view(time.time()))
+        return
+    live = Live(watcher.view(time.time()), console=console, screen=True, auto_refresh=False)
+    with suppress(KeyboardInterrupt), live:
+        _redraw(watcher, live)
+    console.print(watcher.view(time.time()))
+
+
+def _redraw(watcher: Watcher, live: Live) -> None:
+    while True:
+        began_s = time.process_time()
+        live.update(watcher.view(time.time()), refresh=True)
+        time.sleep(pause_s(time.process_time() - began_s))
+
+
+def pause_s(spent_s: float) -> float:
+    """Return how long to wait after a look that took this many seconds of a core."""
+    return max(SHORTEST_PAUSE_S, spent_s * (1 / MOST_OF_A_CORE - 1))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    # A reader may leave an empty log behind, which says nothing.
+    return (found.st_mtime_ns, found.st_size) if found.st_size else (0, 0)

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from metta_sweep.cli import main
+from tests.factories import History, guide_history
+from tests.report.disk import kept
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("summarize", "🏆 OVERALL BEST RUN: my_test.r.2"),
+        ("explain", "🔎 SUGGESTIONS OF my_test"),
+        ("best", "🏆 BEST OF my_test: my_test.r.2"),
+        ("watch", "3/3 rollouts"),
+    ],
+)
+@pytest.mark.parametrize("name", ["my_test", "run=my_test"])
+def test_a_sweep_is_read_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, words: str, name: str
+) -> None:
+    kept(guide_history(), tmp_path)
+    code, said, _ = run(capsys, command, name, "--data-dir", str(tmp_path))
+    assert code == 0
+    assert words in said
+
+
+@pytest.mark.parametrize("command", ["summarize", "explain", "best", "watch"])
+def test_an_unknown_name_lists_the_sweeps_and_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    kept(guide_history(), tmp_path)
+    kept(History(name="other"), tmp_path)
+    code, said, problem = run(capsys, command, "my_tets", "--data-dir", str(tmp_path))
+    assert code == 2
+    assert said == ""
+    assert "my_test, other" in problem
+    assert "fix: run=my_test" in problem
+
+
+def test_the_next_command_comes_from_where_the_reader_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(guide_history(), tmp_path / "train_dir")
+    monkeypatch.chdir(tmp_path)
+    _, said, _ = run(capsys, "summarize", "my_test", "--format", "json")
+    assert json.loads(said)["best_run"]["config"] == "train_dir/sweep/my_test/runs/my_test.r.2/config.yaml"
+
+
+def test_no_winner_is_a_wrong_request_with_a_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept(History(), tmp_path)
+    code, _, problem = run(capsys, "best", "my_test", "--data-dir", str(tmp_path))
+    assert code == 2
+    assert "no rollout with a score yet" in problem
