@@ -1,0 +1,11 @@
+"""W&B: a faithful, rebuildable mirror of the journal, kept by a process of its own and never in the way.
+
+``settings`` decides the mode, ``controller`` starts and ends the mirror, ``mirror`` is that process: it follows the
+journal (``feed``), derives what is to be shown (``facts``, ``ranges``, ``redaction``), sends and proves it
+(``mirroring``) through the client (``client``, ``register``), and says where it stands (``link``).
+"""
+
+from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync
+from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode
+
+__all__ = ["MirrorProcess", "Mode", "SyncReport", "WandbSettings", "resolve_mode", "start_mirror", "sync"]

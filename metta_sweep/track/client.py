@@ -1,0 +1,268 @@
+"""The W&B client as the mirror uses it: the only module that imports wandb, and only in the mirror's own process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+import wandb
+from wandb.errors import AuthenticationError, CommError, Error, UsageError
+
+from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, Row, RunFacts
+
+PAGE = 1000
+"""Runs a request when a sweep is read."""
+
+INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
+"""Seconds: to start a run, to send what is left of it, for one request."""
+
+_DENIED = ("401", "403", "permission denied", "api key", "unauthorized", "forbidden")
+
+
+class TryLaterError(Exception):
+    """W&B did not take it now; the same can be tried again."""
+
+
+class RefusedError(Exception):
+    """W&B does not let us in: a person has to mend the key or the permissions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where things go."""
+
+    entity: str | None
+    """User or team; None for the account's own."""
+    project: str
+    """Project."""
+    sweep_id: str | None = None
+    """The sweep that runs join; None while it is not registered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRun:
+    """What the server has of a run."""
+
+    wandb_id: str
+    """Its id."""
+    name: str
+    """Its shown name."""
+    state: str
+    """``running``, ``finished``, ``failed``, ``crashed``, …"""
+    config: Mapping[str, Any]
+    """Its config."""
+    summary: Mapping[str, Any]
+    """Its summary."""
+    created_at: str = ""
+    """When it was created."""
+
+    @property
+    def seal(self) -> str | None:
+        """Return the digest of what was sent, once everything was and the run ended."""
+        own = self.summary.get(OWN_KEY)
+        over = self.state in ("finished", "failed")
+        return own.get(SEAL_KEY) if over and isinstance(own, Mapping) else None
+
+
+def prepare_environment() -> None:
+    """Bound the client's requests and keep it from joining another process's service or from asking anything.
+
+    Side effects: changes this process's environment, before the client starts its own.
+    """
+    os.environ.pop("WANDB_SERVICE", None)
+    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(HTTP_S))
+    os.environ["WANDB_SILENT"] = "true"
+    os.environ["WANDB_CONSOLE"] = "off"
+    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RUN_GROUP", "WANDB_NAME", "WANDB_RESUME", "WANDB_MODE"):
+        os.environ.pop(name, None)
+
+
+class OpenRun:
+    """A W&B run that this process writes; it is the only one that does."""
+
+    def __init__(self, run: wandb.Run) -> None:
+        self._run = run
+        self.rows = run.starting_step
+        """Rows of the history that the server had, and those that were sent since."""
+
+    @property
+    def url(self) -> str:
+        """Return the run's page."""
+        return str(self._run.url or "")
+
+    def send(self, rows: Sequence[Row]) -> None:
+        """Send those of all the run's rows that were not sent yet."""
+        for number in range(self.rows, len(rows)):
+            self._run.log(dict(rows[number]), step=number)
+        self.rows = max(self.rows, len(rows))
+
+    def close(self, *, summary: Mapping[str, Any], files: Mapping[str, str], folder: Path, exit_code: int) -> None:
+        """End the run with its summary and files.
+
+        Args:
+            summary: Replaces what the history left in the summary.
+            files: Texts by their names at W&B.
+            folder: Where the files are written to be sent; the client reads them until the run is closed.
+            exit_code: 0 for finished.
+
+        Raises:
+            TryLaterError: Not everything could be sent in time.
+        """
+        with client_errors():
+            self._run.summary.update(dict(summary))
+            for name, text in files.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                self._run.save(str(path), base_path=str(folder), policy="now")
+            self._run.finish(exit_code=exit_code)
+
+    def pause(self) -> None:
+        """End the run for now: W&B shows it as preempted, and the next mirror goes on with it."""
+        with client_errors():
+            self._run.mark_preempting()
+            self._run.finish(exit_code=1)
+
+
+class Client:
+    """The operations of the mirror; each is bounded in time and raises TryLaterError or RefusedError."""
+
+    def __init__(self, place: Place, *, offline: bool, folder: Path) -> None:
+        self.place = place
+        self.is_offline = offline
+        """Whether runs are only written down, for ``wandb sync``."""
+        self._folder = folder
+        self._api: wandb.Api | None = None
+
+    def open_run(self, facts: RunFacts, *, pid: int | None = None) -> OpenRun:
+        """Open the run, new or to go on with it; safe to repeat.
+
+        Args:
+            facts: What identifies and describes it.
+            pid: The training process, whose CPU and GPU are to be shown; None for a run of the past.
+        """
+        with client_errors():
+            run = wandb.init(
+                entity=self.place.entity,
+                project=self.place.project,
+                id=facts.wandb_id,
+                name=facts.run_id,
+                group=facts.group,
+                job_type="train",
+                tags=list(facts.tags),
+                config=dict(facts.config),
+                resume=None if self.is_offline else "allow",
+                reinit="create_new",
+                mode="offline" if self.is_offline else "online",
+                dir=str(self._folder),
+                settings=self._settings(pid),
+            )
+        run.define_metric("step")
+        run.define_metric("*", step_metric="step")
+        return OpenRun(run)
+
+    def discard_local(self, wandb_id: str) -> None:
+        """Remove what the client wrote down of a run: what is not at W&B is sent anew from the journal."""
+        for path in (self._folder / "wandb").glob(f"*-{wandb_id}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _settings(self, pid: int | None) -> wandb.Settings:
+        watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
+        return wandb.Settings(
+            sweep_id=self.place.sweep_id,
+            init_timeout=INIT_S,
+            finish_timeout=FINISH_S,
+            finish_timeout_raises=True,
+            console="off",
+            silent=True,
+            disable_git=True,
+            disable_code=True,
+            disable_job_creation=True,
+            x_disable_viewer=True,
+            x_disable_meta=pid is None,
+            x_disable_machine_info=pid is None,
+            x_disable_stats=pid is None,
+            x_save_requirements=False,
+            x_graphql_retry_max=5,
+            x_graphql_retry_wait_min_seconds=0.3,
+            x_graphql_retry_wait_max_seconds=5,
+            x_graphql_timeout_seconds=HTTP_S,
+            x_file_stream_retry_max=8,
+            x_file_stream_retry_wait_min_seconds=0.3,
+            x_file_stream_retry_wait_max_seconds=5,
+            x_file_stream_timeout_seconds=HTTP_S,
+            x_file_transfer_retry_max=8,
+            x_file_transfer_retry_wait_min_seconds=0.3,
+            x_file_transfer_retry_wait_max_seconds=5,
+            **watched,
+        )
+
+    def api(self) -> wandb.Api:
+        """Return the reader, with nothing left of what it read before."""
+        with client_errors():
+            if self._api is None:
+                self._api = wandb.Api(overrides={"project": self.place.project}, timeout=HTTP_S)
+            self._api.flush()  # type: ignore[no-untyped-call]  # the client's own lack
+            return self._api
+
+    def sent_runs(self, sweep_id: str) -> dict[str, SentRun]:
+        """Return every run of the sweep by its W&B id: one request a thousand runs."""
+        api = self.api()
+        with client_errors():
+            path = f"{self.place.entity or api.default_entity}/{self.place.project}"
+            found = api.runs(path, filters={"sweep": sweep_id}, per_page=PAGE, lazy=False)
+            return {run.id: _sent(run) for run in found}
+
+    def sent_files(self, wandb_id: str) -> frozenset[str]:
+        """Return the names of the files that the server has of a run."""
+        api = self.api()
+        with client_errors():
+            run = api.run(f"{self.place.entity or api.default_entity}/{self.place.project}/{wandb_id}")
+            return frozenset(file.name for file in run.files(per_page=100))
+
+
+def _sent(run: Any) -> SentRun:
+    return SentRun(
+        wandb_id=run.id,
+        name=run.name,
+        state=run.state,
+        config=dict(run.config),
+        summary=_plain(dict(run.summary)),
+        created_at=str(run.created_at),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return ordinary dictionaries for the client's own mapping types."""
+    if hasattr(value, "items"):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+@contextlib.contextmanager
+def client_errors() -> Iterator[None]:
+    """Turn what the client may raise into the two things that the mirror can do about it.
+
+    The client's own errors, time-outs, connection errors and answers that are not what it expects (``ValueError``,
+    ``TypeError``: a proxy's page, a half-written reply) all mean: not now.
+    """
+    try:
+        yield
+    except (AuthenticationError, UsageError) as error:
+        raise RefusedError(_one_line(error)) from error
+    except (CommError, Error) as error:
+        text = _one_line(error)
+        kind = RefusedError if any(word in text.lower() for word in _DENIED) else TryLaterError
+        raise kind(text) from error
+    except (OSError, TimeoutError, requests.RequestException, ValueError, TypeError) as error:
+        raise TryLaterError(_one_line(error)) from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

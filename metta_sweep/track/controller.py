@@ -1,0 +1,292 @@
+"""The controller's side of the mirror: start it, glance at it, end it. Imports nothing of W&B and waits for nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import IO
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.link import Link, folder, link_path
+from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
+
+GLANCE_S = 0.5
+"""Seconds between two looks at the mirror, however often the controller asks."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""Seconds before a mirror that gave up for now is started again; doubled each time."""
+
+STEADY_S = 60.0
+"""Seconds after which a mirror counts as having worked."""
+
+LOG_LIMIT = 1024 * 1024
+"""Bytes; a longer log of the mirror is begun anew."""
+
+_EXIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a catch-up did."""
+
+    complete: bool
+    """Whether every finished run is whole at W&B."""
+    mirrored: int
+    """Runs that are."""
+    pending: int
+    """Runs that are not, or still go on."""
+    url: str
+    """The sweep's page."""
+    line: str
+    """All of that in one line for a person."""
+
+
+class MirrorProcess:
+    """The mirror of one sweep, as its controller holds it.
+
+    ``poll`` costs a clock reading, and twice a second a look at one small file; ``stop`` is the only call that waits.
+    """
+
+    def __init__(self, paths: SweepPaths, link: Link, environ: Mapping[str, str]) -> None:
+        """Hold the mirror of ``paths``; nothing is started yet."""
+        self._paths = paths
+        self._start_link = link
+        self._environ = {name: value for name, value in environ.items() if name != "WANDB_SERVICE"}
+        self._process: subprocess.Popen[str] | None = None
+        self._seen = link
+        self._said: set[str] = set()
+        self._glanced_s = self._started_s = self._next_start_s = 0.0
+        self._pause_s = FIRST_PAUSE_S
+        self._given_up = False
+        self._status = INCOMPLETE
+
+    def start(self) -> MirrorProcess:
+        """Start following the sweep and return this."""
+        self._start()
+        return self
+
+    def run_once(self, timeout_s: float) -> str:
+        """Bring everything to W&B, wait for that, and return one line that says how far it came."""
+        until_s = time.monotonic() + timeout_s
+        self._start("--once", "--limit-s", f"{timeout_s:.1f}")
+        return self._conclude(self._wait(until_s), until_s)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the mirror ended with every finished run whole at W&B."""
+        return self._status == 0
+
+    @property
+    def link(self) -> Link:
+        """Return where the mirror stands, as of the last look."""
+        return self._seen
+
+    @property
+    def registration(self) -> dict[str, str] | None:
+        """Return what the journal is to keep once the sweep is registered: sweep_id, entity, project, url."""
+        seen = self._seen
+        if seen.sweep_id is None:
+            return None
+        return {"sweep_id": seen.sweep_id, "entity": seen.entity or "", "project": seen.project, "url": seen.url}
+
+    def poll(self) -> list[str]:
+        """Glance at the mirror, start it again where it gave up for now, and return what a person should hear."""
+        now_s = time.monotonic()
+        if now_s - self._glanced_s < GLANCE_S:
+            return []
+        self._glanced_s = now_s
+        self._look_after(now_s)
+        return self._news()
+
+    def stop(self, timeout_s: float = 30.0) -> str:
+        """Let the mirror send what is left and end it; return one line that says how far it came.
+
+        Args:
+            timeout_s: Seconds that this may take; a server that is away is not waited for.
+        """
+        until_s = time.monotonic() + timeout_s
+        return self._conclude(self._end(until_s), until_s)
+
+    def _conclude(self, status: int, until_s: float) -> str:
+        """Try again while W&B answers and time is left, and return the closing line."""
+        pause_s = FIRST_PAUSE_S
+        while status == TRY_AGAIN and time.monotonic() + pause_s < until_s:
+            time.sleep(pause_s)
+            pause_s *= 2
+            self._start("--once", "--limit-s", f"{until_s - time.monotonic():.1f}")
+            status = self._wait(until_s)
+        self._status = status
+        self._read_link()
+        return _closing_line(self._seen, status, self._paths.name)
+
+    # ---------------------------------------------------------------- the process
+
+    def _start(self, *more: str) -> None:
+        """Start the mirror in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
+        link = self._seen.with_(state="starting", message="")
+        place = ["--data-dir", str(self._paths.data_dir), "--name", self._paths.name]
+        command = [sys.executable, "-m", "metta_sweep.track.mirror", *place, "--link", json.dumps(asdict(link)), *more]
+        with self._open_log() as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(self._environ),
+                start_new_session=True,
+                text=True,
+            )
+        self._started_s = time.monotonic()
+
+    def _open_log(self) -> IO[str]:
+        path = folder(self._paths) / "mirror.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_long = path.exists() and path.stat().st_size > LOG_LIMIT
+        return path.open("w" if is_long else "a", encoding="utf-8")
+
+    def _look_after(self, now_s: float) -> None:
+        if self._process is None:
+            if not self._given_up and now_s >= self._next_start_s:
+                self._start()
+            return
+        status = self._process.poll()
+        if status is None:
+            return
+        self._release()
+        if now_s - self._started_s > STEADY_S:
+            self._pause_s = FIRST_PAUSE_S
+        self._given_up = status in (0, REFUSED)
+        self._next_start_s = now_s + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _end(self, until_s: float) -> int:
+        """Tell the mirror to stop and return its status; one that waits for its next start has left something."""
+        if self._process is None:
+            return REFUSED if self._given_up else TRY_AGAIN
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(f"stop {max(1.0, until_s - time.monotonic()):.1f}\n")
+                self._process.stdin.flush()
+        return self._wait(until_s)
+
+    def _wait(self, until_s: float) -> int:
+        if self._process is None:
+            return INCOMPLETE
+        try:
+            status = self._process.wait(max(0.0, until_s - time.monotonic()) + _EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            status = INCOMPLETE
+        self._release()
+        self._given_up = status == REFUSED
+        return status
+
+    def _release(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process = None
+
+    # ---------------------------------------------------------------- what is said
+
+    def _read_link(self) -> None:
+        if link_path(self._paths).exists():
+            self._seen = Link.read(self._paths) or self._seen
+
+    def _news(self) -> list[str]:
+        """Return lines that were not said yet: the page, and what is wrong."""
+        self._read_link()
+        lines = []
+        if self._seen.url:
+            lines.append(f"W&B: {self._seen.url}")
+        if self._seen.state == "refused":
+            lines.append(f"W&B does not let us in: {self._seen.message}; the sweep goes on, {_later(self._paths.name)}")
+        elif self._seen.state == "away" and time.monotonic() - self._started_s > FIRST_PAUSE_S:
+            lines.append("W&B is away; the sweep goes on, and what is missing there is sent when it is back")
+        new = [line for line in lines if line not in self._said]
+        self._said.update(new)
+        return new
+
+
+def start_mirror(
+    paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str] = os.environ
+) -> MirrorProcess | None:
+    """Start the sweep's mirror; None where the mode is off.
+
+    Args:
+        paths: The sweep; its folder exists.
+        settings: The ``wandb`` group.
+        mode: See :func:`metta_sweep.track.settings.resolve_mode`.
+        environ: The mirror's environment; WANDB_SERVICE is left out of it.
+
+    Side effects:
+        A process, its log ``wandb/mirror.log`` and ``wandb.json`` in the sweep's folder.
+    """
+    if mode is Mode.OFF:
+        return None
+    return MirrorProcess(paths, _link_for(paths, settings, mode), environ).start()
+
+
+def sync(
+    paths: SweepPaths,
+    settings: WandbSettings | None = None,
+    *,
+    timeout_s: float = 600.0,
+    environ: Mapping[str, str] = os.environ,
+) -> SyncReport:
+    """Bring W&B up to the journal, each fact once, and say how far it came.
+
+    Args:
+        paths: The sweep.
+        settings: Where to; by default where the sweep's mirror went before.
+        timeout_s: Seconds that this may take.
+        environ: The environment with the key.
+
+    Raises:
+        RequestError: There is no key, or the client is not installed.
+    """
+    asked = settings or WandbSettings()
+    mode, why = resolve_mode(WandbSettings(mode="online", project=asked.project), environ)
+    if mode is not Mode.ONLINE:
+        fix = "set WANDB_API_KEY or run wandb login; pip install 'metta-sweep[wandb]'"
+        raise RequestError(Problem(key="wandb", message=f"cannot send: {why.removeprefix('W&B: ')}", fix=fix))
+    before = Link.read(paths)
+    link = before if before is not None and settings is None else _link_for(paths, asked, mode)
+    process = MirrorProcess(paths, link.with_(mode="online"), environ)
+    line, seen = process.run_once(timeout_s), process.link
+    return SyncReport(
+        complete=process.is_complete, mirrored=seen.mirrored, pending=seen.pending, url=seen.url, line=line
+    )
+
+
+def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode) -> Link:
+    """Return the link to start with: an id that is known is kept as long as the place is the same."""
+    before = Link.read(paths)
+    link = Link(entity=settings.entity, project=settings.project, tags=settings.tags, mode=str(mode))
+    if before is None or before.project != settings.project or settings.entity not in (None, before.entity):
+        return link
+    return link.with_(entity=before.entity, sweep_id=before.sweep_id, url=before.url)
+
+
+def _closing_line(link: Link, status: int, name: str) -> str:
+    if link.mode == "offline":
+        return f"W&B: {link.mirrored} runs written offline; {_later(name)}, or wandb sync"
+    if status == 0:
+        return f"W&B: {link.mirrored} runs, all there: {link.url}"
+    if status == REFUSED:
+        return f"W&B does not let us in: {link.message}; {_later(name)}"
+    missing = f"{link.mirrored} runs are there, the rest is not yet"
+    return f"W&B: {missing}{f' ({link.message})' if link.message else ''}; {_later(name)}"
+
+
+def _later(name: str) -> str:
+    return f"`metta-sweep sync {name}` sends the rest"

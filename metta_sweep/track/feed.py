@@ -1,0 +1,57 @@
+"""The journal as the mirror follows it: read-only, event by event, without holding up its writer."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from metta_sweep.store.damage import unreadable
+from metta_sweep.store.journal import read_events
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.reading import connect_to_read
+from metta_sweep.sweep.events import EVENT_TYPES, from_json
+from metta_sweep.sweep.state import SweepState
+
+REGISTERED = "wandb_sweep_registered"
+"""Kind of the event by which the controller keeps the sweep's id."""
+
+
+class Feed:
+    """Follows a sweep's journal; ``state`` is the fold of what was read."""
+
+    def __init__(self, paths: SweepPaths) -> None:
+        self._paths = paths
+        self._seen = 0
+        self.state = SweepState()
+        """The sweep, up to the last event read."""
+        self.registered: dict[str, Any] = {}
+        """The last registration that the journal holds: ``sweep_id``, ``entity``, ``project``, ``url``."""
+
+    def follow(self) -> bool:
+        """Take in what is new and return whether there was anything.
+
+        Raises:
+            RequestError: The journal is missing, damaged or newer; the whole of it is checked at the first call.
+            UnknownEventError: An event is of a kind that this version does not know.
+        """
+        new = read_events(self._paths) if self._seen == 0 else self._after(self._seen)
+        for stored in new:
+            self._take(stored)
+        self._seen += len(new)
+        return bool(new)
+
+    def _after(self, seq: int) -> list[dict[str, Any]]:
+        query = "SELECT kind, body FROM events WHERE seq > ? ORDER BY seq"
+        try:
+            with closing(connect_to_read(self._paths.journal)) as connection:
+                return [{"kind": kind, **json.loads(body)} for kind, body in connection.execute(query, (seq,))]
+        except sqlite3.Error as error:
+            raise unreadable(self._paths, error) from error
+
+    def _take(self, stored: dict[str, Any]) -> None:
+        if stored["kind"] == REGISTERED:
+            self.registered = stored
+        if stored["kind"] in EVENT_TYPES or stored["kind"] != REGISTERED:
+            self.state.apply(from_json(stored))

@@ -1,0 +1,73 @@
+"""``wandb.json`` in the sweep's folder: where the mirror stands, for the controller and for a person. No secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from metta_sweep.store.files import read_json, write_json
+from metta_sweep.store.paths import SweepPaths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The sweep's place at W&B and how much of it is there."""
+
+    entity: str | None = None
+    """User or team."""
+    project: str = "metta-sweep"
+    """Project."""
+    tags: tuple[str, ...] = ()
+    """Tags of every run."""
+    sweep_id: str | None = None
+    """The registered sweep; None before it is."""
+    url: str = ""
+    """Its page."""
+    mode: str = "online"
+    """``online`` or ``offline``."""
+    state: str = "starting"
+    """``starting``, ``ok``, ``away``, ``refused``, ``busy`` or ``ended``."""
+    message: str = ""
+    """What is wrong, in one line."""
+    mirrored: int = 0
+    """Runs that are whole at W&B."""
+    pending: int = 0
+    """Runs that have something to send."""
+
+    @classmethod
+    def read(cls, paths: SweepPaths) -> Link | None:
+        """Return what the file says, or None where there is none."""
+        content = read_json(link_path(paths))
+        return None if content is None else cls.of(content)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Link:
+        """Return the link of a mapping; names of another version are passed over."""
+        known = {f.name for f in fields(cls)}
+        chosen = {name: value for name, value in content.items() if name in known}
+        return cls(**{**chosen, "tags": tuple(chosen.get("tags", ()))})
+
+    def write(self, paths: SweepPaths) -> None:
+        """Put the file in place, whole."""
+        write_json(link_path(paths), asdict(self))
+
+    def with_(self, **changes: Any) -> Link:
+        """Return a changed copy."""
+        return replace(self, **changes)
+
+
+def link_path(paths: SweepPaths) -> Path:
+    """Return where the link lies."""
+    return paths.root / "wandb.json"
+
+
+def lock_path(paths: SweepPaths) -> Path:
+    """Return the file that the one mirror of the sweep holds locked."""
+    return paths.root / "wandb.lock"
+
+
+def folder(paths: SweepPaths) -> Path:
+    """Return the folder of offline runs and of the mirror's log; ``wandb sync`` finds the runs there."""
+    return paths.root / "wandb"

@@ -1,0 +1,255 @@
+"""The mirror process: ``python -m metta_sweep.track.mirror``. Follows a sweep's journal and brings it to W&B.
+
+It is crash-only: whatever goes wrong with W&B, the process ends with a status that says whether to start it again, and
+the next one learns from the server where to go on. No call of the client is ever on the controller's path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psutil
+
+from metta_sweep.store.files import read_json, take_lock, write_json
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.feed import Feed
+from metta_sweep.track.link import Link, folder, lock_path
+from metta_sweep.track.ranges import identity_of, registration
+from metta_sweep.track.redaction import Redaction
+from metta_sweep.track.settings import base_url
+from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
+
+if TYPE_CHECKING:
+    from metta_sweep.track.client import Client
+    from metta_sweep.track.mirroring import Mirroring
+
+TICK_S = 0.5
+"""Seconds between two looks at the journal."""
+
+REACH_S = 3.0
+"""Seconds in which a server must take a connection."""
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_log = logging.getLogger("metta_sweep.track")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Mirror the sweep until told to stop, or once; return 0 where every finished run is whole at W&B."""
+    options = parser().parse_args(arguments)
+    os.nice(10)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    paths = SweepPaths(options.data_dir, options.name)
+    link = Link.of(json.loads(options.link)).with_(state="starting", message="")
+    folder(paths).mkdir(parents=True, exist_ok=True)
+    if take_lock(lock_path(paths), patience_s=1.0) is None:
+        _log.info("another mirror of this sweep is at work")
+        return TRY_AGAIN
+    watchdog = Watchdog(listen=not options.once, limit_s=options.limit_s)
+    return _Process(paths, link, watchdog, once=options.once).run()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the mirror's own arguments; none of them is a secret."""
+    parser = argparse.ArgumentParser(prog="metta_sweep.track.mirror")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--link", required=True, help="a Link as JSON")
+    parser.add_argument("--once", action="store_true", help="bring everything to W&B and end")
+    parser.add_argument("--limit-s", type=float, default=None)
+    return parser
+
+
+class _Process:
+    """One life of the mirror."""
+
+    def __init__(self, paths: SweepPaths, link: Link, watchdog: Watchdog, *, once: bool) -> None:
+        self._paths = paths
+        self._link = link
+        self._watchdog = watchdog
+        self._once = once
+        self._feed = Feed(paths)
+        self._work = folder(paths) / "work"
+
+    def run(self) -> int:
+        end_left_service(self._paths)
+        shutil.rmtree(self._work, ignore_errors=True)
+        if not self._wait_for_work():
+            return 0
+        if not self._offline and not self._reach():
+            self._say("away", f"no answer from {self._server()}")
+            return INCOMPLETE if self._is_ending else TRY_AGAIN
+        from metta_sweep.track.client import RefusedError, TryLaterError, prepare_environment
+
+        prepare_environment()
+        try:
+            return self._mirror()
+        except RefusedError as error:
+            return self._fail("refused", error, REFUSED)
+        except TryLaterError as error:
+            return self._fail("away", error, TRY_AGAIN)
+
+    @property
+    def _offline(self) -> bool:
+        return self._link.mode == "offline"
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._once or self._watchdog.is_stopping
+
+    def _wait_for_work(self) -> bool:
+        """Wait for the first event, offline for the first run that is over: until then the client is not needed."""
+        while True:
+            self._feed.follow()
+            runs = self._feed.state.runs.values()
+            if any(run.state.is_over for run in runs) if self._offline else not self._feed.state.is_empty:
+                return True
+            if self._is_ending:
+                return False
+            self._watchdog.wait(TICK_S)
+
+    def _mirror(self) -> int:
+        mirroring = self._begin()
+        while True:
+            self._feed.follow()
+            mirroring.tick(between=self._watchdog.alive)
+            note_service(self._paths)
+            ending = self._is_ending
+            self._report(mirroring)
+            if ending and self._has_everything():
+                return self._end(mirroring)
+            mirroring.prove_now_and_then()
+            self._watchdog.wait(TICK_S)
+
+    def _has_everything(self) -> bool:
+        """Return whether the journal holds nothing that was not read: the last tick was the last."""
+        return not self._feed.follow()
+
+    def _begin(self) -> Mirroring:
+        from metta_sweep.track.client import Client, Place
+        from metta_sweep.track.mirroring import Mirroring
+
+        self._work.mkdir(parents=True, exist_ok=True)
+        known = self._feed.registered.get("sweep_id") or self._link.sweep_id
+        place = Place(entity=self._link.entity, project=self._link.project, sweep_id=known)
+        client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)
+        mirroring = Mirroring(
+            self._paths,
+            self._feed,
+            client,
+            redaction=Redaction.of_environment(os.environ),
+            tags=self._link.tags,
+            work=self._work,
+        )
+        if self._offline:
+            mirroring.begin_offline()
+        else:
+            self._register(client, known)
+            mirroring.begin(client.sent_runs(str(client.place.sweep_id)), compare=self._once)
+        self._say("ok")
+        return mirroring
+
+    def _register(self, client: Client, known: str | None) -> None:
+        from metta_sweep.track.client import Place
+        from metta_sweep.track.register import register
+
+        created = self._feed.state.created
+        if created is None:
+            return
+        identity = identity_of(created)
+        found = register(client, registration(created.spec, identity), identity, known)
+        client.place = Place(entity=found.entity, project=found.project, sweep_id=found.sweep_id)
+        self._link = self._link.with_(
+            entity=found.entity, project=found.project, sweep_id=found.sweep_id, url=found.url
+        )
+
+    def _end(self, mirroring: Mirroring) -> int:
+        """Send what is left, prove it, and let go of runs that are not over."""
+        mirroring.pause()
+        pause_s = 0.2
+        mirroring.prove(again=False)
+        while not mirroring.is_settled and self._watchdog.left_s > pause_s and pause_s < 5:
+            self._watchdog.alive()
+            time.sleep(pause_s)
+            pause_s *= 2
+            mirroring.prove(again=False)
+        if not mirroring.is_settled and self._watchdog.left_s > 5:
+            mirroring.prove(again=True)
+            mirroring.tick(between=self._watchdog.alive)
+            mirroring.pause()
+            mirroring.prove(again=False)
+        self._report(mirroring)
+        self._say("ended")
+        shutil.rmtree(self._work, ignore_errors=True)
+        return 0 if mirroring.is_settled else INCOMPLETE
+
+    def _report(self, mirroring: Mirroring) -> None:
+        counted = self._link.with_(mirrored=len(mirroring.whole), pending=mirroring.pending)
+        if counted != self._link:
+            self._link = counted
+            self._link.write(self._paths)
+
+    def _fail(self, state: str, error: Exception, status: int) -> int:
+        """Say why and end without the client's own closing down, which might wait for the server."""
+        self._say(state, Redaction.of_environment(os.environ).of_values(str(error)))
+        end_left_service(self._paths)
+        sys.stderr.flush()
+        os._exit(status)
+
+    def _say(self, state: str, message: str = "") -> None:
+        _log.info("%s %s", state, message)
+        self._link = self._link.with_(state=state, message=message)
+        self._link.write(self._paths)
+
+    def _server(self) -> str:
+        return base_url(os.environ) or "W&B"
+
+    def _reach(self) -> bool:
+        """Return whether the server takes connections; behind a proxy or with an unknown server that is not tested."""
+        base = base_url(os.environ)
+        if base is None or any(
+            os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+        ):
+            return True
+        parts = urlsplit(base)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=REACH_S).close()
+        except OSError:
+            return False
+        return True
+
+
+def note_service(paths: SweepPaths) -> None:
+    """Write down which process of the client sends for this mirror: the next one makes sure that it is gone."""
+    services = [child for child in psutil.Process().children() if "wandb-core" in child.name()]
+    known = {str(child.pid): child.create_time() for child in services}
+    path = lock_path(paths).with_suffix(".service.json")
+    if known and read_json(path) != known:
+        write_json(path, known)
+
+
+def end_left_service(paths: SweepPaths) -> None:
+    """End the client's process of a mirror that died: two writers of one run destroy each other's history."""
+    for pid, created in (read_json(lock_path(paths).with_suffix(".service.json")) or {}).items():
+        try:
+            process = psutil.Process(int(pid))
+            if process.create_time() == created:
+                process.kill()
+                process.wait(5)
+        except (psutil.Error, ValueError):
+            continue
+
+
+if __name__ == "__main__":
+    sys.exit(main())

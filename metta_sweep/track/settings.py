@@ -1,0 +1,123 @@
+"""What was asked about W&B, and which mode that means here: decided without importing the client or asking a person."""
+
+from __future__ import annotations
+
+import configparser
+import enum
+import importlib.util
+import netrc
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
+"""Hosts under which keys for the public service are kept in a netrc file."""
+
+
+class Mode(enum.StrEnum):
+    """What the mirror does."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WandbSettings:
+    """The ``wandb`` group of the request."""
+
+    mode: str = "auto"
+    """``auto``, ``online``, ``offline`` or ``off``."""
+    project: str = "metta-sweep"
+    """Project at W&B."""
+    entity: str | None = None
+    """User or team at W&B; None for the account's own."""
+    tags: tuple[str, ...] = ()
+    """Tags of every run."""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> WandbSettings:
+        """Return the settings of a mapping; other names are not for the mirror to judge."""
+        known = {f.name for f in fields(cls)}
+        chosen = {name: value for name, value in given.items() if name in known and value is not None}
+        return cls(**{**chosen, "tags": tuple(chosen.get("tags", ()))})
+
+
+def resolve_mode(settings: WandbSettings, environ: Mapping[str, str]) -> tuple[Mode, str]:
+    """Return the mode and one line that says which it is and why.
+
+    Nothing is asked of a person or of the network, and no outcome is an error: what cannot be done now can be done
+    later from the journal.
+
+    Args:
+        settings: The request.
+        environ: The environment: WANDB_API_KEY, WANDB_BASE_URL, WANDB_MODE, NETRC, HOME.
+    """
+    asked = _asked(settings, environ)
+    later = "`metta-sweep sync NAME` sends it later"
+    if asked == "off":
+        return Mode.OFF, "W&B: off, as asked"
+    if importlib.util.find_spec("wandb") is None:
+        return Mode.OFF, f"W&B: off, the client is not installed (pip install 'metta-sweep[wandb]'); {later}"
+    if asked == "offline":
+        return Mode.OFFLINE, f"W&B: offline, as asked; {later}"
+    source = key_source(environ)
+    if source is None:
+        why = "online was asked for, but there is no key" if asked == "online" else "no key"
+        return Mode.OFFLINE, f"W&B: offline, {why} (set WANDB_API_KEY or run `wandb login`); {later}"
+    return Mode.ONLINE, f"W&B: online, with the key of {source}"
+
+
+def _asked(settings: WandbSettings, environ: Mapping[str, str]) -> str:
+    """Return the mode that was asked for; WANDB_MODE decides where the request leaves it open."""
+    if settings.mode != "auto":
+        return settings.mode
+    usual = {"offline": "offline", "dryrun": "offline", "disabled": "off", "online": "auto"}
+    return usual.get(environ.get("WANDB_MODE", "").lower(), "auto")
+
+
+def key_source(environ: Mapping[str, str]) -> str | None:
+    """Return where the client will find a key, or None where it would ask for one."""
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
+        if environ.get(name):
+            return name
+    path = _netrc_path(environ)
+    return str(path) if path is not None and _has_password(path, _hosts(environ)) else None
+
+
+def _netrc_path(environ: Mapping[str, str]) -> Path | None:
+    if environ.get("NETRC"):
+        return Path(environ["NETRC"]).expanduser()
+    home = Path(environ.get("HOME", "~")).expanduser()
+    return next((path for path in (home / ".netrc", home / "_netrc") if path.exists()), None)
+
+
+def _has_password(path: Path, hosts: tuple[str, ...]) -> bool:
+    try:
+        entries = netrc.netrc(str(path)).hosts
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return any(entries[host][2] for host in hosts if host in entries)
+
+
+def base_url(environ: Mapping[str, str]) -> str | None:
+    """Return the server that the environment or the client's settings name; None for the public service."""
+    return environ.get("WANDB_BASE_URL") or _base_url_of_settings(environ)
+
+
+def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    base = base_url(environ)
+    return (urlsplit(base).netloc,) if base else DEFAULT_HOSTS
+
+
+def _base_url_of_settings(environ: Mapping[str, str]) -> str | None:
+    """Return the server of the client's own settings file, written by ``wandb login --host``."""
+    folder = environ.get("WANDB_CONFIG_DIR") or str(Path(environ.get("HOME", "~")).expanduser() / ".config" / "wandb")
+    parser = configparser.ConfigParser(default_section="default")
+    try:
+        parser.read(Path(folder) / "settings")
+    except (OSError, configparser.Error):
+        return None
+    return parser.defaults().get("base_url")
