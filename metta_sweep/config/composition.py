@@ -51,11 +51,11 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
         The sweep files are put into Hydra's global config store, in a group that only this module uses.
     """
     overrides = [f"{group}={'null' if name is None else quoted(name)}" for group, name in line.choices.items()]
-    overrides += [f"+{STORE_GROUP}=file_0", *(given.hydra for given in line.values)]
+    overrides += [f"+{STORE_GROUP}_0=file", *(given.hydra for given in line.values)]
     try:
         store = ConfigStore.instance()
-        for name, node in files.nodes.items():
-            store.store(name=name, group=STORE_GROUP, node=node, package="_global_")
+        for number, node in files.nodes.items():
+            store.store(name="file", group=f"{STORE_GROUP}_{number}", node=node, package="_global_")
         whole = _compose(places, overrides)
         config = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
         blocks = _blocks(config)

@@ -69,7 +69,6 @@ class Inquiry:
         Raises:
             RequestError: With every problem found.
         """
-        self._check_files()
         resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
         sweep = resolution.below("sweep", SWEEP_KEYS)
         values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
@@ -77,6 +76,7 @@ class Inquiry:
             self._wrong(path, message, fix)
         job = self._job(sweep, values)
         free = bool(values.get("command") or sweep.get("command"))
+        self._check_files(free=free)
         training = self._training(values, free=free)
         declared = self._declared(sweep)
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
@@ -99,14 +99,14 @@ class Inquiry:
             notes=tuple(self.notes),
         )
 
-    def _check_files(self) -> None:
+    def _check_files(self, *, free: bool) -> None:
         """Note what is wrong with the files that the composition used, beside the sweep files."""
         for file in self.origins.files:
             self.problems += file.problems
             self.problems += [file.problem(path, message, fix=fix) for path, message, fix in refused(file.data)]
         known = [*JOB_KEYS, *self.keys.roots]
         for key in map(str, self.tree.config):
-            if key not in known and not self.line.gives(key):
+            if key not in known and not (free and key in self.tree.blocks) and not self.line.gives(key):
                 self._wrong(key, "there is no such setting", did_you_mean(key, known))
 
     def _wrong(self, key: str, message: str, fix: str = "") -> None:

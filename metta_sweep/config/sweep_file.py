@@ -76,6 +76,7 @@ def read_sweep(source: YamlSource, *, training: TrainingKeys, free: bool) -> Swe
     if isinstance(settings.get("parameters"), dict):
         settings["parameters"] = _flat(source, settings["parameters"], problems)
     others = {key: value for key, value in content.items() if key not in SWEEP_KEYS}
+    free = free or content.get("command") is not None
     blocks: dict[str, Any] = {}
     for key, value in others.items():
         problem = _block_problem(source, key, value, training, free=free)

@@ -15,7 +15,7 @@ from metta_sweep.config.yaml_source import brief, read_yaml
 from metta_sweep.errors import Problem, RequestError
 
 STORE_GROUP = "sweep_file"
-"""Group of Hydra's config store in which sweep files are put for a composition."""
+"""Start of the groups of Hydra's config store in which sweep files are put for a composition, one each."""
 _MAX_FILES = 20  # sweep files that extend each other
 
 
@@ -29,29 +29,28 @@ class SweepFiles:
     free: bool
     paths: list[Path] = field(default_factory=list)
     files: dict[int, SweepFile] = field(default_factory=dict)
-    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Nodes for Hydra's config store, by name."""
+    nodes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Nodes for Hydra's config store, by the number of the file."""
     choices: dict[str, tuple[str | None, SweepFile]] = field(default_factory=dict)
     """Option that a file's defaults list chooses, by group, and that file; outer files win."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with the files."""
 
-    def add(self, path: Path) -> str:
-        """Read a file and those it extends; return the name of its node.
+    def add(self, path: Path) -> int:
+        """Read a file and those it extends; return its number.
 
         Raises:
             RequestError: A file cannot be read, or there are too many.
         """
         number = len(self.paths)
-        name = f"file_{number}"
         if number >= _MAX_FILES:
             raise RequestError.of(f"need at most {_MAX_FILES} sweep files that extend each other", key="defaults")
         self.paths.append(path)
         source = read_yaml(path, shown=self.places.shown(path))
         file = self.files[number] = read_sweep(source, training=self.training, free=self.free)
         self.problems += file.problems
-        self.nodes[name] = {"defaults": self._defaults(file, path), **file.node()}
-        return name
+        self.nodes[number] = {"defaults": self._defaults(file), **file.node()}
+        return number
 
     @property
     def asked(self) -> SweepFile:
@@ -73,14 +72,14 @@ class SweepFiles:
         """Return the files, those whose values win first."""
         return [self.files[number] for number in sorted(self.files)]
 
-    def _defaults(self, file: SweepFile, path: Path) -> list[Any]:
+    def _defaults(self, file: SweepFile) -> list[Any]:
         before: list[Any] = []
         overrides: list[Any] = []
         for number, entry in enumerate(file.defaults):
             if entry == "_self_":
                 before.append(entry)
             elif isinstance(entry, str):
-                before += self._extended(file, entry, number, path)
+                before += self._extended(file, entry, number)
             elif isinstance(entry, dict) and len(entry) == 1:
                 overrides += self._chosen(file, *next(iter(entry.items())), number)
             else:
@@ -88,7 +87,7 @@ class SweepFiles:
                 self._refuse(file, number, f"need a group choice or another sweep file, got {brief(entry)}", example)
         return [*before, *([] if "_self_" in before else ["_self_"]), *overrides]
 
-    def _extended(self, file: SweepFile, entry: str, number: int, path: Path) -> list[Any]:
+    def _extended(self, file: SweepFile, entry: str, number: int) -> list[Any]:
         try:
             base = self.places.sweep_file(entry.removeprefix("/"))
         except RequestError as error:
@@ -97,7 +96,7 @@ class SweepFiles:
         if base in self.paths:
             self._refuse(file, number, f"{entry} extends itself", f"remove {entry} from the defaults")
             return []
-        return [{f"/{STORE_GROUP}": self.add(base)}] if base != path else []
+        return [{f"/{STORE_GROUP}_{self.add(base)}": "file"}]
 
     def _chosen(self, file: SweepFile, key: str, option: Any, number: int) -> list[Any]:
         words = key.split()
