@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,11 +25,12 @@ from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.commands import check_command
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
-from metta_sweep.sweep.next_actions import Stop
+from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Resources
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
@@ -63,6 +65,10 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     progress.begin(recorder.state)
     if recorder.state.is_empty or recorder.state.spec != spec:
         recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
+    done = nothing_left(recorder, spec)
+    if done is not None:
+        console.print(f"complete: {done.reason.message}; a larger rollout_count goes on", highlight=False, markup=False)
+        return done
     settings = loop_settings(asked)
     launcher = LocalLauncher(
         paths.launch,
@@ -86,6 +92,16 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     finally:
         launcher.close()
         journal.close()
+
+
+def nothing_left(recorder: Recorder, spec: SweepSpec) -> Stop | None:
+    """Return the stop rule that has ended the sweep already, or None where there is work; starts no process."""
+    if recorder.state.stopped is None:
+        return None
+    actions = next_actions(
+        recorder.state, Limits.parse(spec.limits), slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s
+    )
+    return next((action for action in actions if isinstance(action, Stop)), None)
 
 
 def spec_of(asked: Asked) -> SweepSpec:

@@ -121,8 +121,8 @@ def sweep_names(data_dir: Path) -> list[str]:
 def unknown_sweep(data_dir: Path, name: str) -> RequestError:
     """Return the error for a sweep that is not there: which there are, and the nearest name."""
     names = sweep_names(data_dir)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    there = f"there are {', '.join(names)}" if names else f"there is no sweep under {data_dir / 'sweep'}"
-    return RequestError(
-        Problem(key="run", message=f"no sweep named {name!r}: {there}", fix=f"run={nearest[0]}" if nearest else "")
-    )
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    amount = "is 1 sweep" if len(names) == 1 else f"are {len(names)} sweeps"
+    there = f"there {amount}: {', '.join(names)}" if names else f"there is no sweep under {data_dir / 'sweep'}"
+    fix = f"did you mean {nearest[0]}?" if nearest else ""
+    return RequestError(Problem(key="run", message=f"no sweep named {name!r}: {there}", fix=fix))

@@ -133,9 +133,7 @@ class SweepLoop:
             self._suggest(action.rollout)
 
     def _stop(self, stop: Stop) -> Stop:
-        before = self._recorder.state.stopped
-        if before is None or before.rule != stop.reason.rule:
-            self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
+        self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
         return stop
 
     def _pause_s(self) -> float:

@@ -22,7 +22,7 @@ def refused(done):
     ("text", "said"),
     [
         (HEAD + "    lr: {min: 0.1, max: 1.0, distribution: log_normall}\n", r"line 6.*lr.*log_normal\b"),
-        (HEAD + "    lr: {min: 1.0, max: 0.1, distribution: uniform}\n", r"line 6.*lr.*min=1.0.*max=0.1"),
+        (HEAD + "    lr: {min: 1.0, max: 0.1, distribution: uniform}\n", r"line 6.*lr.*min=1.*max=0.1"),
         (HEAD + "    lr: {min: 0.1, max: 1.0, mean: 3.0, distribution: uniform}\n", r"line 6.*lr.*mean"),
         (HEAD + "    lr: {min: 0.0, max: 1.0, distribution: log_normal}\n", r"line 6.*lr.*0"),
         (HEAD + "    lr: {min: 3, max: 64, distribution: uniform_pow2}\n", r"line 6.*lr.*power"),
@@ -121,6 +121,7 @@ def test_an_unknown_sweep_is_answered_with_those_that_exist(sweep):
     sweep.name = "sweeep"
     message = refused(sweep.summarize())
     assert "there is 1 sweep: s" in message
+    assert "did you mean s?" in message
 
 
 def test_a_command_that_does_not_exist_stops_the_sweep_with_one_cause(sweep):

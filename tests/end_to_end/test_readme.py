@@ -20,7 +20,7 @@ def blocks(language):
 
 
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("./")]
-SWEEPS = [command for command in COMMANDS if "sweep.sh" in command]
+SWEEPS = [command for command in COMMANDS if command.startswith("./devops/sweep.sh")]
 
 
 def typed(command, data_dir):

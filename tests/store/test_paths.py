@@ -73,7 +73,7 @@ def test_an_unknown_name_is_answered_with_those_there_are_and_the_nearest(tmp_pa
         paths.journal.touch()
     [problem] = unknown_sweep(tmp_path, "my_tset").problems
     assert "my_test, pong" in problem.message
-    assert problem.fix == "run=my_test"
+    assert problem.fix == "did you mean my_test?"
     [nothing_near] = unknown_sweep(tmp_path, "zzzzz").problems
     assert nothing_near.fix == ""
     assert "there is no sweep" in unknown_sweep(tmp_path / "elsewhere", "x").problems[0].message
