@@ -12,8 +12,9 @@ from metta_sweep.result import finish, report
 
 if TYPE_CHECKING:
     from metta_sweep.protein import Protein
+    from metta_sweep.report.export import load
 
-__all__ = ["Protein", "finish", "report"]
+__all__ = ["Protein", "finish", "load", "report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from metta_sweep.protein import Protein
 
         return Protein
+    if name == "load":
+        from metta_sweep.report.export import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

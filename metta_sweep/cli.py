@@ -11,10 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from metta_sweep.errors import MettaSweepError, RequestError
-from metta_sweep.report.commands import add_commands, paths_of, state_of
-
-DATA_DIR_VARIABLE = "DATA_DIR"
-"""Environment variable that says where sweeps lie; ``train_dir`` by default."""
+from metta_sweep.report.commands import add_commands, default_data_dir, paths_of, state_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +57,7 @@ def _add_sweep(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-dir",
         type=Path,
-        default=Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir")),
+        default=default_data_dir(),
         help="where sweeps lie (default: $DATA_DIR or train_dir)",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metta_sweep.store.paths import SweepPaths
     from metta_sweep.sweep.state import SweepState
+
+DATA_DIR_VARIABLE = "DATA_DIR"
+"""Environment variable that says where sweeps lie."""
 
 AddSweep = Callable[[argparse.ArgumentParser], None]
 """Adds the arguments ``NAME`` and ``--data-dir`` to a subcommand."""
@@ -25,6 +29,14 @@ def add_commands(commands: Any, add_sweep: AddSweep) -> None:
     best.add_argument("--as", dest="form", choices=("text", "json", "hydra", "args"), default="text")
     watch = _command(commands, add_sweep, "watch", "watch a sweep from another terminal", _watch)
     watch.add_argument("--once", action="store_true", help="print the view once, for scripts")
+    export = _command(commands, add_sweep, "export", "write every run as one record", _export)
+    export.add_argument("--to", choices=("csv", "json", "parquet"), default="csv")
+    export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
+
+
+def default_data_dir() -> Path:
+    """Return where sweeps lie: ``$DATA_DIR``, or ``train_dir``."""
+    return Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir"))
 
 
 def _command(
@@ -96,4 +108,13 @@ def _watch(options: argparse.Namespace, rest: list[str]) -> int:
     from metta_sweep.report.watch import watch
 
     watch(paths_of(options.name, options.data_dir), Console(), once=options.once)
+    return 0
+
+
+def _export(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.report.export import export
+
+    paths, state = _read(options)
+    sys.stdout.write(export(state, paths=paths, to=options.to, out=options.out))
     return 0

@@ -21,6 +21,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         ("explain", "🔎 SUGGESTIONS OF my_test"),
         ("best", "🏆 BEST OF my_test: my_test.r.2"),
         ("watch", "3/3 rollouts"),
+        ("export", "my_test.r.2,2,finished,2,3.89"),
     ],
 )
 @pytest.mark.parametrize("name", ["my_test", "run=my_test"])
@@ -33,7 +34,7 @@ def test_a_sweep_is_read_by_its_name(
     assert words in said
 
 
-@pytest.mark.parametrize("command", ["summarize", "explain", "best", "watch"])
+@pytest.mark.parametrize("command", ["summarize", "explain", "best", "watch", "export"])
 def test_an_unknown_name_lists_the_sweeps_and_the_nearest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -43,7 +44,7 @@ def test_an_unknown_name_lists_the_sweeps_and_the_nearest(
     assert code == 2
     assert said == ""
     assert "my_test, other" in problem
-    assert "fix: run=my_test" in problem
+    assert "my_test" in problem.partition("fix:")[2]
 
 
 def test_the_next_command_comes_from_where_the_reader_stands(
