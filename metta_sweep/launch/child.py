@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import importlib
-import logging
 import os
 import random
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,7 +108,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _run_main(module: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
-    """Call the module's ``main`` and exit as ``python -m`` would, without the exit handlers of the server."""
+    """Call the module's ``main`` and exit as ``python -m`` would."""
     os.environ.clear()
     os.environ.update(environment)
     sys.stdin = open(0, closefd=False, encoding="utf-8")  # noqa: SIM115  stays open for the process's life
@@ -129,7 +130,10 @@ def _exit_code_of(call: Callable[[], int | None]) -> int:
     except BaseException:  # noqa: BLE001  the last frame of the process: what nobody caught is printed, as by Python
         traceback.print_exc()
         code = 1
-    logging.shutdown()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()  # os._exit skips them, and libraries finish their work there
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

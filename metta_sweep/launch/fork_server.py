@@ -56,6 +56,8 @@ class ForkServer:
 
     def __init__(self, settings: ServerSettings, base: Mapping[str, str]) -> None:
         self._settings = settings
+        self._answers = os.dup(1)
+        os.dup2(2, 1)  # what a loaded module prints is no answer
         self._base = base
         self._module = settings.module
         self._keepers: dict[int, str] = {}
@@ -126,11 +128,11 @@ class ForkServer:
     def _let_go_of_the_server(self) -> None:
         """Close what tells others that the server lives."""
         self._wakeups.close()
+        os.close(self._answers)
         with contextlib.suppress(OSError):
             os.close(self._settings.accepting)
-        nothing = os.open(os.devnull, os.O_RDWR)
+        nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        os.dup2(nothing, 1)
         os.close(nothing)
 
     def _is_warm(self, order: Order) -> bool:
@@ -164,7 +166,7 @@ class ForkServer:
     def _say(self, message: Mapping[str, object]) -> None:
         """Tell the controller, if it is still there."""
         with contextlib.suppress(OSError):
-            os.write(1, (json.dumps(message) + "\n").encode())
+            os.write(self._answers, (json.dumps(message) + "\n").encode())
 
 
 def main(arguments: list[str]) -> None:

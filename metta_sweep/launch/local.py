@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +130,19 @@ class LocalLauncher:
     def poll(self, handles: Sequence[Handle]) -> list[JobStatus]:
         """Return the status of each handle, in order: a few system calls each."""
         self._listen()
-        return [self._status(handle) for handle in handles]
+        servers = {str(handle["server"]) for handle in handles if _is_ours(handle)}
+        accepting = {server for server in servers if server and accepts(Path(server))}
+        return [self._status(handle, accepting) for handle in handles]
 
-    def _status(self, handle: Handle) -> JobStatus:
-        if handle.get("launcher") != KIND:
+    def _status(self, handle: Handle, accepting: Collection[str]) -> JobStatus:
+        if not _is_ours(handle):
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
-        attempt_id = str(handle["attempt_id"])
-        may_start = attempt_id not in self._errors and _accepts(handle)
-        files = _files(handle)
+        attempt_id, files = str(handle["attempt_id"]), _files(handle)
+        may_start = attempt_id not in self._errors and handle["server"] in accepting
         status = files.status(may_start=may_start)
         if status.is_over:
             self._leases.release(attempt_id)
+            self._told.pop(attempt_id, None)
             self._kill_at_s.pop(files, None)
             if status.state is JobState.LOST:
                 return JobStatus(state=JobState.LOST, reason=self._errors.get(attempt_id, ""))
@@ -160,7 +162,7 @@ class LocalLauncher:
 
         Returns at once. An attempt that has not started yet never will.
         """
-        if handle.get("launcher") != KIND:
+        if not _is_ours(handle):
             return
         files = _files(handle)
         if files.exit.exists():
@@ -207,9 +209,8 @@ def _slots(max_parallel: int, gpu_slots: int | None) -> int:
     return max_parallel if gpu_slots is None else min(max_parallel, gpu_slots)
 
 
-def _accepts(handle: Mapping[str, Any]) -> bool:
-    """Return whether the server that was told of the attempt can still start it."""
-    return bool(handle["server"]) and accepts(Path(str(handle["server"])))
+def _is_ours(handle: Handle) -> bool:
+    return handle.get("launcher") == KIND
 
 
 def _files(handle: Mapping[str, Any]) -> AttemptFiles:

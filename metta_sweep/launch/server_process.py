@@ -57,6 +57,8 @@ class ServerProcess:
         self.is_ready = False
         self.is_warm = False
         self._told = 0
+        self._closed = False
+        self._ended = False
         self._rest = b""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,19 +94,28 @@ class ServerProcess:
             self.is_ready, self.is_warm = True, bool(answer["warm"])
 
     def is_alive(self) -> bool:
-        """Return whether the server runs."""
-        try:
-            return os.waitpid(self._pid, os.WNOHANG)[0] == 0
-        except ChildProcessError:
-            return False
+        """Return whether the server runs; one that was let go counts as gone."""
+        return not self._closed and self._runs()
+
+    def _runs(self) -> bool:
+        """Look, and reap the server once it has ended; its number may be another's afterwards."""
+        if not self._ended:
+            try:
+                self._ended = os.waitpid(self._pid, os.WNOHANG)[0] != 0
+            except ChildProcessError:
+                self._ended = True
+        return not self._ended
 
     def close(self) -> None:
         """Let the server go: it ends once its keepers have; one that was told nothing is ended at once."""
+        if self._closed:
+            return
+        self._closed = True
         os.close(self._orders)
-        if not self._told and self.is_alive():
+        if not self._told and self._runs():
             os.kill(self._pid, signal.SIGKILL)
         until_s = time.monotonic() + _CLOSE_PATIENCE_S
-        while self.is_alive() and time.monotonic() < until_s:
+        while self._runs() and time.monotonic() < until_s:
             time.sleep(0.002)
         os.close(self._answers)
         if not is_locked(self.lock):

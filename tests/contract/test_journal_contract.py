@@ -155,5 +155,5 @@ def test_no_acknowledged_event_is_lost_when_the_writer_is_killed(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_acknowledged_event_is_lost_in_200_kills(tmp_path):
-    assert hold_every_acknowledged_event(kills(tmp_path, rounds=200, longest_s=0.1, seed=2)) == 200
+def test_no_acknowledged_event_is_lost_in_120_kills(tmp_path):
+    assert hold_every_acknowledged_event(kills(tmp_path, rounds=120, longest_s=0.1, seed=2)) == 120
