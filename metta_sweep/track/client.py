@@ -22,6 +22,9 @@ PAGE = 1000
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request."""
 
+SEND_S = 5.0
+"""Seconds between two requests about a living run."""
+
 _DENIED = ("401", "403", "permission denied", "api key", "unauthorized", "forbidden")
 
 
@@ -99,7 +102,7 @@ class OpenRun:
     def send(self, rows: Sequence[Row]) -> None:
         """Send those of all the run's rows that were not sent yet."""
         for number in range(self.rows, len(rows)):
-            self._run.log(dict(rows[number]), step=number)
+            self._run.log(dict(rows[number]), step=number, commit=True)
         self.rows = max(self.rows, len(rows))
 
     def close(self, *, summary: Mapping[str, Any], files: Mapping[str, str], folder: Path, exit_code: int) -> None:
@@ -193,6 +196,7 @@ class Client:
             x_graphql_retry_wait_min_seconds=0.3,
             x_graphql_retry_wait_max_seconds=5,
             x_graphql_timeout_seconds=HTTP_S,
+            x_file_stream_transmit_interval=SEND_S,
             x_file_stream_retry_max=8,
             x_file_stream_retry_wait_min_seconds=0.3,
             x_file_stream_retry_wait_max_seconds=5,

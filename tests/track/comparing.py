@@ -47,7 +47,12 @@ def assert_run(remote: RemoteRun, run_id: str, sweep: ToldSweep, sweep_id: str) 
     assert remote.state in STATES[run.state], run_id
     own = remote.config["metta_sweep"]
     assert own["params"] == dict(suggestion.params)
-    assert (own["run"], own["rollout"], own["seed"], own["origin"]) == (run_id, run.rollout, run.seed, suggestion.origin)
+    assert (own["run"], own["rollout"], own["seed"], own["origin"]) == (
+        run_id,
+        run.rollout,
+        run.seed,
+        suggestion.origin,
+    )
     if suggestion.predicted is not None:
         assert own["predicted"]["score_low"] == suggestion.predicted.score_low
     written = yaml.safe_load(paths.config.read_text())

@@ -12,12 +12,6 @@ from tests.track.server import LoopbackServer
 from tests.track.told import ToldSweep, environment
 
 
-@pytest.fixture
-def server():
-    with LoopbackServer() as server:
-        yield server
-
-
 def told(tmp_path):
     """A sweep with every outcome: finished, failed, retried, interrupted, waiting."""
     sweep = ToldSweep(tmp_path, rollout_count=5)

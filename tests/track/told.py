@@ -73,7 +73,9 @@ class ToldSweep:
 
     def finish(self, number: int, value: float) -> ToldSweep:
         """Leave a result, and have the controller record it."""
-        finish_metrics({"reward": value}, cost_s=10.0, steps=2048, run_dir=self.paths.run(self.history.run(number)).root)
+        finish_metrics(
+            {"reward": value}, cost_s=10.0, steps=2048, run_dir=self.paths.run(self.history.run(number)).root
+        )
         self.history.finish(number, value)
         return self.write()
 

@@ -45,7 +45,12 @@ class Schema:
         }
 
     def _model(self, name: str, entityName: str | None) -> dict[str, Any]:  # noqa: N803
-        return {"id": name, "name": name, "entity": _entity(entityName or ENTITY), "bucket": self._bucket(name, entityName)}
+        return {
+            "id": name,
+            "name": name,
+            "entity": _entity(entityName or ENTITY),
+            "bucket": self._bucket(name, entityName),
+        }
 
     def _bucket(self, project: str, entity: str | None) -> Callable[..., Any]:
         def bucket(name: str, missingOk: bool = False) -> dict[str, Any] | None:  # noqa: ARG001, N803
@@ -68,7 +73,9 @@ class Schema:
             "readOnly": False,
             "totalSweeps": len(sweeps),
             "sweep": lambda sweepName: next((self._sweep(s) for s in sweeps if s.sweep_id == sweepName), None),
-            "sweeps": lambda first, after=None, filters="{}": _page([self._sweep(s) for s in sweeps], first, after, filters),
+            "sweeps": lambda first, after=None, filters="{}": _page(
+                [self._sweep(s) for s in sweeps], first, after, filters
+            ),
             "runCount": lambda filters: len(_chosen(runs, filters)),
             "runs": lambda filters, first, after=None, order="": _page(
                 [_run(run) for run in _chosen(runs, filters)], first, after, order
@@ -77,7 +84,9 @@ class Schema:
         }
 
     def _run_with_files(self, run: RemoteRun) -> dict[str, Any]:
-        def files(names: list[str] | None = None, first: int = 50, after: str | None = None, **_: Any) -> dict[str, Any]:
+        def files(
+            names: list[str] | None = None, first: int = 50, after: str | None = None, **_: Any
+        ) -> dict[str, Any]:
             found = [self._file(run, name) for name in run.files if not names or name in names]
             return _page(found, first, after)
 

@@ -1,0 +1,139 @@
+"""Whatever the server does, nothing is lost, nothing is doubled, and the sweep does not wait."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+
+from metta_sweep.track import Mode, WandbSettings, start_mirror, sync
+from tests.track.comparing import assert_mirrored
+from tests.track.server import Fault
+from tests.track.told import ToldSweep, environment
+
+OPERATIONS = ("Viewer", "GetSweeps", "UpsertSweep", "Runs", "RunResumeStatus", "UpsertBucket", "CreateRunFiles")
+
+
+def two_runs(tmp_path):
+    return ToldSweep(tmp_path, rollout_count=2).whole_run(1.0).whole_run(2.0).close()
+
+
+def synced(server, sweep, tries=4):
+    """Sync until it is complete, as a person would."""
+    for _ in range(tries):
+        report = sync(sweep.paths, environ=environment(server), timeout_s=60)
+        if report.complete:
+            return report
+    raise AssertionError(report.line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", [*OPERATIONS, "file_stream", "storage"])
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500}, {"status": 429, "retry_after_s": 1}, {"kind": "drop"}, {"kind": "lost"}],
+    ids=["500", "429", "drop", "lost"],
+)
+def test_one_fault_loses_and_doubles_nothing(server, tmp_path, operation, fault):
+    sweep = two_runs(tmp_path)
+    server.faults.order(Fault(on=operation, times=2, **fault))
+    synced(server, sweep)
+    assert server.faults.happened == 2 or operation in ("Viewer", "GetSweeps", "Runs")
+    assert_mirrored(server, sweep)
+
+
+@pytest.mark.slow
+def test_a_server_that_fails_at_random_gets_everything_once(server, tmp_path):
+    sweep = ToldSweep(tmp_path, rollout_count=8)
+    for k in range(8):
+        sweep.whole_run(float(k), evaluations=5)
+    sweep.close()
+    server.faults.order(
+        Fault(kind="lost", chance=0.07), Fault(kind="drop", chance=0.07), Fault(status=500, chance=0.07)
+    )
+    report = synced(server, sweep, tries=8)
+    assert report.mirrored == 8
+    assert server.faults.happened > 5
+    assert_mirrored(server, sweep)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_gets_everything_when_it_is_back(server, tmp_path):
+    sweep = ToldSweep(tmp_path, rollout_count=3)
+    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server))
+    sweep.history.suggest().start(0)
+    sweep.write().run_dir(0)
+    sweep.report(0, 0.5)
+    said = []
+    deadline = time.monotonic() + 40
+    while not any(run.history for run in server.world.runs.values()):
+        said += mirror.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    back = server.away_for(12)
+    sweep.report(0, 0.7, first_step=1024).finish(0, 0.8).whole_run(2.0)
+    while back.is_alive():
+        said += mirror.poll()
+        time.sleep(0.05)
+    sweep.whole_run(3.0).close()
+    line = mirror.stop(60)
+    if "all there" not in line:
+        synced(server, sweep)
+    assert_mirrored(server, sweep)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_good_costs_the_end_of_a_sweep_nothing(server, tmp_path):
+    sweep = two_runs(tmp_path)
+    server.stop()
+    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server))
+    said, deadline = [], time.monotonic() + 20
+    while not said and time.monotonic() < deadline:
+        said += mirror.poll()
+        time.sleep(0.05)
+    assert said == ["W&B is away; the sweep goes on, and what is missing there is sent when it is back"]
+    began_s = time.monotonic()
+    line = mirror.stop(30)
+    assert time.monotonic() - began_s < 6
+    assert "metta-sweep sync my_test" in line
+    server.start()
+    synced(server, sweep)
+    assert_mirrored(server, sweep)
+
+
+@pytest.mark.slow
+def test_a_key_that_is_refused_ends_the_mirror_with_one_line(server, tmp_path):
+    sweep = two_runs(tmp_path)
+    wrong = environment(server, WANDB_API_KEY="f" * 40)
+    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, wrong)
+    said, deadline = [], time.monotonic() + 60
+    while not said and time.monotonic() < deadline:
+        said += mirror.poll()
+        time.sleep(0.05)
+    assert len(said) == 1
+    assert said[0].startswith("W&B does not let us in")
+    assert "f" * 40 not in said[0]
+    assert mirror.stop(10).startswith("W&B does not let us in")
+    synced(server, sweep)
+    assert_mirrored(server, sweep)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mirror_killed_at_random_leaves_what_the_next_one_completes(server, tmp_path, no_process_left, seed):
+    rng = random.Random(seed)
+    sweep = ToldSweep(tmp_path, rollout_count=5)
+    for k in range(5):
+        sweep.whole_run(float(k), evaluations=20)
+    sweep.close()
+    for _ in range(3):
+        environ = environment(server, TMPDIR=str(tmp_path))
+        mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environ)
+        time.sleep(rng.uniform(0.5, 4.0))
+        mirror._process.send_signal(signal.SIGKILL)
+        mirror._process.wait()
+        mirror._release()
+    synced(server, sweep)
+    assert_mirrored(server, sweep)
