@@ -85,6 +85,8 @@ def _connect(log: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
+    for source in {nothing, log} - {0, 1, 2}:
+        os.close(source)
 
 
 def _volunteer_for_the_oom_killer() -> None:
