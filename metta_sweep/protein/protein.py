@@ -95,7 +95,21 @@ class Protein:
         waiting = waiting[np.lexsort(waiting.T[::-1])] if self.space.dim else waiting
         history = History.of(self._observations, self.space.dim)
         taken = np.concatenate([history.all_points, waiting])
-        return self._start(taken)
+        early = history.count + len(waiting) <= self.settings.random_samples(self.space.dim)
+        if early or len(history.points) < 2 or self.space.dim == 0:
+            return self._start(taken)
+        return self._propose(history, waiting) or self._start(taken)
+
+    def _propose(self, history: History, waiting: Array) -> Suggestion | None:
+        """Ask the model; where it cannot be fitted, the fallback's origin and reason say so."""
+        from metta_sweep.protein.posterior import FitError
+        from metta_sweep.protein.proposal import propose
+
+        try:
+            return propose(self.space, self.settings, history, waiting, self.seed, _SIGNS[self.goal])
+        except FitError as error:
+            found = space_filling(self.space, self.seed, np.concatenate([history.all_points, waiting]))
+            return self._suggestion(found[0], "sobol", f"gp_fit_failed: {error}") if len(found) else None
 
     def _start(self, taken: Array) -> Suggestion:
         center = self.space.feasible_center

@@ -1,0 +1,94 @@
+"""How much a run is worth: log expected improvement, averaged over hyperparameters, times chances, over cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import erfcx, log_ndtr, ndtr
+
+from metta_sweep.protein.model import Model
+from metta_sweep.space.scales import Array
+
+_TOO_RISKY = 30.0
+_LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+_SQRT_HALF = float(np.sqrt(0.5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Acquisition:
+    """The value of candidate points, in nats; more is better, and a forbidden point is -inf."""
+
+    model: Model
+    cost_power: float
+    """Power of the cost that an improvement is divided by: 1 counts money, 0 counts runs (Lee et al. 2020, eq. 5)."""
+    prior_center: Array
+    """The user's center ``(d,)``, codes."""
+    prior_weight: Array
+    """What a squared distance from the center costs ``(d,)``: the user's prior, faded (Hvarfner et al. 2022, eq. 6)."""
+    least_chance: float
+    """Chance of success below which a point is only taken where nothing safer is left: the more runs have failed,
+    the surer the next must be, so that the boundary is found without being run into again and again."""
+    max_cost: float | None
+    """Standardized log cost that is not to be exceeded."""
+
+    def value(self, points: Array) -> Array:
+        """Return the value ``(m,)`` of codes ``(m, d)``."""
+        mean, variance = self.model.score.predict(points)
+        deviation = np.sqrt(variance)
+        improvement = log_improvement((mean - self.model.incumbent[:, None]) / deviation) + np.log(deviation)
+        value: Array = improvement.mean(0) + self._rest(points)
+        return value
+
+    def _rest(self, points: Array) -> Array:
+        total = -((points - self.prior_center) ** 2) @ self.prior_weight
+        mean, variance = self.model.cost.predict(points)
+        total -= self.cost_power * self.model.cost_map.deviation * mean[0]
+        if self.max_cost is not None:
+            spread = np.sqrt(variance[0] + self.model.cost.hypers.noise[0])
+            total += log_ndtr((self.max_cost - mean[0]) / spread)
+            total = np.where(mean[0] > self.max_cost, -np.inf, total)
+        if self.model.success is not None:
+            chance = np.maximum(self.model.chance_of_success(points), 1e-300)
+            total += np.log(chance) - _TOO_RISKY * np.maximum(0.0, self.least_chance - chance)
+        return total
+
+    def gradient(self, points: Array) -> Array:
+        """Return the gradient ``(m, d)`` by the codes of numbers; 0 for categories."""
+        mean, variance, by_mean, by_variance = self.model.score.predict_with_gradient(points)
+        deviation = np.sqrt(variance)
+        z = (mean - self.model.incumbent[:, None]) / deviation
+        slope = np.exp(log_ndtr(z) - log_improvement(z))
+        by_deviation = by_variance / (2.0 * deviation[..., None])
+        gradient = slope[..., None] * (by_mean - z[..., None] * by_deviation) + by_deviation
+        total: Array = (gradient / deviation[..., None]).mean(0)
+        total -= 2.0 * (points - self.prior_center) * self.prior_weight
+        if self.cost_power:
+            by_cost = self.model.cost.predict_with_gradient(points)[2][0]
+            total -= self.cost_power * self.model.cost_map.deviation * by_cost
+        if self.model.success is not None:
+            total += self._success_gradient(points)
+        return total
+
+    def _success_gradient(self, points: Array) -> Array:
+        success = self.model.success
+        if success is None:
+            return np.zeros_like(points)
+        mean, variance, by_mean, by_variance = (each[0] for each in success.predict_with_gradient(points))
+        spread = np.sqrt(variance + success.hypers.noise[0])
+        z = (mean + self.model.success_mean) / spread
+        ratio = np.exp(-0.5 * z * z - _LOG_SQRT_2PI - log_ndtr(z))
+        by_z = by_mean / spread[:, None] - (z / (2.0 * spread**2))[:, None] * by_variance
+        gradient: Array = ratio[:, None] * by_z
+        return gradient
+
+
+def log_improvement(z: Array) -> Array:
+    """Return log(phi(z) + z Phi(z)), stable far below 0 (Ament et al. 2023, eq. 9)."""
+    above = np.maximum(z, -1.0)
+    plain = np.log(np.exp(-0.5 * above * above - _LOG_SQRT_2PI) + above * ndtr(above))
+    below = np.minimum(z, -1.0)
+    tail = 1.0 + below * np.sqrt(0.5 * np.pi) * erfcx(-below * _SQRT_HALF)
+    far = -2.0 * np.log(np.maximum(-below, 1.0))
+    log_tail = np.where(below < -1e3, far, np.log(np.maximum(tail, 1e-300)))
+    return np.where(z > -1.0, plain, -0.5 * below * below - _LOG_SQRT_2PI + log_tail)

@@ -1,0 +1,182 @@
+"""Everything that Protein believes: score, cost and chance of success over the whole space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from metta_sweep.protein.fitting import Hypers, most_probable, samples
+from metta_sweep.protein.history import History
+from metta_sweep.protein.kernel import Geometry
+from metta_sweep.protein.likelihood import Evidence, Priors
+from metta_sweep.protein.outputs import CostTransform, ScoreTransform
+from metta_sweep.protein.posterior import Posterior
+from metta_sweep.protein.suggestion import Prediction
+from metta_sweep.space.scales import Array
+
+FIT_POINTS = 120
+"""Most observations that hyperparameters are fitted on; all of them are conditioned on."""
+_NORMAL_95 = 1.6448536269514722
+_LABEL_NOISE = (-4.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """The three surrogates, conditioned on a history and on guesses for pending runs."""
+
+    score: Posterior
+    """Transformed score; pending runs count with the values each sample guessed for them."""
+    observed: Posterior
+    """Transformed score without pending runs: what predictions are made of."""
+    cost: Posterior
+    """Standardized log cost."""
+    success: Posterior | None
+    """Labels +1 and -1 less ``success_mean``; None while nothing has failed."""
+    success_mean: float
+    score_map: ScoreTransform
+    cost_map: CostTransform
+    incumbent: Array
+    """Best posterior mean at an observed or pending point, ``(H,)``: f*."""
+    best_point: Array
+    """Codes ``(d,)`` of the observed point with the best posterior mean."""
+
+    @classmethod
+    def fit(
+        cls, geometry: Geometry, history: History, pending: Array, hyper_samples: int, rng: np.random.Generator
+    ) -> Model:
+        """Learn from a history with at least two successes.
+
+        Args:
+            geometry: Kinds of the parameters.
+            history: What was observed.
+            pending: Codes ``(k, d)`` of runs that are not finished.
+            hyper_samples: H, for the score; cost and success use the most probable hyperparameters.
+            rng: Source of random numbers.
+
+        Raises:
+            FitError: A covariance could not be factored.
+        """
+        score_map, cost_map = ScoreTransform.fit(history.scores), CostTransform.fit(history.costs)
+        targets = score_map.forward(history.scores)
+        known = history.noises * score_map.slope(history.scores) ** 2
+        count = hyper_samples if history.count <= 400 else min(3, hyper_samples)
+        hypers = _sampled(geometry, history.points, targets, known, count, rng)
+        observed = Posterior.of(geometry, hypers, history.points, targets, known)
+        score = _with_fantasies(observed, pending, targets, known, rng)
+        mean_of_seen = score.predict(score.points)[0]
+        cost_targets = cost_map.forward(history.costs)
+        at_best = int(mean_of_seen[:, : len(history.points)].mean(0).argmax())
+        success, success_mean = _success(geometry, history)
+        return cls(
+            score=score,
+            observed=observed,
+            cost=_most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry.dim)),
+            success=success,
+            success_mean=success_mean,
+            score_map=score_map,
+            cost_map=cost_map,
+            incumbent=mean_of_seen.max(axis=1),
+            best_point=history.points[at_best],
+        )
+
+    def chance_of_success(self, points: Array) -> Array:
+        """Return the chance ``(m,)`` that runs at codes ``(m, d)`` succeed."""
+        if self.success is None:
+            return np.ones(len(points))
+        mean, variance = self.success.predict(points)
+        chance: Array = ndtr((mean[0] + self.success_mean) / np.sqrt(variance[0] + self.success.hypers.noise[0]))
+        return chance
+
+    def predict(self, point: Array, sign: float) -> Prediction:
+        """Return what is expected of a run at codes ``(d,)``, in the user's units; ``sign`` is the goal's."""
+        mean, variance = self.observed.predict(point[None])
+        center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
+        scores = sign * self.score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
+        mean, variance = self.cost.predict(point[None])
+        center, spread = _mixture(mean[:, 0], variance[:, 0] + self.cost.hypers.noise)
+        costs = self.cost_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
+        return Prediction(
+            score=float(scores[1]),
+            score_low=float(scores.min()),
+            score_high=float(scores.max()),
+            cost=float(costs[1]),
+            cost_low=float(costs[0]),
+            cost_high=float(costs[2]),
+            success=float(self.chance_of_success(point[None])[0]),
+        )
+
+
+def _mixture(mean: Array, variance: Array) -> tuple[float, float]:
+    """Return mean and standard deviation of an even mixture of normals."""
+    center = float(mean.mean())
+    return center, float(np.sqrt((variance + (mean - center) ** 2).mean()))
+
+
+def _sampled(
+    geometry: Geometry, points: Array, targets: Array, known: Array, count: int, rng: np.random.Generator
+) -> Hypers:
+    keep = _worth_fitting(targets)
+    evidence = Evidence(
+        differences=geometry.squared_differences(points[keep]),
+        targets=targets[keep],
+        known_noise=known[keep],
+        priors=Priors.of(geometry.dim),
+    )
+    return Hypers(theta=samples(evidence, most_probable(evidence), count, rng))
+
+
+def _worth_fitting(targets: Array) -> NDArray[np.intp]:
+    """Return indices, in order, of at most FIT_POINTS observations: the best half, and an even share of the others."""
+    if len(targets) <= FIT_POINTS:
+        return np.arange(len(targets))
+    order = np.argsort(-targets, kind="stable")
+    best, rest = order[: FIT_POINTS // 2], order[FIT_POINTS // 2 :]
+    spread = rest[np.linspace(0, len(rest) - 1, FIT_POINTS - len(best)).round().astype(int)]
+    return np.sort(np.concatenate([best, spread]))
+
+
+def _most_probable_posterior(geometry: Geometry, points: Array, targets: Array, priors: Priors) -> Posterior:
+    keep = _worth_fitting(targets)
+    none = np.zeros(len(points))
+    evidence = Evidence(
+        differences=geometry.squared_differences(points[keep]),
+        targets=targets[keep],
+        known_noise=none[keep],
+        priors=priors,
+    )
+    hypers = Hypers(theta=most_probable(evidence)[None])
+    return Posterior.of(geometry, hypers, points, targets, none)
+
+
+def _success(geometry: Geometry, history: History) -> tuple[Posterior | None, float]:
+    """Model success as labels +1 and -1 around the share seen so far; optimistic while little is known."""
+    if not len(history.failures):
+        return None, 1.0
+    labels = np.array([1.0] * len(history.points) + [-1.0] * len(history.failures))
+    mean = float((labels.sum() + 2.0) / (len(labels) + 2.0))
+    priors = Priors.of(geometry.dim, noise=_LABEL_NOISE)
+    return _most_probable_posterior(geometry, history.all_points, labels - mean, priors), mean
+
+
+def _with_fantasies(
+    observed: Posterior, pending: Array, targets: Array, known: Array, rng: np.random.Generator
+) -> Posterior:
+    """Condition each sample on a draw of what pending runs will give (Snoek et al. 2012, section 3.2)."""
+    if not len(pending):
+        return observed
+    mean, _ = observed.predict(pending)
+    joint = observed.covariance(pending) + 1e-8 * np.eye(len(pending))
+    noise = rng.standard_normal(mean.shape)
+    values, vectors = np.linalg.eigh(joint)
+    drawn = mean + ((vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ noise[..., None])[..., 0]
+    everything = np.concatenate([np.broadcast_to(targets, (len(mean), len(targets))), drawn], axis=1)
+    return Posterior.of(
+        observed.geometry,
+        observed.hypers,
+        np.concatenate([observed.points, pending]),
+        everything,
+        np.concatenate([known, np.zeros(len(pending))]),
+    )

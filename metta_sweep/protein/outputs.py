@@ -1,0 +1,132 @@
+"""From raw scores and costs to what a Gaussian process likes to see, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from metta_sweep.space.scales import Array
+
+POWERS = tuple(np.arange(1.0, 3.01, 0.25).tolist())
+"""Strengths of compression that are tried."""
+_DIGITS = 10
+_FAR = 20.0
+"""Spreads below the median at which bad is bad enough: worse scores count as this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTransform:
+    """A monotone map of scores to about N(0, 1) that compresses the bad tail alone.
+
+    Failing and diverged trainings make long bad tails, and a surrogate must not spend itself on telling bad from
+    worse. The good side stays linear: improvement keeps its meaning. Below the median this is the transform of Yeo &
+    Johnson (2000, eq. 2.1, negative branch), its power chosen by maximum likelihood; above, the identity.
+    """
+
+    median: float
+    spread: float
+    """Raw units that one unit of the middle stands for."""
+    power: float
+    """1: no compression; 2: logarithmic; above 2: bounded."""
+    mean: float
+    deviation: float
+
+    @classmethod
+    def fit(cls, scores: Array) -> ScoreTransform:
+        """Choose the map for scores ``(n,)``; shifting or scaling the scores changes no transformed value."""
+        median = _low_median(scores)
+        centered = scores - median
+        spread = _spread(centered)
+        unit = np.maximum(np.round(centered / spread, _DIGITS), -_FAR)
+        power = max(POWERS, key=lambda each: _likelihood(unit, each)) if len(scores) >= 3 else 1.0
+        bent = _compress(unit, power)
+        deviation = float(bent.std())
+        return cls(
+            median=median,
+            spread=spread,
+            power=power,
+            mean=float(bent.mean()),
+            deviation=deviation if deviation > 1e-9 else 1.0,
+        )
+
+    def forward(self, scores: Array) -> Array:
+        """Return transformed scores, any shape."""
+        unit = np.maximum(np.round((scores - self.median) / self.spread, _DIGITS), -_FAR)
+        return (_compress(unit, self.power) - self.mean) / self.deviation
+
+    def inverse(self, values: Array) -> Array:
+        """Return raw scores of transformed values, any shape."""
+        bent = np.asarray(values) * self.deviation + self.mean
+        return self.median + self.spread * _expand(bent, self.power)
+
+    def slope(self, scores: Array) -> Array:
+        """Return the derivative of :meth:`forward`, any shape: what it does to noise."""
+        unit = np.maximum((scores - self.median) / self.spread, -_FAR)
+        steep = np.where(unit < 0, (1.0 - np.minimum(unit, 0.0)) ** (1.0 - self.power), 1.0)
+        slope: Array = steep / (self.spread * self.deviation)
+        return slope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostTransform:
+    """Log costs, standardized."""
+
+    mean: float
+    deviation: float
+    """Standard deviation of the log costs seen."""
+
+    @classmethod
+    def fit(cls, costs: Array) -> CostTransform:
+        """Choose the map for costs ``(n,)`` in seconds."""
+        logs = np.log(costs)
+        return cls(mean=float(logs.mean()), deviation=max(float(logs.std()), 1e-3))
+
+    def forward(self, costs: Array) -> Array:
+        """Return standardized log costs, any shape."""
+        values: Array = np.round((np.log(costs) - self.mean) / self.deviation, _DIGITS)
+        return values
+
+    def inverse(self, values: Array) -> Array:
+        """Return costs in seconds, any shape."""
+        return np.exp(np.minimum(np.asarray(values) * self.deviation + self.mean, 700.0))
+
+
+def _low_median(scores: Array) -> float:
+    """Return the median, or the lower of the two middle ones: a score that was seen, so that shifts stay exact."""
+    return float(np.sort(scores)[(len(scores) - 1) // 2])
+
+
+def _spread(centered: Array) -> float:
+    """Return how far the better half lies above the median on average, or what there is where that is nothing.
+
+    The bad half says nothing here, so that one diverged run does not make all good ones look alike.
+    """
+    for spread in (centered[centered >= 0].mean(), np.quantile(-centered, 0.75), centered.std()):
+        if spread > 1e-12 * max(1e-300, np.abs(centered).max(initial=0.0)) and spread > 0:
+            return float(spread)
+    return 1.0
+
+
+def _likelihood(unit: Array, power: float) -> float:
+    """Return the profile log likelihood of a power (Yeo & Johnson 2000, eq. 3.1)."""
+    bent = _compress(unit, power)
+    below = unit[unit < 0]
+    return -0.5 * len(unit) * float(np.log(bent.var() + 1e-12)) + (1.0 - power) * float(np.log1p(-below).sum())
+
+
+def _compress(unit: Array, power: float) -> Array:
+    below = np.minimum(unit, 0.0)
+    left = 2.0 - power
+    bent = -((1.0 - below) ** left - 1.0) / left if left else -np.log1p(-below)
+    return np.where(unit < 0, bent, unit)
+
+
+def _expand(bent: Array, power: float) -> Array:
+    below = np.minimum(bent, 0.0)
+    if power == 2.0:
+        unit = 1.0 - np.exp(np.minimum(-below, 50.0))
+    else:
+        inside = np.maximum(1.0 - (2.0 - power) * below, 1e-3)
+        unit = 1.0 - inside ** (1.0 / (2.0 - power))
+    return np.where(bent < 0, unit, bent)

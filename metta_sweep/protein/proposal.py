@@ -1,0 +1,67 @@
+"""The model's turn: fit, weigh, search, explain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metta_sweep.protein.acquisition import Acquisition
+from metta_sweep.protein.explanation import explain
+from metta_sweep.protein.history import History
+from metta_sweep.protein.kernel import Geometry
+from metta_sweep.protein.model import Model
+from metta_sweep.protein.search import Search
+from metta_sweep.protein.settings import ProteinSettings
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.space import SearchSpace
+from metta_sweep.space.scales import Array
+
+_DEFAULT_ROLLOUTS = 50
+_PRIOR_STRENGTH = 1.0
+_ELITE = 5
+_LEAST_CHANCE, _CAUTION = 0.2, 2.0
+
+
+def propose(
+    space: SearchSpace, settings: ProteinSettings, history: History, pending: Array, seed: int, sign: float
+) -> Suggestion | None:
+    """Return the point that the model values most, or None where every point of the space is taken.
+
+    Args:
+        space: Where to search.
+        settings: What the user set.
+        history: At least two successes.
+        pending: Codes ``(k, d)`` of runs that are not finished.
+        seed: Seed of the random numbers; with the number of observations it fixes them all.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+
+    Raises:
+        FitError: The models could not be fitted.
+    """
+    rng = np.random.default_rng([seed, history.count, len(pending)])
+    model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng)
+    acquisition = _acquisition(space, settings, history, model)
+    order = np.argsort(-model.observed.predict(history.points)[0].mean(0), kind="stable")
+    taken = np.concatenate([history.all_points, pending])
+    search = Search(space=space, acquisition=acquisition, taken=taken, elite=history.points[order[:_ELITE]], rng=rng)
+    best = search.best(settings.candidates)
+    if best is None:
+        return None
+    params = space.decode(best)
+    told = model.predict(best, sign)
+    reason = explain(model, best, params, space.decode(model.best_point), told)
+    return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
+
+
+def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
+    progress = min(1.0, history.count / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
+    radius = np.array([parameter.radius for parameter in space.parameters])
+    numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])
+    cap = settings.max_suggestion_cost
+    return Acquisition(
+        model=model,
+        cost_power=(1.0 - progress) if settings.cost_aware else 0.0,
+        prior_center=space.center_codes,
+        prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
+        least_chance=min(0.9, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),
+        max_cost=None if cap is None else float(model.cost_map.forward(np.array([cap]))[0]),
+    )

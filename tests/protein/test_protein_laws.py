@@ -1,0 +1,305 @@
+"""Laws of suggest and observe."""
+
+import itertools
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from metta_sweep import Protein
+from metta_sweep.errors import RequestError
+from metta_sweep.protein import ProteinSettings
+
+PARAMETERS = {
+    "lr": {"distribution": "log_normal", "min": 1e-5, "max": 1e-1},
+    "batch": {"distribution": "uniform_pow2", "min": 32, "max": 256},
+    "mini": {"distribution": "uniform_pow2", "min": 16, "max": 256},
+    "layers": {"distribution": "int_uniform", "min": 1, "max": 4},
+    "kind": {"values": ["a", "b", "c"]},
+    "cells": {"distribution": "uniform_pow2", "min": 16, "max": 128, "when": {"kind": "b"}},
+}
+RULE = "batch % mini == 0"
+
+
+def score_of(params):
+    peak = {"a": 0.5, "b": 0.8, "c": 0.2}[params["kind"]]
+    miss = (np.log10(params["lr"]) + 3) ** 2 + 0.1 * (np.log2(params["batch"]) - 7) ** 2
+    return round(float(peak - 0.2 * miss + 0.05 * params["layers"]) * 1024) / 1024
+
+
+def cost_of(params):
+    return float(params["batch"] * params["layers"])
+
+
+def told(protein, params, scale=1.0, shift=0.0):
+    if params["lr"] > 0.03:
+        protein.observe_failure(params)
+    else:
+        protein.observe(params, score=scale * score_of(params) + shift, cost=cost_of(params))
+
+
+def trace(runs=12, goal="maximize", parameters=PARAMETERS, scale=1.0, shift=0.0, **more):
+    """Run a search; return its suggestions."""
+    protein = Protein(parameters, goal=goal, seed=3, constraints=[RULE], **more)
+    suggestions = []
+    for _ in range(runs):
+        suggestion = protein.suggest()
+        suggestions.append(suggestion)
+        told(protein, suggestion.params, scale, shift)
+    return suggestions
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return trace()
+
+
+def params_of(suggestions):
+    return [dict(suggestion.params) for suggestion in suggestions]
+
+
+def test_the_first_point_is_the_center_and_the_model_takes_over_after_a_space_filling_start(plain):
+    origins = [suggestion.origin for suggestion in plain]
+    assert origins[0] == "center"
+    assert origins[1:4] == ["sobol"] * 3
+    assert set(origins[4:]) == {"protein"}
+
+
+def test_the_same_seed_and_history_give_the_same_suggestions(plain):
+    assert params_of(trace()) == params_of(plain)
+    assert [each.reason for each in trace(6)] == [each.reason for each in plain[:6]]
+
+
+def test_another_seed_gives_other_suggestions(plain):
+    assert params_of(trace(4, settings=ProteinSettings(seed=4))) != params_of(plain[:4])
+
+
+def test_minimize_mirrors_maximize_exactly(plain):
+    mirrored = trace(goal="minimize", scale=-1.0)
+    assert params_of(mirrored) == params_of(plain)
+    for one, other in zip(plain, mirrored, strict=True):
+        if one.predicted:
+            assert other.predicted.score == -one.predicted.score
+            assert other.predicted.score_low == -one.predicted.score_high
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(4.0, 0.0), (1 / 1024, 0.0), (1.0, 7.0), (2.0, -3.0), (1e3, 1e4)])
+def test_scaling_and_shifting_the_scores_changes_no_suggestion(plain, scale, shift):
+    assert params_of(trace(scale=scale, shift=shift)) == params_of(plain)
+
+
+def test_the_order_of_observations_changes_nothing(plain):
+    expected = None
+    for seed in range(3):
+        shuffled = plain[:-1].copy()
+        random.Random(seed).shuffle(shuffled)
+        protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+        for suggestion in shuffled:
+            told(protein, suggestion.params)
+        result = protein.suggest()
+        expected = expected or result
+        assert result == expected
+    assert dict(expected.params) == dict(plain[-1].params)
+
+
+def test_the_order_of_pending_points_changes_nothing(plain):
+    protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+    for suggestion in plain[:7]:
+        told(protein, suggestion.params)
+    pending = params_of(plain[7:10])
+    assert len({str(protein.suggest(list(each))) for each in itertools.permutations(pending)}) == 1
+
+
+def test_renaming_parameters_changes_nothing(plain):
+    rename = {name: f"z{i}.other" for i, name in enumerate(PARAMETERS)}
+    renamed = {rename[name]: leaf for name, leaf in PARAMETERS.items()}
+    renamed[rename["cells"]] = {**PARAMETERS["cells"], "when": {rename["kind"]: "b"}}
+    protein = Protein(renamed, seed=3, constraints=[f"{rename['batch']} % {rename['mini']} == 0"])
+    for expected in plain:
+        suggestion = protein.suggest()
+        back = {old: suggestion.params[new] for old, new in rename.items() if new in suggestion.params}
+        assert back == dict(expected.params)
+        if back["lr"] > 0.03:
+            protein.observe_failure(suggestion.params)
+        else:
+            protein.observe(suggestion.params, score=score_of(back), cost=cost_of(back))
+
+
+def test_replaying_the_observations_gives_the_same_suggestion(plain):
+    for count in (1, 5, 9):
+        protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+        for suggestion in plain[:count]:
+            told(protein, suggestion.params)
+        assert dict(protein.suggest().params) == dict(plain[count].params)
+
+
+def test_suggesting_twice_without_news_gives_the_same_point(plain):
+    protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+    for suggestion in plain[:6]:
+        told(protein, suggestion.params)
+    assert protein.suggest() == protein.suggest()
+
+
+def test_no_point_repeats_an_observed_or_a_pending_one():
+    parameters = {
+        "n": {"distribution": "int_uniform", "min": 1, "max": 6},
+        "kind": {"values": ["a", "b"]},
+    }
+    protein = Protein(parameters, seed=0)
+    seen, pending = [], []
+    for run in range(12):
+        suggestion = protein.suggest(pending)
+        params = dict(suggestion.params)
+        assert params not in seen + pending
+        pending.append(params)
+        if run % 3 == 2:
+            for each in pending:
+                protein.observe(each, score=each["n"] * (2 if each["kind"] == "a" else 1), cost=1.0)
+            seen, pending = seen + pending, []
+    assert len(seen) == 12
+    again = protein.suggest()
+    assert again.origin == "repeat"
+    assert again.params in seen
+
+
+def test_several_suggestions_at_once_differ(plain):
+    protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+    for suggestion in plain[:8]:
+        told(protein, suggestion.params)
+    pending = []
+    for _ in range(4):
+        pending.append(dict(protein.suggest(pending).params))
+    assert len({str(params) for params in pending}) == 4
+
+
+def test_a_forbidden_point_never_wins():
+    parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}, "y": {"values": [1, 2, 3]}}
+    protein = Protein(parameters, seed=1, constraints=["x < 0.6 or y == 1"])
+    for _ in range(14):
+        params = protein.suggest().params
+        assert params["x"] < 0.6 or params["y"] == 1
+        protein.observe(params, score=params["x"] + params["y"], cost=1.0)
+
+
+def test_failures_are_learnt_from():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=1)
+    failed = []
+    for _ in range(30):
+        params = protein.suggest().params
+        failed.append(params["x"] > 0.6)
+        if failed[-1]:
+            protein.observe_failure(params)
+        else:
+            protein.observe(params, score=params["x"] - (params["y"] - 0.3) ** 2, cost=1.0)
+    assert sum(failed[:10]) <= 5
+    assert sum(failed[10:]) <= 8
+    assert protein.suggest().predicted.success < 1.0
+
+
+def test_a_score_that_is_not_finite_is_a_failure(plain):
+    one, other = (Protein(PARAMETERS, seed=3, constraints=[RULE]) for _ in range(2))
+    for suggestion in plain[:6]:
+        told(one, suggestion.params)
+        told(other, suggestion.params)
+    one.observe(plain[7].params, score=float("nan"), cost=3.0)
+    other.observe(plain[7].params, score=float("-inf"), cost=3.0)
+    assert one.suggest() == other.suggest()
+
+
+def test_nothing_but_failures_still_gives_new_points():
+    protein = Protein(PARAMETERS, seed=0, constraints=[RULE])
+    seen = []
+    for _ in range(8):
+        params = dict(protein.suggest().params)
+        assert params not in seen
+        seen.append(params)
+        protein.observe_failure(params)
+
+
+def test_scores_that_are_all_the_same_still_give_new_points():
+    protein = Protein(PARAMETERS, seed=0, constraints=[RULE])
+    seen = []
+    for _ in range(8):
+        params = dict(protein.suggest().params)
+        assert params not in seen
+        seen.append(params)
+        protein.observe(params, score=0.0, cost=1.0)
+
+
+def test_an_outlier_does_not_stop_the_search():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=0)
+    best = -1e9
+    for run in range(20):
+        params = protein.suggest().params
+        score = -1e12 if run == 2 else -((params["x"] - 0.8) ** 2) - (params["y"] - 0.2) ** 2
+        best = max(best, score)
+        protein.observe(params, score=score, cost=1.0)
+    assert best > -0.01
+
+
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("nan"), float("inf"), None, "1", True])
+def test_a_cost_that_is_no_positive_number_is_refused(cost):
+    protein = Protein(PARAMETERS)
+    with pytest.raises(RequestError, match="cost: need a finite number of seconds above 0"):
+        protein.observe(protein.suggest().params, score=1.0, cost=cost)
+
+
+def test_what_is_wrong_with_an_observation_is_said():
+    protein = Protein(PARAMETERS)
+    params = dict(protein.suggest().params)
+    with pytest.raises(RequestError, match="score: need a number"):
+        protein.observe(params, score="high", cost=1.0)
+    with pytest.raises(RequestError, match="noise: need a finite variance"):
+        protein.observe(params, score=1.0, cost=1.0, noise=-1.0)
+    with pytest.raises(RequestError, match=r"lr: need a number from 1e-05 to 0\.1"):
+        protein.observe({**params, "lr": 1.0}, score=1.0, cost=1.0)
+    with pytest.raises(RequestError, match=r"lrr: need a parameter of the search space.*\n.*write lr"):
+        protein.observe_failure({**params, "lrr": 1.0})
+    with pytest.raises(RequestError, match="need maximize or minimize"):
+        Protein(PARAMETERS, goal="up")
+    with pytest.raises(RequestError, match="seed"):
+        Protein(PARAMETERS, seed=-1)
+    with pytest.raises(RequestError, match="batch"):
+        protein.suggest(pending=[{"lr": 0.01}])
+    assert protein.suggest().origin == "center"
+
+
+def test_an_empty_space_can_be_run_again_and_again():
+    protein = Protein({})
+    for _ in range(8):
+        suggestion = protein.suggest()
+        assert dict(suggestion.params) == {}
+        protein.observe({}, score=1.0, cost=1.0)
+
+
+def test_a_model_suggestion_says_what_it_expects_and_why(plain):
+    last = plain[-1]
+    assert last.predicted.score_low < last.predicted.score < last.predicted.score_high
+    assert 0 < last.predicted.cost_low < last.predicted.cost < last.predicted.cost_high
+    assert 0 <= last.predicted.success <= 1
+    assert "% exploration" in last.reason
+    assert "expects " in last.reason
+    assert "\n" not in last.reason
+
+
+def test_global_random_numbers_are_never_touched():
+    np.random.seed(1)
+    random.seed(1)
+    before = (np.random.get_state()[1].tolist(), random.getstate())
+    trace(7)
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before
+
+
+def test_importing_protein_and_its_first_points_load_neither_hydra_nor_wandb_nor_torch():
+    code = (
+        "import sys; from metta_sweep import Protein; "
+        "p = Protein({'x': {'distribution': 'uniform', 'min': 0.0, 'max': 1.0}}); s = p.suggest(); "
+        "p.observe(s.params, score=1.0, cost=1.0); p.suggest(); "
+        "print([m for m in ('torch', 'gpytorch', 'hydra', 'wandb', 'omegaconf') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
