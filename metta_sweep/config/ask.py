@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from metta_sweep.config.answer import answer
 from metta_sweep.config.asked import Asked
@@ -24,7 +25,14 @@ COMMANDS = ("sweep", "plan")
 _EXAMPLE = "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep"
 
 
-def ask(overrides: Sequence[str], *, training: TrainingSchema, cwd: Path, configs: Path | None = None) -> Asked:
+def ask(
+    overrides: Sequence[str],
+    *,
+    training: TrainingSchema,
+    cwd: Path,
+    configs: Path | None = None,
+    protein: Callable[[Mapping[str, Any]], object] | None = None,
+) -> Asked:
     """Compose and validate a request.
 
     Args:
@@ -32,12 +40,13 @@ def ask(overrides: Sequence[str], *, training: TrainingSchema, cwd: Path, config
         training: What the bundled trainer knows about its config.
         cwd: Working directory, for paths and for a ``configs`` folder of its own.
         configs: The project's config folder; by default the one that came with the package.
+        protein: Reads the optimizer's settings, raises RequestError where they are wrong; None: nobody looks at them.
 
     Raises:
         RequestError: With every problem that could be found, each with its file, line and key.
     """
     try:
-        return _asked(overrides, training, cwd.absolute(), configs)
+        return _asked(overrides, training, cwd.absolute(), configs, protein or dict)
     except RequestError as error:
         raise RequestError(*in_order(error.problems)) from None
 
@@ -49,7 +58,13 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(distinct.values(), key=lambda problem: (files.index(problem.file), problem.line or 0))
 
 
-def _asked(overrides: Sequence[str], training: TrainingSchema, cwd: Path, configs: Path | None) -> Asked:
+def _asked(
+    overrides: Sequence[str],
+    training: TrainingSchema,
+    cwd: Path,
+    configs: Path | None,
+    protein: Callable[[Mapping[str, Any]], object],
+) -> Asked:
     places = ConfigPlaces.of(cwd) if configs is None else ConfigPlaces.at(configs, cwd)
     keys = TrainingKeys.of(training)
     line = read_command_line(overrides, groups=places.groups())
@@ -62,7 +77,9 @@ def _asked(overrides: Sequence[str], training: TrainingSchema, cwd: Path, config
         origins = Origins.of(places, line, files, tree.choices)
     except RequestError as error:
         raise RequestError(*problems, *error.problems) from error
-    inquiry = Inquiry(line=line, schema=training, keys=keys, tree=tree, origins=origins, problems=problems)
+    inquiry = Inquiry(
+        line=line, schema=training, protein=protein, keys=keys, tree=tree, origins=origins, problems=problems
+    )
     return answer(inquiry.findings(), cwd=cwd, sweep_file=files.asked.source.file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,3 +82,45 @@ def parameter_yaml(path: str, text: str) -> str:
     name = path.removeprefix("sweep.").removeprefix("parameters.")
     inside = ", ".join(f"{key}: {spelled(value)}" for key, value in space.leaf().items())
     return f"under sweep.parameters write   {name}: {{{inside}}}"
+
+
+OLD_KEYS = frozenset({"space", "search_center", "is_int", "is_integer", "rounding_factor"})
+"""Keys that only the mappings of older files have."""
+_OLD_SPACES = {
+    "log": "log_normal",
+    "logspace": "log_normal",
+    "linear": "uniform",
+    "linearspace": "uniform",
+    "logit": "uniform",
+    "logitspace": "uniform",
+    "pow2": "uniform_pow2",
+    "int": "int_uniform",
+}
+
+
+def migrated_leaf(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameter that an older file's mapping (``space``, ``search_center``) means, as far as it says.
+
+    Raises:
+        ValueError: Its space is not known; the message names it.
+    """
+    kind = str(old.get("space", "linear")).lower()
+    if kind not in _OLD_SPACES:
+        raise ValueError(f"the space {kind!r} is not known")
+    whole = old.get("is_int") is True or old.get("is_integer") is True
+    distribution = "int_uniform" if whole and _OLD_SPACES[kind] == "uniform" else _OLD_SPACES[kind]
+    leaf: dict[str, Any] = {"distribution": distribution}
+    leaf |= {key: old[key] for key in ("min", "max") if key in old}
+    center = old.get("search_center", old.get("mean"))
+    leaf |= {"mean": center} if center is not None else {}
+    leaf |= {"scale": old["scale"]} if "scale" in old else {}
+    return leaf | ({"integer": True} if whole and distribution == "log_normal" else {})
+
+
+def replacement(path: str, old: Mapping[str, Any]) -> str:
+    """Return the line of a sweep file that replaces an older file's mapping at a dotted path."""
+    try:
+        inside = ", ".join(f"{key}: {spelled(value)}" for key, value in migrated_leaf(old).items())
+    except ValueError as error:
+        return f"write distribution, min and max ({error})"
+    return f"write   {path}: {{{inside}}}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ from metta_sweep.config.trees import MISSING, get, leaves, put
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.space import SearchSpace
+
+_WANTED = re.compile(r"Interpolation key '([^']+)' not found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class Inquiry:
 
     line: CommandLine
     schema: TrainingSchema
+    protein: Callable[[Mapping[str, Any]], object]
     keys: TrainingKeys
     tree: Composed
     origins: Origins
@@ -72,9 +76,12 @@ class Inquiry:
         resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
         sweep = resolution.below("sweep", SWEEP_KEYS)
         values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
+        known = [path for path, _ in leaves(values)]
         for path, message, fix in resolution.failures:
-            self._wrong(path, message, fix)
+            wanted = _WANTED.search(message)
+            self._wrong(path, message, did_you_mean(wanted[1], known) if wanted else fix)
         job = self._job(sweep, values)
+        self._check_protein(values.get("protein"))
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
         training = self._training(values, free=free)
@@ -126,6 +133,15 @@ class Inquiry:
                 self._wrong(f"sweep.{key}" if inside else key, message, fix)
             return None
 
+    def _check_protein(self, settings: Any) -> None:
+        if settings is None or isinstance(settings, Mapping):
+            try:
+                self.protein(settings or {})
+            except RequestError as error:
+                self.problems += [self.origins.located(problem) for problem in error.problems]
+        else:
+            self._wrong("protein", f"need a mapping of settings, got {brief(settings)}")
+
     def _training(self, values: Mapping[str, Any], *, free: bool) -> dict[str, Any]:
         """Return the base config of a run; with an external command only what was asked for."""
         if not free:
@@ -156,17 +172,21 @@ class Inquiry:
         raw = OmegaConf.to_container(self.tree.config, resolve=False)
         inside = {key: raw[key] for key in self.keys.roots if key in raw} if isinstance(raw, dict) else {}
         self.notes += swept.follow(inside)
+        swept.check_forms()
         swept.check_paths()
         swept.mark_integers()
         wrong_base = swept.refused(None)
         texts = [text for text in constraints if isinstance(text, str)] if isinstance(constraints, list) else []
-        space = swept.space(texts, with_rules=not wrong_base)
+        space = swept.space(texts, without=swept.broken_rules())
         if space is not None:
             swept.check_bounds(space)
         self.problems += [self.origins.located(problem) for problem in swept.problems]
         for key, message in wrong_base or swept.refused(space):
             unknown = not self.schema.has_path(key) and "unknown" in message
-            self._wrong(key, message, known_fix(key, self.schema, swept.training) if unknown else "")
+            fix = known_fix(key, self.schema, swept.training) if unknown else ""
+            problem = self.origins.located(Problem(message=message, key=key, fix=fix))
+            if not any((problem.file, problem.key) == (other.file, other.key) for other in self.problems):
+                self.problems.append(problem)
         return space
 
     def _note_emptiness(self, *, pinned: bool) -> None:

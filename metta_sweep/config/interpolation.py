@@ -16,6 +16,9 @@ from metta_sweep.config.trees import texts
 ALLOWED_RESOLVERS = ("oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values")
 """Resolvers that only read the config or the environment."""
 
+UNSET = "???"
+"""OmegaConf's mark of a value that must still be given."""
+
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
 _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^,}'\"\s]+)")
 _SECRET = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)(_|$)")
@@ -34,7 +37,9 @@ def refused(tree: Any, *, expressions: frozenset[str] = frozenset()) -> Iterator
         expressions: Keys whose texts are expressions of ours: ``${a.b}`` means the path there.
     """
     for path, text in texts(tree):
-        if "${" in text and not expressions.intersection(path.split(".")):
+        if text == UNSET:
+            yield path, f"has no value yet ({UNSET})", "write a value, or remove the key"
+        elif "${" in text and not expressions.intersection(path.split(".")):
             yield from ((path, *reason) for reason in _reasons(path, text))
 
 

@@ -173,7 +173,7 @@ def _in_words(key: str, details: Any) -> tuple[str, str]:
             return "keys and tokens are never read from a config", "set WANDB_API_KEY, or run wandb login"
         known = [name for name in (block or JobSettings).model_fields if name != "kind"]
         return "is not known", did_you_mean(last, known)
-    need = _need(kind, context, details["msg"])
+    need = _need(last, kind, context, details["msg"])
     shown = f"{need}, got {brief(got)}"
     if kind == "literal_error" and isinstance(got, str):
         options = [part.strip().strip("'") for part in re.split(r",| or ", str(context.get("expected", "")))]
@@ -181,7 +181,7 @@ def _in_words(key: str, details: Any) -> tuple[str, str]:
     return shown, _unquote_fix(last, kind, got)
 
 
-def _need(kind: str, context: Mapping[str, Any], message: str) -> str:
+def _need(key: str, kind: str, context: Mapping[str, Any], message: str) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
     if kind.startswith(("int", "float")):
@@ -197,7 +197,7 @@ def _need(kind: str, context: Mapping[str, Any], message: str) -> str:
     known = {
         "finite_number": "need a finite number",
         "string_type": "need text",
-        "tuple_type": "need a list",
+        "tuple_type": "need a command line, or a list of its words" if key == "command" else "need a list",
         "model_type": "need a mapping",
         "too_short": "need at least one word",
         "string_pattern_mismatch": "need a name of letters, digits, '.', '/', '-' and '_'",

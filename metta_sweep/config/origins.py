@@ -101,16 +101,20 @@ class Origins:
 
         The key then reads as it does in that file: ``sweep.trainer.gamma`` in a sweep file.
         """
-        path = problem.key
+        path, layers = problem.key, self.layers
         while path and not problem.file:
             if self._typed(path) or any(given.key.startswith(f"{problem.key}.") for given in self.line.values):
                 return problem.located(PLACE)
-            for layer in self.layers:
+            for layer in layers:
                 key = layer.key(path)
                 if key is not None:
                     spelled = layer.prefix * (not layer.is_sweep) + key + problem.key[len(path) :]
                     return replace(problem.located(layer.file.file, layer.file.lines[key]), key=spelled)
             path = path.rpartition(".")[0]
+            if problem.key.startswith(
+                "sweep."
+            ):  # what a sweep file lacks is not to be looked for in the job's defaults
+                layers = [layer for layer in self.layers if layer.is_sweep]
         in_sweep = problem.key.startswith("sweep") and self.layers[0].is_sweep
         return problem.located(self.layers[0].file.file) if in_sweep else problem
 

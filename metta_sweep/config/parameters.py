@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from metta_sweep.config.carbs import OLD_KEYS, replacement
 from metta_sweep.config.nearest import listing, nearest, siblings
 from metta_sweep.config.training_schema import TrainingSchema
 from metta_sweep.config.trees import copied, get, leaves, put
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.expression import Expression
+from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.space import SearchSpace
 
 _REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")
@@ -51,13 +53,18 @@ class Swept:
         return notes
 
     def check_paths(self) -> None:
-        """Note every swept path, and every path that a condition reads, that the training does not have."""
-        for path, leaf in self.declared.items():
-            self._check(path, path)
-            when = leaf.get("when") if isinstance(leaf, Mapping) else None
-            for other, _ in leaves(when) if isinstance(when, Mapping) and when else ():
-                if other not in self.declared:
-                    self._check(other, f"{path}.when.{other}")
+        """Note every swept path that the training does not have."""
+        for path in self.declared:
+            if self.schema is not None and not self.schema.has_path(path):
+                fix = known_fix(path, self.schema, self.training)
+                self._wrong(path, f"the training config has no {path}", fix)
+
+    def check_forms(self) -> None:
+        """Take out and note every definition in the form of older files."""
+        for path, leaf in list(self.declared.items()):
+            if isinstance(leaf, Mapping) and OLD_KEYS & leaf.keys():
+                del self.declared[path]
+                self._wrong(path, "this is the form of CARBS files", replacement(path, leaf))
 
     def mark_integers(self) -> None:
         """Mark a parameter ``integer: true`` where its bounds are whole and the training takes nothing else."""
@@ -65,25 +72,44 @@ class Swept:
             if isinstance(leaf, Mapping) and self._is_integer(path, leaf):
                 self.declared[path] = {**leaf, "integer": True}
 
-    def space(self, constraints: Sequence[str], *, with_rules: bool = True) -> SearchSpace | None:
+    def space(self, constraints: Sequence[str], *, without: Collection[str] = ()) -> SearchSpace | None:
         """Return the search space; where there is none, ``problems`` says why.
 
         Args:
             constraints: The user's own.
-            with_rules: Whether the training's own rules hold too.
+            without: Rules of the training that the base config breaks by itself; they were noted.
         """
-        known = {**dict(leaves(self.training)), **self.declared}
-        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema and with_rules else {}
-        own = [text for text in rules if Expression.parse(text).names <= known.keys()]
+        fixed = dict(leaves(self.training))
+        known = fixed.keys() | self.declared.keys()
+        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema else {}
+        own = [text for text in rules if text not in without and Expression.parse(text).names <= known]
         try:
-            return SearchSpace.parse(self.declared, [*constraints, *own], dict(leaves(self.training)))
+            return SearchSpace.parse(self.declared, [*constraints, *own], fixed)
         except RequestError as error:
-            self.problems += [self._in_file(problem, rules) for problem in error.problems]
-            return None
+            problems = error.problems
+        try:  # the shorter message where the user's own constraints are to blame
+            SearchSpace.parse(self.declared, constraints, fixed)
+        except RequestError as error:
+            problems = error.problems
+        self.problems += [self._in_file(problem, rules) for problem in problems]
+        return None
+
+    def broken_rules(self) -> list[str]:
+        """Return the training's rules that the base config breaks and no parameter can mend."""
+        fixed = dict(leaves(self.training))
+        broken = []
+        for rule in self.schema.rules if self.schema else ():
+            expression = Expression.parse(rule.expression)
+            if not expression.names & self.declared.keys() and expression.names <= fixed.keys():
+                with suppress(ExpressionError):
+                    broken += [] if expression(fixed) else [rule.expression]
+        return broken
 
     def check_bounds(self, space: SearchSpace) -> None:
         """Note every bound and every value in a list that the training refuses on its own."""
         for parameter in space.parameters:
+            if self.schema is None or not self.schema.has_path(parameter.name):
+                continue
             leaf = space.declared[parameter.name]
             keys = [("values", value) for value in leaf["values"]] if "values" in leaf else _bounds(leaf)
             for key, value in keys:
@@ -96,9 +122,12 @@ class Swept:
         if self.schema is None:
             return []
         if space is None:
-            return [(key, message) for key, message in self._refused({}) if key not in self.declared]
-        point = space.decode(space.sample(1, np.random.default_rng(0))[0])
-        return [(key, message) for key, message in self.schema.problems(self._with(point)) if key not in self.declared]
+            held = [rule.message for rule in self.schema.rules if rule.expression not in self.broken_rules()]
+            problems = self._refused({}, rules=held)
+        else:
+            point = space.decode(space.sample(1, np.random.default_rng(0))[0])
+            problems = self._refused(point, rules=())
+        return [(key, message) for key, message in problems if key not in self.declared]
 
     def _in_file(self, problem: Problem, rules: Mapping[str, str]) -> Problem:
         """Return a problem of the search space under the key that it has in the sweep file."""
@@ -114,10 +143,6 @@ class Swept:
         """Return the values that an expression reads and no parameter can change."""
         names = sorted(Expression.parse(text).names - self.declared.keys())
         return f" with {', '.join(f'{name}={get(self.training, name)}' for name in names)}" if names else ""
-
-    def _check(self, path: str, key: str) -> None:
-        if self.schema is not None and not self.schema.has_path(path):
-            self._wrong(key, f"the training config has no {path}", known_fix(path, self.schema, self.training))
 
     def _wrong(self, key: str, message: str, fix: str = "") -> None:
         self.problems.append(Problem(message=message, key=f"sweep.parameters.{key}", fix=fix))
@@ -136,13 +161,18 @@ class Swept:
     def _refuses(self, path: str, value: Any) -> bool:
         return any(key == path for key, _ in self._refused({path: value}))
 
-    def _refused(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Return the problems, other than broken rules, of the base config with some values in it."""
+    def _refused(self, values: Mapping[str, Any], rules: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """Return the problems of the base config with some values in it.
+
+        Args:
+            values: Values by dotted path.
+            rules: Messages of rules that do not count; None: of all.
+        """
         if self.schema is None:
             return []
-        rules = [rule.message for rule in self.schema.rules]
+        skipped = [rule.message for rule in self.schema.rules] if rules is None else rules
         problems = self.schema.problems(self._with(values))
-        return [(key, message) for key, message in problems if not any(rule in message for rule in rules)]
+        return [(key, message) for key, message in problems if not any(rule in message for rule in skipped)]
 
     def _with(self, values: Mapping[str, Any]) -> dict[str, Any]:
         config: dict[str, Any] = copied(self.training)

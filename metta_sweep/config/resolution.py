@@ -9,9 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metta_sweep.config.interpolation import first_line
-
-_UNSET = "???"  # OmegaConf's mark of a value that must still be given
+from metta_sweep.config.interpolation import UNSET, first_line
 
 
 @dataclass(slots=True)
@@ -50,8 +48,8 @@ class Resolution:
             return {str(name): self._value(parent[key], name, raw[name], f"{path}.{name}") for name in raw}
         if isinstance(raw, list):
             return [self._value(parent[key], at, item, f"{path}.{at}") for at, item in enumerate(raw)]
-        if raw == _UNSET:
-            self.failures.append((path, "has no value yet (???)", f"give it one: {path}=VALUE"))
+        if raw == UNSET:
+            self.failures.append((path, f"has no value yet ({UNSET})", f"give it one: {path}=VALUE"))
             return None
         return self._resolved(parent, key, path) if isinstance(raw, str) and "${" in raw else raw
 

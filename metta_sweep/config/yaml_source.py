@@ -71,8 +71,9 @@ def read_yaml(path: Path, *, shown: str) -> YamlSource:
 def parse_yaml(text: str, *, shown: str) -> YamlSource:
     """Do what :func:`read_yaml` does for text that is at hand."""
     reading = _Reading(file=shown)
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         data = None if node is None else reading.value(node, "", loader)
     except yaml.YAMLError as error:
@@ -80,7 +81,8 @@ def parse_yaml(text: str, *, shown: str) -> YamlSource:
     except _RefusedError as refused:
         return YamlSource(file=shown, data={}, lines={}, problems=(refused.problem.located(shown),))
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if data is not None and not isinstance(data, dict):
         reading.problems.append(Problem(message=f"need a mapping of keys, got {brief(data)}", file=shown, line=1))
     content = data if isinstance(data, dict) else {}
@@ -267,4 +269,5 @@ def _syntax_problem(error: yaml.YAMLError, text: str, shown: str) -> Problem:
         )
     context = getattr(error, "context", None)
     message = f"this is no YAML: {context + ': ' if context else ''}{reason}"
-    return Problem(message=message, file=shown, line=mark.line + 1 if mark else None)
+    fix = "look at the indentation, here and in the line above" if "<block end>" in reason else ""
+    return Problem(message=message, file=shown, line=mark.line + 1 if mark else None, fix=fix)
