@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.report.commands import add_commands, default_data_dir, paths_of, state_of
+
+if TYPE_CHECKING:
+    from metta_sweep.config import Asked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
         help="run, resume or extend a sweep: run=NAME ++sweep_params=sweep/FILE [Hydra overrides]",
         allow_abbrev=False,
     )
-    run.set_defaults(command=_run, takes_overrides=True)
+    run.set_defaults(command=_run, takes_overrides=True, calibrate=False)
+    plan = commands.add_parser("plan", help="show what `run` would do, and do nothing of it", allow_abbrev=False)
+    plan.add_argument("--calibrate", action="store_true", help="do one run at the center to tell what runs cost")
+    plan.set_defaults(command=_plan, takes_overrides=True)
     summarize = commands.add_parser("summarize", help="say what a sweep found", allow_abbrev=False)
     _add_sweep(summarize)
     summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
@@ -63,10 +70,22 @@ def _add_sweep(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, overrides: list[str]) -> int:
-    del options
-    from metta_sweep.sweep_init import run_sweep
+    from metta_sweep.sweep_init import compose, run_sweep
 
-    return run_sweep(overrides, Console())
+    asked = compose(overrides)
+    return _show_plan(asked, options.calibrate) if asked.cmd == "plan" else run_sweep(asked, Console())
+
+
+def _plan(options: argparse.Namespace, overrides: list[str]) -> int:
+    from metta_sweep.sweep_init import compose
+
+    return _show_plan(compose(overrides), options.calibrate)
+
+
+def _show_plan(asked: Asked, calibrate: bool) -> int:
+    from metta_sweep.sweep_plan import plan_sweep
+
+    return plan_sweep(asked, Console(), calibrate=calibrate)
 
 
 def _summarize(options: argparse.Namespace, rest: list[str]) -> int:

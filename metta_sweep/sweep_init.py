@@ -37,16 +37,25 @@ from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trainer.config import schema
 
 
-def run_sweep(overrides: Sequence[str], console: Console) -> int:
-    """Run, resume or extend the sweep that the overrides ask for, and return the exit code.
+def compose(overrides: Sequence[str]) -> Asked:
+    """Return what the words of a sweep command ask for.
 
     Raises:
-        RequestError: What was asked is wrong; nothing was started.
-        InterruptedSweepError: A signal stopped it; its runs wait for the next start.
+        RequestError: Something in it is wrong; it lists all problems.
     """
     asked = ask(overrides, training=schema, cwd=Path.cwd())
+    check_command(asked.command or ())
+    return asked
+
+
+def run_sweep(asked: Asked, console: Console) -> int:
+    """Run, resume or extend a sweep, and return the exit code.
+
+    Raises:
+        RequestError: What was asked does not fit what is there; nothing was started.
+        InterruptedSweepError: A signal stopped it; its runs wait for the next start.
+    """
     spec = spec_of(asked)
-    check_command(spec.command)
     for note in asked.notes:
         console.print(note, highlight=False, markup=False)
     paths = SweepPaths(asked.data_dir, asked.name)
@@ -82,9 +91,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
             recorder=recorder,
             launcher=launcher,
             runs=RunDirectories(paths),
-            optimizer=Protein(
-                asked.space, goal=spec.goal, seed=spec.seed, settings=ProteinSettings.parse(spec.protein)
-            ),
+            optimizer=new_protein(asked),
             clock=clock,
             settings=settings,
             interrupted=lambda: signals.received,
@@ -102,6 +109,11 @@ def nothing_left(recorder: Recorder, spec: SweepSpec) -> Stop | None:
         recorder.state, Limits.parse(spec.limits), slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s
     )
     return next((action for action in actions if isinstance(action, Stop)), None)
+
+
+def new_protein(asked: Asked) -> Protein:
+    """Return a Protein for what was asked that has observed nothing yet."""
+    return Protein(asked.space, goal=asked.goal, seed=asked.seed, settings=ProteinSettings.parse(asked.protein))
 
 
 def spec_of(asked: Asked) -> SweepSpec:

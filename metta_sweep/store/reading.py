@@ -11,22 +11,17 @@ _BUSY_S = 5.0
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Return a connection that can only read.
 
-    A reader of a WAL file needs its shared memory file, which SQLite makes where the folder lets it. Where it does not
-    (read-only media, another user's sweep) and no log is left to replay, the file alone is the whole journal and is
-    read as immutable.
+    Where no log is left to replay, the file alone is the whole journal and is read as immutable: nothing is left beside
+    it, and read-only media and other users' sweeps can be read. Where there is a log, a reader needs SQLite's shared
+    memory file, which it makes where the folder lets it.
 
     Raises:
         sqlite3.Error: The file cannot be read or is no database.
     """
     uri = path.absolute().as_uri()
-    connection = _connect(f"{uri}?mode=ro")
+    connection = _connect(f"{uri}?mode=ro" if _has_log(path) else f"{uri}?immutable=1")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        if _has_log(path):
-            raise
-        return _connect(f"{uri}?immutable=1")
     except sqlite3.Error:
         connection.close()
         raise

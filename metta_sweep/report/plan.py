@@ -1,0 +1,166 @@
+"""What a sweep would do, shown before the money is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.report.estimate import Estimate
+from metta_sweep.report.wording import count, duration, params, plain, printable, short_names
+
+if TYPE_CHECKING:
+    from metta_sweep.config.asked import Asked
+    from metta_sweep.space import SearchSpace
+    from metta_sweep.space.parameter import Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that the plan shows."""
+
+    asked: Asked
+    """The request."""
+    feasible_share: float
+    """Share of the space that satisfies the constraints, 0 to 1."""
+    suggestions: Sequence[Suggestion]
+    """The first points that Protein would propose."""
+    command: Sequence[str]
+    """The command of the first run."""
+    done: int
+    """Rollouts that were claimed already."""
+    run_cost: Estimate | None
+    """What one run will cost; None where nothing like it was ever run."""
+    disk_bytes: int | None
+    """What one run leaves on disk; None where nothing like it was ever run."""
+    free_bytes: int
+    """What the disk has left."""
+    mirror: str
+    """Where else it will be logged, in one line."""
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print the plan."""
+    asked = plan.asked
+    console.print(Text(f"PLAN: {asked.name} ({asked.goal} {asked.metric})", style="bold"))
+    console.print(Text(f"from {asked.sweep_file}; nothing was started and nothing was written", style="dim"))
+    console.print(_space_table(asked.space))
+    for line in _sections(plan):
+        console.print(Text(line, style="bold" if line and not line.startswith(" ") else ""), soft_wrap=True)
+
+
+def _space_table(space: SearchSpace) -> Table:
+    table = Table(title="Search space", title_justify="left", title_style="bold")
+    rows = [_cells(parameter) for parameter in space.parameters]
+    for heading in ("parameter", "range", "center", "radius", "values", "only when"):
+        if any(row[heading] for row in rows):
+            table.add_column(heading, overflow="fold", no_wrap=heading == "parameter")
+    for row in rows:
+        table.add_row(*(Text(row[column.header]) for column in table.columns if isinstance(column.header, str)))
+    return table
+
+
+def _cells(parameter: Parameter) -> dict[str, str]:
+    """Return a parameter's cells by heading; what is as usual stays empty."""
+    size = parameter.domain.size
+    return {
+        "parameter": printable(parameter.name),
+        "range": printable(parameter.describe()),
+        "center": plain(parameter.center),
+        "radius": "" if parameter.radius == 1 else f"{parameter.radius:g}",
+        "values": "" if size is None else str(size),
+        "only when": printable(parameter.when.describe()) if parameter.when else "",
+    }
+
+
+def _sections(plan: Plan) -> Iterator[str]:
+    for title, lines in (
+        (f"Constraints ({100 * plan.feasible_share:.3g}% of the space satisfies them)", _constraints(plan)),
+        ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
+        ("Where values that differ from the defaults come from", _origins(plan.asked)),
+        ("First suggestions", _suggestions(plan)),
+        ("Command of the first run", [f"  {' '.join(map(printable, plan.command))}"]),
+        ("What it takes", _takes(plan)),
+        ("Where it goes", _goes(plan)),
+    ):
+        shown = list(lines)
+        if shown:
+            yield ""
+            yield title
+            yield from shown
+
+
+def _constraints(plan: Plan) -> Iterator[str]:
+    for text in plan.asked.constraints:
+        yield f"  {printable(text)}"
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"  {printable(name)} = {plain(value)}"
+
+
+def _origins(asked: Asked) -> Iterator[str]:
+    swept = {parameter.name for parameter in asked.space.parameters}
+    values = dict(_leaves(asked.training))
+    for path, origin in asked.origins.items():
+        if origin.source != "defaults" and path in values and path not in swept:
+            place = "" if origin.place == origin.source else f": {printable(origin.place)}"
+            yield f"  {printable(path)} = {plain(values[path])}    {origin.source}{place}"
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _suggestions(plan: Plan) -> Iterator[str]:
+    short = short_names(parameter.name for parameter in plan.asked.space.parameters)
+    for number, suggestion in enumerate(plan.suggestions, start=plan.done):
+        yield f"  rollout {number}: {', '.join(params(suggestion.params, short))}"
+        yield f"    {suggestion.origin}: {printable(suggestion.reason)}"
+
+
+def _takes(plan: Plan) -> Iterator[str]:
+    asked = plan.asked
+    left = max(0, asked.rollout_count - plan.done)
+    runs = left * asked.num_samples
+    seeds = f" x {count(asked.num_samples, 'seed')}" if asked.num_samples > 1 else ""
+    yield f"  {count(left, 'rollout')}{seeds} = {count(runs, 'run')}, {asked.launcher['max_parallel']} at a time"
+    if plan.done:
+        yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were claimed before"
+    if plan.run_cost is None:
+        yield "  time: unknown, nothing like it was run here before; --calibrate does one run at the center to tell"
+    else:
+        yield f"  a run: {_interval(plan.run_cost)} ({plan.run_cost.basis})"
+        yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher['max_parallel']))}"
+    for rule, limit in asked.limits.items():
+        if limit is not None:
+            yield f"  limit {rule}: {duration(limit) if rule.endswith('_s') and rule != 'deadline_s' else plain(limit)}"
+    need = "unknown" if plan.disk_bytes is None else _size(plan.disk_bytes * runs)
+    yield f"  disk: {need} of {_size(plan.free_bytes)} that are free"
+
+
+def _goes(plan: Plan) -> Iterator[str]:
+    yield f"  {printable(str(plan.asked.data_dir))}/sweep/{plan.asked.name}/"
+    yield f"  {plan.mirror}"
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{duration(estimate.middle_s)} ({duration(estimate.low_s)} to {duration(estimate.high_s)})"
+
+
+def _size(amount: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} TB"

@@ -1,0 +1,77 @@
+"""The plan shows what a sweep would do, and does nothing of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.end_to_end.conftest import ROOT
+
+
+def plan(sweep, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "metta_sweep.cli", "plan", f"run={sweep.name}", *words],
+        cwd=sweep.root,
+        env=sweep.env(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def tree(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def without_disk(text):
+    """Leave out what the disk has left: it changes while we look."""
+    return text.partition("  disk:")[0]
+
+
+def test_a_plan_leaves_the_disk_as_it_is_before_and_after_the_sweep(sweep):
+    asked = sweep.write_trial(rollouts=2, seconds=0.05)
+    before = tree(sweep.root)
+    first = plan(sweep, asked)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "time: unknown" in first.stdout
+    assert tree(sweep.root) == before
+    sweep.run(asked)
+    after = tree(sweep.root)
+    second = plan(sweep, asked, "rollout_count=7")
+    assert "5 rollouts = 5 runs, 1 at a time" in second.stdout
+    assert "from 2 runs of this sweep" in second.stdout
+    assert tree(sweep.root) == after
+
+
+def test_the_sweep_command_with_cmd_plan_shows_the_same(sweep):
+    asked = sweep.write_trial(rollouts=2)
+    by_word = sweep.run(asked, "cmd=plan")
+    assert without_disk(by_word.stdout) == without_disk(plan(sweep, asked).stdout)
+    assert not sweep.ledger.exists()
+
+
+def test_the_plan_names_what_is_pinned_where_values_come_from_and_the_exact_command(sweep):
+    words = ("++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "trainer.gamma=0.97", "trainer.num_workers=2")
+    shown = plan(sweep, *words).stdout
+    for expected in (
+        "trainer.learning_rate",
+        "log_normal [0.0001, 0.01]",
+        "trainer.gamma = 0.97",
+        "trainer.num_workers = 2    command line",
+        f"device = cpu    hardware: {ROOT}/configs/hardware/macbook.yaml, line",
+        "trainer.batch_size % trainer.minibatch_size == 0",
+        "-m metta_sweep.train config=",
+        "rollout 0: learning_rate=0.001, batch_size=64",
+    ):
+        assert expected in shown
+
+
+@pytest.mark.slow
+def test_calibration_does_one_run_and_gives_an_interval(sweep):
+    done = plan(sweep, "++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "--calibrate")
+    assert done.returncode == 0, done.stderr
+    assert "(one run, just now; others within a factor of 2)" in done.stdout
+    assert not (sweep.root / "data").exists()
