@@ -73,13 +73,17 @@ class SentRun:
         return own.get(SEAL_KEY) if over and isinstance(own, Mapping) else None
 
 
-def prepare_environment() -> None:
+def prepare_environment(folder: Path) -> None:
     """Bound the client's requests and keep it from joining another process's service or from asking anything.
+
+    Args:
+        folder: Where the client may leave files.
 
     Side effects: changes this process's environment, before the client starts its own.
     """
     os.environ.pop("WANDB_SERVICE", None)
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(HTTP_S))
+    os.environ["WANDB_DIR"] = str(folder)
     os.environ["WANDB_SILENT"] = "true"
     os.environ["WANDB_CONSOLE"] = "off"
     for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RUN_GROUP", "WANDB_NAME", "WANDB_RESUME", "WANDB_MODE"):
@@ -184,6 +188,7 @@ class Client:
             finish_timeout_raises=True,
             console="off",
             silent=True,
+            symlink=False,
             disable_git=True,
             disable_code=True,
             disable_job_creation=True,

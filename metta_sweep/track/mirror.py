@@ -91,7 +91,8 @@ class _Process:
             return INCOMPLETE if self._is_ending else TRY_AGAIN
         from metta_sweep.track.client import RefusedError, TryLaterError, prepare_environment
 
-        prepare_environment()
+        self._work.mkdir(parents=True, exist_ok=True)
+        prepare_environment(self._work)
         try:
             return self._mirror()
         except RefusedError as error:
@@ -139,7 +140,6 @@ class _Process:
         from metta_sweep.track.client import Client, Place
         from metta_sweep.track.mirroring import Mirroring
 
-        self._work.mkdir(parents=True, exist_ok=True)
         known = self._feed.registered.get("sweep_id") or self._link.sweep_id
         place = Place(entity=self._link.entity, project=self._link.project, sweep_id=known)
         client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)

@@ -21,6 +21,9 @@ from metta_sweep.track.redaction import Redaction
 PROVE_S = 20.0
 """Seconds between two looks at whether what was sent arrived."""
 
+BEGUN = "begun online"
+"""Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
+
 SEND_LIMIT = 3
 """How often a run is sent whole before a person is told that it does not arrive."""
 
@@ -41,7 +44,8 @@ class Mirroring:
         self._redaction = redaction
         self._tags = tags
         self._work = work
-        self._marks = folder(paths) / "written"
+        self._marks = folder(paths) / "marks"
+        self._left: set[str] = set()
         self._open: dict[str, OpenRun] = {}
         self._sizes: dict[str, int] = {}
         self._todo: dict[str, None] = {}
@@ -76,11 +80,15 @@ class Mirroring:
                 self.whole.add(run.run_id)
 
     def begin_offline(self) -> None:
-        """Learn from the marks in the sweep's folder which runs were written already."""
-        self._marks.mkdir(parents=True, exist_ok=True)
+        """Learn from the marks in the sweep's folder which runs were written already.
+
+        A run that was begun online is left to a later sync: ``wandb sync`` would add all of it to what is there.
+        """
         for run in self._feed.state.runs.values():
-            mark = self._marks / run.run_id
-            if run.state.is_over and mark.exists() and mark.read_text("utf-8") == self._expected_seal(run):
+            mark = self._mark(run.run_id)
+            if mark == BEGUN:
+                self._left.add(run.run_id)
+            elif mark is not None and run.state.is_over and mark == self._expected_seal(run):
                 self.whole.add(run.run_id)
 
     def tick(self, between: Callable[[], None] = lambda: None) -> None:
@@ -136,6 +144,8 @@ class Mirroring:
 
     def _opened(self, run: Run) -> OpenRun:
         if run.run_id not in self._open:
+            if not self._client.is_offline:
+                self._set_mark(run.run_id, BEGUN)
             self._client.discard_local(self._wandb_id(run))
             self._open[run.run_id] = self._client.open_run(self._facts(run), pid=self._process_of(run))
         return self._open[run.run_id]
@@ -172,9 +182,17 @@ class Mirroring:
     def _mark_written(self) -> None:
         """Remember offline runs as written: their folders may be synced and cleaned away."""
         for run_id, seal in self._unproven.items():
-            write_whole(self._marks / run_id, seal)
+            self._set_mark(run_id, seal)
         self.whole.update(self._unproven)
         self._unproven.clear()
+
+    def _mark(self, run_id: str) -> str | None:
+        path = self._marks / run_id
+        return path.read_text("utf-8") if path.exists() else None
+
+    def _set_mark(self, run_id: str, mark: str) -> None:
+        self._marks.mkdir(parents=True, exist_ok=True)
+        write_whole(self._marks / run_id, mark, sync=False)
 
     def _send_again(self, run_id: str) -> None:
         self._sends[run_id] = self._sends.get(run_id, 1) + 1
@@ -221,7 +239,7 @@ class Mirroring:
     def _list_new_runs(self) -> None:
         run_ids = list(self._feed.state.runs)
         for run_id in run_ids[self._listed :]:
-            if run_id not in self.whole:
+            if run_id not in self.whole | self._left:
                 self._todo[run_id] = None
         self._listed = len(run_ids)
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-import yaml
-
 from metta_sweep.track import sync
-from metta_sweep.track.ranges import identity_of
 from tests.track.comparing import assert_mirrored
-from tests.track.server import LoopbackServer
 from tests.track.told import ToldSweep, environment
 
 

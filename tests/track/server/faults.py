@@ -30,7 +30,7 @@ class Faults:
     """The faults that were ordered; the dice are seeded."""
 
     def __init__(self, seed: int = 0) -> None:
-        self._rng = random.Random(seed)  # noqa: S311  no secrets here
+        self._rng = random.Random(seed)
         self._ordered: list[Fault] = []
         self._lock = threading.Lock()
         self.happened = 0

@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server_of: ClassVar[LoopbackServer]
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: ``requests`` counts."""
 
     def do_GET(self) -> None:

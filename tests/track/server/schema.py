@@ -24,13 +24,14 @@ class Schema:
         return {
             "viewer": self._viewer,
             "serverInfo": lambda: {"features": [{"name": name, "isEnabled": True} for name in FEATURES]},
-            "organization": lambda name: {"featureFlags": lambda rampIDType: []},  # noqa: ARG005, N803
+            "organization": lambda name: {"featureFlags": lambda rampIDType: []},  # noqa: N803
+            "entity": lambda name: {**_entity(name), "organization": {"coreWeaveOrganizationId": None}},
             "model": self._model,
             "project": self._project,
             "upsertSweep": self._upsert_sweep,
             "upsertBucket": self._upsert_bucket,
             "createRunFiles": self._create_run_files,
-            "markRunFilesUploaded": lambda input: {"success": True},  # noqa: A006, ARG005
+            "markRunFilesUploaded": lambda input: {"success": True},
         }
 
     def _viewer(self) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Schema:
         }
 
     def _bucket(self, project: str, entity: str | None) -> Callable[..., Any]:
-        def bucket(name: str, missingOk: bool = False) -> dict[str, Any] | None:  # noqa: ARG001, N803
+        def bucket(name: str, missingOk: bool = False) -> dict[str, Any] | None:  # noqa: N803
             run = self._world.runs.get((entity or ENTITY, project, name))
             return None if run is None else _run(run)
 
@@ -72,7 +73,7 @@ class Schema:
             "entity": _entity(entity),
             "readOnly": False,
             "totalSweeps": len(sweeps),
-            "sweep": lambda sweepName: next((self._sweep(s) for s in sweeps if s.sweep_id == sweepName), None),
+            "sweep": lambda **given: next((self._sweep(s) for s in sweeps if s.sweep_id == given["sweepName"]), None),
             "sweeps": lambda first, after=None, filters="{}": _page(
                 [self._sweep(s) for s in sweeps], first, after, filters
             ),
@@ -124,17 +125,17 @@ class Schema:
             "controllerRunName": None,
         }
 
-    def _upsert_sweep(self, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def _upsert_sweep(self, input: Mapping[str, Any]) -> dict[str, Any]:
         sweep = self._world.upsert_sweep(input)
         project = {"id": sweep.project, "name": sweep.project, "entity": _entity(sweep.entity)}
         return {"sweep": {**self._sweep(sweep), "project": project}, "configValidationWarnings": []}
 
-    def _upsert_bucket(self, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def _upsert_bucket(self, input: Mapping[str, Any]) -> dict[str, Any]:
         run, inserted = self._world.upsert_run(input)
         project = {"id": run.project, "name": run.project, "entity": _entity(run.entity)}
         return {"bucket": {**_run(run), "project": project}, "inserted": inserted}
 
-    def _create_run_files(self, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def _create_run_files(self, input: Mapping[str, Any]) -> dict[str, Any]:
         place = f"{input['entityName']}/{input['projectName']}/{input['runName']}"
         files = [{"name": name, "uploadUrl": f"{self._storage_url}/{place}/{name}"} for name in input["files"]]
         return {"runID": input["runName"], "uploadHeaders": [], "files": files}
@@ -155,7 +156,7 @@ def _run(run: RemoteRun) -> dict[str, Any]:
         "sweepName": run.sweep,
         "state": run.state,
         "config": json.dumps(run.raw_config),
-        "wandbConfig": lambda keys: json.dumps({"t": run.raw_config.get("_wandb", {}).get("value", {}).get("t", {})}),  # noqa: ARG005
+        "wandbConfig": lambda keys: json.dumps({"t": run.raw_config.get("_wandb", {}).get("value", {}).get("t", {})}),
         "group": run.group,
         "jobType": run.job_type,
         "commit": None,
