@@ -53,9 +53,24 @@ def ask(
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Return problems as a person mends them: the command line, then file by file from the top, each once."""
-    distinct = {(problem.file, problem.key, problem.message): problem for problem in problems}
+    shown = [
+        Problem(
+            message=_printable(problem.message),
+            key=_printable(problem.key),
+            file=_printable(problem.file),
+            line=problem.line,
+            fix=_printable(problem.fix),
+        )
+        for problem in problems
+    ]
+    distinct = {(problem.file, problem.key, problem.message): problem for problem in shown}
     files = list(dict.fromkeys((PLACE, *(problem.file for problem in distinct.values()))))
     return sorted(distinct.values(), key=lambda problem: (files.index(problem.file), problem.line or 0))
+
+
+def _printable(text: str) -> str:
+    """Return a text in which what a terminal would act upon is written out; line ends are kept."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 def _asked(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from metta_sweep.config import ask
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import ProteinSettings
 from metta_sweep.trainer.config import schema
-from tests.config.conftest import Desk
 
 WRONG = Path(__file__).parent / "wrong"
 FILES = sorted(path.name for path in WRONG.glob("*.yaml"))
