@@ -103,7 +103,7 @@ def _spread(centered: Array) -> float:
     The bad half says nothing here, so that one diverged run does not make all good ones look alike.
     """
     for spread in (centered[centered >= 0].mean(), np.quantile(-centered, 0.75), centered.std()):
-        if spread > 1e-12 * max(1e-300, np.abs(centered).max(initial=0.0)) and spread > 0:
+        if spread > 0:
             return float(spread)
     return 1.0
 
