@@ -22,8 +22,9 @@ from metta_sweep.launch.processes import adopt_orphans, birth_of, descendants, s
 from metta_sweep.launch.wakeups import OURS, Wakeups
 from metta_sweep.store.files import write_json
 
-LOOK_S, SHORT_LOOK_S = 1.0, 0.05
-"""Seconds between two looks at the wish to end and at the log; short while the log grows fast."""
+LONG_LOOK_S, SHORT_LOOK_S = 0.5, 0.05
+"""Limits of the seconds between two looks at the wish to end and at the log: often while the run is young or the log
+grows fast, so that what a log has beyond its limit is what a run can write in such a time."""
 
 LEFTOVER_GRACE_S = 1.0
 """Seconds that processes which a command leaves behind have to end by themselves once they are told."""
@@ -59,6 +60,7 @@ class Keeper:
         self._warm_module = warm_module
         self._log = BoundedLog(self._files.run.log, order.log_limit)
         self._log_size = 0
+        self._look_s = SHORT_LOOK_S
         self._ending: _Ending | None = None
         self._child: int | None = None
 
@@ -128,10 +130,10 @@ class Keeper:
     def _pause_s(self, now_s: float, deadline_s: float | None) -> float:
         """Return the seconds until the next thing that is due, having looked at the log."""
         size = self._log.size()
-        grew, self._log_size = size - self._log_size, size
-        if self._log.cut():
-            self._log_size = self._log.size()
-        pause_s = LOOK_S if grew < self._order.log_limit // 16 else SHORT_LOOK_S
+        grows_fast = size - self._log_size > self._order.log_limit // 16
+        self._log_size = self._log.size() if self._log.cut() else size
+        self._look_s = SHORT_LOOK_S if grows_fast else min(self._look_s * 1.5, LONG_LOOK_S)
+        pause_s = self._look_s
         if self._ending is not None:
             return min(pause_s, max(self._ending.kill_at_s - now_s, _KILL_EVERY_S))
         return pause_s if deadline_s is None else min(pause_s, max(deadline_s - now_s, 0.0))
@@ -205,4 +207,4 @@ class Keeper:
                     os.close(descriptor)
                 self._files.exit_draft.replace(self._files.exit)
                 return
-            time.sleep(LOOK_S)
+            time.sleep(LONG_LOOK_S)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
 from metta_sweep.launch.gpus import GpuLeases, visible_gpus
-from metta_sweep.launch.processes import processes_of, send, signal_exactly
+from metta_sweep.launch.orphans import Orphans, tell_keeper
 from metta_sweep.launch.server_process import ServerProcess, WarmStart, accepts
 from metta_sweep.result import RunPaths
 from metta_sweep.store.files import read_json
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
 
 KIND = "local"
+
+_TELL_TIMES = 3
+"""How many servers in a row may be killed before an attempt that none of them started is called lost."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """An attempt that this controller has handed to a server."""
+
+    order: Order
+    handle: Handle
+    server: str
+    times: int = 1
 
 
 class LocalLauncher:
@@ -59,9 +70,9 @@ class LocalLauncher:
         self._warm = warm
         self._grace_s = grace_s
         self._log_limit = log_limit
-        self._told: dict[str, Handle] = {}
+        self._told: dict[str, _Told] = {}
         self._errors: dict[str, str] = {}
-        self._kill_at_s: dict[AttemptFiles, float] = {}
+        self._orphans = Orphans(grace_s)
         self._server = ServerProcess(folder, warm)
 
     def capacity(self) -> int:
@@ -77,7 +88,8 @@ class LocalLauncher:
         Raises:
             LaunchError: The fork server cannot be started, or no GPU is free.
         """
-        known = self._told.get(spec.attempt_id) or self.find(spec)
+        told = self._told.get(spec.attempt_id)
+        known = told.handle if told is not None else self.find(spec)
         if known is not None:
             return known
         gpus = self._leases.lease(spec.attempt_id)
@@ -88,7 +100,7 @@ class LocalLauncher:
             self._leases.release(spec.attempt_id)
             raise
         handle = self._handle(spec, gpus, server=str(self._server.lock))
-        self._told[spec.attempt_id] = handle
+        self._told[spec.attempt_id] = _Told(order=order, handle=handle, server=str(self._server.lock))
         return handle
 
     def _tell(self, order: Order) -> None:
@@ -130,7 +142,7 @@ class LocalLauncher:
     def poll(self, handles: Sequence[Handle]) -> list[JobStatus]:
         """Return the status of each handle, in order: a few system calls each."""
         self._listen()
-        servers = {str(handle["server"]) for handle in handles if _is_ours(handle)}
+        servers = {self._server_of(handle) for handle in handles if _is_ours(handle)}
         accepting = {server for server in servers if server and accepts(Path(server))}
         return [self._status(handle, accepting) for handle in handles]
 
@@ -138,18 +150,36 @@ class LocalLauncher:
         if not _is_ours(handle):
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
         attempt_id, files = str(handle["attempt_id"]), _files(handle)
-        may_start = attempt_id not in self._errors and handle["server"] in accepting
+        may_start = attempt_id not in self._errors and self._server_of(handle) in accepting
         status = files.status(may_start=may_start)
+        if status.state is JobState.LOST:
+            status = self._told_again(attempt_id, files)
         if status.is_over:
             self._leases.release(attempt_id)
             self._told.pop(attempt_id, None)
-            self._kill_at_s.pop(files, None)
-            if status.state is JobState.LOST:
-                return JobStatus(state=JobState.LOST, reason=self._errors.get(attempt_id, ""))
+            self._orphans.forget(files)
             return status
         self._leases.keep(attempt_id, tuple(handle.get("gpus", ())))
-        self._kill_when_due(files)
+        self._orphans.mind(files)
         return status
+
+    def _server_of(self, handle: Handle) -> str:
+        """Return the lock of the server that was last told of the attempt."""
+        told = self._told.get(str(handle["attempt_id"]))
+        return told.server if told is not None else str(handle["server"])
+
+    def _told_again(self, attempt_id: str, files: AttemptFiles) -> JobStatus:
+        """Tell another server of an attempt whose server was killed before it started it; otherwise it is lost."""
+        told = self._told.get(attempt_id)
+        reason = self._errors.get(attempt_id, "")
+        if told is None or reason or told.times >= _TELL_TIMES or files.was_started:
+            return JobStatus(state=JobState.LOST, reason=reason)
+        try:
+            self._tell(told.order)
+        except LaunchError as error:
+            return JobStatus(state=JobState.LOST, reason=str(error))
+        told.server, told.times = str(self._server.lock), told.times + 1
+        return JobStatus(state=JobState.QUEUED)
 
     def _listen(self) -> None:
         """Take note of what the server could not start."""
@@ -169,15 +199,8 @@ class LocalLauncher:
             return
         files.run.attempts.mkdir(parents=True, exist_ok=True)
         files.ask_to_end(grace_s)
-        if not _tell_keeper(files) and files.start.exists():
-            send(processes_of(files), signal.SIGTERM)
-            self._kill_at_s[files] = time.monotonic() + grace_s
-
-    def _kill_when_due(self, files: AttemptFiles) -> None:
-        """End an attempt without a keeper once its grace is over."""
-        kill_at_s = self._kill_at_s.get(files)
-        if kill_at_s is not None and time.monotonic() >= kill_at_s:
-            send(processes_of(files), signal.SIGKILL)
+        if not tell_keeper(files) and files.start.exists():
+            self._orphans.end(files, grace_s)
 
     def find(self, spec: JobSpec) -> Handle | None:
         """Return the handle of an attempt that some controller had started, or None."""
@@ -192,8 +215,7 @@ class LocalLauncher:
 
     def close(self) -> None:
         """Let the fork server go; attempts that run are left running and their exits are recorded."""
-        for files in self._kill_at_s:
-            send(processes_of(files), signal.SIGKILL)
+        self._orphans.close()
         self._server.close()
 
 
@@ -213,13 +235,5 @@ def _is_ours(handle: Handle) -> bool:
     return handle.get("launcher") == KIND
 
 
-def _files(handle: Mapping[str, Any]) -> AttemptFiles:
+def _files(handle: Handle) -> AttemptFiles:
     return AttemptFiles(RunPaths(Path(str(handle["run_dir"]))), str(handle["attempt_id"]))
-
-
-def _tell_keeper(files: AttemptFiles) -> bool:
-    """Wake the keeper up, and return whether there is one on this machine."""
-    keeper = (read_json(files.start) or {}).get("keeper")
-    if not isinstance(keeper, Mapping) or not isinstance(keeper.get("pid"), int):
-        return False
-    return signal_exactly(keeper["pid"], str(keeper.get("birth")), signal.SIGUSR1)

@@ -19,7 +19,7 @@ WARM = __name__ != "__main__"
 def _descriptors() -> list[str]:
     """Return what is open, the run's own directory left out of the names."""
     links = [Path(f"/proc/self/fd/{number}") for number in range(64)]
-    return sorted(Path(os.readlink(link)).name.replace("my.r.1", "my.r.0") for link in links if link.is_symlink())
+    return sorted(link.readlink().name.replace("my.r.1", "my.r.0") for link in links if link.is_symlink())
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,331 @@
+"""What the local launcher does beyond the contract: servers and keepers that die, GPUs, output without end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+from metta_sweep.errors import RequestError
+from metta_sweep.launch.attempt import AttemptFiles
+from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.processes import birth_of, signal_exactly
+from metta_sweep.launch.server_process import BUNDLED, WarmStart
+from metta_sweep.result import RunPaths
+from metta_sweep.store.lock import SweepLock, holder
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.ports import JobState, LaunchError, Resources
+from tests.contract.conftest import Site, is_alive, ledger, pids_of, wait_over, wait_running, wait_until
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site("local", tmp_path)
+    yield site
+    site.close()
+
+
+def server_of(site):
+    """Return the process of the server that was started last for this folder."""
+    servers = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "metta_sweep.launch.fork_server" in process.cmdline():
+                servers.append(process)
+    return max(servers, key=lambda process: process.create_time())
+
+
+def keeper_of(spec):
+    start = json.loads(AttemptFiles(RunPaths(spec.run_dir), spec.attempt_id).start.read_text())
+    return start["keeper"]["pid"]
+
+
+def test_a_killed_server_disturbs_no_run_and_the_next_submission_starts_another(site):
+    launcher = site.launcher()
+    spec = site.spec(f"wait_for={site.folder / 'go'}", "exit=4", run=0)
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    server_of(site).kill()
+    next_handle = launcher.submit(site.spec("exit=5", run=1))
+    assert wait_over(launcher, next_handle).code == 5
+    assert launcher.poll([handle])[0].state is JobState.RUNNING
+    (site.folder / "go").touch()
+    assert wait_over(launcher, handle).code == 4
+
+
+def test_a_time_limit_holds_without_the_server(site):
+    launcher = site.launcher()
+    spec = site.spec("ignore_sigterm", "child=session", "sleep=60", time_limit_s=1.0)
+    launcher = LocalLauncher(site.folder / "launch", grace_s=0.2)
+    site.launchers.append(launcher)
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    server_of(site).kill()
+    status = wait_over(launcher, handle)
+    assert (status.signal, status.reason) == (signal.SIGKILL, "timeout")
+    wait_until(lambda: not any(map(is_alive, pids_of(spec))))
+
+
+def kill_before_it_starts(site, launcher, handle):
+    server = server_of(site)
+    server.suspend()
+    assert launcher.poll([handle])[0].state is JobState.QUEUED
+    server.kill()
+
+
+def test_what_a_killed_server_had_not_started_is_started_by_the_next_once(site):
+    launcher = site.launcher()
+    server_of(site).suspend()
+    spec = site.spec("exit=7")
+    handle = launcher.submit(spec)
+    kill_before_it_starts(site, launcher, handle)
+    assert wait_over(launcher, handle).code == 7
+    assert ledger(spec) == ["started"]
+
+
+def test_what_every_server_is_killed_over_is_lost_in_the_end(site, monkeypatch):
+    monkeypatch.setattr("metta_sweep.launch.local._TELL_TIMES", 1)
+    launcher = site.launcher()
+    server_of(site).suspend()
+    spec = site.spec("exit=0")
+    handle = launcher.submit(spec)
+    kill_before_it_starts(site, launcher, handle)
+    assert wait_over(launcher, handle).state is JobState.LOST
+    assert ledger(spec) == []
+
+
+def test_what_a_dead_controllers_server_had_not_started_is_lost(site):
+    first = site.launcher()
+    server = server_of(site)
+    server.suspend()
+    spec = site.spec("exit=0")
+    handle = first.submit(spec)
+    server.kill()
+    second = site.launcher()
+    assert wait_over(second, handle).state is JobState.LOST
+    assert second.find(spec) is None
+    assert ledger(spec) == []
+
+
+def test_what_is_cancelled_before_it_starts_never_starts(site):
+    launcher = site.launcher()
+    server = server_of(site)
+    server.suspend()
+    spec = site.spec("exit=0")
+    handle = launcher.submit(spec)
+    launcher.cancel(handle, grace_s=5)
+    server.resume()
+    status = wait_over(launcher, handle)
+    assert (status.state, status.signal, status.reason) == (JobState.EXITED, signal.SIGTERM, "cancelled")
+    assert ledger(spec) == []
+
+
+def test_a_run_whose_keeper_was_killed_goes_on_and_ends_as_lost(site):
+    launcher = site.launcher()
+    spec = site.spec(f"wait_for={site.folder / 'go'}", "note=went on")
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    os.kill(keeper_of(spec), signal.SIGKILL)
+    time.sleep(0.2)
+    assert launcher.poll([handle])[0].state is JobState.RUNNING
+    (site.folder / "go").touch()
+    assert wait_over(launcher, handle).state is JobState.LOST
+    assert ledger(spec) == ["started", "went on"]
+
+
+def test_a_run_whose_keeper_was_killed_can_be_cancelled_with_its_whole_tree(site):
+    launcher = site.launcher()
+    spec = site.spec("ignore_sigterm", "child=same", "child=session", "note=ready", "sleep=60")
+    handle = launcher.submit(spec)
+    wait_until(lambda: "ready" in ledger(spec))
+    os.kill(keeper_of(spec), signal.SIGKILL)
+    launcher.cancel(handle, grace_s=0.3)
+    assert wait_over(launcher, handle).state is JobState.LOST
+    wait_until(lambda: not any(map(is_alive, pids_of(spec))))
+
+
+def test_a_run_whose_keeper_was_killed_keeps_its_time_limit(site):
+    launcher = LocalLauncher(site.folder / "launch", grace_s=0.2)
+    site.launchers.append(launcher)
+    spec = site.spec("ignore_sigterm", "sleep=60", time_limit_s=1.0)
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    os.kill(keeper_of(spec), signal.SIGKILL)
+    assert wait_over(launcher, handle, patience_s=15).state is JobState.LOST
+    wait_until(lambda: not any(map(is_alive, pids_of(spec))))
+
+
+def test_a_keeper_that_is_asked_to_end_ends_its_run_and_records_it(site):
+    launcher = site.launcher()
+    spec = site.spec("checkpoint_on_sigterm", "note=ready", "sleep=60")
+    handle = launcher.submit(spec)
+    wait_until(lambda: "ready" in ledger(spec))
+    os.kill(keeper_of(spec), signal.SIGTERM)
+    status = wait_over(launcher, handle)
+    assert (status.code, status.reason) == (143, "")
+    assert ledger(spec)[-1] == "checkpointed"
+
+
+def test_a_module_that_cannot_be_loaded_is_run_cold_and_complains_in_the_runs_log(site):
+    launcher = LocalLauncher(site.folder / "launch", warm=WarmStart(module="no.such.module", preload=("json",)))
+    site.launchers.append(launcher)
+    spec = site.spec(command=(sys.executable, "-m", "no.such.module"))
+    assert wait_over(launcher, launcher.submit(spec)).code == 1
+    assert "No module named" in (spec.run_dir / "train.log").read_text()
+    assert "started cold" in (site.folder / "launch" / "server.log").read_text()
+
+
+def test_a_module_that_kills_the_server_while_it_loads_is_run_cold(site, monkeypatch):
+    (site.folder / "deadly.py").write_text(
+        "import os, sys\nif 'fork_server' in ' '.join(sys.orig_argv): os._exit(9)\ndef main(arguments): return 0\n"
+        "if __name__ == '__main__': sys.exit(6)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{site.folder}:{os.environ.get('PYTHONPATH', '')}")
+    launcher = LocalLauncher(site.folder / "launch", warm=WarmStart(module="deadly"))
+    site.launchers.append(launcher)
+    server = server_of(site)
+    psutil.wait_procs([server], timeout=20)
+    spec = site.spec(command=(sys.executable, "-m", "deadly"))
+    assert wait_over(launcher, launcher.submit(spec)).code == 6
+
+
+def test_a_server_that_cannot_be_started_is_the_launchers_failure(site):
+    (site.folder / "launch").write_text("in the way")
+    with pytest.raises(LaunchError, match="could not be started"):
+        LocalLauncher(site.folder / "launch")
+
+
+def test_fewer_than_one_slot_is_refused(site):
+    with pytest.raises(RequestError, match=r"launcher\.max_parallel: need at least 1, got 0"):
+        LocalLauncher(site.folder / "launch", max_parallel=0)
+
+
+def test_no_run_holds_the_sweeps_lock(site):
+    paths = SweepPaths(site.folder, "my")
+    lock = SweepLock.acquire(paths)
+    launcher = site.launcher()
+    spec = site.spec("child=session", "note=ready", "sleep=60")
+    handle = launcher.submit(spec)
+    wait_until(lambda: "ready" in ledger(spec))
+    lock.release()
+    assert holder(paths) is None
+    launcher.cancel(handle, 0.1)
+    wait_over(launcher, handle)
+
+
+def test_nothing_is_left_after_many_runs(site):
+    launcher = site.launcher()
+    handles = [launcher.submit(site.spec("child=session", "exit=0", run=run)) for run in range(6)]
+    assert [wait_over(launcher, handle).code for handle in handles] == [0] * 6
+    server = server_of(site)
+    wait_until(lambda: not server.children(), "the end of the keepers")
+    launcher.close()
+    psutil.wait_procs([server], timeout=10)
+    assert not server.is_running()
+    assert [file.name for file in (site.folder / "launch").iterdir()] == ["server.log"]
+    assert not any(is_alive(pid) for spec in site.specs for pid in pids_of(spec))
+
+
+def test_a_launcher_that_was_told_nothing_closes_at_once(site):
+    launcher = LocalLauncher(site.folder / "launch", warm=BUNDLED)
+    server = server_of(site)
+    began_s = time.monotonic()
+    launcher.close()
+    launcher.close()
+    assert time.monotonic() - began_s < 0.5
+    assert not is_alive(server.pid)
+
+
+def test_100_megabytes_of_output_are_cut_down_while_they_come(site):
+    launcher = LocalLauncher(site.folder / "launch", log_limit=1 << 20)
+    site.launchers.append(launcher)
+    program = (
+        "import sys, time\nprint('the beginning')\n"
+        "for n in range(100):\n    sys.stdout.write(('x' * 1023 + '\\n') * 1024)\n    time.sleep(0.01)\n"
+        "print('the end')"
+    )
+    spec = site.spec(command=(sys.executable, "-c", program))
+    handle, largest = launcher.submit(spec), 0
+    while not launcher.poll([handle])[0].is_over:
+        log = spec.run_dir / "train.log"
+        largest = max(largest, log.stat().st_size if log.exists() else 0)
+        time.sleep(0.002)
+    text = (spec.run_dir / "train.log").read_text()
+    assert text.startswith("the beginning\n")
+    assert text.endswith("the end\n")
+    assert len(text) <= 1 << 20
+    assert largest < 50 << 20
+
+
+def test_leased_gpus_are_what_runs_see_and_come_back(site, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-abc")
+    launcher = LocalLauncher(site.folder / "launch", max_parallel=8, gpus_per_run=1)
+    site.launchers.append(launcher)
+    assert launcher.capacity() == 2
+    actions = ("environment=CUDA_VISIBLE_DEVICES", "note=ready", f"wait_for={site.folder / 'go'}")
+    specs = [site.spec(*actions, run=run, resources=Resources(gpus=1)) for run in range(3)]
+    handles = [launcher.submit(spec) for spec in specs[:2]]
+    with pytest.raises(LaunchError, match="taken"):
+        launcher.submit(specs[2])
+    wait_until(lambda: all("ready" in ledger(spec) for spec in specs[:2]))
+    assert {seen_gpus(spec) for spec in specs[:2]} == {"5", "GPU-abc"}
+    (site.folder / "go").touch()
+    for handle in handles:
+        wait_over(launcher, handle)
+    wait_over(launcher, launcher.submit(specs[2]))
+    assert seen_gpus(specs[2]) == "5"
+
+
+def test_gpus_of_adopted_runs_are_not_given_away_again(site, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    first = LocalLauncher(site.folder / "launch", max_parallel=2, gpus_per_run=1)
+    running = [site.spec(f"wait_for={site.folder / f'go{run}'}", run=run) for run in range(2)]
+    handles = [first.submit(spec) for spec in running]
+    wait_until(lambda: all(ledger(spec) for spec in running))
+    first.close()
+    second = LocalLauncher(site.folder / "launch", max_parallel=2, gpus_per_run=1)
+    site.launchers.append(second)
+    assert second.poll(handles[:1])[0].state is JobState.RUNNING
+    assert second.find(running[1])["gpus"] == handles[1]["gpus"]
+    waiting = site.spec("environment=CUDA_VISIBLE_DEVICES", run=2)
+    with pytest.raises(LaunchError, match="taken"):
+        second.submit(waiting)
+    (site.folder / "go1").touch()
+    wait_over(second, handles[1])
+    wait_over(second, second.submit(waiting))
+    assert [seen_gpus(waiting)] == handles[1]["gpus"]
+    (site.folder / "go0").touch()
+
+
+def seen_gpus(spec):
+    return json.loads((spec.run_dir / "environment.json").read_text())["CUDA_VISIBLE_DEVICES"]
+
+
+def test_a_number_that_is_used_again_is_not_mistaken_for_the_process(site):
+    me = os.getpid()
+    assert birth_of(me) is not None
+    assert signal_exactly(me, birth_of(me), signal.Signals.SIGCONT)
+    assert not signal_exactly(me, "another boot 1234", signal.SIGKILL)
+    assert birth_of(2**22 + 1) is None
+
+
+@pytest.mark.slow
+def test_the_bundled_trainers_server_has_one_thread_and_starts_runs_in_milliseconds(site):
+    launcher = LocalLauncher(site.folder / "launch", warm=BUNDLED)
+    site.launchers.append(launcher)
+    command = (sys.executable, "-m", "metta_sweep.train")
+    wait_over(launcher, launcher.submit(site.spec(command=command, run=0)), patience_s=60)
+    assert server_of(site).num_threads() == 1
+    took_s = []
+    for run in range(1, 6):
+        began_s = time.perf_counter()
+        status = wait_over(launcher, launcher.submit(site.spec(command=command, run=run)))
+        took_s.append(time.perf_counter() - began_s)
+        assert status.code == 2
+    assert min(took_s) < 0.3
