@@ -56,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     summarize.set_defaults(command=_summarize)
     add_commands(commands, _add_sweep)
+    sync = commands.add_parser("sync", help="bring W&B up to what a sweep knows", allow_abbrev=False)
+    _add_sweep(sync)
+    sync.set_defaults(command=_sync)
     return top
 
 
@@ -86,6 +89,15 @@ def _show_plan(asked: Asked, calibrate: bool) -> int:
     from metta_sweep.sweep_plan import plan_sweep
 
     return plan_sweep(asked, Console(), calibrate=calibrate)
+
+
+def _sync(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.track import sync
+
+    done = sync(paths_of(options.name, options.data_dir))
+    sys.stdout.write(done.line + "\n")
+    return 0 if done.complete else 1
 
 
 def _summarize(options: argparse.Namespace, rest: list[str]) -> int:

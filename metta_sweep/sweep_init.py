@@ -29,11 +29,13 @@ from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.commands import check_command
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.identity import check_continues
-from metta_sweep.sweep.loop import LoopSettings, SweepLoop
+from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Resources
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.config import schema
 
 
@@ -57,7 +59,7 @@ def run_sweep(asked: Asked, console: Console) -> int:
     """
     spec = spec_of(asked)
     for note in asked.notes:
-        console.print(note, highlight=False, markup=False)
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
     with SweepLock.acquire(paths), StopSignals() as signals:
         stop = control(asked, spec, paths, signals, console)
@@ -78,7 +80,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     if done is not None:
         console.print(f"complete: {done.reason.message}; a larger rollout_count goes on", highlight=False, markup=False)
         return done
-    settings = loop_settings(asked)
+    settings, mirror = loop_settings(asked), mirror_settings(asked, console)
     launcher = LocalLauncher(
         paths.launch,
         max_parallel=asked.launcher["max_parallel"],
@@ -86,8 +88,9 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         warm=None if spec.command else BUNDLED,
         grace_s=settings.kill_grace_s,
     )
+    companion = MirrorCompanion(paths, *mirror, recorder)
     try:
-        return SweepLoop(
+        stop = SweepLoop(
             recorder=recorder,
             launcher=launcher,
             runs=RunDirectories(paths),
@@ -95,7 +98,13 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
             clock=clock,
             settings=settings,
             interrupted=lambda: signals.received,
+            between=companion.tick,
         ).run()
+        companion.end(hurry=False)
+        return stop
+    except InterruptedSweepError:
+        companion.end(hurry=True)
+        raise
     finally:
         launcher.close()
         journal.close()
@@ -146,6 +155,14 @@ def loop_settings(asked: Asked) -> LoopSettings:
         max_retries=launcher["max_retries"],
         kill_grace_s=launcher["kill_grace_s"],
     )
+
+
+def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
+    """Return how the sweep is mirrored, and say it in one line."""
+    settings = WandbSettings.parse(asked.wandb)
+    mode, line = resolve_mode(settings, os.environ)
+    console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
+    return settings, mode
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ import functools
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Union, cast, get_args, get_origin, get_type_hints
 
 from metta_sweep.protein.suggestion import Suggestion
 from metta_sweep.sweep.records import Failure, SweepSpec
@@ -147,6 +147,21 @@ class SweepStopped(Event):
     """One line for a person."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRegistered(Event):
+    """The dashboard knows the sweep; the id is used again by every later start."""
+
+    KIND = "sweep_registered"
+    sweep_id: str
+    """The sweep's id there."""
+    entity: str
+    """User or team."""
+    project: str
+    """Project."""
+    url: str
+    """Page of the sweep."""
+
+
 EVENT_TYPES: Mapping[str, type[Event]] = {
     kind.KIND: kind
     for kind in (
@@ -157,6 +172,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         RunFinished,
         AttemptFailed,
         AttemptInterrupted,
+        SweepRegistered,
         SweepStopped,
     )
 }
@@ -182,8 +198,7 @@ def from_json(stored: Mapping[str, Any]) -> Event:
         decoded = _decode(kind, {key: value for key, value in stored.items() if key != "kind"})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
-    assert isinstance(decoded, Event)
-    return decoded
+    return cast(Event, decoded)
 
 
 def _decode(wanted: Any, value: Any) -> Any:
@@ -202,7 +217,7 @@ def _decode(wanted: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _hints(kind: type) -> Mapping[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     """Return the types of a dataclass's fields; resolving them anew for each event would take most of a read."""
     hints = get_type_hints(kind)
     return {f.name: hints[f.name] for f in fields(kind)}

@@ -82,6 +82,7 @@ class SweepLoop:
         clock: Clock,
         settings: LoopSettings,
         interrupted: Callable[[], int | None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self._recorder = recorder
         self._launcher = launcher
@@ -90,6 +91,7 @@ class SweepLoop:
         self._clock = clock
         self._settings = settings
         self._interrupted = interrupted
+        self._between = between
         self._limits = Limits.parse(recorder.state.spec.limits)
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
@@ -112,6 +114,7 @@ class SweepLoop:
                 if isinstance(action, Stop):
                     return self._stop(action)
                 self._perform(action)
+            self._between()
             if not actions:
                 self._clock.sleep(self._pause_s())
 

@@ -17,6 +17,7 @@ from metta_sweep.sweep.events import (
     RolloutSuggested,
     RunFinished,
     SweepAsked,
+    SweepRegistered,
     SweepStopped,
 )
 from metta_sweep.sweep.records import (
@@ -72,6 +73,8 @@ class SweepState:
         """The latest request."""
         self.created: SweepAsked | None = None
         """The first request."""
+        self.registered: SweepRegistered | None = None
+        """Where the dashboard keeps the sweep."""
         self.stopped: SweepStopped | None = None
         """Why the last controller let go; None while one is at work or after it died."""
 
@@ -93,7 +96,7 @@ class SweepState:
         """Take one event into account."""
         self._apply(event)
         self.elapsed_s = max(self.elapsed_s, event.elapsed_s)
-        if not isinstance(event, SweepStopped):
+        if not isinstance(event, SweepStopped | SweepRegistered):
             self.stopped = None
 
     @singledispatchmethod
@@ -157,6 +160,10 @@ class SweepState:
         cost_s = run.wall_s if event.cost_s is None else event.cost_s
         self._crashes.clear()
         self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps))
+
+    @_apply.register
+    def _(self, event: SweepRegistered) -> None:
+        self.registered = event
 
     @_apply.register
     def _(self, event: SweepStopped) -> None:

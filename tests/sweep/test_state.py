@@ -19,6 +19,7 @@ from metta_sweep.sweep.events import (
     RolloutSuggested,
     RunFinished,
     SweepAsked,
+    SweepRegistered,
     SweepStopped,
     UnknownEventError,
     from_json,
@@ -46,7 +47,8 @@ FAILED = AttemptFailed(
 )
 INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
 STOPPED = SweepStopped(rule="target", message="reached")
-SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, STOPPED)
+REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
+SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, REGISTERED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():

@@ -1,0 +1,56 @@
+"""The mirror beside the loop: started once there is something to show, glanced at between turns, ended at the end."""
+
+from __future__ import annotations
+
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.events import SweepRegistered
+from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.track.controller import MirrorProcess, start_mirror
+from metta_sweep.track.settings import Mode, WandbSettings
+
+END_S = 30.0
+"""Seconds that the end of a sweep may spend on sending what is left."""
+
+HURRIED_END_S = 2.0
+"""The same where a signal asked to stop: the rest is sent by the next start, or by ``metta-sweep sync``."""
+
+
+class MirrorCompanion:
+    """Keeps the mirror of one sweep. Nothing that happens here can fail the sweep or make it wait."""
+
+    def __init__(self, paths: SweepPaths, settings: WandbSettings, mode: Mode, recorder: Recorder) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._mode = mode
+        self._recorder = recorder
+        self._mirror: MirrorProcess | None = None
+
+    def tick(self) -> None:
+        """Start the mirror with the first run, pass on what it says, keep the sweep's id in the journal."""
+        if self._mirror is None:
+            if self._mode is Mode.OFF or not self._recorder.state.live_runs:
+                return
+            # The runs' own processes load first: the first result is worth more than its mirror image.
+            self._mirror = start_mirror(self._paths, self._settings, self._mode)
+        elif self._mirror is not None:
+            for line in self._mirror.poll():
+                self._recorder.note(line)
+            self._keep_registration(self._mirror)
+
+    def _keep_registration(self, mirror: MirrorProcess) -> None:
+        found = mirror.registration
+        known = self._recorder.state.registered
+        if found is not None and (known is None or known.sweep_id != found["sweep_id"]):
+            self._recorder.record(
+                SweepRegistered(
+                    sweep_id=found["sweep_id"], entity=found["entity"], project=found["project"], url=found["url"]
+                )
+            )
+
+    def end(self, *, hurry: bool) -> None:
+        """Let the mirror send what is left, for a bounded time, and say how far it came."""
+        if self._mirror is None:
+            return
+        line = self._mirror.stop(HURRIED_END_S if hurry else END_S)
+        self._keep_registration(self._mirror)
+        self._recorder.note(line)
