@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -22,39 +23,62 @@ class CodeLayer(nn.Module):
 
     def __init__(self, code_sizes: tuple[int, ...], features: int, generator: torch.Generator) -> None:
         super().__init__()
-        sizes = torch.tensor(code_sizes)
-        self.register_buffer("offsets", torch.cumsum(sizes, 0) - sizes, persistent=False)
+        sizes = torch.tensor(code_sizes, dtype=torch.int32)
+        self.register_buffer("offsets", torch.cumsum(sizes, 0, dtype=torch.int32) - sizes, persistent=False)
         deviation = (2.0 / len(code_sizes)) ** 0.5
         self.weight = nn.Parameter(torch.randn(int(sizes.sum()), features, generator=generator) * deviation)
         self.bias = nn.Parameter(torch.zeros(features))
+        self._tiled = self.offsets.numpy()
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (n, features). observations: (n, places) uint8."""
-        row, place = observations.nonzero(as_tuple=True)
-        code = self.offsets[place] + observations[row, place]
-        ends = torch.count_nonzero(observations, dim=1).cumsum(0)
-        total: Tensor = _SumOfRows.apply(self.weight, code, row, functional.pad(ends, (1, 0)))  # type: ignore[no-untyped-call]  # torch
+        if observations.is_cuda:
+            return self._padded_sum(observations) + self.bias
+        rows, starts = self._shown(observations)
+        if not torch.is_grad_enabled():
+            return _bag_sum(self.weight, rows, starts) + self.bias
+        total: Tensor = _SumOfRows.apply(self.weight, rows, starts)  # type: ignore[no-untyped-call]  # torch
         return total + self.bias
+
+    def _shown(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows of weights that take part, and where each observation's begin; numpy is faster at this."""
+        codes = observations.numpy()
+        count, places = codes.shape
+        if len(self._tiled) < codes.size:
+            self._tiled = np.tile(self.offsets.numpy(), count)
+        at = np.flatnonzero(codes != 0)
+        rows = self._tiled.take(at) + codes.reshape(-1).take(at)
+        starts = np.searchsorted(at, np.arange(0, codes.size, places)).astype(np.int32)
+        return torch.from_numpy(rows), torch.from_numpy(starts)
+
+    def _padded_sum(self, observations: Tensor) -> Tensor:
+        """Do the same on a GPU, where skipping is dearer than summing: row 0 is never used and pads."""
+        rows = torch.where(observations == 0, 0, self.offsets + observations)
+        return functional.embedding_bag(rows, self.weight, mode="sum", padding_idx=0)
 
 
 class _SumOfRows(torch.autograd.Function):
-    """out[n] = sum of weight[code] over the codes of observation n."""
+    """out[n] = sum of weight[row] over the rows of observation n."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, code: Tensor, row: Tensor, starts: Tensor) -> Tensor:
-        ctx.save_for_backward(code, row)
-        ctx.codes = len(weight)
-        return _bag_sum(weight, code, starts)
+    def forward(ctx: Any, weight: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, starts)
+        ctx.count = len(weight)
+        return _bag_sum(weight, rows, starts)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        """Gradient of weight[c]: the sum of those of out[n] over the observations n that show c."""
-        code, row = ctx.saved_tensors
-        by_code = torch.argsort(code.to(torch.int16) if ctx.codes < 2**15 else code, stable=True)
-        ends = torch.bincount(code, minlength=ctx.codes).cumsum(0)
-        return _bag_sum(gradients[0], row[by_code], functional.pad(ends, (1, 0))), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Gradient of weight[row]: the sum of those of out[n] over the observations n that have it."""
+        rows, starts = (saved.numpy() for saved in ctx.saved_tensors)
+        observation = np.repeat(np.arange(len(starts), dtype=np.int32), np.diff(starts, append=len(rows)))
+        by_row = np.argsort(rows.astype(np.int16) if ctx.count < 2**15 else rows, kind="stable")
+        counts = np.bincount(rows, minlength=ctx.count)
+        begins = (np.cumsum(counts) - counts).astype(np.int32)
+        total = _bag_sum(gradients[0], torch.from_numpy(observation[by_row]), torch.from_numpy(begins))
+        return total, None, None
 
 
-def _bag_sum(table: Tensor, index: Tensor, starts: Tensor) -> Tensor:
-    return functional.embedding_bag(index, table, starts, mode="sum", include_last_offset=True)
+def _bag_sum(table: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
+    summed: Tensor = torch.embedding_bag(table, rows, starts, mode=0)[0]
+    return summed

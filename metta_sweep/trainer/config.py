@@ -71,6 +71,12 @@ class TrainerConfig(Settings):
     """Longest gradient; null: any."""
     target_kl: AboveZero | None = None
     """An update ends early once its policy has moved this far (nats); null: never."""
+    use_lstm: bool = False
+    """Give the network a memory of the episode."""
+    lstm_hidden_size: Positive = 128
+    """Size of that memory; only with use_lstm."""
+    bptt_horizon: Positive = 16
+    """Steps that gradients go back in time; only with use_lstm."""
     evaluate_interval: Positive = 50
     """Updates between evaluations; the last update is always followed by one."""
     checkpoint_interval: Positive = 50
@@ -154,6 +160,16 @@ RULES = (
         key="trainer.num_steps",
         expression="trainer.batch_size % (trainer.num_steps * env.num_agents) == 0",
         message="batch_size must be a multiple of num_steps times env.num_agents",
+    ),
+    Rule(
+        key="trainer.bptt_horizon",
+        expression="not trainer.use_lstm or trainer.num_steps % trainer.bptt_horizon == 0",
+        message="with use_lstm, num_steps must be a multiple of bptt_horizon",
+    ),
+    Rule(
+        key="trainer.bptt_horizon",
+        expression="not trainer.use_lstm or trainer.minibatch_size % trainer.bptt_horizon == 0",
+        message="with use_lstm, minibatch_size must be a multiple of bptt_horizon",
     ),
 )
 

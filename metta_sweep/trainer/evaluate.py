@@ -8,10 +8,10 @@ import torch
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import Doubles, Episodes, Step
 from metta_sweep.trainer.config import TrainingConfig
-from metta_sweep.trainer.policy import Policy, decide
-from metta_sweep.trainer.trajectories import forget
+from metta_sweep.trainer.policy import Policy, choose, draw_clocks, forget
 
 
+@torch.no_grad()
 def evaluate(policy: Policy, config: TrainingConfig, device: torch.device) -> dict[str, float]:
     """Return the mean of every statistic over a fixed set of episodes, and its standard error as ``NAME_se``.
 
@@ -26,10 +26,10 @@ def evaluate(policy: Policy, config: TrainingConfig, device: torch.device) -> di
     memory, played = policy.initial_state(env.spec.rows), np.zeros(env.spec.rows, np.int64)
     kept: list[Episodes] = []
     while played.min() < sim.episodes:
-        observations = torch.from_numpy(out.observations).to(device)
-        decision = decide(policy, observations, memory, generator, deterministic=sim.deterministic)
-        env.step(decision.actions.cpu().numpy(), out)
-        memory = forget(decision.state, torch.from_numpy(out.terminals | out.truncations))
+        outputs, state = policy.step(torch.from_numpy(out.observations).to(device), memory)
+        clocks = None if sim.deterministic else draw_clocks(1, env.spec.rows, env.spec.num_actions, generator)[0]
+        env.step(choose(outputs, clocks).cpu().numpy(), out)
+        memory = forget(state, torch.from_numpy(out.terminals | out.truncations))
         if out.terminals.any() or out.truncations.any():
             kept.append(_counted(env.drain(), played, sim.episodes))
     env.close()

@@ -1,16 +1,22 @@
 """The network: observations to a distribution over actions and a value.
 
 A policy is stepped while trajectories are collected and unrolled over whole segments while it learns. ``State`` is
-what it carries from step to step: nothing for the feed-forward torso.
+what it carries from step to step: the LSTM's memory, or nothing.
 
-Shapes: H steps of a segment, N segments (or rows), W places of an observation, A actions.
+========  ============================================================================
+symbol    meaning
+========  ============================================================================
+N, S      rows that play, segments that are learned from
+H         steps of a segment
+W, A      places of an observation, actions
+outputs   (..., A + 1): the logits of the actions, then the value
+========  ============================================================================
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -28,55 +34,97 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu
 
 
 class Dense(nn.Module):
-    """Linear layer with orthogonal weights of a given gain (Saxe et al., 2014) and no bias at the start."""
+    """Linear layer with orthogonal weights (Saxe et al., 2014) of a gain a group of outputs, and no bias at first."""
 
-    def __init__(self, inputs: int, outputs: int, gain: float, generator: torch.Generator) -> None:
+    def __init__(self, inputs: int, groups: tuple[tuple[int, float], ...], generator: torch.Generator) -> None:
         super().__init__()
-        self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=generator))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        blocks = [
+            nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=generator) for outputs, gain in groups
+        ]
+        self.weight = nn.Parameter(torch.cat(blocks))
+        self.bias = nn.Parameter(torch.zeros(len(self.weight)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (..., outputs)."""
         return functional.linear(x, self.weight, self.bias)
 
 
+class Memory(nn.Module):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gates: Gers et al., 2000)."""
+
+    def __init__(self, inputs: int, size: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.size = size
+        self.inputs = Dense(inputs, ((4 * size, 1.0),), generator)
+        self.recurrent = nn.Parameter(nn.init.orthogonal_(torch.empty(4 * size, size), 1.0, generator=generator))
+
+    def forward(self, x: Tensor, starts: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """Return (H, N, size) and the last state.
+
+        Args:
+            x: (H, N, inputs).
+            starts: (H, N) where an episode starts, and the state with it; None: nowhere.
+            state: Before the first step.
+        """
+        driven = self.inputs(x)
+        h, c = state
+        steps = []
+        for t in range(len(x)):
+            if starts is not None:
+                going_on = (~starts[t]).unsqueeze(-1).to(h.dtype)
+                h, c = h * going_on, c * going_on
+            i, f, g, o = (driven[t] + h @ self.recurrent.T).chunk(4, dim=-1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            steps.append(h)
+        return torch.stack(steps), (h, c)
+
+
 class Policy(nn.Module):
-    """Torso, policy head and value head."""
+    """Torso, memory if asked for, and the heads of policy and value."""
 
     def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
         super().__init__()
         size, gain = config.agent.hidden_size, math.sqrt(2.0)
         self._activation = _ACTIVATIONS[config.agent.activation]
         self.encoder = (
-            Dense(spec.width, size, gain, generator)
+            Dense(spec.width, ((size, gain),), generator)
             if spec.code_sizes is None
             else CodeLayer(spec.code_sizes, size, generator)
         )
-        self.layers = nn.ModuleList(Dense(size, size, gain, generator) for _ in range(config.agent.num_layers - 1))
-        self.actor = Dense(size, spec.num_actions, 0.01, generator)
-        self.critic = Dense(size, 1, 1.0, generator)
+        self.layers = nn.ModuleList(Dense(size, ((size, gain),), generator) for _ in range(config.agent.num_layers - 1))
+        self.memory = Memory(size, config.trainer.lstm_hidden_size, generator) if config.trainer.use_lstm else None
+        self.heads = Heads(size if self.memory is None else self.memory.size, spec.num_actions, generator)
 
     def initial_state(self, rows: int) -> State:
         """Return the memory of agents at the start of an episode."""
-        del rows
-        return ()
+        if self.memory is None:
+            return ()
+        empty = self.memory.recurrent.new_zeros(rows, self.memory.size)
+        return empty, empty
 
-    def step(self, observations: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Return logits (N, A), values (N,) and the next state. observations: (N, W)."""
+    def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
         features = self._features(observations)
-        return self.actor(features), self.critic(features).squeeze(-1), state
+        if self.memory is not None:
+            steps, state = self.memory(features.unsqueeze(0), None, state)
+            features = steps[0]
+        return self.heads(features), state
 
-    def unroll(self, observations: Tensor, starts: Tensor, state: State) -> tuple[Tensor, Tensor]:
-        """Return logits (H * N, A) and values (H * N,) of segments, step by step.
+    def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
+        """Return outputs (H * S, A + 1) of segments, step by step.
 
         Args:
-            observations: (H, N, W).
-            starts: (H, N) whether an episode starts with this observation.
+            observations: (H, S, W).
+            starts: (H, S) whether an episode starts with this observation.
             state: Memory before the first step.
         """
-        del starts
-        logits, values, _ = self.step(observations.flatten(0, 1), state)
-        return logits, values
+        features = self._features(observations.flatten(0, 1))
+        if self.memory is not None:
+            features, _ = self.memory(features.reshape(*starts.shape, -1), starts, state)
+            features = features.flatten(0, 1)
+        outputs: Tensor = self.heads(features)
+        return outputs
 
     def _features(self, observations: Tensor) -> Tensor:
         features = self._activation(self.encoder(observations))
@@ -85,34 +133,28 @@ class Policy(nn.Module):
         return features
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What a policy does in one step."""
+class Heads(Dense):
+    """Both heads as one layer: logits small, so that a fresh policy is almost even, then the value."""
 
-    actions: Tensor
-    """(N,) int64"""
-    log_probs: Tensor
-    """(N,) log probability of each action."""
-    values: Tensor
-    """(N,)"""
-    state: State
-    """The memory for the next step."""
+    def __init__(self, inputs: int, num_actions: int, generator: torch.Generator) -> None:
+        super().__init__(inputs, ((num_actions, 0.01), (1, 1.0)), generator)
 
 
-@torch.no_grad()
-def decide(
-    policy: Policy, observations: Tensor, state: State, generator: torch.Generator, *, deterministic: bool = False
-) -> Decision:
-    """Draw actions, or take the likeliest; observations: (N, W).
+def forget(state: State, starts: Tensor) -> State:
+    """Return the memory with the rows that start an episode at zero. starts: (N,)."""
+    return tuple(part.masked_fill(starts.to(part.device).unsqueeze(-1), 0.0) for part in state)
+
+
+def draw_clocks(steps: int, rows: int, actions: int, generator: torch.Generator) -> Tensor:
+    """Return the logs of (steps, rows, actions) exponential numbers, for :func:`choose`."""
+    shape = (steps, rows, actions)
+    return torch.empty(shape, device=generator.device).exponential_(generator=generator).log_()
+
+
+def choose(outputs: Tensor, clocks: Tensor | None) -> Tensor:
+    """Return actions (N,) drawn from the policy, or the likeliest ones where there are no clocks.
 
     The draw is a race of exponential clocks with the probabilities as rates: argmax of p / Exp(1).
     """
-    logits, values, state = policy.step(observations, state)
-    log_probs = torch.log_softmax(logits.float(), dim=-1)
-    if deterministic:
-        actions = log_probs.argmax(-1)
-    else:
-        clocks = torch.empty_like(log_probs).exponential_(generator=generator)
-        actions = (log_probs - clocks.log_()).argmax(-1)
-    chosen = log_probs.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
-    return Decision(actions=actions, log_probs=chosen, values=values.float(), state=state)
+    logits = outputs[..., :-1]
+    return (logits if clocks is None else logits - clocks).argmax(-1)

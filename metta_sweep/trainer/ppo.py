@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
-from metta_sweep.trainer.losses import approximate_kl, entropy, normalized, policy_loss, value_loss
+from metta_sweep.trainer.losses import approximate_kl, loss_gradient
+from metta_sweep.trainer.parameters import clip_norm, flattened
 from metta_sweep.trainer.policy import Policy, State
-from metta_sweep.trainer.trajectories import Trajectories, advantages
+from metta_sweep.trainer.trajectories import Player, advantages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,60 +32,70 @@ class Batch:
     """(H, S) then"""
     advantages: Tensor
     """(H, S)"""
-    returns: Tensor
-    """(H, S)"""
     memory: State
     """(S, features) each: the policy's state before a segment."""
 
-    def __len__(self) -> int:
-        return self.actions.shape[1]
-
-    def select(self, segments: Tensor) -> Batch:
-        """Return the batch of some segments."""
+    def shuffled(self, order: Tensor) -> Batch:
+        """Return the segments in another order."""
         return Batch(
-            memory=tuple(part.index_select(0, segments) for part in self.memory),
-            **{name: getattr(self, name).index_select(1, segments) for name in _STEPWISE},
+            memory=tuple(part.index_select(0, order) for part in self.memory),
+            **{name: getattr(self, name).index_select(1, order) for name in _STEPWISE},
         )
 
+    def split(self, size: int) -> Iterator[Batch]:
+        """Yield the batch in minibatches of ``size`` segments."""
+        for first in range(0, self.actions.shape[1], size):
+            part = slice(first, first + size)
+            yield Batch(
+                memory=tuple(state[part] for state in self.memory),
+                **{name: getattr(self, name)[:, part] for name in _STEPWISE},
+            )
 
-_STEPWISE = ("observations", "starts", "actions", "log_probs", "values", "advantages", "returns")
+
+_STEPWISE = ("observations", "starts", "actions", "log_probs", "values", "advantages")
 
 
-def make_batch(kept: Trajectories, config: TrainerConfig, device: torch.device) -> Batch:
-    """Lay trajectories out as single steps, with their advantages and returns."""
-    gains = advantages(kept, gamma=config.gamma, gae_lambda=config.gae_lambda)
+def make_batch(player: Player, config: TrainerConfig, device: torch.device) -> Batch:
+    """Cut the player's trajectories into segments: of single steps, or for a memory of ``bptt_horizon`` steps."""
+    kept, horizon = player.trajectories, config.bptt_horizon if config.use_lstm else 1
     parts = {
         "observations": kept.observations[:-1],
         "starts": kept.starts[:-1],
         "actions": kept.actions,
-        "log_probs": kept.log_probs,
+        "log_probs": kept.log_probs(),
         "values": kept.values,
-        "advantages": gains,
-        "returns": gains + kept.values,
+        "advantages": advantages(kept, gamma=config.gamma, gae_lambda=config.gae_lambda),
     }
-    return Batch(memory=(), **{name: part.flatten(0, 1).unsqueeze(0).to(device) for name, part in parts.items()})
+    memory = tuple(torch.cat(states) for states in zip(*player.memories[::horizon], strict=True))
+    return Batch(memory=memory, **{name: _segments(part, horizon).to(device) for name, part in parts.items()})
+
+
+def _segments(part: Tensor, horizon: int) -> Tensor:
+    """(T, N, ...) to (H, T / H * N, ...)."""
+    return part.reshape(-1, horizon, *part.shape[1:]).transpose(0, 1).flatten(1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateReport:
-    """What an update did, as means over its minibatches."""
+    """What an update did."""
 
-    loss: float
-    """Not finite if anything was not."""
+    gradient_norm: float
+    """Mean length of the gradients before clipping; not finite if anything was not."""
     kl: float
-    """How far the policy moved in the last pass, in nats."""
+    """How far the policy moved in the last pass, in nats; NaN where no ``target_kl`` asks for it."""
     epochs: int
     """Passes over the batch."""
 
 
 class Learner:
-    """Owns the policy's optimizer."""
+    """Owns the policy's parameters, as one vector, and their optimizer."""
 
     def __init__(self, policy: Policy, config: TrainerConfig) -> None:
         self._policy, self._config = policy, config
+        self._parameters = flattened(policy)
         adam = config.optimizer
         self.optimizer = torch.optim.AdamW(
-            policy.parameters(),
+            [self._parameters],
             lr=config.learning_rate,
             betas=(adam.beta1, adam.beta2),
             eps=adam.eps,
@@ -96,49 +108,44 @@ class Learner:
         rate = self._config.learning_rate * schedule(self._config.learning_rate_schedule, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses: list[float] = []
-        kl = 0.0
-        while len(losses) < self._config.update_epochs:
-            loss, kl = self._pass_over(batch, generator)
-            losses.append(loss)
+        norms: list[float] = []
+        kl = math.nan
+        while len(norms) < self._config.update_epochs:
+            norm, kl = self._pass_over(batch, generator)
+            norms.append(norm)
             if self._config.target_kl is not None and kl > self._config.target_kl:
                 break
-        return UpdateReport(loss=sum(losses) / len(losses), kl=kl, epochs=len(losses))
+        return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=kl, epochs=len(norms))
 
     def _pass_over(self, batch: Batch, generator: torch.Generator) -> tuple[float, float]:
-        """Learn from every segment once; return the means of the loss and of the distance to the old policy."""
+        """Learn from every segment once; return the means of the gradient's length and of the distance moved."""
         horizon, count = batch.actions.shape
         order = torch.randperm(count, generator=generator, device=generator.device)
-        size = self._config.minibatch_size // horizon
-        steps = [self._descend(batch.select(order[first : first + size])) for first in range(0, count, size)]
-        loss, kl = torch.stack([torch.stack(step) for step in steps]).mean(0).tolist()
-        return loss, kl
+        minibatches = batch.shuffled(order).split(self._config.minibatch_size // horizon)
+        norm, kl = torch.stack([self._descend(minibatch) for minibatch in minibatches]).mean(0).tolist()
+        return norm, kl
 
-    def _descend(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Take one optimizer step; return the loss and the distance to the old policy."""
-        loss, distance = self._loss(batch)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch
-        if self._config.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self._policy.parameters(), self._config.max_grad_norm)
-        self.optimizer.step()
-        return loss.detach(), distance
-
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """L = L_policy + c_value L_value - c_entropy H, equation 9."""
-        config = self._config
-        logits, values = self._policy.unroll(batch.observations, batch.starts, batch.memory)
-        every = torch.log_softmax(logits.float(), dim=-1)
-        log_probs = every.gather(-1, batch.actions.reshape(-1, 1)).squeeze(-1)
-        old_log_probs, gains = batch.log_probs.reshape(-1), batch.advantages.reshape(-1)
-        gains = normalized(gains) if config.normalize_advantage else gains
-        loss = (
-            policy_loss(log_probs, old_log_probs, gains, config.clip_coef)
-            + config.value_coef
-            * value_loss(values.float(), batch.values.reshape(-1), batch.returns.reshape(-1), config.value_clip)
-            - config.entropy_coef * entropy(every)
+    def _descend(self, batch: Batch) -> Tensor:
+        """Take one optimizer step; return the gradient's length and the distance to the old policy."""
+        outputs = self._policy.unroll(batch.observations, batch.starts, batch.memory)
+        old_log_probs = batch.log_probs.flatten()
+        by_output, log_probs = loss_gradient(
+            outputs.detach().float(),
+            batch.actions.flatten(),
+            old_log_probs,
+            batch.values.flatten(),
+            batch.advantages.flatten(),
+            self._config,
         )
-        return loss, approximate_kl(log_probs.detach(), old_log_probs)
+        gradient = self._parameters.grad
+        if gradient is None:
+            raise RuntimeError("the parameters have lost their gradient")
+        gradient.zero_()
+        outputs.backward(by_output.to(outputs.dtype))  # type: ignore[no-untyped-call]  # torch
+        norm = clip_norm(gradient, self._config.max_grad_norm)
+        self.optimizer.step()
+        measured = self._config.target_kl is not None
+        return torch.stack((norm, approximate_kl(log_probs, old_log_probs) if measured else norm.new_tensor(math.nan)))
 
 
 def schedule(name: str, progress: float) -> float:

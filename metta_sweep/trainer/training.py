@@ -24,7 +24,7 @@ from metta_sweep.trainer.trajectories import Player
 
 
 class DivergedError(ArithmeticError):
-    """The loss, a weight or a metric is not finite."""
+    """A gradient, a weight or a metric is not finite."""
 
 
 class InterruptedRunError(Exception):
@@ -75,7 +75,7 @@ class Training:
         """
         settings, last = self._config.trainer, self._config.num_updates
         while self.update < last:
-            self._learn()
+            self.learn()
             best = self._evaluate() if self.update == last or self.update % settings.evaluate_interval == 0 else False
             stop = stopping() and self.update < last
             if best or stop or self.update == last or self.update % settings.checkpoint_interval == 0:
@@ -101,15 +101,15 @@ class Training:
         self._forget_evaluations_after(self.step)
         return True
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
         """Play a batch and learn from it."""
-        kept = self._player.collect(self._generator)
+        self._player.collect(self._generator)
         self._player.env.drain()
-        batch = make_batch(kept, self._config.trainer, self._device)
+        batch = make_batch(self._player, self._config.trainer, self._device)
         report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
         self.update += 1
-        if not math.isfinite(report.loss):
-            raise DivergedError(f"the loss is {report.loss} at step {self.step}")
+        if not math.isfinite(report.gradient_norm):
+            raise DivergedError(f"the gradient is {report.gradient_norm} at step {self.step}")
 
     def _evaluate(self) -> bool:
         """Evaluate and report; return whether it was the best so far."""

@@ -51,6 +51,21 @@ def test_observations_that_show_nothing_give_the_bias():
 
 def test_the_gradient_agrees_with_finite_differences():
     weight = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
-    code, row = torch.tensor([1, 5, 2, 1]), torch.tensor([0, 0, 2, 2])
-    starts = torch.tensor([0, 2, 2, 4])
-    assert torch.autograd.gradcheck(lambda w: _SumOfRows.apply(w, code, row, starts), (weight,))
+    rows, starts = torch.tensor([1, 5, 2, 1], dtype=torch.int32), torch.tensor([0, 2, 2], dtype=torch.int32)
+    assert torch.autograd.gradcheck(lambda w: _SumOfRows.apply(w, rows, starts), (weight,))
+
+
+def test_the_way_of_a_gpu_gives_the_same_sum_and_gradient():
+    made, codes = layer(), observations(20)
+    made._padded_sum(codes).square().sum().backward()
+    padded = made.weight.grad.clone()
+    made.weight.grad = None
+    (made(codes) - made.bias).square().sum().backward()
+    torch.testing.assert_close(padded, made.weight.grad)
+
+
+def test_batches_of_any_size_may_follow_each_other():
+    made = layer()
+    for count in (3, 40, 1, 7):
+        codes = observations(count, seed=count)
+        torch.testing.assert_close(made(codes), one_hot(codes) @ made.weight + made.bias)

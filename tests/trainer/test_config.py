@@ -123,6 +123,16 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
             "multiple of minibatch_size",
         ),
         ({"trainer.num_steps": 33}, "trainer.num_steps", "multiple of num_steps"),
+        (
+            {"trainer.use_lstm": True, "trainer.bptt_horizon": 64},
+            "trainer.bptt_horizon",
+            "num_steps must be a multiple",
+        ),
+        (
+            {"trainer.use_lstm": True, "trainer.minibatch_size": 8, "trainer.batch_size": 32},
+            "trainer.bptt_horizon",
+            "minibatch_size must be a multiple",
+        ),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
         ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),
         ({"env.game.objects.rock": {}}, "env.game.objects.rock", "need inputs or outputs"),

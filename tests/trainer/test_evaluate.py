@@ -34,7 +34,7 @@ def test_every_setting_of_the_evaluation_changes_it(changes):
 def test_a_deterministic_evaluation_takes_one_action_where_the_policy_prefers_it():
     config = parsed(sim__deterministic=True)
     made = policy(config)
-    made.actor.bias.data[0] = 10.0
+    made.heads.bias.data[0] = 10.0
     assert evaluate(made, config, CPU)["action.noop"] == 12.0
 
 
@@ -55,14 +55,14 @@ def test_every_mean_has_its_standard_error():
 def test_means_and_errors_are_those_of_the_episodes_with_the_agents_of_one_counted_once():
     config = parsed(env__num_agents=2, sim__num_envs=3, sim__episodes=2, env__game__max_steps=20)
     made = policy(config)
-    made.actor.weight.data.zero_()
-    made.actor.bias.data = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 1.5])
+    made.heads.weight.data.zero_()
+    made.heads.bias.data = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 1.5, 0.0])
     metrics = evaluate(made, config, CPU)
     generator = torch.Generator().manual_seed(config.sim.seed)
     env = make_env(config.env, rows=6)
     out = Step.empty(env.spec)
     env.reset(config.sim.seed, out.observations)
-    table = torch.log_softmax(made.actor.bias.data, -1).expand(6, 6)
+    table = torch.log_softmax(made.heads.bias.data[:6], -1).expand(6, 6)
     for _ in range(40):
         clocks = torch.empty(6, 6).exponential_(generator=generator)
         env.step((table - clocks.log()).argmax(-1).numpy(), out)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metta_sweep.envs.vec_env import EnvSpec
-from metta_sweep.trainer.policy import Policy, decide
+from metta_sweep.trainer.policy import Memory, Policy, choose, draw_clocks, forget
 from tests.trainer.configs import parsed
 
 CODES = EnvSpec(rows=4, num_actions=6, width=3, code_sizes=(4, 4, 4))
@@ -17,58 +17,100 @@ def policy(spec, seed=0, **changes):
 
 
 @pytest.mark.parametrize("spec", [CODES, FLOATS])
-def test_logits_and_values_have_a_row_an_agent(spec):
+def test_outputs_are_a_logit_an_action_and_a_value(spec):
     observations = torch.zeros(4, spec.width, dtype=torch.uint8 if spec.code_sizes else torch.float32)
-    logits, values, _ = policy(spec).step(observations, ())
-    assert logits.shape == (4, spec.num_actions)
-    assert values.shape == (4,)
+    outputs, state = policy(spec).step(observations, ())
+    assert outputs.shape == (4, spec.num_actions + 1)
+    assert state == ()
 
 
 def test_a_fresh_policy_chooses_almost_evenly():
-    logits, _, _ = policy(FLOATS).step(torch.randn(50, 8, generator=torch.Generator().manual_seed(0)), ())
-    assert (torch.softmax(logits, -1) - 1 / 3).abs().max() < 0.05
+    outputs, _ = policy(FLOATS).step(torch.randn(50, 8, generator=torch.Generator().manual_seed(0)), ())
+    assert (torch.softmax(outputs[:, :-1], -1) - 1 / 3).abs().max() < 0.05
+    assert outputs[:, -1].abs().max() > 0.1
 
 
 def test_weights_depend_on_the_seed_and_never_on_the_global_generator():
     torch.manual_seed(1)
-    one = policy(CODES).state_dict()
+    one = policy(CODES, trainer__use_lstm=True).state_dict()
     torch.manual_seed(2)
-    same, other = policy(CODES).state_dict(), policy(CODES, seed=3).state_dict()
+    same, other = (policy(CODES, seed=seed, trainer__use_lstm=True).state_dict() for seed in (0, 3))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["encoder.weight"], other["encoder.weight"])
 
 
 @pytest.mark.parametrize(
-    "changes", [{"agent__hidden_size": 8}, {"agent__num_layers": 3}, {"agent__activation": "relu"}], ids=str
+    "changes",
+    [
+        {"agent__hidden_size": 8},
+        {"agent__num_layers": 3},
+        {"agent__activation": "relu"},
+        {"trainer__use_lstm": True},
+        {"trainer__use_lstm": True, "trainer__lstm_hidden_size": 9},
+    ],
+    ids=str,
 )
-def test_every_setting_of_the_agent_changes_the_network(changes):
+def test_every_setting_of_the_network_changes_it(changes):
     observations = torch.ones(1, 3, dtype=torch.uint8)
-    plain, changed = policy(CODES), policy(CODES, **changes)
-    plain.actor.weight.data.fill_(1.0)
-    changed.actor.weight.data.fill_(1.0)
-    assert not torch.allclose(plain.step(observations, ())[0], changed.step(observations, ())[0])
+    plain, changed = (policy(CODES, **settings) for settings in ({}, changes))
+    first, _ = plain.step(observations, plain.initial_state(1))
+    second, _ = changed.step(observations, changed.initial_state(1))
+    assert not torch.allclose(first, second)
+
+
+def test_the_memory_is_torchs_own_lstm():
+    made = Memory(5, 7, torch.Generator().manual_seed(0)).double()
+    made.inputs.bias.data.normal_(generator=torch.Generator().manual_seed(1))
+    torchs = torch.nn.LSTM(5, 7).double()
+    torchs.weight_ih_l0.data, torchs.weight_hh_l0.data = made.inputs.weight.data, made.recurrent.data
+    torchs.bias_ih_l0.data, torchs.bias_hh_l0.data = made.inputs.bias.data, torch.zeros(28).double()
+    x, h, c = (torch.randn(shape, dtype=torch.float64) for shape in ((6, 3, 5), (3, 7), (3, 7)))
+    expected, (last_h, last_c) = torchs(x, (h.unsqueeze(0), c.unsqueeze(0)))
+    steps, state = made(x, None, (h, c))
+    torch.testing.assert_close(steps, expected)
+    torch.testing.assert_close(state, (last_h[0], last_c[0]))
+
+
+def test_an_episode_that_starts_within_a_segment_knows_nothing_of_what_was_before():
+    made = Memory(5, 7, torch.Generator().manual_seed(0)).double()
+    x, h, c = (torch.randn(shape, dtype=torch.float64) for shape in ((6, 2, 5), (2, 7), (2, 7)))
+    starts = torch.zeros(6, 2, dtype=torch.bool)
+    starts[3, 0] = True
+    steps, state = made(x, starts, (h, c))
+    whole, _ = made(x, None, (h, c))
+    fresh, fresh_state = made(x[3:], None, (torch.zeros_like(h), torch.zeros_like(c)))
+    torch.testing.assert_close(steps[:3], whole[:3])
+    torch.testing.assert_close(steps[3:, 0], fresh[:, 0])
+    torch.testing.assert_close(steps[3:, 1], whole[3:, 1])
+    torch.testing.assert_close(state[0][0], fresh_state[0][0])
+
+
+def test_stepping_with_forgetting_is_unrolling_with_starts():
+    made = policy(FLOATS, trainer__use_lstm=True)
+    generator = torch.Generator().manual_seed(0)
+    observations = torch.randn(10, 4, 8, generator=generator)
+    starts = torch.rand(10, 4, generator=generator) < 0.3
+    state = first = tuple(torch.randn(4, 128, generator=generator) for _ in range(2))
+    stepped = []
+    for t in range(10):
+        outputs, state = made.step(observations[t], forget(state, starts[t]))
+        stepped.append(outputs)
+    torch.testing.assert_close(torch.cat(stepped), made.unroll(observations, starts, first), rtol=1e-4, atol=1e-5)
 
 
 def test_actions_are_drawn_with_the_probabilities_of_the_policy():
-    made = policy(FLOATS)
-    made.actor.bias.data = torch.tensor([0.0, 1.0, -1.0])
-    same = torch.ones(1, 8)
-    expected = torch.softmax(made.step(same, ())[0], -1)[0]
-    decision = decide(made, same.expand(60_000, 8), (), torch.Generator().manual_seed(0))
-    shares = torch.bincount(decision.actions, minlength=3) / 60_000
-    torch.testing.assert_close(shares, expected.detach(), atol=0.01, rtol=0)
-    torch.testing.assert_close(decision.log_probs.exp(), expected[decision.actions].detach())
+    outputs = torch.tensor([0.3, 1.0, -1.0, 77.0]).expand(60_000, 4)
+    clocks = draw_clocks(1, 60_000, 3, torch.Generator().manual_seed(0))[0]
+    shares = torch.bincount(choose(outputs, clocks), minlength=3) / 60_000
+    torch.testing.assert_close(shares, torch.softmax(outputs[0, :3], -1), atol=0.01, rtol=0)
 
 
-def test_a_deterministic_choice_is_the_likeliest_action():
-    made = policy(FLOATS)
-    made.actor.bias.data = torch.tensor([0.0, 0.5, -1.0])
-    decision = decide(made, torch.ones(9, 8), (), torch.Generator(), deterministic=True)
-    np.testing.assert_array_equal(decision.actions, np.ones(9))
+def test_without_clocks_the_likeliest_action_is_taken():
+    outputs = torch.tensor([[0.0, 0.5, -1.0, 9.0], [3.0, 0.5, -1.0, 9.0]])
+    np.testing.assert_array_equal(choose(outputs, None), [1, 0])
 
 
-def test_actions_depend_on_the_generator_alone():
-    made, observations = policy(FLOATS), torch.ones(50, 8)
-    one, same, other = (decide(made, observations, (), torch.Generator().manual_seed(s)).actions for s in (0, 0, 1))
+def test_clocks_depend_on_the_generator_alone():
+    one, same, other = (draw_clocks(3, 2, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

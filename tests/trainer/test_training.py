@@ -56,12 +56,12 @@ def test_any_interval_works_and_the_last_update_is_always_evaluated(tmp_path, in
 def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(tmp_path):
     one, same, other = (train(tmp_path / str(k), seed=seed) for k, seed in enumerate([1, 1, 2]))
     assert all(torch.equal(value, weights(same)[name]) for name, value in weights(one).items())
-    assert not torch.equal(weights(one)["actor.weight"], weights(other)["actor.weight"])
+    assert not torch.equal(weights(one)["heads.weight"], weights(other)["heads.weight"])
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does(tmp_path, stop_after):
-    config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100)
+@pytest.mark.parametrize(("stop_after", "use_lstm"), [(1, False), (3, False), (2, True)])
+def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does(tmp_path, stop_after, use_lstm):
+    config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100, trainer__use_lstm=use_lstm)
     straight = train(tmp_path / "straight", config)
     run_dir = tmp_path / "stopped"
     run_dir.mkdir()
@@ -126,12 +126,12 @@ def test_a_fresh_run_has_nothing_to_resume(tmp_path):
     assert not Training(parsed(), tmp_path, CPU, lambda line: None).resume()
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
+def test_a_gradient_that_is_not_finite_ends_the_run(tmp_path):
     training = Training(
         parsed(env__game__rewards={"ore": 1e38}, trainer__normalize_advantage=False), tmp_path, CPU, print
     )
-    training.policy.critic.weight.data.fill_(float("nan"))
-    with pytest.raises(DivergedError, match="loss"):
+    training.policy.heads.weight.data.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="gradient"):
         training.run()
     assert read_result(RunPaths(tmp_path)) is None
 
@@ -169,6 +169,7 @@ def plain(tmp_path_factory):
         {"trainer__max_grad_norm": 0.01},
         {"trainer__max_grad_norm": None},
         {"trainer__target_kl": 1e-6},
+        {"trainer__use_lstm": True},
         {"agent__hidden_size": 8},
         {"env__game__max_steps": 10},
         {"seed": 1},

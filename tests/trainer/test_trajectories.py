@@ -6,6 +6,7 @@ import torch
 
 from metta_sweep.envs.make import make_env
 from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.ppo import make_batch
 from metta_sweep.trainer.trajectories import Player, Trajectories, advantages
 from tests.trainer.configs import parsed
 
@@ -15,9 +16,10 @@ T, N = 12, 5
 def random_trajectories(seed):
     config = parsed()
     env = make_env(config.env, rows=N)
-    kept = Trajectories.empty(env.spec, T)
+    kept = Trajectories.empty(env.spec, T, torch.device("cpu"))
     rng = np.random.default_rng(seed)
-    for name in ("values", "next_values", "rewards"):
+    kept.outputs[:] = torch.from_numpy(rng.normal(size=kept.outputs.shape))
+    for name in ("next_values", "rewards"):
         getattr(kept, name)[:] = torch.from_numpy(rng.normal(size=(T, N)))
     kept.terminals[:] = torch.from_numpy(rng.random((T, N)) < 0.15)
     kept.truncations[:] = torch.from_numpy(rng.random((T, N)) < 0.15) & ~kept.terminals
@@ -73,17 +75,47 @@ def player(rows=6, steps=15, **changes):
 def test_kept_values_and_log_probs_are_those_of_the_policy():
     made, policy = player()
     kept = made.collect(torch.Generator().manual_seed(0))
-    logits, values, _ = policy.step(kept.observations[:-1].flatten(0, 1), ())
-    log_probs = torch.log_softmax(logits, -1).gather(-1, kept.actions.reshape(-1, 1)).squeeze(-1)
-    torch.testing.assert_close(values, kept.values.reshape(-1), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(log_probs, kept.log_probs.reshape(-1), rtol=1e-4, atol=1e-5)
+    outputs, _ = policy.step(kept.observations[:-1].flatten(0, 1), ())
+    log_probs = torch.log_softmax(outputs[:, :-1], -1).gather(-1, kept.actions.reshape(-1, 1)).squeeze(-1)
+    torch.testing.assert_close(outputs[:, -1], kept.values.reshape(-1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(log_probs, kept.log_probs().reshape(-1), rtol=1e-4, atol=1e-5)
+
+
+def test_segments_with_their_memories_give_the_outputs_that_were_kept():
+    made, policy = player(rows=4, steps=24, trainer__use_lstm=True, trainer__bptt_horizon=8)
+    generator = torch.Generator().manual_seed(0)
+    made.collect(generator)
+    kept = made.collect(generator)
+    assert kept.starts[1:-1].any()
+    settings = parsed(trainer__use_lstm=True, trainer__bptt_horizon=8).trainer
+    batch = make_batch(made, settings, torch.device("cpu"))
+    assert batch.actions.shape == (8, 12)
+    outputs = policy.unroll(batch.observations, batch.starts, batch.memory)
+    torch.testing.assert_close(outputs[:, -1], batch.values.flatten(), rtol=1e-4, atol=1e-5)
+    for segment in range(12):
+        time, row = 8 * (segment // 4), segment % 4
+        torch.testing.assert_close(batch.observations[:, segment], kept.observations[time : time + 8, row])
+        torch.testing.assert_close(batch.actions[:, segment], kept.actions[time : time + 8, row])
+
+
+def test_shuffled_and_split_segments_stay_whole():
+    made, _ = player(rows=4, steps=24, trainer__use_lstm=True, trainer__bptt_horizon=8)
+    made.collect(torch.Generator().manual_seed(0))
+    batch = make_batch(made, parsed(trainer__use_lstm=True, trainer__bptt_horizon=8).trainer, torch.device("cpu"))
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    parts = list(batch.shuffled(order).split(5))
+    assert [part.actions.shape[1] for part in parts] == [5, 5, 2]
+    for name in ("observations", "starts", "actions", "log_probs", "values", "advantages"):
+        joined = torch.cat([getattr(part, name) for part in parts], dim=1)
+        assert torch.equal(joined, getattr(batch, name)[:, order])
+    assert torch.equal(torch.cat([part.memory[0] for part in parts]), batch.memory[0][order])
 
 
 def test_a_step_is_followed_by_the_next_value_unless_a_time_limit_cut_it():
     made, policy = player()
     kept = made.collect(torch.Generator().manual_seed(0))
     assert kept.truncations.any()
-    _, last, _ = policy.step(kept.observations[-1], ())
+    last = policy.step(kept.observations[-1], ())[0][:, -1]
     following = torch.cat([kept.values[1:], last.detach().unsqueeze(0)])
     plain = ~kept.truncations
     torch.testing.assert_close(kept.next_values[plain], following[plain], rtol=1e-4, atol=1e-5)
@@ -101,8 +133,8 @@ def test_cut_episodes_are_bootstrapped_from_their_own_last_observation():
     for step in range(t + 1):
         twin.env.step(kept.actions[step].numpy(), twin.trajectories.step(step))
     uncut = twin.trajectories.observations[t + 1, row]
-    _, value, _ = policy.step(uncut.unsqueeze(0), ())
-    torch.testing.assert_close(kept.next_values[t, row], value[0].detach(), rtol=1e-4, atol=1e-5)
+    value = policy.step(uncut.unsqueeze(0), ())[0][0, -1]
+    torch.testing.assert_close(kept.next_values[t, row], value.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_batch_goes_on_where_the_last_one_ended():

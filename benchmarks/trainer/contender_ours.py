@@ -1,0 +1,20 @@
+"""The bundled trainer, exactly as a run uses it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.trainer.workloads import Workload, training_config
+from metta_sweep.trainer.training import Training
+
+
+class Contender:
+    def __init__(self, workload: Workload) -> None:
+        config = training_config(workload)
+        self.training = Training(config, Path(tempfile.mkdtemp()), torch.device("cpu"), lambda line: None)
+
+    def update(self) -> None:
+        self.training.learn()

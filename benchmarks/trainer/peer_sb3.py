@@ -1,0 +1,114 @@
+"""Stable-Baselines3's PPO with the same torso shared by policy and value; runs in an environment of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
+from torch.nn import functional
+
+from benchmarks.trainer.workloads import HIDDEN, SETTINGS, Workload, environment
+from metta_sweep.envs.vec_env import Step
+
+
+class Adapter(VecEnv):
+    """Our environment as one of SB3's vectorized environments, without a copy more than it asks for."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.env = environment(workload)
+        spec = self.env.spec
+        self.code_sizes = spec.code_sizes
+        self.out = Step.empty(spec)
+        space = spaces.Box(0, 255, (spec.width,), np.uint8)
+        super().__init__(spec.rows, space, spaces.Discrete(spec.num_actions))
+
+    def reset(self):
+        self.env.reset(0, self.out.observations)
+        return self.out.observations.copy()
+
+    def step_async(self, actions):
+        self.truncated = self.env.step(actions.astype(np.int64), self.out)
+        self.env.drain()
+
+    def step_wait(self):
+        infos = [{} for _ in range(self.num_envs)]
+        if self.truncated is not None:
+            for row, last in zip(self.truncated.rows, self.truncated.observations, strict=True):
+                infos[row] = {"TimeLimit.truncated": True, "terminal_observation": last}
+        done = self.out.terminals | self.out.truncations
+        return self.out.observations.copy(), self.out.rewards.copy(), done, infos
+
+    def close(self):
+        pass
+
+    def get_attr(self, attr_name, indices=None):
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name, value, indices=None):
+        pass
+
+    def env_method(self, method_name, *args, indices=None, **kwargs):
+        return []
+
+    def env_is_wrapped(self, wrapper_class, indices=None):
+        return [False] * self.num_envs
+
+
+class Torso(BaseFeaturesExtractor):
+    def __init__(self, space, codes):
+        super().__init__(space, HIDDEN)
+        self.codes = codes
+        self.layers = nn.Sequential(
+            nn.Linear(space.shape[0] * codes, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN), nn.Tanh()
+        )
+
+    def forward(self, x):
+        return self.layers(functional.one_hot(x.long(), self.codes).float().flatten(1))
+
+
+class Contender:
+    def __init__(self, workload: Workload) -> None:
+        env = Adapter(workload)
+        self.work, s = workload, SETTINGS
+        self.model = PPO(
+            "MlpPolicy",
+            env,
+            learning_rate=s["learning_rate"],
+            n_steps=workload.steps,
+            batch_size=workload.minibatch,
+            n_epochs=workload.epochs,
+            gamma=s["gamma"],
+            gae_lambda=s["gae_lambda"],
+            clip_range=s["clip_coef"],
+            ent_coef=s["entropy_coef"],
+            vf_coef=s["value_coef"],
+            max_grad_norm=s["max_grad_norm"],
+            seed=0,
+            device="cpu",
+            policy_kwargs={
+                "net_arch": [],
+                "features_extractor_class": Torso,
+                "features_extractor_kwargs": {"codes": max(env.code_sizes)},
+                "normalize_images": False,
+            },
+        )
+
+        class Nothing(BaseCallback):
+            def _on_step(self) -> bool:
+                return True
+
+        _, self.callback = self.model._setup_learn(10**9, Nothing())
+
+    def update(self) -> None:
+        model = self.model
+        model.collect_rollouts(model.env, self.callback, model.rollout_buffer, n_rollout_steps=self.work.steps)
+        model.train()
+
+
+def torch_version() -> str:
+    return torch.__version__

@@ -1,0 +1,77 @@
+"""The two workloads of the throughput benchmark, and the environment that every contender plays."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from metta_sweep.envs.make import make_env
+from metta_sweep.envs.vec_env import VecEnv
+from metta_sweep.trainer.config import TrainingConfig, parse
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@dataclass(frozen=True)
+class Workload:
+    rows: int
+    steps: int
+    minibatch: int
+    epochs: int
+
+    @property
+    def batch(self) -> int:
+        return self.rows * self.steps
+
+
+WORKLOADS = {
+    "large": Workload(rows=256, steps=64, minibatch=2048, epochs=2),
+    "small": Workload(rows=8, steps=128, minibatch=64, epochs=4),
+}
+HIDDEN = 128
+SETTINGS = {
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "clip_coef": 0.2,
+    "value_coef": 0.5,
+    "entropy_coef": 0.01,
+    "max_grad_norm": 0.5,
+    "learning_rate": 0.003,
+}
+
+
+def training_config(workload: Workload, **trainer: object) -> TrainingConfig:
+    names = {"trainer": "ppo", "env": "altar", "agent": "default", "sim": "default"}
+    config = {group: yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()) for group, name in names.items()}
+    config = copy.deepcopy(config) | {"device": "cpu"}
+    config["agent"] |= {"hidden_size": HIDDEN, "num_layers": 2, "activation": "tanh"}
+    config["trainer"] |= {
+        "batch_size": workload.batch,
+        "num_steps": workload.steps,
+        "minibatch_size": workload.minibatch,
+        "update_epochs": workload.epochs,
+        "learning_rate_schedule": "constant",
+        **SETTINGS,
+        **trainer,
+    }
+    return parse(config)
+
+
+def environment(workload: Workload) -> VecEnv:
+    return make_env(training_config(workload).env, rows=workload.rows)
+
+
+def measure(update: Callable[[], None], batch: int, seconds: float) -> float:
+    """Return samples per CPU-second of whole updates, the first two left out."""
+    update()
+    update()
+    updates, start = 0, time.process_time()
+    while time.process_time() - start < seconds:
+        update()
+        updates += 1
+    return updates * batch / (time.process_time() - start)
