@@ -209,7 +209,7 @@ def _decode(wanted: Any, value: Any) -> Any:
     if get_origin(wanted) is tuple:
         return tuple(_decode(get_args(wanted)[0], item) for item in value)
     if is_dataclass(wanted):
-        hints = _hints(wanted)
+        hints = _hints(wanted)  # type: ignore[arg-type]  # a dataclass is hashable as a class
         return wanted(**{name: _decode(hints[name], item) for name, item in value.items() if name in hints})  # type: ignore[operator]
     if isinstance(wanted, type) and hasattr(wanted, "__members__"):
         return wanted(value)
