@@ -46,8 +46,8 @@ class Site:
         self.specs.append(spec)
         return spec
 
-    def controller(self, *specs: JobSpec) -> tuple[subprocess.Popen[str], list[Handle]]:
-        """Start a controller process that submits the attempts, and return it with their handles."""
+    def controller(self, *specs: JobSpec, wait: bool = True) -> tuple[subprocess.Popen[str], list[Handle]]:
+        """Start a controller process that submits the attempts, and return it with the handles if awaited."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.contract.controller", self.factory, str(self.folder)],
             stdin=subprocess.PIPE,
@@ -60,7 +60,8 @@ class Site:
             job = {"id": spec.attempt_id, "command": spec.command, "run_dir": str(spec.run_dir)}
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            handles.append(json.loads(process.stdout.readline()))
+            if wait:
+                handles.append(json.loads(process.stdout.readline()))
         return process, handles
 
     def close(self) -> None:
