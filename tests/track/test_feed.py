@@ -40,7 +40,15 @@ def test_the_writer_goes_on_while_it_is_followed(tmp_path):
 def test_the_registration_is_known_whether_or_not_the_state_knows_it(tmp_path):
     sweep = ToldSweep(tmp_path).close()
     journal = SqliteJournal.open(sweep.paths, create=False)
-    event = {"kind": REGISTERED, "at": 1.0, "elapsed_s": 1.0, "sweep_id": "abc", "entity": "e", "project": "p", "url": ""}
+    event = {
+        "kind": REGISTERED,
+        "at": 1.0,
+        "elapsed_s": 1.0,
+        "sweep_id": "abc",
+        "entity": "e",
+        "project": "p",
+        "url": "",
+    }
     journal.append([event])
     journal.close()
     feed = Feed(sweep.paths)

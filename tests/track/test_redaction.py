@@ -12,7 +12,8 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.mark.parametrize(
-    "name", ["api_key", "wandb_api_key", "WANDB_API_KEY", "token", "hf_token", "db.password", "secret", "aws_secret_key"]
+    "name",
+    ["api_key", "wandb_api_key", "WANDB_API_KEY", "token", "hf_token", "db.password", "secret", "aws_secret_key"],
 )
 def test_entries_named_as_secrets_are_redacted(name):
     assert Redaction().of_config({"env": {name: "hush"}}) == {"env": {name: REDACTED}}
