@@ -14,7 +14,7 @@ from metta_sweep.trainer.training import Training
 class Contender:
     def __init__(self, workload: Workload) -> None:
         config = training_config(workload)
-        self.training = Training(config, Path(tempfile.mkdtemp()), torch.device("cpu"), lambda line: None)
+        self.training = Training(config, Path(tempfile.mkdtemp()), torch.device("cpu"), print)
 
     def update(self) -> None:
         self.training.learn()

@@ -12,7 +12,7 @@ from benchmarks.trainer.workloads import HIDDEN, SETTINGS, Workload, environment
 from metta_sweep.envs.vec_env import Step
 
 
-def layer(inputs, outputs, std=np.sqrt(2)):
+def layer(inputs, outputs, std=2**0.5):
     made = nn.Linear(inputs, outputs)
     nn.init.orthogonal_(made.weight, std)
     nn.init.constant_(made.bias, 0.0)

@@ -1,5 +1,6 @@
 """Stable-Baselines3's PPO with the same torso shared by policy and value; runs in an environment of its own."""
 
+# ruff: noqa: ARG002 - signatures are those of SB3
 from __future__ import annotations
 
 import numpy as np

@@ -148,5 +148,40 @@ class AltarEnv(Settings):
         yield from ((f"game.{key}", rule) for key, rule in self.game.problems(self.num_agents))
 
 
-EnvConfig: TypeAlias = AltarEnv
+class PongGame(Settings):
+    """Rules of Pong; lengths in court lengths, speeds in court lengths a step."""
+
+    max_steps: int = Field(default=1000, ge=1)
+    """Steps after which an episode is cut."""
+    points: int = Field(default=5, ge=1)
+    """Points that are played for."""
+    paddle_size: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Length of a paddle."""
+    paddle_speed: float = Field(default=0.04, gt=0.0, le=1.0)
+    """How far the agent's paddle moves in a step."""
+    opponent_speed: float = Field(default=0.02, ge=0.0, le=1.0)
+    """How far the opponent's paddle can move in a step."""
+    ball_speed: float = Field(default=0.03, gt=0.0, le=0.3)
+    """Speed of a serve; a rally makes it up to three times as fast."""
+
+
+class PongEnv(Settings):
+    """Pong against a paddle that follows the ball."""
+
+    name: Literal["pong"]
+    """Which environment."""
+    num_agents: Literal[1] = 1
+    """One: the opponent is part of the game."""
+    game: PongGame = PongGame()
+    """Its rules."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield nothing: each field knows its limits."""
+        yield from ()
+
+
+ENV_NAMES = ("altar", "pong")
+"""What ``env.name`` can be."""
+
+EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv, Field(discriminator="name")]
 """The ``env`` group; ``name`` says which."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from metta_sweep.envs.config import EnvConfig, Problem, Settings
+from metta_sweep.envs.config import ENV_NAMES, EnvConfig, Problem, Settings
 from metta_sweep.expression import Expression
 
 Positive = Annotated[int, Field(ge=1)]
@@ -201,7 +201,12 @@ def parse(config: Mapping[str, Any]) -> TrainingConfig:
 
 def _in_words(details: Mapping[str, Any]) -> Problem:
     """Turn one of pydantic's errors into a key and a rule."""
-    key = ".".join(str(part) for part in details["loc"])
+    places = list(details["loc"])
+    if details["type"].startswith("union_tag"):
+        return f"{places[0]}.name", f"need one of {details['ctx'].get('expected_tags', ENV_NAMES)}"
+    if places[0] == "env" and len(places) > 2 and places[1] in ENV_NAMES:
+        del places[1]  # the tag that pydantic puts where the kinds of environment part
+    key = ".".join(str(part) for part in places)
     if details["type"] == "extra_forbidden":
         return key, "unknown key"
     if details["type"] == "missing":

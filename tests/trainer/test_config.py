@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from metta_sweep.envs.config import ENV_NAMES
 from metta_sweep.expression import Expression
 from metta_sweep.trainer.config import (
     RULES,
@@ -20,8 +21,11 @@ from metta_sweep.trainer.config import (
 from tests.trainer.configs import put, shipped, small
 
 
-def test_the_shipped_groups_make_a_valid_config():
-    assert schema.problems(shipped()) == []
+@pytest.mark.parametrize("env", ENV_NAMES)
+def test_the_shipped_groups_make_a_valid_config(env):
+    config = shipped(env=env)
+    assert schema.problems(config) == []
+    assert config["env"]["name"] == env
 
 
 @pytest.mark.parametrize(("group", "model"), [("trainer", TrainerConfig), ("agent", AgentConfig), ("sim", SimConfig)])
@@ -30,7 +34,7 @@ def test_defaults_in_python_and_in_yaml_are_the_same(group, model):
 
 
 def test_every_key_that_can_be_set_is_in_a_shipped_file():
-    written = set(dict(flatten(shipped())))
+    written = {path for env in ENV_NAMES for path, _ in flatten(shipped(env=env))}
     missing = [path for path in schema.paths() if "*" not in path and path not in written]
     assert missing == ["run"]
 
@@ -93,6 +97,7 @@ def test_every_batch_size_of_the_guide_is_valid(guide, batch_size):
         ("agent.activation", "gelu", "'tanh' or 'relu'"),
         ("agent.hidden_size", 0, "greater than or equal to 1"),
         ("env.num_agents", 0, "greater than or equal to 1"),
+        ("env.name", "chess", "need one of 'altar', 'pong'"),
         ("env.game.max_steps", 0, "greater than or equal to 1"),
         ("env.game.view", 4, "odd"),
         ("env.game.map.width", 2, "greater than or equal to 3"),

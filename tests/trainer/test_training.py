@@ -183,6 +183,17 @@ def test_every_setting_of_the_trainer_changes_what_is_learned(tmp_path, plain, c
     )
 
 
+@pytest.mark.parametrize("changes", [{"trainer__lstm_hidden_size": 9}, {"trainer__bptt_horizon": 8}], ids=str)
+def test_settings_of_the_memory_matter_where_there_is_one_and_only_there(tmp_path, plain, changes):
+    without = weights(train(tmp_path / "without", **(FAST | changes)))
+    assert all(torch.equal(without[name], value) for name, value in plain.items())
+    base, changed = (
+        weights(train(tmp_path / name, trainer__use_lstm=True, **(FAST | settings)))
+        for name, settings in (("base", {}), ("changed", changes))
+    )
+    assert any(value.shape != base[name].shape or not torch.equal(value, base[name]) for name, value in changed.items())
+
+
 def test_evaluating_and_checkpointing_more_often_does_not_change_what_is_learned(tmp_path):
     seldom = weights(train(tmp_path / "seldom"))
     often = weights(train(tmp_path / "often", trainer__evaluate_interval=1, trainer__checkpoint_interval=1))
