@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 TICK_S = 0.5
 """Seconds between two looks at the journal."""
 
+REDRAW_S = 120.0
+"""Seconds between two drawings of the overview while the sweep goes on."""
+
+OVERVIEW_S = 3.0
+"""Seconds that must be left for the overview at the end; it is drawn anew at the next catch-up."""
+
 REACH_S = 3.0
 """Seconds in which a server must take a connection."""
 
@@ -80,6 +86,7 @@ class _Process:
         self._once = once
         self._feed = Feed(paths)
         self._work = folder(paths) / "work"
+        self._drawn_s = time.monotonic()
 
     def run(self) -> int:
         end_left_service(self._paths)
@@ -130,7 +137,21 @@ class _Process:
             if ending and self._has_everything():
                 return self._end(mirroring)
             mirroring.prove_now_and_then()
+            if time.monotonic() - self._drawn_s > REDRAW_S:
+                self._draw(mirroring)
             self._watchdog.wait(TICK_S)
+
+    def _draw(self, mirroring: Mirroring) -> None:
+        """Bring the overview up to date; without it the mirror is whole all the same."""
+        from metta_sweep.track.client import TryLaterError
+
+        self._drawn_s = time.monotonic()
+        if self._watchdog.left_s > OVERVIEW_S:
+            self._watchdog.alive()
+            try:
+                mirroring.send_overview()
+            except TryLaterError as error:
+                _log.warning("the overview could not be drawn: %s", error)
 
     def _has_everything(self) -> bool:
         """Return whether the journal holds nothing that was not read: the last tick was the last."""
@@ -188,6 +209,7 @@ class _Process:
             mirroring.tick(between=self._watchdog.alive)
             mirroring.pause()
             mirroring.prove(again=False)
+        self._draw(mirroring)
         self._report(mirroring)
         self._say("ended")
         shutil.rmtree(self._work, ignore_errors=True)

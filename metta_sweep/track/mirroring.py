@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -15,11 +16,15 @@ from metta_sweep.track.client import Client, OpenRun, SentRun, TryLaterError
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, RunFacts, history, run_facts, run_files
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import folder
+from metta_sweep.track.overview import overview
 from metta_sweep.track.ranges import identity_of
 from metta_sweep.track.redaction import Redaction
 
 PROVE_S = 20.0
 """Seconds between two looks at whether what was sent arrived."""
+
+OVERVIEW = "overview"
+"""Name of the run that shows the whole sweep."""
 
 BEGUN = "begun online"
 """Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
@@ -139,6 +144,21 @@ class Mirroring:
         """Let go of the runs that are not over; the next mirror goes on with them."""
         for run_id in list(self._open):
             self._open.pop(run_id).pause()
+
+    def send_overview(self) -> None:
+        """Bring the sweep's overview up to date where anything of it has changed since the last time."""
+        state = self._feed.state
+        shown = overview(state)
+        mark = json.dumps([self._client.place.sweep_id, shown.summary], sort_keys=True, default=str)
+        if self._client.is_offline or not shown.curves or self._mark(OVERVIEW) == mark:
+            return
+        name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
+        described = {"sweep": spec.name, "identity": self._identity, "metric": spec.metric, "goal": str(spec.goal)}
+        config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
+        wandb_id = f"{spec.name}.{OVERVIEW}-{self._identity}"
+        self._client.send_overview(name, wandb_id, shown, self._redaction.of_config(config))
+        self._client.discard_local(wandb_id)
+        self._set_mark(OVERVIEW, mark)
 
     # ---------------------------------------------------------------- one run
 

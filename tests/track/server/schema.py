@@ -25,6 +25,10 @@ class Schema:
             "viewer": self._viewer,
             "serverInfo": lambda: {"features": [{"name": name, "isEnabled": True} for name in FEATURES]},
             "organization": lambda name: {"featureFlags": lambda rampIDType: []},  # noqa: N803
+            "createArtifact": self._create_artifact,
+            "createArtifactManifest": self._create_manifest,
+            "createArtifactFiles": self._create_artifact_files,
+            "commitArtifact": lambda input: {"artifact": {"id": input["artifactID"], "digest": ""}},
             "entity": lambda name: {**_entity(name), "organization": {"coreWeaveOrganizationId": None}},
             "model": self._model,
             "project": self._project,
@@ -77,6 +81,7 @@ class Schema:
             "sweeps": lambda first, after=None, filters="{}": _page(
                 [self._sweep(s) for s in sweeps], first, after, filters
             ),
+            "artifact": lambda name: None,
             "runCount": lambda filters: len(_chosen(runs, filters)),
             "runs": lambda filters, first, after=None, order="": _page(
                 [_run(run) for run in _chosen(runs, filters)], first, after, order
@@ -124,6 +129,28 @@ class Schema:
             "runCountExpected": None,
             "controllerRunName": None,
         }
+
+    def _create_artifact(self, input: Mapping[str, Any]) -> dict[str, Any]:
+        sequence = {"id": "sequence", "latestArtifact": None, "name": input["artifactCollectionName"]}
+        return {"artifact": {"id": "artifact", "state": "PENDING", "artifactSequence": sequence}}
+
+    def _create_manifest(self, input: Mapping[str, Any]) -> dict[str, Any]:
+        place = f"{input['entityName']}/{input['projectName']}/{input['runName']}"
+        upload = {"uploadUrl": f"{self._storage_url}/{place}/artifact/{input['name']}", "uploadHeaders": []}
+        return {"artifactManifest": {"id": "manifest", "file": {"id": "file", **upload}}}
+
+    def _create_artifact_files(self, input: Mapping[str, Any]) -> dict[str, Any]:
+        nodes = [
+            {
+                "storagePath": item["name"],
+                "uploadUrl": f"{self._storage_url}/artifact/{item['artifactID']}/any/{item['name']}",
+                "uploadHeaders": [],
+                "uploadMultipartUrls": None,
+                "artifact": {"id": item["artifactID"]},
+            }
+            for item in input["artifactFiles"]
+        ]
+        return {"files": {"edges": [{"node": node} for node in nodes]}}
 
     def _upsert_sweep(self, input: Mapping[str, Any]) -> dict[str, Any]:
         sweep = self._world.upsert_sweep(input)

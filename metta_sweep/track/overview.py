@@ -1,0 +1,172 @@
+"""The sweep as one page at W&B: what the overview run shows, derived from the journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metta_sweep.sweep.records import Rollout
+from metta_sweep.sweep.state import SweepState
+
+OVERVIEW_ROWS_PREFIX = "sweep/"
+"""Every figure of the overview's history is named below it."""
+
+DECIDED = f"{OVERVIEW_ROWS_PREFIX}decided"
+"""Number of rollouts whose outcome is known: the axis of the overview's curves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table as W&B takes it."""
+
+    columns: tuple[str, ...]
+    """Names of the columns."""
+    rows: tuple[tuple[Any, ...], ...]
+    """Values; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the overview run shows."""
+
+    curves: tuple[Mapping[str, float], ...]
+    """One row a decided rollout, in the order in which they were decided; earlier rows never change."""
+    rollouts: Table
+    """Every decided rollout with its values, outcome and predictions."""
+    importance: Table
+    """How strongly each numeric parameter goes with the score."""
+    summary: Mapping[str, Any]
+    """Where the sweep stands."""
+    metric: str
+    """Name of the metric."""
+
+    def chosen(self, *columns: str) -> Table:
+        """Return these columns of the rollouts that have a value in each."""
+        places = [self.rollouts.columns.index(name) for name in columns]
+        picked = (tuple(row[place] for place in places) for row in self.rollouts.rows)
+        return Table(columns=columns, rows=tuple(row for row in picked if None not in row))
+
+
+def overview(state: SweepState) -> Overview:
+    """Return what is to be shown of the sweep as it stands."""
+    decided = state.decided_rollouts
+    return Overview(
+        curves=tuple(_curves(state)),
+        rollouts=_rollouts(state, decided),
+        importance=_importance(state),
+        summary=_summary(state),
+        metric=state.spec.metric,
+    )
+
+
+def pareto_front(state: SweepState) -> frozenset[int]:
+    """Return the rollouts that no other beats in score at no more cost; the earlier one of two equals."""
+    known = [o for o in state.observations.values() if o.metric is not None]
+    better = state.spec.goal.score
+    known.sort(key=lambda o: (o.cost_s, -better(o.metric or 0.0), o.rollout))
+    front, best = set(), -math.inf
+    for observation in known:
+        if observation.metric is not None and better(observation.metric) > best:
+            best = better(observation.metric)
+            front.add(observation.rollout)
+    return frozenset(front)
+
+
+def _curves(state: SweepState) -> Iterator[dict[str, float]]:
+    best, total_s = None, 0.0
+    for number, rollout in enumerate(state.decided_rollouts, 1):
+        metric, cost_s = _outcome(state, rollout)
+        total_s += sum(run.cost_s for run in state.runs_of(rollout) if run.state.is_over)
+        row = {"decided": number, "rollout": rollout.index, "cost_s": cost_s, "total_cost_s": total_s}
+        row["failed"] = float(metric is None)
+        if metric is not None:
+            best = metric if best is None else max(best, metric, key=state.spec.goal.score)
+            row["metric"] = metric
+        if best is not None:
+            row["best"] = best
+        if rollout.suggestion.predicted is not None:
+            row["predicted"] = rollout.suggestion.predicted.score
+        yield {f"{OVERVIEW_ROWS_PREFIX}{name}": value for name, value in row.items()}
+
+
+def _outcome(state: SweepState, rollout: Rollout) -> tuple[float | None, float]:
+    """Return the rollout's metric, where it has one, and its mean cost."""
+    observation = state.observations.get(rollout.index)
+    if observation is not None:
+        return observation.metric, observation.cost_s
+    over = [run.cost_s for run in state.runs_of(rollout) if run.state.is_over]
+    return None, sum(over) / max(1, len(over))
+
+
+_PREDICTED = ("score", "score_low", "score_high", "cost", "success")
+
+
+def _rollouts(state: SweepState, decided: Sequence[Rollout]) -> Table:
+    names = tuple(dict.fromkeys(name for rollout in decided for name in rollout.suggestion.params))
+    front = pareto_front(state)
+    rows = []
+    for rollout in decided:
+        metric, cost_s = _outcome(state, rollout)
+        suggestion, failure = rollout.suggestion, state.failure_of(rollout)
+        predicted = [getattr(suggestion.predicted, name, None) for name in _PREDICTED]
+        why = str(failure.kind) if failure else ""
+        head = (rollout.index, suggestion.origin, metric, cost_s, rollout.index in front, why)
+        rows.append((*head, *predicted, *(suggestion.params.get(name) for name in names)))
+    head_names = ("rollout", "origin", "metric", "cost_s", "on_front", "failure")
+    return Table(columns=(*head_names, *(f"predicted_{name}" for name in _PREDICTED), *names), rows=tuple(rows))
+
+
+def _importance(state: SweepState) -> Table:
+    """Return each numeric parameter's rank correlation with the score: Spearman (1904), with its sign."""
+    seen = [o for o in state.observations.values() if o.metric is not None]
+    names = dict.fromkeys(name for o in seen for name in o.params)
+    rows = []
+    for name in names:
+        active = [o for o in seen if _is_number(o.params.get(name))]
+        if len(active) >= 3:
+            scores = [state.spec.goal.score(o.metric or 0.0) for o in active]
+            strength = rank_correlation([o.params[name] for o in active], scores)
+            rows.append((name, abs(strength), strength))
+    rows.sort(key=lambda row: -row[1])
+    return Table(columns=("parameter", "importance", "correlation"), rows=tuple(rows))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return Spearman's rho of two equally long samples, in [-1, 1]; 0 where one of them is constant."""
+    a, b = _ranks(x), _ranks(y)
+    mean = (len(a) - 1) / 2
+    top = sum((i - mean) * (j - mean) for i, j in zip(a, b, strict=True))
+    spread = math.sqrt(sum((i - mean) ** 2 for i in a) * sum((j - mean) ** 2 for j in b))
+    return top / spread if spread > 0 else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value from 0; equals share the mean of theirs."""
+    order = sorted(values)
+    places = {value: (order.index(value), order.count(value)) for value in set(values)}
+    return [places[value][0] + (places[value][1] - 1) / 2 for value in values]
+
+
+def _summary(state: SweepState) -> dict[str, Any]:
+    best = state.incumbent
+    runs = state.runs.values()
+    found: dict[str, Any] = {
+        "rollouts": len(state.rollouts),
+        "rollout_count": state.spec.rollout_count,
+        "decided": len(state.decided_rollouts),
+        "runs": len(runs),
+        "failed_runs": sum(run.failure is not None for run in runs),
+        "total_cost_s": state.total_cost_s,
+        "stopped": state.stopped.rule if state.stopped else None,
+    }
+    if best is not None:
+        run_ids = list(state.rollouts[best.rollout].run_ids)
+        found |= {"best": best.metric, "best_rollout": best.rollout, "best_runs": run_ids}
+        found |= {"best_params": dict(best.params)}
+    return found
