@@ -18,7 +18,7 @@ def make_altar(game: AltarGame, *, num_agents: int, num_envs: int) -> Grid:
 def compile_rules(game: AltarGame, num_agents: int) -> Rules:
     """Turn names into positions: items in alphabetical order, kinds as written."""
     items = tuple(sorted({item for kind in game.objects.values() for item in (*kind.inputs, *kind.outputs)}))
-    drawing, symbols = "".join(game.map.drawing), game.symbols()
+    drawing, symbols = "".join(game.map.drawings[0]) if game.map.drawings else "", game.symbols()
     return Rules(
         kinds=tuple(
             _kind(name, kind, items, drawing.count(symbols[name]) if game.map.ascii is not None else 1)
@@ -49,7 +49,7 @@ def _kind(name: str, kind: ObjectConfig, items: tuple[str, ...], count: int) -> 
 
 def _layout(game: AltarGame, rules: Rules) -> Layout:
     if game.map.ascii is not None:
-        return DrawnLayout(game.map.drawing, agents=rules.num_agents, symbols=list(game.symbols().values()))
+        return DrawnLayout(game.map.drawings, agents=rules.num_agents, symbols=list(game.symbols().values()))
     return RandomLayout(
         height=game.map.height,
         width=game.map.width,

@@ -11,6 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from metta_sweep.envs.tasks import TASKS
+
 Problem: TypeAlias = tuple[str, str]
 """A dotted key, relative to the model that found it, and the rule that its value breaks."""
 
@@ -50,13 +52,14 @@ class MapConfig(Settings):
     """Cells from north to south, with the outer walls."""
     walls: int = Field(default=0, ge=0)
     """Single walls strewn over a random map."""
-    ascii: str | None = None
-    """A drawn map instead of a random one, one line a row of cells."""
+    ascii: str | tuple[str, ...] | None = None
+    """A drawn map instead of a random one, one line a row of cells; of several, each episode draws one."""
 
     @property
-    def drawing(self) -> list[str]:
-        """The rows of the ASCII map."""
-        return [line for line in (self.ascii or "").splitlines() if line.strip()]
+    def drawings(self) -> list[list[str]]:
+        """The ASCII maps, as rows."""
+        drawn = (self.ascii,) if isinstance(self.ascii, str) else self.ascii or ()
+        return [[line for line in text.splitlines() if line.strip()] for text in drawn]
 
 
 class AltarGame(Settings):
@@ -107,7 +110,18 @@ class AltarGame(Settings):
             yield "map", f"need room for {things} agents, walls and objects, got {room} cells inside the outer walls"
 
     def _drawn_problems(self, num_agents: int) -> Iterator[Problem]:
-        rows, symbols = self.map.drawing, self.symbols()
+        drawings = self.map.drawings
+        if not drawings:
+            yield "map.ascii", "need at least one map"
+        for rows in drawings:
+            yield from self._drawing_problems(rows, num_agents)
+        symbols = set(self.symbols().values())
+        alike = {(len(rows), len(rows[0]), *sorted(_things(rows, symbols).items())) for rows in drawings if rows}
+        if len(alike) > 1:
+            yield "map.ascii", "need maps of one size with the same number of each object"
+
+    def _drawing_problems(self, rows: list[str], num_agents: int) -> Iterator[Problem]:
+        symbols = self.symbols()
         seen = Counter("".join(rows))
         if not rows or len({len(row) for row in rows}) > 1 or min(len(rows), len(rows[0])) < 3:
             yield "map.ascii", "need at least 3 rows of at least 3 characters, all of one length"
@@ -128,9 +142,18 @@ class AltarGame(Settings):
                 rule = f"need the {seen[symbols[name]]} of the ASCII map (or null), got {kind.count}"
                 yield f"objects.{name}.count", rule
 
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation."""
+        items = {item for kind in self.objects.values() for item in (*kind.inputs, *kind.outputs)}
+        return "grid", self.view, self.inventory_limit, tuple(self.objects), tuple(sorted(items))
+
     def symbols(self) -> dict[str, str]:
         """Return each kind's character on an ASCII map."""
         return {name: kind.symbol or name[:1] for name, kind in self.objects.items()}
+
+
+def _things(rows: list[str], symbols: set[str]) -> Counter[str]:
+    return Counter(character for row in rows for character in row if character in symbols)
 
 
 class AltarEnv(Settings):
@@ -146,6 +169,10 @@ class AltarEnv(Settings):
     def problems(self) -> Iterator[Problem]:
         """Yield what no single field can know."""
         yield from ((f"game.{key}", rule) for key, rule in self.game.problems(self.num_agents))
+
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation; equal for games that one policy can play."""
+        return self.game.appearance()
 
 
 class PongGame(Settings):
@@ -179,9 +206,40 @@ class PongEnv(Settings):
         """Yield nothing: each field knows its limits."""
         yield from ()
 
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation."""
+        return ("pong",)
 
-ENV_NAMES = ("altar", "pong")
+
+class CogevalEnv(Settings):
+    """Cognitive tasks on the grid, side by side."""
+
+    name: Literal["cogeval"]
+    """Which environment."""
+    num_agents: Literal[1] = 1
+    """Agents of one environment."""
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """Which tasks; the environments are shared out among them."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what no single field can know."""
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            yield "tasks", "need at least one task, each once"
+        for task in self.tasks:
+            if task not in TASKS:
+                yield "tasks", f"need tasks out of {', '.join(TASKS)}, got {task!r}"
+
+    def games(self) -> list[AltarGame]:
+        """Return the rules of each task."""
+        return [AltarGame(**TASKS[task]) for task in self.tasks]
+
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation: all tasks look alike."""
+        return self.games()[0].appearance()
+
+
+ENV_NAMES = ("altar", "pong", "cogeval")
 """What ``env.name`` can be."""
 
-EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv, Field(discriminator="name")]
+EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv | CogevalEnv, Field(discriminator="name")]
 """The ``env`` group; ``name`` says which."""

@@ -33,22 +33,30 @@ class RandomLayout:
 
 
 class DrawnLayout:
-    """An ASCII map; where it has more places for agents than there are agents, places are drawn."""
+    """ASCII maps of one size; the map is drawn, and where it has more places for agents than agents, the places are.
 
-    def __init__(self, rows: Sequence[str], *, agents: int, symbols: Sequence[str]) -> None:
-        self.height, self.width = len(rows), len(rows[0])
-        drawn = np.array([list(row) for row in rows]).reshape(-1)
+    Args:
+        drawings: Maps as rows of characters, with the same number of each object.
+        agents: Agents of a map.
+        symbols: Characters of the kinds of objects, in their order.
+    """
+
+    def __init__(self, drawings: Sequence[Sequence[str]], *, agents: int, symbols: Sequence[str]) -> None:
+        self.height, self.width = len(drawings[0]), len(drawings[0][0])
+        drawn = np.array([[character for row in rows for character in row] for rows in drawings])  # (maps, cells)
         self._walls = drawn == config.WALL
-        self._places = np.flatnonzero(drawn == config.AGENT)
-        self._objects = np.concatenate([np.flatnonzero(drawn == symbol) for symbol in symbols])
+        self._places = drawn == config.AGENT
+        found = [np.argwhere(drawn == symbol)[:, 1].reshape(len(drawn), -1) for symbol in symbols]
+        self._objects = np.concatenate(found, axis=1)
         self._agents = agents
-        self.draws = len(self._places)
+        self.draws = 1 + drawn.shape[1]
 
     def place(self, draws: Doubles) -> Placement:
-        """Return n maps, agents on random ones of their places. draws: (n, places)."""
-        count = len(draws)
+        """Return n maps: the first number draws the map, the others order its cells. draws: (n, 1 + cells)."""
+        chosen = (draws[:, 0] * len(self._walls)).astype(np.int64)
+        order = np.where(self._places[chosen], draws[:, 1:], np.inf)  # only places for agents take part
         return Placement(
-            walls=np.tile(self._walls, (count, 1)),
-            agents=self._places[np.argsort(draws, axis=1)][:, : self._agents],
-            objects=np.tile(self._objects, (count, 1)),
+            walls=self._walls[chosen],
+            agents=np.argsort(order, axis=1)[:, : self._agents],
+            objects=self._objects[chosen],
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from metta_sweep.envs.altar import make_altar
-from metta_sweep.envs.config import AltarEnv, EnvConfig, PongEnv
+from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, PongEnv
+from metta_sweep.envs.mixture import Mixture
 from metta_sweep.envs.pong import Pong
 from metta_sweep.envs.vec_env import VecEnv
 
@@ -22,3 +23,13 @@ def make_env(config: EnvConfig, *, rows: int) -> VecEnv:
             return make_altar(config.game, num_agents=config.num_agents, num_envs=num_envs)
         case PongEnv():
             return Pong(config.game, num_envs)
+        case CogevalEnv():
+            return _make_tasks(config, num_envs)
+
+
+def _make_tasks(config: CogevalEnv, num_envs: int) -> VecEnv:
+    """Share the environments out among the tasks, as evenly as can be."""
+    games = config.games()
+    shares = [(num_envs + k) // len(games) for k in reversed(range(len(games)))]
+    parts = [make_altar(game, num_agents=1, num_envs=share) for game, share in zip(games, shares, strict=True) if share]
+    return parts[0] if len(parts) == 1 else Mixture(parts)

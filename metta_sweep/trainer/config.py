@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from metta_sweep.envs.config import ENV_NAMES, EnvConfig, Problem, Settings
+from metta_sweep.envs.config import ENV_NAMES, CogevalEnv, EnvConfig, Problem, Settings
 from metta_sweep.expression import Expression
+from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_problems
 
-Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 AboveZero = Annotated[float, Field(gt=0.0)]
@@ -94,19 +94,6 @@ class AgentConfig(Settings):
     """Layers of the torso."""
     activation: Literal["tanh", "relu"] = "tanh"
     """What follows each layer."""
-
-
-class SimConfig(Settings):
-    """The evaluation: always the same episodes."""
-
-    num_envs: Positive = 64
-    """Environments side by side."""
-    episodes: Positive = 2
-    """Episodes that each of them plays."""
-    seed: Annotated[int, Field(ge=0)] = 1_000_003
-    """Decides the episodes; the same for every run, so that runs compare."""
-    deterministic: bool = False
-    """Take the likeliest action instead of drawing one."""
 
 
 class TrainingConfig(Settings):
@@ -191,21 +178,37 @@ def parse(config: Mapping[str, Any]) -> TrainingConfig:
     try:
         parsed = TrainingConfig.model_validate(config)
     except ValidationError as error:
-        raise ConfigError([_in_words(details) for details in error.errors(include_url=False)]) from error
+        raise ConfigError([_in_words(details) for details in _errors(error)]) from error
     problems = [(f"env.{key}", message) for key, message in parsed.env.problems()]
     problems += list(_broken_rules(parsed))
+    problems = problems or list(_problems_of_parts(parsed))
     if problems:
         raise ConfigError(problems)
     return parsed
+
+
+def _problems_of_parts(config: TrainingConfig) -> Iterator[Problem]:
+    """Yield what is wrong between groups that are right by themselves."""
+    if isinstance(config.env, CogevalEnv) and config.rows < len(config.env.tasks):
+        yield "env.tasks", f"need an environment a task (batch_size / num_steps of them), got {config.rows}"
+    try:
+        yield from simulation_problems(config.sim, config.env)
+    except ValidationError as error:
+        yield from ((f"sim.simulations.*.env.{key}", rule) for key, rule in map(_in_words, _errors(error)))
+
+
+def _errors(error: ValidationError) -> list[Mapping[str, Any]]:
+    return [dict(details) for details in error.errors(include_url=False)]
 
 
 def _in_words(details: Mapping[str, Any]) -> Problem:
     """Turn one of pydantic's errors into a key and a rule."""
     places = list(details["loc"])
     if details["type"].startswith("union_tag"):
-        return f"{places[0]}.name", f"need one of {details['ctx'].get('expected_tags', ENV_NAMES)}"
-    if places[0] == "env" and len(places) > 2 and places[1] in ENV_NAMES:
-        del places[1]  # the tag that pydantic puts where the kinds of environment part
+        return ".".join([*places, "name"]), f"need one of {details['ctx'].get('expected_tags', ENV_NAMES)}"
+    start = 1 if places[:1] == ["env"] else 0
+    if places[start : start + 1] and places[start] in ENV_NAMES:
+        del places[start]  # the tag that pydantic puts where the kinds of environment part
     key = ".".join(str(part) for part in places)
     if details["type"] == "extra_forbidden":
         return key, "unknown key"

@@ -11,13 +11,13 @@ from metta_sweep.trainer.config import (
     RULES,
     AgentConfig,
     ConfigError,
-    SimConfig,
     TrainerConfig,
     TrainingConfig,
     flatten,
     parse,
     schema,
 )
+from metta_sweep.trainer.simulations import SimConfig
 from tests.trainer.configs import put, shipped, small
 
 
