@@ -68,9 +68,9 @@ def verdict(found: Calibration) -> str:
         return ""
     said = []
     if _at_most(found.within_90, found.total, 0.9) < SURPRISE:
-        said.append("its intervals are too narrow: take its expectations with caution")
+        said.append("its intervals are too narrow (take its expectations with caution)")
     elif _at_most(found.total - found.within_50, found.total, 0.5) < SURPRISE:
-        said.append("its intervals are too wide: it knows more than it says")
+        said.append("its intervals are too wide (it knows more than it says)")
     if _at_most(found.better, found.total, 0.5) < SURPRISE:
         said.append("it expects too much")
     elif _at_most(found.total - found.better, found.total, 0.5) < SURPRISE:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from metta_sweep.store.paths import SweepPaths
-    from metta_sweep.sweep.state import SweepState
+from metta_sweep.report.reading import default_data_dir, paths_of, state_of
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.state import SweepState
 
-DATA_DIR_VARIABLE = "DATA_DIR"
-"""Environment variable that says where sweeps lie."""
+__all__ = ["add_commands", "default_data_dir", "paths_of", "state_of"]
 
 AddSweep = Callable[[argparse.ArgumentParser], None]
 """Adds the arguments ``NAME`` and ``--data-dir`` to a subcommand."""
@@ -32,11 +30,12 @@ def add_commands(commands: Any, add_sweep: AddSweep) -> None:
     export = _command(commands, add_sweep, "export", "write every run as one record", _export)
     export.add_argument("--to", choices=("csv", "json", "parquet"), default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
-
-
-def default_data_dir() -> Path:
-    """Return where sweeps lie: ``$DATA_DIR``, or ``train_dir``."""
-    return Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir"))
+    report = _command(
+        commands, add_sweep, "report", "write one HTML file with everything; several sweeps are compared", _report
+    )
+    report.add_argument("others", metavar="NAME", nargs="*", help="sweeps to compare it with")
+    report.add_argument("--out", type=Path, help="the file to write (default: report.html in the sweep's folder)")
+    report.add_argument("--watch", action="store_true", help="write it again while the sweep goes on")
 
 
 def _command(
@@ -46,33 +45,6 @@ def _command(
     add_sweep(parser)
     parser.set_defaults(command=does)
     return parser
-
-
-def paths_of(name: str, data_dir: Path) -> SweepPaths:
-    """Return the paths of a sweep that is there; ``run=NAME`` is taken as well.
-
-    Raises:
-        RequestError: There is no such sweep; it lists those that exist.
-    """
-    from metta_sweep.store.paths import SweepPaths, unknown_sweep
-
-    paths = SweepPaths(data_dir, name.removeprefix("run="))
-    if not paths.exists():
-        raise unknown_sweep(data_dir, paths.name)
-    return paths
-
-
-def state_of(paths: SweepPaths) -> SweepState:
-    """Return the state of a sweep from its journal.
-
-    Raises:
-        MettaSweepError: The journal is damaged or foreign.
-    """
-    from metta_sweep.store.journal import read_events
-    from metta_sweep.sweep.events import from_json
-    from metta_sweep.sweep.state import SweepState
-
-    return SweepState.fold(map(from_json, read_events(paths)))
 
 
 def _read(options: argparse.Namespace) -> tuple[SweepPaths, SweepState]:
@@ -118,3 +90,21 @@ def _export(options: argparse.Namespace, rest: list[str]) -> int:
     paths, state = _read(options)
     sys.stdout.write(export(state, paths=paths, to=options.to, out=options.out))
     return 0
+
+
+def _report(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.report.html.writing import default_file, keep_writing, write_report
+
+    sweeps = [paths_of(name, options.data_dir) for name in dict.fromkeys([options.name, *options.others])]
+    out = options.out or default_file(sweeps)
+    if options.watch:
+        keep_writing(sweeps, out, _say)
+    size = write_report(sweeps, out)
+    sys.stdout.write(f"{out} ({size / 1e6:.1f} MB): open it in a browser\n")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

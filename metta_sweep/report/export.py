@@ -151,7 +151,7 @@ def load(name: str, data_dir: Path | str | None = None) -> pandas.DataFrame:
     Raises:
         RequestError: There is no such sweep, or pandas is not installed.
     """
-    from metta_sweep.report.commands import default_data_dir, paths_of, state_of
+    from metta_sweep.report.reading import default_data_dir, paths_of, state_of
 
     paths = paths_of(name, default_data_dir() if data_dir is None else Path(data_dir))
     return frame(records(state_of(paths), paths=paths))
