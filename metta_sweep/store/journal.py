@@ -29,7 +29,7 @@ from metta_sweep.store.damage import check_known_runs, damaged, foreign, journal
 from metta_sweep.store.files import sync_folder
 from metta_sweep.store.head import Head
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.store.reading import connect_to_read
+from metta_sweep.store.reading import UNREADABLE, connect_to_read
 
 APPLICATION_ID = 0x4D745377
 """``MtSw``: marks an SQLite file as a journal of ours."""
@@ -171,7 +171,7 @@ def _read_rows(paths: SweepPaths) -> list[Row]:
             if problems != ["ok"]:
                 raise damaged(paths, f"SQLite finds {problems[0]!s}")
             return list(_verified(paths, connection))
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise unreadable(paths, error) from error
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 _BUSY_S = 5.0
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What a broken file makes of a read; the second where SQLite's own message quotes it."""
+
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Return a connection that can only read.
@@ -22,7 +25,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     connection = _connect(f"{uri}?mode=ro" if _has_log(path) else f"{uri}?immutable=1")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error:
+    except UNREADABLE:
         connection.close()
         raise
     return connection
