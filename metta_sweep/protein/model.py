@@ -19,6 +19,10 @@ from metta_sweep.space.scales import Array
 
 FIT_POINTS = 120
 """Most observations that hyperparameters are fitted on; all of them are conditioned on."""
+GAINS = (1.0, 0.5, 0.0)
+"""Compressions of the good side that are compared."""
+GAIN_FROM = 8
+"""Observations from which on they are compared."""
 _NORMAL_95 = 1.6448536269514722
 _LABEL_NOISE = (-4.0, 1.0)
 
@@ -59,11 +63,12 @@ class Model:
         Raises:
             FitError: A covariance could not be factored.
         """
-        score_map, cost_map = ScoreTransform.fit(history.scores), CostTransform.fit(history.costs)
+        cost_map = CostTransform.fit(history.costs)
+        score_map, mode, evidence = _best_map(geometry, history)
         targets = score_map.forward(history.scores)
         known = history.noises * score_map.slope(history.scores) ** 2
         count = hyper_samples if history.count <= 400 else min(3, hyper_samples)
-        hypers = _sampled(geometry, history.points, targets, known, count, rng)
+        hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known)
         score = _with_fantasies(observed, pending, targets, known, rng)
         mean_of_seen = score.predict(score.points)[0]
@@ -115,17 +120,30 @@ def _mixture(mean: Array, variance: Array) -> tuple[float, float]:
     return center, float(np.sqrt((variance + (mean - center) ** 2).mean()))
 
 
-def _sampled(
-    geometry: Geometry, points: Array, targets: Array, known: Array, count: int, rng: np.random.Generator
-) -> Hypers:
-    keep = _worth_fitting(targets)
-    evidence = Evidence(
-        differences=geometry.squared_differences(points[keep]),
-        targets=targets[keep],
-        known_noise=known[keep],
-        priors=Priors.of(geometry.dim),
-    )
-    return Hypers(theta=samples(evidence, most_probable(evidence), count, rng))
+def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Array, Evidence]:
+    """Return the score transform that the surrogate explains best, with its mode and its evidence.
+
+    The good side is compressed only where the process itself finds it more probable (warped Gaussian processes,
+    Snelson et al. 2004, eq. 7), never to make the scores look normal.
+    """
+    maps = [
+        ScoreTransform.fit(history.scores, gain) for gain in (GAINS if len(history.scores) >= GAIN_FROM else (1.0,))
+    ]
+    found = []
+    keep = _worth_fitting(maps[0].forward(history.scores))
+    differences = geometry.squared_differences(history.points[keep])
+    for score_map in maps:
+        evidence = Evidence(
+            differences=differences,
+            targets=score_map.forward(history.scores)[keep],
+            known_noise=(history.noises * score_map.slope(history.scores) ** 2)[keep],
+            priors=Priors.of(geometry.dim),
+        )
+        mode = most_probable(evidence)
+        value = evidence.log_posterior(mode) + score_map.log_slope(history.scores[keep])
+        found.append((value, score_map, mode, evidence))
+    _, score_map, mode, evidence = max(found, key=lambda each: each[0])
+    return score_map, mode, evidence
 
 
 def _worth_fitting(targets: Array) -> NDArray[np.intp]:

@@ -28,24 +28,32 @@ class ScoreTransform:
     spread: float
     """Raw units that one unit of the middle stands for."""
     power: float
-    """1: no compression; 2: logarithmic; above 2: bounded."""
+    """Of the bad side: 1: no compression; 2: logarithmic; above 2: bounded."""
+    gain: float
+    """Of the good side: 1: no compression; 0: logarithmic."""
     mean: float
     deviation: float
 
     @classmethod
-    def fit(cls, scores: Array) -> ScoreTransform:
-        """Choose the map for scores ``(n,)``; shifting or scaling the scores changes no transformed value."""
+    def fit(cls, scores: Array, gain: float = 1.0) -> ScoreTransform:
+        """Choose the map for scores ``(n,)``; shifting or scaling the scores changes no transformed value.
+
+        Args:
+            scores: Larger is better.
+            gain: Power of the good side.
+        """
         median = _low_median(scores)
         centered = scores - median
         spread = _spread(centered)
         unit = np.maximum(np.round(centered / spread, _DIGITS), -_FAR)
         power = max(POWERS, key=lambda each: _likelihood(unit, each)) if len(scores) >= 3 else 1.0
-        bent = _compress(unit, power)
+        bent = _bend(unit, power, gain)
         deviation = float(bent.std())
         return cls(
             median=median,
             spread=spread,
             power=power,
+            gain=gain,
             mean=float(bent.mean()),
             deviation=deviation if deviation > 1e-9 else 1.0,
         )
@@ -53,17 +61,23 @@ class ScoreTransform:
     def forward(self, scores: Array) -> Array:
         """Return transformed scores, any shape."""
         unit = np.maximum(np.round((scores - self.median) / self.spread, _DIGITS), -_FAR)
-        return (_compress(unit, self.power) - self.mean) / self.deviation
+        return (_bend(unit, self.power, self.gain) - self.mean) / self.deviation
+
+    def log_slope(self, scores: Array) -> float:
+        """Return the summed log derivative of :meth:`forward`: what a density of scores gains by the map."""
+        return float(np.log(self.slope(scores) * self.spread).sum())
 
     def inverse(self, values: Array) -> Array:
         """Return raw scores of transformed values, any shape."""
         bent = np.asarray(values) * self.deviation + self.mean
-        return self.median + self.spread * _expand(bent, self.power)
+        return self.median + self.spread * _expand(bent, self.power, self.gain)
 
     def slope(self, scores: Array) -> Array:
         """Return the derivative of :meth:`forward`, any shape: what it does to noise."""
         unit = np.maximum((scores - self.median) / self.spread, -_FAR)
-        steep = np.where(unit < 0, (1.0 - np.minimum(unit, 0.0)) ** (1.0 - self.power), 1.0)
+        below = (1.0 - np.minimum(unit, 0.0)) ** (1.0 - self.power)
+        above = (1.0 + np.maximum(unit, 0.0)) ** (self.gain - 1.0)
+        steep = below * above
         slope: Array = steep / (self.spread * self.deviation)
         return slope
 
@@ -115,6 +129,12 @@ def _likelihood(unit: Array, power: float) -> float:
     return -0.5 * len(unit) * float(np.log(bent.var() + 1e-12)) + (1.0 - power) * float(np.log1p(-below).sum())
 
 
+def _bend(unit: Array, power: float, gain: float) -> Array:
+    above = np.maximum(unit, 0.0)
+    grown = ((1.0 + above) ** gain - 1.0) / gain if gain else np.log1p(above)
+    return np.where(unit < 0, _compress(unit, power), grown)
+
+
 def _compress(unit: Array, power: float) -> Array:
     below = np.minimum(unit, 0.0)
     left = 2.0 - power
@@ -122,11 +142,13 @@ def _compress(unit: Array, power: float) -> Array:
     return np.where(unit < 0, bent, unit)
 
 
-def _expand(bent: Array, power: float) -> Array:
+def _expand(bent: Array, power: float, gain: float) -> Array:
+    above = np.maximum(bent, 0.0)
+    shrunk = (1.0 + gain * above) ** (1.0 / gain) - 1.0 if gain else np.expm1(np.minimum(above, 50.0))
     below = np.minimum(bent, 0.0)
     if power == 2.0:
         unit = 1.0 - np.exp(np.minimum(-below, 50.0))
     else:
         inside = np.maximum(1.0 - (2.0 - power) * below, 1e-3)
         unit = 1.0 - inside ** (1.0 / (2.0 - power))
-    return np.where(bent < 0, unit, bent)
+    return np.where(bent < 0, unit, shrunk)

@@ -107,7 +107,7 @@ class Posterior:
 
 def _inverse(covariance: Array) -> Array:
     factor, info = lapack.dpotrf(covariance, lower=1)
-    if info:
+    if info or not np.isfinite(np.diag(factor)).all():
         raise FitError(f"a covariance of {len(covariance)} observations is not positive definite")
     inverse, _ = lapack.dpotri(factor, lower=1)
     full: Array = np.tril(inverse) + np.tril(inverse, -1).T
