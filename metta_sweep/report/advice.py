@@ -1,0 +1,69 @@
+"""What to try next: plain sentences, each with the evidence behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from metta_sweep.report.best import Winner
+from metta_sweep.report.calibration import calibration, verdict
+from metta_sweep.report.rows import SweepRows
+from metta_sweep.report.surrogate import Surrogate
+from metta_sweep.report.text import where
+from metta_sweep.report.wording import count, plain
+from metta_sweep.space import SearchSpace
+
+NEAR_A_BOUND = 0.02
+"""How near to a bound, as a share of the range, the best value suggests a wider range."""
+IDLE = 0.05
+"""Share of the score's variation below which a parameter hardly matters."""
+LATE = 0.2
+"""Share of the rollouts, the last ones, in which a new best means that the search was still improving."""
+
+
+def advice(rows: SweepRows, winner: Winner | None, space: SearchSpace | None, surrogate: Surrogate | None) -> list[str]:
+    """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing."""
+    found: list[str] = []
+    if winner is not None:
+        found += _confirm(rows, winner)
+        found += _widen(winner, space) if space is not None else ()
+        found += _go_on(rows, winner)
+    found += _drop(surrogate) if surrogate is not None else ()
+    found += [f"{row.kind}: {where(rows, row)}. Leave that region out." for row in rows.failures if row.regions]
+    warning = verdict(calibration(rows))
+    return [*found, f"{warning}."] if warning else found
+
+
+def _confirm(rows: SweepRows, winner: Winner) -> Iterator[str]:
+    if len(winner.rollout.runs) == 1:
+        scored = sum(row.mean is not None for row in rows.rollouts)
+        yield (
+            f"The best was measured by one run and picked out of {scored}: part of it is luck. "
+            "Run it again on other seeds before you rely on it."
+        )
+
+
+def _widen(winner: Winner, space: SearchSpace) -> Iterator[str]:
+    for parameter in space.parameters:
+        value = winner.rollout.params.get(parameter.name)
+        code = None if value is None or parameter.domain.is_unordered else parameter.domain.code(value)
+        if code is None or (parameter.domain.size or 99) < 3:
+            continue
+        end = "upper" if code >= 1 - NEAR_A_BOUND else "lower" if code <= NEAR_A_BOUND else ""
+        if end:
+            yield f"{parameter.name} of the best, {plain(value)}, lies at its {end} bound: widen its range."
+
+
+def _go_on(rows: SweepRows, winner: Winner) -> Iterator[str]:
+    late = rows.decided - winner.rollout.index <= max(1, round(LATE * rows.decided))
+    if rows.is_complete and late and rows.decided >= 5:
+        yield (
+            f"The best came late (rollout {winner.rollout.index} of {rows.decided}): the search was still improving. "
+            f"Go on with a larger rollout_count, such as {2 * rows.spec.rollout_count}."
+        )
+
+
+def _drop(surrogate: Surrogate) -> Iterator[str]:
+    idle = [one.name for one in surrogate.importances if one.high < IDLE]
+    if idle and len(idle) < len(surrogate.importances):
+        names = ", ".join(idle)
+        yield f"{count(len(idle), 'parameter')} hardly mattered here ({names}): fix them to search the others better."

@@ -1,0 +1,40 @@
+"""Reading a sweep from disk: its paths by name, its state from the journal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from metta_sweep.store.journal import read_events
+from metta_sweep.store.paths import SweepPaths, unknown_sweep
+from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.state import SweepState
+
+DATA_DIR_VARIABLE = "DATA_DIR"
+"""Environment variable that says where sweeps lie."""
+
+
+def default_data_dir() -> Path:
+    """Return where sweeps lie: ``$DATA_DIR``, or ``train_dir``."""
+    return Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir"))
+
+
+def paths_of(name: str, data_dir: Path) -> SweepPaths:
+    """Return the paths of a sweep that is there; ``run=NAME`` is taken as well.
+
+    Raises:
+        RequestError: There is no such sweep; it lists those that exist.
+    """
+    paths = SweepPaths(data_dir, name.removeprefix("run="))
+    if not paths.exists():
+        raise unknown_sweep(data_dir, paths.name)
+    return paths
+
+
+def state_of(paths: SweepPaths) -> SweepState:
+    """Return the state of a sweep from its journal.
+
+    Raises:
+        MettaSweepError: The journal is damaged or foreign.
+    """
+    return SweepState.fold(map(from_json, read_events(paths)))
