@@ -44,7 +44,8 @@ def value_at(params: dict[str, Any]) -> float:
     """A hill: the learning rate matters most, then the batch size and the optimizer; gamma not at all."""
     rate = 0.6 * (math.log10(params["trainer.learning_rate"]) + 2.7) ** 2
     batch = 0.05 * (math.log2(params["trainer.batch_size"]) - 6) ** 2
-    return 1.0 - rate - batch + 0.2 * (params["trainer.optimizer"] == "muon") + 0.1 * params["trainer.use_lstm"]
+    value: float = 1.0 - rate - batch + 0.2 * (params["trainer.optimizer"] == "muon") + 0.1 * params["trainer.use_lstm"]
+    return value
 
 
 def simulated(
@@ -52,7 +53,7 @@ def simulated(
 ) -> History:
     """A sweep in one slot: the start fills the space, then points gather around the best; batches of 512 fail."""
     more = {f"env.extra_{k}": {"min": 0.0, "max": 1.0, "distribution": "uniform"} for k in range(extra)}
-    asked = {"rollout_count": rollouts, "parameters": {**PARAMETERS, **more}, "training": TRAINING}
+    asked: dict[str, Any] = {"rollout_count": rollouts, "parameters": {**PARAMETERS, **more}, "training": TRAINING}
     history, rng = History(name=name, goal=goal, asked=asked), np.random.default_rng(seed)
     space = SearchSpace.parse(asked["parameters"])
     best: tuple[float, np.ndarray[Any, Any]] = (-math.inf, space.center_codes)

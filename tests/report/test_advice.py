@@ -1,0 +1,65 @@
+from pathlib import Path
+
+from metta_sweep.report import Place, rows_of
+from metta_sweep.report.advice import advice
+from metta_sweep.report.best import winner_of
+from metta_sweep.report.surrogate import Importance, Surrogate, space_of
+from tests.factories import Directories, History
+
+PLACE = Place(paths=Directories(), cwd=Path("/work"))
+
+
+def told(history: History, surrogate: Surrogate | None = None) -> str:
+    rows = rows_of(history.state)
+    winner = winner_of(history.state, rows, PLACE) if rows.best_rollout is not None else None
+    return "\n".join(advice(rows, winner, space_of(history.state.spec), surrogate))
+
+
+def point(rate: float = 0.001, batch: int = 64) -> dict[str, float]:
+    return {"trainer.learning_rate": rate, "trainer.batch_size": batch, "trainer.gamma": 0.99}
+
+
+def test_a_best_value_at_its_bound_asks_for_a_wider_range() -> None:
+    said = told(History().rollout(0.5, params=point(rate=0.01)))
+    assert "trainer.learning_rate of the best, 0.01, lies at its upper bound: widen its range." in said
+    assert "lower bound" in told(History().rollout(0.5, params=point(rate=0.0001)))
+    assert "bound" not in told(History().rollout(0.5, params=point()))
+
+
+def test_one_run_is_called_luck_and_several_are_not() -> None:
+    assert "part of it is luck" in told(History().rollout(0.5))
+    assert "luck" not in told(History(asked={"num_samples": 2}).rollout(0.5, 0.6))
+
+
+def test_a_sweep_that_was_still_improving_should_go_on() -> None:
+    history = History(asked={"rollout_count": 5})
+    for value in (0.1, 0.2, 0.3, 0.4, 0.5):
+        history.rollout(value)
+    assert "rollout_count, such as 10" in told(history)
+    early = History(asked={"rollout_count": 5})
+    for value in (0.5, 0.2, 0.3, 0.4, 0.1):
+        early.rollout(value)
+    assert "rollout_count" not in told(early)
+
+
+def test_parameters_that_hardly_mattered_are_named_and_never_all_of_them() -> None:
+    idle = Importance(name="trainer.gamma", share=0.01, low=0.0, high=0.03)
+    vital = Importance(name="trainer.learning_rate", share=0.9, low=0.8, high=1.0)
+    history = History().rollout(0.5)
+    assert "(trainer.gamma): fix them" in told(history, Surrogate(slices=(), importances=(vital, idle), points=9))
+    assert "hardly" not in told(history, Surrogate(slices=(), importances=(idle,), points=9))
+
+
+def test_a_region_that_fails_should_be_left_out() -> None:
+    history = History(asked={"rollout_count": 30})
+    for _ in range(8):
+        history.rollout(0.5, params=point(batch=64))
+    for _ in range(4):
+        history.suggest(point(batch=128))
+        number = len(history.state.runs) - 1
+        history.start(number).fail(number)
+    assert "oom: batch_size >= 128 (finished: <= 64). Leave that region out." in told(history)
+
+
+def test_without_a_score_there_is_nothing_to_advise() -> None:
+    assert told(History()) == ""
