@@ -79,9 +79,11 @@ def parameter_yaml(path: str, text: str) -> str:
     space = read_space(text)
     if space is None:
         return "write distribution, min and max under sweep.parameters"
+    is_here = path.startswith("sweep.parameters.")
     name = path.removeprefix("sweep.").removeprefix("parameters.")
     inside = ", ".join(f"{key}: {spelled(value)}" for key, value in space.leaf().items())
-    return f"under sweep.parameters write   {name}: {{{inside}}}"
+    place = "write" if is_here else "remove the line, and under sweep.parameters write"
+    return f"{place}   {name}: {{{inside}}}"
 
 
 OLD_KEYS = frozenset({"space", "search_center", "is_int", "is_integer", "rounding_factor"})

@@ -153,11 +153,17 @@ def _not_allowed(override: Override, groups: Iterable[str]) -> tuple[str, str] |
     if override.is_sweep_override():
         return (
             "several values are no override of one sweep",
-            f"to search over them write under sweep.parameters   {key}: {{values: [...]}}",
+            f"to search over them write under sweep.parameters   {key}: {{values: [{_choices(override)}]}}",
         )
     if key.startswith("wandb.") and is_secret(key.rpartition(".")[2]):
         return "keys and tokens are never read from a config", "set WANDB_API_KEY, or run wandb login"
     return None
+
+
+def _choices(override: Override) -> str:
+    """Return the values of ``key=a,b`` as they were typed."""
+    text = (override.input_line or "").partition("=")[2]
+    return text.replace(",", ", ") if re.fullmatch(r"[\w.,+-]+", text) else "..."
 
 
 def _choose(override: Override, options: Sequence[str], line: CommandLine) -> None:

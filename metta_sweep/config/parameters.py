@@ -134,15 +134,21 @@ class Swept:
         key = problem.key
         if key.partition(".")[0] == "constraints":
             text = next((text for text in rules if repr(text) in problem.message), None)
-            message = f"{rules[text]}: {problem.message}{self._held(text)}" if text else problem.message
-            return replace(problem, key=f"sweep.{key}", message=message)
+            return self._rule_problem(text, rules[text]) if text else replace(problem, key=f"sweep.{key}")
         below = "" if key in ("parameters", "expr", "") else f".{key}"
         return replace(problem, key=f"sweep.parameters{below}")
 
-    def _held(self, text: str) -> str:
-        """Return the values that an expression reads and no parameter can change."""
-        names = sorted(Expression.parse(text).names - self.declared.keys())
-        return f" with {', '.join(f'{name}={get(self.training, name)}' for name in names)}" if names else ""
+    def _rule_problem(self, text: str, message: str) -> Problem:
+        """Return the problem that a rule of the training holds nowhere, at the value that no parameter can change."""
+        names = sorted(Expression.parse(text).names)
+        held = [name for name in names if name not in self.declared]
+        free = [name for name in names if name in self.declared]
+        values = ", ".join(f"{name}={get(self.training, name)}" for name in held)
+        return Problem(
+            message=f"{message}, and no point of the space does that{f' with {values}' if held else ''} ({text})",
+            key=held[0] if held else f"sweep.parameters.{names[0]}",
+            fix=" or ".join([f"change {' or '.join(held)}"] * bool(held) + [f"widen the range of {', '.join(free)}"]),
+        )
 
     def _wrong(self, key: str, message: str, fix: str = "") -> None:
         self.problems.append(Problem(message=message, key=f"sweep.parameters.{key}", fix=fix))

@@ -1,4 +1,4 @@
-"""Every YAML block of the sweep guide, as it is written there; its end-to-end example is a sweep file of the project."""
+"""Every YAML block of the sweep guide as it is written there; its end-to-end example is a sweep file of ours."""
 
 from __future__ import annotations
 

@@ -1,0 +1,22 @@
+"""Write docs/sweep_files.md from the sweep files of the project."""
+
+from pathlib import Path
+
+from metta_sweep.config import ask
+from metta_sweep.config.catalogue import catalogue
+from metta_sweep.trainer.config import schema
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "sweep_files.md"
+
+
+def page() -> str:
+    """Return the page for the files as they are."""
+    files = sorted((ROOT / "configs" / "sweep").glob("*.yaml"))
+    return catalogue(
+        files, lambda name: ask(["run=x", f"++sweep_params=sweep/{name}", "cmd=plan"], training=schema, cwd=ROOT)
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

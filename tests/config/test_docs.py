@@ -1,0 +1,67 @@
+"""What the documentation says about configuration is what happens."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from metta_sweep.config import ask
+from metta_sweep.errors import RequestError
+from metta_sweep.protein import ProteinSettings
+from metta_sweep.trainer.config import schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path.stem for path in (DOCS / "mistakes").glob("*.md") if path.stem != "README")
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    text = (DOCS / "mistakes" / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[tuple[list[str], str]]:
+    """Return the words and the output of each sweep command that a page shows as going wrong."""
+    found = re.findall(
+        r"^```console\n\$ \./devops/sweep\.sh (.*?)\nerror: (.*?)\n```$", text_of(page), re.DOTALL | re.MULTILINE
+    )
+    return [(words.split(), told) for words, told in found]
+
+
+def text_of(page: str) -> str:
+    return (DOCS / "mistakes" / f"{page}.md").read_text(encoding="utf-8")
+
+
+def put(cwd: Path, sweep: str) -> None:
+    (cwd / "configs" / "sweep").mkdir(parents=True, exist_ok=True)
+    (cwd / "configs" / "sweep" / "mine.yaml").write_text(sweep, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_the_message_that_a_person_sees(page: str, tmp_path: Path) -> None:
+    for sweep in blocks(page, "yaml wrong"):
+        put(tmp_path, sweep)
+    for words, told in commands(page):
+        with pytest.raises(RequestError) as caught:
+            ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
+        assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml right")])
+def test_what_a_page_proposes_works(page: str, tmp_path: Path) -> None:
+    put(tmp_path, blocks(page, "yaml right")[0])
+    more = [line.split("sweep/mine", 1)[1].split() for line in blocks(page, "console right")]
+    for words in more or [[]]:
+        ask(["run=mine", "++sweep_params=sweep/mine", *words], training=schema, cwd=tmp_path)
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = re.findall(r"\((\w+)\.md\)", (DOCS / "mistakes" / "README.md").read_text(encoding="utf-8"))
+    assert sorted(linked) == PAGES
+
+
+def test_the_catalogue_is_what_the_files_say() -> None:
+    made = runpy.run_path(str(DOCS / "make_sweep_files.py"))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "run: python docs/make_sweep_files.py"
