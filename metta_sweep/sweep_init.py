@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Resources
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.thinking import Thinker
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
 from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.config import schema
@@ -45,7 +47,7 @@ def compose(overrides: Sequence[str]) -> Asked:
     Raises:
         RequestError: Something in it is wrong; it lists all problems.
     """
-    asked = ask(overrides, training=schema, cwd=Path.cwd())
+    asked = ask(overrides, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse)
     check_command(asked.command or ())
     return asked
 
@@ -88,13 +90,14 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         warm=None if spec.command else BUNDLED,
         grace_s=settings.kill_grace_s,
     )
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
     companion = MirrorCompanion(paths, *mirror, recorder)
     try:
         stop = SweepLoop(
             recorder=recorder,
             launcher=launcher,
             runs=RunDirectories(paths),
-            optimizer=new_protein(asked),
+            thinker=Thinker(new_protein(asked), clock, thread.submit),
             clock=clock,
             settings=settings,
             interrupted=lambda: signals.received,
@@ -106,6 +109,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         companion.end(hurry=True)
         raise
     finally:
+        thread.shutdown(wait=False, cancel_futures=True)
         launcher.close()
         journal.close()
 

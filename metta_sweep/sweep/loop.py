@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.protein.suggestion import Suggestion
@@ -26,25 +26,13 @@ from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_
 from metta_sweep.sweep.ports import Clock, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
+from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 """Limits of the time between two looks at the launcher; it grows with the age of the youngest run."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
-
-
-class Optimizer(Protocol):
-    """Protein, as the loop sees it."""
-
-    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
-        """Return the next point, with the pending ones in mind."""
-
-    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
-        """Learn a raw metric value, its variance where known, and a cost in seconds."""
-
-    def observe_failure(self, params: Mapping[str, Any]) -> None:
-        """Learn that the parameters do not work."""
 
 
 class InterruptedSweepError(MettaSweepError):
@@ -78,7 +66,7 @@ class SweepLoop:
         recorder: Recorder,
         launcher: Launcher,
         runs: RunStore,
-        optimizer: Optimizer,
+        thinker: Thinker,
         clock: Clock,
         settings: LoopSettings,
         interrupted: Callable[[], int | None] = lambda: None,
@@ -87,7 +75,7 @@ class SweepLoop:
         self._recorder = recorder
         self._launcher = launcher
         self._runs = runs
-        self._optimizer = optimizer
+        self._thinker = thinker
         self._clock = clock
         self._settings = settings
         self._interrupted = interrupted
@@ -109,31 +97,45 @@ class SweepLoop:
             self._heed_signals()
             self._check_metric()
             self._teach()
-            actions = self._decide()
-            for action in actions:
+            did_something = False
+            for action in self._decide(self._launcher.capacity()):
                 if isinstance(action, Stop):
                     return self._stop(action)
-                self._perform(action)
+                did_something |= self._perform(action)
+            self._think_ahead()
             self._between()
-            if not actions:
+            if not did_something:
                 self._clock.sleep(self._pause_s())
 
     # ---------------------------------------------------------------- deciding
 
-    def _decide(self) -> list[StartRun | SuggestRollout | Stop]:
+    def _decide(self, slots: int) -> list[StartRun | SuggestRollout | Stop]:
         return next_actions(
             self._recorder.state,
             self._limits,
-            slots=self._launcher.capacity(),
+            slots=slots,
             now_s=self._clock.now_s(),
             elapsed_s=self._recorder.elapsed_s,
         )
 
-    def _perform(self, action: StartRun | SuggestRollout) -> None:
+    def _perform(self, action: StartRun | SuggestRollout) -> bool:
+        """Do the action, and return whether anything came of it yet."""
         if isinstance(action, StartRun):
             self._start(self._recorder.state.runs[action.run_id])
-        else:
-            self._suggest(action.rollout)
+            return True
+        return self._suggest(action.rollout)
+
+    def _think_ahead(self) -> None:
+        """With several slots, work out the next point while all are busy: the one that falls free does not wait.
+
+        That point does not know the result which frees the slot. With one slot it would know nothing of the run under
+        way, which costs more than a moment's wait.
+        """
+        slots = self._launcher.capacity()
+        if slots == 1 or self._thinker.is_thinking or len(self._recorder.state.live_runs) < slots:
+            return
+        if any(isinstance(action, SuggestRollout) for action in self._decide(slots + 1)):
+            self._thinker.begin(self._taken_points())
 
     def _stop(self, stop: Stop) -> Stop:
         self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
@@ -141,6 +143,8 @@ class SweepLoop:
 
     def _pause_s(self) -> float:
         """Return how long to wait: short while a run is young, since short runs must not wait for the loop."""
+        if self._thinker.is_thinking:
+            return SHORTEST_PAUSE_S
         live = self._recorder.state.live_runs
         ages = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live]
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, 0.02 * min(ages, default=LONGEST_PAUSE_S)))
@@ -154,20 +158,21 @@ class SweepLoop:
             observation = state.observations.get(rollout.index)
             if observation is None:
                 self._avoid.append(rollout.suggestion.params)
-            elif observation.metric is None:
-                self._optimizer.observe_failure(observation.params)
             else:
-                self._optimizer.observe(
-                    observation.params, observation.metric, max(observation.cost_s, 1e-3), observation.noise
-                )
+                self._thinker.learn(observation)
         self._taught = len(state.decided_rollouts)
 
-    def _suggest(self, index: int) -> None:
+    def _taken_points(self) -> list[Mapping[str, Any]]:
+        """Return the points that are not to be proposed again: pending ones, and those that crashed."""
+        return [*(rollout.suggestion.params for rollout in self._recorder.state.open_rollouts), *self._avoid]
+
+    def _suggest(self, index: int) -> bool:
+        """Record the next rollout once it is thought out, and return whether it is."""
+        self._thinker.begin(self._taken_points())
+        thought = self._thinker.take()
+        if thought is None:
+            return False
         state = self._recorder.state
-        pending = [rollout.suggestion.params for rollout in state.open_rollouts]
-        began_s = self._clock.monotonic_s()
-        suggestion = self._optimizer.suggest([*pending, *self._avoid])
-        think_s = self._clock.monotonic_s() - began_s
         first = len(state.runs)
         runs = tuple(
             PlannedRun(run_id=f"{state.spec.name}.r.{first + sample}", seed=state.spec.seed + first + sample)
@@ -176,12 +181,13 @@ class SweepLoop:
         self._recorder.record(
             RolloutSuggested(
                 rollout=index,
-                suggestion=suggestion,
+                suggestion=thought.suggestion,
                 runs=runs,
                 max_retries=self._settings.max_retries,
-                think_s=round(think_s, 4),
+                think_s=round(thought.think_s, 4),
             )
         )
+        return True
 
     # ---------------------------------------------------------------- runs
 

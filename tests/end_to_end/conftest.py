@@ -61,7 +61,8 @@ class SweepUnderTest:
 
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
-        return {**kept, "DATA_DIR": str(self.root / "data"), "PYTHONPATH": str(ROOT), **self.environment}
+        ours = {"DATA_DIR": str(self.root / "data"), "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled"}
+        return {**kept, **ours, **self.environment}
 
     def start(self, *overrides: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -118,7 +118,7 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(sweep, damage):
 
 def test_an_unknown_sweep_is_answered_with_those_that_exist(sweep):
     sweep.run(sweep.write_trial(rollouts=1, seconds=0.05))
-    sweep.name = "sweeep"
+    sweep.name = "ss"
     message = refused(sweep.summarize())
     assert "there is 1 sweep: s" in message
     assert "did you mean s?" in message

@@ -18,6 +18,7 @@ from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.thinking import Submit, Thinker, at_once
 
 
 class ControllerKilled(BaseException):
@@ -202,6 +203,7 @@ class World:
     optimizer: CountingOptimizer = field(default_factory=CountingOptimizer)
     heard: list[str] = field(default_factory=list)
     interrupted: Callable[[], int | None] = lambda: None
+    submit: Submit = at_once
 
     def __post_init__(self) -> None:
         self.machine = SimulatedMachine(clock=self.clock, script=self.script, slots=self.slots)
@@ -222,7 +224,7 @@ class World:
             recorder=self.recorder,
             launcher=self.machine,
             runs=self.machine,
-            optimizer=self.optimizer,
+            thinker=Thinker(self.optimizer, self.clock, self.submit),
             clock=self.clock,
             settings=LoopSettings(**settings),
             interrupted=lambda: self.interrupted(),

@@ -1,0 +1,102 @@
+"""Protein on a thread of its own: the loop goes on watching runs while the next point is worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.sweep.ports import Clock
+from metta_sweep.sweep.records import Observation
+
+
+class Optimizer(Protocol):
+    """Protein, as the loop sees it."""
+
+    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
+        """Return the next point, with the pending ones in mind."""
+
+    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
+        """Learn a raw metric value, its variance where known, and a cost in seconds."""
+
+    def observe_failure(self, params: Mapping[str, Any]) -> None:
+        """Learn that the parameters do not work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """A finished suggestion."""
+
+    suggestion: Suggestion
+    """The point."""
+    think_s: float
+    """Seconds that it took to find."""
+
+
+Submit = Callable[[Callable[[], Thought]], "Future[Thought]"]
+"""Starts a piece of work and returns its future: ``ThreadPoolExecutor(max_workers=1).submit``, or :func:`at_once`."""
+
+
+def at_once(work: Callable[[], Thought]) -> Future[Thought]:
+    """Do the work here and now, and return a future that is done."""
+    future: Future[Thought] = Future()
+    future.set_result(work())
+    return future
+
+
+class Thinker:
+    """Owns the optimizer. Lessons wait until the thought under way is finished, so that it sees one history."""
+
+    def __init__(self, optimizer: Optimizer, clock: Clock, submit: Submit = at_once) -> None:
+        self._optimizer = optimizer
+        self._clock = clock
+        self._submit = submit
+        self._under_way: Future[Thought] | None = None
+        self._lessons: list[Observation] = []
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether a thought was begun and not taken yet."""
+        return self._under_way is not None
+
+    def learn(self, observation: Observation) -> None:
+        """Teach an observation, at once or before the next thought."""
+        if self._under_way is None:
+            self._teach(observation)
+        else:
+            self._lessons.append(observation)
+
+    def begin(self, pending: Sequence[Mapping[str, Any]]) -> None:
+        """Begin to work out the next point, unless that is under way already."""
+        if self._under_way is not None:
+            return
+        lessons, self._lessons = self._lessons, []
+
+        def work() -> Thought:
+            began_s = self._clock.monotonic_s()
+            for lesson in lessons:
+                self._teach(lesson)
+            suggestion = self._optimizer.suggest(pending)
+            return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s)
+
+        self._under_way = self._submit(work)
+
+    def take(self) -> Thought | None:
+        """Return the thought where it is finished, or None.
+
+        Raises:
+            Exception: Whatever the optimizer raised.
+        """
+        if self._under_way is None or not self._under_way.done():
+            return None
+        finished, self._under_way = self._under_way, None
+        return finished.result()
+
+    def _teach(self, lesson: Observation) -> None:
+        if lesson.metric is None:
+            self._optimizer.observe_failure(lesson.params)
+        else:
+            # A cost of 0 seconds has no logarithm; a millisecond is as good as nothing.
+            self._optimizer.observe(lesson.params, lesson.metric, max(lesson.cost_s, 1e-3), lesson.noise)
