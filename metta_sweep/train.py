@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, parse
 
@@ -75,6 +76,8 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
         return TERMINATED
     except CheckpointError as error:
         raise ConfigError([("run_dir", str(error))]) from error
+    except EnvUnavailableError as error:
+        raise ConfigError([(error.key, error.message)]) from error
     return 0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -238,8 +238,37 @@ class CogevalEnv(Settings):
         return self.games()[0].appearance()
 
 
-ENV_NAMES = ("altar", "pong", "cogeval")
+class GymnasiumEnv(Settings):
+    """Any environment that gymnasium knows, with discrete actions."""
+
+    name: Literal["gymnasium"]
+    """Which environment."""
+    num_agents: Literal[1] = 1
+    """Agents of one environment."""
+    id: str = Field(min_length=1)
+    """As ``gymnasium.make`` takes it: ``CartPole-v1``."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """Keyword arguments for ``gymnasium.make``."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield nothing: gymnasium alone can judge an id, when the environment is made."""
+        yield from ()
+
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation."""
+        return "gymnasium", self.id
+
+
+class EnvUnavailableError(ValueError):
+    """An environment cannot be made on this machine, or not for this trainer; says the key and why."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(key, message)
+        self.key, self.message = key, message
+
+
+ENV_NAMES = ("altar", "pong", "cogeval", "gymnasium")
 """What ``env.name`` can be."""
 
-EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv | CogevalEnv, Field(discriminator="name")]
+EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv | CogevalEnv | GymnasiumEnv, Field(discriminator="name")]
 """The ``env`` group; ``name`` says which."""

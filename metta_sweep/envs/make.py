@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from metta_sweep.envs.altar import make_altar
-from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, PongEnv
+from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, GymnasiumEnv, PongEnv
+from metta_sweep.envs.gymnasium import GymnasiumEnvs
 from metta_sweep.envs.mixture import Mixture
 from metta_sweep.envs.pong import Pong
 from metta_sweep.envs.vec_env import VecEnv
+from metta_sweep.envs.workers import Workers
 
 
-def make_env(config: EnvConfig, *, rows: int) -> VecEnv:
+def make_env(config: EnvConfig, *, rows: int, workers: int = 1) -> VecEnv:
     """Return environments with ``rows`` agents in all.
 
+    Args:
+        config: Which.
+        rows: Agents in all.
+        workers: Processes to share slow environments out to; the native ones stay in this one.
+
     Raises:
-        ValueError: ``rows`` is no multiple of the environment's agents.
+        ValueError: ``rows`` is no multiple of the environment's agents, or of the workers.
+        EnvUnavailableError: The environment cannot be made on this machine.
     """
     if rows % config.num_agents:
         raise ValueError(f"need a multiple of {config.num_agents} agents, got {rows} rows")
@@ -25,6 +35,18 @@ def make_env(config: EnvConfig, *, rows: int) -> VecEnv:
             return Pong(config.game, num_envs)
         case CogevalEnv():
             return _make_tasks(config, num_envs)
+        case GymnasiumEnv():
+            return _make_gymnasium(config, num_envs, workers)
+
+
+def _make_gymnasium(config: GymnasiumEnv, num_envs: int, workers: int) -> VecEnv:
+    if num_envs % workers:
+        raise ValueError(f"need a multiple of {workers} workers, got {num_envs} environments")
+    share = num_envs // workers
+    makers = [
+        partial(GymnasiumEnvs, config.id, config.options, num_envs=share, first=share * k) for k in range(workers)
+    ]
+    return makers[0]() if workers == 1 else Workers(makers)
 
 
 def _make_tasks(config: CogevalEnv, num_envs: int) -> VecEnv:

@@ -82,7 +82,7 @@ class TrainerConfig(Settings):
     checkpoint_interval: Positive = 50
     """Updates between checkpoints; the last update is always followed by one."""
     num_workers: Positive = 1
-    """Processes for environments that are slow; ours are not and stay in the training process."""
+    """Processes for gymnasium's environments; the native ones need none and stay in the training process."""
 
 
 class AgentConfig(Settings):
@@ -147,6 +147,11 @@ RULES = (
         key="trainer.num_steps",
         expression="trainer.batch_size % (trainer.num_steps * env.num_agents) == 0",
         message="batch_size must be a multiple of num_steps times env.num_agents",
+    ),
+    Rule(
+        key="trainer.num_workers",
+        expression="env.name != 'gymnasium' or trainer.batch_size // trainer.num_steps % trainer.num_workers == 0",
+        message="batch_size / num_steps, the environments, must be a multiple of num_workers",
     ),
     Rule(
         key="trainer.bptt_horizon",

@@ -46,7 +46,7 @@ class Training:
     ) -> None:
         self._config, self._paths, self._device, self._tell = config, RunPaths(run_dir), device, tell
         self._clock = time.monotonic()
-        env = make_env(config.env, rows=config.rows)
+        env = make_env(config.env, rows=config.rows, workers=config.trainer.num_workers)
         self.policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed)).to(device)
         self._learner = Learner(self.policy, config.trainer)
         self._player = Player(env, self.policy, steps=config.trainer.num_steps, device=device)

@@ -138,6 +138,11 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
             "trainer.bptt_horizon",
             "minibatch_size must be a multiple",
         ),
+        (
+            {"env": {"name": "gymnasium", "num_agents": 1, "id": "CartPole-v1"}, "trainer.num_workers": 3},
+            "trainer.num_workers",
+            "must be a multiple of num_workers",
+        ),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
         ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),
         ({"env.game.objects.rock": {}}, "env.game.objects.rock", "need inputs or outputs"),

@@ -107,6 +107,24 @@ def test_checkpoints_of_another_config_are_one_message(config, tmp_path, capsys)
     assert "another config" in capsys.readouterr().err
 
 
+def test_an_environment_that_cannot_be_made_is_one_message(config, tmp_path, capsys):
+    pytest.importorskip("gymnasium")
+    content = yaml.safe_load(config.read_text())
+    content["env"] = {"name": "gymnasium", "id": "NoSuchThing-v1"}
+    config.write_text(yaml.safe_dump(content))
+    assert train.main([f"config={config}", f"run_dir={tmp_path / 'run'}"]) == 2
+    assert capsys.readouterr().err.startswith("invalid_config: env.id: gymnasium cannot make 'NoSuchThing-v1'")
+
+
+def test_gymnasium_trains_like_any_other_environment(config, tmp_path):
+    pytest.importorskip("gymnasium")
+    content = yaml.safe_load(config.read_text())
+    content["env"] = {"name": "gymnasium", "id": "CartPole-v1", "options": {"max_episode_steps": 20}}
+    config.write_text(yaml.safe_dump(content))
+    assert train.main([f"config={config}", f"run_dir={tmp_path / 'run'}"]) == 0
+    assert 5 < read_result(RunPaths(tmp_path / "run")).metrics["reward"] <= 20
+
+
 def test_a_config_file_that_holds_no_mapping_is_refused(tmp_path, capsys):
     (tmp_path / "list.yaml").write_text("- 1\n")
     assert train.main([f"config={tmp_path / 'list.yaml'}"]) == 2

@@ -1,0 +1,143 @@
+"""Any gymnasium environment by its id, one Python call a step: as fast as what is behind it.
+
+Episodes are seeded one by one, from (seed, environment, episode). What is inside such an environment cannot be saved:
+a restored one starts its next episodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metta_sweep.envs.config import EnvUnavailableError
+from metta_sweep.envs.randomness import uniforms
+from metta_sweep.envs.vec_env import Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+
+MOST_CODES = 255
+"""Largest discrete observation that is shown as a code."""
+
+
+class GymnasiumEnvs:
+    """A :class:`~metta_sweep.envs.vec_env.VecEnv` of gymnasium environments, one agent each.
+
+    Args:
+        env_id: As ``gymnasium.make`` takes it.
+        options: Keyword arguments for it.
+        num_envs: How many.
+        first: Number of the first one, where others hold the environments before it.
+
+    Raises:
+        EnvUnavailableError: gymnasium is not installed, knows no such environment, or its spaces do not fit.
+    """
+
+    def __init__(self, env_id: str, options: Mapping[str, Any], *, num_envs: int, first: int = 0) -> None:
+        self._envs = [_make(env_id, options) for _ in range(num_envs)]
+        self._numbers = np.arange(first, first + num_envs)
+        self._spec = _spec(self._envs[0], num_envs)
+        self._current = np.zeros((num_envs, self._spec.width), self._spec.dtype)
+        self._seed = np.zeros(1, np.int64)
+        self._episode = np.zeros(num_envs, np.int64)
+        self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs)
+        self._finished: list[tuple[int, float, float]] = []
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and types; boxes are flattened to float32, discrete observations are codes."""
+        return self._spec
+
+    def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
+        """Start every environment's first episode; they cannot be staggered."""
+        del stagger
+        self._seed[0] = seed
+        self._episode[:] = 0
+        self._finished.clear()
+        for row in range(len(self._envs)):
+            self._begin(row)
+        observations[:] = self._current
+
+    def step(self, actions: Ints, out: Step) -> Truncated | None:
+        """Play one step of every environment, one after the other."""
+        cut, last = [], []
+        for row, env in enumerate(self._envs):
+            observation, reward, terminal, truncation, _ = env.step(int(actions[row]))
+            self._current[row] = self._flat(observation)
+            self._returns[row] += reward
+            self._lengths[row] += 1
+            out.rewards[row] = reward
+            out.terminals[row], out.truncations[row] = terminal, truncation and not terminal
+            if out.truncations[row]:
+                cut.append(row)
+                last.append(self._current[row].copy())
+            if terminal or truncation:
+                self._finished.append((row, self._returns[row], self._lengths[row]))
+                self._episode[row] += 1
+                self._begin(row)
+        out.observations[:] = self._current
+        return Truncated(rows=np.array(cut), observations=np.stack(last)) if cut else None
+
+    def drain(self) -> Episodes:
+        """Return the episodes that ended since the last call."""
+        table: Doubles = np.array(self._finished, np.float64).reshape(-1, 3)
+        self._finished.clear()
+        return Episodes(rows=table[:, 0].astype(np.int64), stats={"reward": table[:, 1], "episode_length": table[:, 2]})
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return which episodes are being played; how far they are cannot be saved."""
+        return {"seed": self._seed.copy(), "episode": self._episode.copy()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], observations: Observations) -> None:
+        """Start the episodes after those of :meth:`state`."""
+        self._seed[:] = state["seed"]
+        self._episode[:] = state["episode"] + 1
+        self._finished.clear()
+        for row in range(len(self._envs)):
+            self._begin(row)
+        observations[:] = self._current
+
+    def close(self) -> None:
+        """Close every environment."""
+        for env in self._envs:
+            env.close()
+
+    def _begin(self, row: int) -> None:
+        number, episode = self._numbers[row : row + 1], self._episode[row : row + 1]
+        seed = int(uniforms(int(self._seed[0]), number, episode, 1)[0, 0] * 2**31)
+        observation, _ = self._envs[row].reset(seed=seed)
+        self._current[row] = self._flat(observation)
+        self._returns[row] = self._lengths[row] = 0.0
+
+    def _flat(self, observation: object) -> Observations:
+        return np.asarray(observation).reshape(-1).astype(self._spec.dtype)
+
+
+def _make(env_id: str, options: Mapping[str, Any]) -> Any:
+    try:
+        import gymnasium
+    except ImportError as error:
+        raise EnvUnavailableError(
+            "env.name", "gymnasium is not installed: pip install 'metta-sweep[gymnasium]'"
+        ) from error
+    try:
+        return gymnasium.make(env_id, **options)
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        raise EnvUnavailableError("env.id", f"gymnasium cannot make {env_id!r}: {error}") from error
+
+
+def _spec(env: Any, rows: int) -> EnvSpec:
+    """Return the sizes of a gymnasium environment, if a policy of discrete actions and flat observations fits it."""
+    from gymnasium import spaces
+
+    seen, done = env.observation_space, env.action_space
+    if not isinstance(done, spaces.Discrete) or done.start != 0:
+        raise EnvUnavailableError("env.id", f"need discrete actions from 0, got {done}")
+    if isinstance(seen, spaces.Box):
+        width = int(np.prod(seen.shape))
+        return EnvSpec(rows=rows, num_actions=int(done.n), width=width)
+    sizes = (seen.n,) if isinstance(seen, spaces.Discrete) else getattr(seen, "nvec", np.zeros(0)).reshape(-1)
+    if len(sizes) == 0 or max(sizes) > MOST_CODES or np.any(np.asarray(getattr(seen, "start", 0))):
+        raise EnvUnavailableError("env.id", f"need a box or up to {MOST_CODES} discrete observations, got {seen}")
+    codes = tuple(int(size) for size in sizes)
+    return EnvSpec(rows=rows, num_actions=int(done.n), width=len(codes), code_sizes=codes)

@@ -1,0 +1,150 @@
+"""Environments in processes of their own, for those that are slow: all step at once, the trainer waits for the last.
+
+A process holds a block of rows and answers one request at a time over a pipe; it ends when the pipe does.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metta_sweep.envs.vec_env import EnvSpec, Episodes, Ints, Observations, Step, Truncated, VecEnv
+
+
+class Workers:
+    """A :class:`~metta_sweep.envs.vec_env.VecEnv` whose parts live in other processes.
+
+    Args:
+        makers: What makes each part, in its own process; all parts have the same number of rows.
+
+    Side effects:
+        Starts a process a part; :meth:`close` ends them.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[], VecEnv]]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for make in makers:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, make), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+        part: EnvSpec = self._ask("spec", [()] * len(makers))[0]
+        self._share = part.rows
+        self._spec = EnvSpec(
+            rows=part.rows * len(makers),
+            num_actions=part.num_actions,
+            width=part.width,
+            code_sizes=part.code_sizes,
+        )
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and types of all rows together."""
+        return self._spec
+
+    def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
+        """Start every part."""
+        observations[:] = np.concatenate(self._ask("reset", [(seed, stagger)] * len(self._pipes)))
+
+    def step(self, actions: Ints, out: Step) -> Truncated | None:
+        """Play one step of every part, all at once."""
+        answers = self._ask("step", [(part,) for part in np.split(actions, len(self._pipes))])
+        cuts = []
+        for k, (arrays, cut) in enumerate(answers):
+            block = slice(k * self._share, (k + 1) * self._share)
+            for whole, part in zip(_arrays(out), arrays, strict=True):
+                whole[block] = part
+            if cut is not None:
+                cuts.append((cut.rows + block.start, cut.observations))
+        if not cuts:
+            return None
+        rows, last = zip(*cuts, strict=True)
+        return Truncated(rows=np.concatenate(rows), observations=np.concatenate(last))
+
+    def drain(self) -> Episodes:
+        """Return the episodes of all parts."""
+        parts: list[Episodes] = self._ask("drain", [()] * len(self._pipes))
+        rows = [part.rows + k * self._share for k, part in enumerate(parts)]
+        stats = {name: np.concatenate([part.stats[name] for part in parts]) for name in parts[0].stats}
+        return Episodes(rows=np.concatenate(rows), stats=stats)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the states of the parts, one after the other."""
+        parts: list[dict[str, npt.NDArray[Any]]] = self._ask("state", [()] * len(self._pipes))
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]], observations: Observations) -> None:
+        """Continue from :meth:`state`."""
+        parts = [({name: array[k] for name, array in state.items()},) for k in range(len(self._pipes))]
+        observations[:] = np.concatenate(self._ask("restore", parts))
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(timeout=5.0)
+
+    def _ask(self, verb: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send every part a request, then wait for the answers; an error of a part is raised here."""
+        for pipe, own in zip(self._pipes, arguments, strict=True):
+            pipe.send((verb, own))
+        answers = [pipe.recv() for pipe in self._pipes]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
+    """Answer requests until the pipe is closed."""
+    try:
+        env = make()
+    except ValueError as error:  # what the configuration of an environment can be wrong about
+        pipe.recv()
+        pipe.send(error)
+        return
+    out = Step.empty(env.spec)
+    answers: dict[str, Callable[..., Any]] = {
+        "spec": lambda: env.spec,
+        "reset": lambda seed, stagger: _first(env, out, seed, stagger=stagger),
+        "step": lambda actions: _stepped(env, out, actions),
+        "drain": env.drain,
+        "state": env.state,
+        "restore": lambda state: _restored(env, out, state),
+    }
+    while True:
+        try:
+            verb, arguments = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            env.close()
+            return
+        pipe.send(answers[verb](*arguments))
+
+
+def _first(env: VecEnv, out: Step, seed: int, *, stagger: bool) -> Observations:
+    env.reset(seed, out.observations, stagger=stagger)
+    return out.observations
+
+
+def _restored(env: VecEnv, out: Step, state: Mapping[str, npt.NDArray[Any]]) -> Observations:
+    env.restore(state, out.observations)
+    return out.observations
+
+
+def _stepped(env: VecEnv, out: Step, actions: Ints) -> tuple[tuple[npt.NDArray[Any], ...], Truncated | None]:
+    truncated = env.step(actions, out)
+    return _arrays(out), truncated
+
+
+def _arrays(out: Step) -> tuple[npt.NDArray[Any], ...]:
+    return out.observations, out.rewards, out.terminals, out.truncations
