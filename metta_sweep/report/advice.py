@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from metta_sweep.report.best import Winner
 from metta_sweep.report.calibration import calibration, verdict
@@ -23,11 +23,12 @@ LATE = 0.2
 def advice(rows: SweepRows, winner: Winner | None, space: SearchSpace | None, surrogate: Surrogate | None) -> list[str]:
     """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing."""
     found: list[str] = []
+    idle = _idle(surrogate)
     if winner is not None:
         found += _confirm(rows, winner)
-        found += _widen(winner, space) if space is not None else ()
+        found += _widen(winner, space, idle) if space is not None else ()
         found += _go_on(rows, winner)
-    found += _drop(surrogate) if surrogate is not None else ()
+    found += _drop(idle)
     found += [f"{row.kind}: {where(rows, row)}. Leave that region out." for row in rows.failures if row.regions]
     warning = verdict(calibration(rows))
     return [*found, f"{warning}."] if warning else found
@@ -36,17 +37,25 @@ def advice(rows: SweepRows, winner: Winner | None, space: SearchSpace | None, su
 def _confirm(rows: SweepRows, winner: Winner) -> Iterator[str]:
     if len(winner.rollout.runs) == 1:
         scored = sum(row.mean is not None for row in rows.rollouts)
+        picked = f" and picked out of {scored}" if scored > 1 else ""
         yield (
-            f"The best was measured by one run and picked out of {scored}: part of it is luck. "
+            f"The best was measured by one run{picked}: part of it is luck. "
             "Run it again on other seeds before you rely on it."
         )
 
 
-def _widen(winner: Winner, space: SearchSpace) -> Iterator[str]:
+def _idle(surrogate: Surrogate | None) -> list[str]:
+    """Return the parameters that hardly mattered; none where none mattered, since then the model saw only noise."""
+    every = surrogate.importances if surrogate is not None else ()
+    idle = [one.name for one in every if one.high < IDLE]
+    return idle if len(idle) < len(every) else []
+
+
+def _widen(winner: Winner, space: SearchSpace, idle: Sequence[str]) -> Iterator[str]:
     for parameter in space.parameters:
         value = winner.rollout.params.get(parameter.name)
         code = None if value is None or parameter.domain.is_unordered else parameter.domain.code(value)
-        if code is None or (parameter.domain.size or 99) < 3:
+        if code is None or parameter.name in idle or (parameter.domain.size or 99) < 3:
             continue
         end = "upper" if code >= 1 - NEAR_A_BOUND else "lower" if code <= NEAR_A_BOUND else ""
         if end:
@@ -62,8 +71,7 @@ def _go_on(rows: SweepRows, winner: Winner) -> Iterator[str]:
         )
 
 
-def _drop(surrogate: Surrogate) -> Iterator[str]:
-    idle = [one.name for one in surrogate.importances if one.high < IDLE]
-    if idle and len(idle) < len(surrogate.importances):
+def _drop(idle: Sequence[str]) -> Iterator[str]:
+    if idle:
         names = ", ".join(idle)
         yield f"{count(len(idle), 'parameter')} hardly mattered here ({names}): fix them to search the others better."

@@ -50,6 +50,13 @@ def test_parameters_that_hardly_mattered_are_named_and_never_all_of_them() -> No
     assert "hardly" not in told(history, Surrogate(slices=(), importances=(idle,), points=9))
 
 
+def test_a_parameter_that_hardly_mattered_is_not_worth_a_wider_range() -> None:
+    idle = Importance(name="trainer.learning_rate", share=0.01, low=0.0, high=0.03)
+    vital = Importance(name="trainer.gamma", share=0.9, low=0.8, high=1.0)
+    history = History().rollout(0.5, params=point(rate=0.01))
+    assert "bound" not in told(history, Surrogate(slices=(), importances=(vital, idle), points=9))
+
+
 def test_a_region_that_fails_should_be_left_out() -> None:
     history = History(asked={"rollout_count": 30})
     for _ in range(8):

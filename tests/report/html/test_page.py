@@ -104,12 +104,15 @@ def test_the_table_sorts_by_value_and_filters(tmp_path: Path) -> None:
     return { rising, falling, runs, failed: read("State"),
              sorted: document.querySelectorAll("th[aria-sort=ascending]").length };
     """
-    found = ask(written(tmp_path, simulated(40)), script)["answer"]
+    history = simulated(40).ask(rollout_count=99)
+    point = {**history.state.rollouts[0].suggestion.params, "trainer.batch_size": 512}
+    history.suggest(point).start(40).fail(40)
+    found = ask(written(tmp_path, history), script)["answer"]
     numbers = [float(value) for value in found["rising"] if value]
     assert numbers == sorted(numbers)
     assert [float(value) for value in found["falling"] if value] == numbers[::-1]
     assert found["falling"][-1] == ""
-    assert found["runs"] == [f"my_test.r.{k}" for k in range(40)]
+    assert found["runs"] == [f"my_test.r.{k}" for k in range(41)]
     assert set(found["failed"]) == {"failed"}
     assert found["sorted"] == 1
 
