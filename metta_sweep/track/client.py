@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ PAGE = 1000
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request."""
+
+OVERVIEW_S = 8.0
+"""Seconds for the overview, without which the mirror is whole all the same."""
 
 SEND_S = 5.0
 """Seconds between two requests about a living run."""
@@ -68,6 +71,8 @@ class SentRun:
     """Its summary."""
     created_at: str = ""
     """When it was created."""
+    files: Callable[[], frozenset[str]] = frozenset
+    """Asks the server for the names of its files; one request."""
 
     @property
     def seal(self) -> str | None:
@@ -198,7 +203,7 @@ class Client:
                 resume="allow",
                 reinit="create_new",
                 dir=str(self._folder),
-                settings=self._settings(None, sweep_id=None),
+                settings=self._settings(None, sweep_id=None, finish_s=OVERVIEW_S),
             )
             run.define_metric(f"{OVERVIEW_ROWS_PREFIX}*", step_metric=DECIDED)
             for step in range(run.starting_step, len(shown.curves)):
@@ -212,12 +217,12 @@ class Client:
         for path in (self._folder / "wandb").glob(f"*-{wandb_id}"):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _settings(self, pid: int | None, *, sweep_id: str | None) -> wandb.Settings:
+    def _settings(self, pid: int | None, *, sweep_id: str | None, finish_s: float = FINISH_S) -> wandb.Settings:
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
         return wandb.Settings(
             sweep_id=sweep_id,
             init_timeout=INIT_S,
-            finish_timeout=FINISH_S,
+            finish_timeout=finish_s,
             finish_timeout_raises=True,
             console="off",
             silent=True,
@@ -231,16 +236,16 @@ class Client:
             x_disable_stats=pid is None,
             x_save_requirements=False,
             x_graphql_retry_max=5,
-            x_graphql_retry_wait_min_seconds=0.3,
+            x_graphql_retry_wait_min_seconds=1,
             x_graphql_retry_wait_max_seconds=5,
             x_graphql_timeout_seconds=HTTP_S,
             x_file_stream_transmit_interval=SEND_S,
             x_file_stream_retry_max=8,
-            x_file_stream_retry_wait_min_seconds=0.3,
+            x_file_stream_retry_wait_min_seconds=1,
             x_file_stream_retry_wait_max_seconds=5,
             x_file_stream_timeout_seconds=HTTP_S,
             x_file_transfer_retry_max=8,
-            x_file_transfer_retry_wait_min_seconds=0.3,
+            x_file_transfer_retry_wait_min_seconds=1,
             x_file_transfer_retry_wait_max_seconds=5,
             **watched,
         )
@@ -260,13 +265,6 @@ class Client:
             path = f"{self.place.entity or api.default_entity}/{self.place.project}"
             found = api.runs(path, filters={"sweep": sweep_id}, per_page=PAGE, lazy=False)
             return {run.id: _sent(run) for run in found}
-
-    def sent_files(self, wandb_id: str) -> frozenset[str]:
-        """Return the names of the files that the server has of a run."""
-        api = self.api()
-        with client_errors():
-            run = api.run(f"{self.place.entity or api.default_entity}/{self.place.project}/{wandb_id}")
-            return frozenset(file.name for file in run.files(per_page=100))
 
 
 def _charts(shown: Overview) -> dict[str, Any]:
@@ -297,7 +295,13 @@ def _sent(run: Any) -> SentRun:
         config=dict(run.config),
         summary=_plain(dict(run.summary)),
         created_at=str(run.created_at),
+        files=lambda: _file_names(run),
     )
+
+
+def _file_names(run: Any) -> frozenset[str]:
+    with client_errors():
+        return frozenset(file.name for file in run.files(per_page=100))
 
 
 def _plain(value: Any) -> Any:

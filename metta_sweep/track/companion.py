@@ -8,8 +8,8 @@ from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.track.controller import MirrorProcess, start_mirror
 from metta_sweep.track.settings import Mode, WandbSettings
 
-END_S = 30.0
-"""Seconds that the end of a sweep may spend on sending what is left."""
+END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 8.0, 60.0
+"""Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds."""
 
 HURRIED_END_S = 2.0
 """The same where a signal asked to stop: the rest is sent by the next start, or by ``metta-sweep sync``."""
@@ -24,18 +24,18 @@ class MirrorCompanion:
         self._mode = mode
         self._recorder = recorder
         self._mirror: MirrorProcess | None = None
+        self._is_started = False
 
     def tick(self) -> None:
         """Start the mirror with the first run, pass on what it says, keep the sweep's id in the journal."""
-        if self._mirror is None:
-            if self._mode is Mode.OFF or not self._recorder.state.live_runs:
-                return
-            # The runs' own processes load first: the first result is worth more than its mirror image.
-            self._mirror = start_mirror(self._paths, self._settings, self._mode)
-        elif self._mirror is not None:
+        if self._mirror is not None:
             for line in self._mirror.poll():
                 self._recorder.note(line)
             self._keep_registration(self._mirror)
+        elif not self._is_started and self._recorder.state.live_runs:
+            # The runs' own processes load first: the first result is worth more than its mirror image.
+            self._is_started = True
+            self._mirror = start_mirror(self._paths, self._settings, self._mode)
 
     def _keep_registration(self, mirror: MirrorProcess) -> None:
         found = mirror.registration
@@ -51,6 +51,7 @@ class MirrorCompanion:
         """Let the mirror send what is left, for a bounded time, and say how far it came."""
         if self._mirror is None:
             return
-        line = self._mirror.stop(HURRIED_END_S if hurry else END_S)
+        share_s = END_SHARE * self._recorder.elapsed_s
+        line = self._mirror.stop(HURRIED_END_S if hurry else min(LONGEST_END_S, max(SHORTEST_END_S, share_s)))
         self._keep_registration(self._mirror)
         self._recorder.note(line)

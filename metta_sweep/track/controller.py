@@ -15,7 +15,7 @@ from typing import IO
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.link import Link, folder, link_path
-from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode, writes_offline
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 
 GLANCE_S = 0.5
@@ -30,7 +30,8 @@ STEADY_S = 60.0
 LOG_LIMIT = 1024 * 1024
 """Bytes; a longer log of the mirror is begun anew."""
 
-_EXIT_S = 5.0
+_EXIT_S = 4.0
+"""Seconds beyond its time limit in which the mirror ends itself; then it is ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +221,7 @@ class MirrorProcess:
 def start_mirror(
     paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str] = os.environ
 ) -> MirrorProcess | None:
-    """Start the sweep's mirror; None where the mode is off.
+    """Start the sweep's mirror; None where nothing is to be sent or written now.
 
     Args:
         paths: The sweep; its folder exists.
@@ -231,7 +232,7 @@ def start_mirror(
     Side effects:
         A process, its log ``wandb/mirror.log`` and ``wandb.json`` in the sweep's folder.
     """
-    if mode is Mode.OFF:
+    if mode is Mode.OFF or (mode is Mode.OFFLINE and not writes_offline(settings, environ)):
         return None
     return MirrorProcess(paths, _link_for(paths, settings, mode), environ).start()
 

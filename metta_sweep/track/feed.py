@@ -11,11 +11,8 @@ from metta_sweep.store.damage import unreadable
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.reading import connect_to_read
-from metta_sweep.sweep.events import EVENT_TYPES, from_json
+from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.state import SweepState
-
-REGISTERED = "wandb_sweep_registered"
-"""Kind of the event by which the controller keeps the sweep's id."""
 
 
 class Feed:
@@ -26,8 +23,6 @@ class Feed:
         self._seen = 0
         self.state = SweepState()
         """The sweep, up to the last event read."""
-        self.registered: dict[str, Any] = {}
-        """The last registration that the journal holds: ``sweep_id``, ``entity``, ``project``, ``url``."""
 
     def follow(self) -> bool:
         """Take in what is new and return whether there was anything.
@@ -38,7 +33,7 @@ class Feed:
         """
         new = read_events(self._paths) if self._seen == 0 else self._after(self._seen)
         for stored in new:
-            self._take(stored)
+            self.state.apply(from_json(stored))
         self._seen += len(new)
         return bool(new)
 
@@ -49,9 +44,3 @@ class Feed:
                 return [{"kind": kind, **json.loads(body)} for kind, body in connection.execute(query, (seq,))]
         except sqlite3.Error as error:
             raise unreadable(self._paths, error) from error
-
-    def _take(self, stored: dict[str, Any]) -> None:
-        if stored["kind"] == REGISTERED:
-            self.registered = stored
-        if stored["kind"] in EVENT_TYPES or stored["kind"] != REGISTERED:
-            self.state.apply(from_json(stored))

@@ -160,18 +160,14 @@ class _Process:
     def _begin(self) -> Mirroring:
         from metta_sweep.track.client import Client, Place
         from metta_sweep.track.mirroring import Mirroring
+        from metta_sweep.track.sources import RunSources
 
-        known = self._feed.registered.get("sweep_id") or self._link.sweep_id
+        known = self._known_id()
         place = Place(entity=self._link.entity, project=self._link.project, sweep_id=known)
         client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)
-        mirroring = Mirroring(
-            self._paths,
-            self._feed,
-            client,
-            redaction=Redaction.of_environment(os.environ),
-            tags=self._link.tags,
-            work=self._work,
-        )
+        redaction = Redaction.of_environment(os.environ)
+        sources = RunSources(paths=self._paths, feed=self._feed, redaction=redaction, tags=self._link.tags)
+        mirroring = Mirroring(sources, client, work=self._work)
         if self._offline:
             mirroring.begin_offline()
         else:
@@ -179,6 +175,12 @@ class _Process:
             mirroring.begin(client.sent_runs(str(client.place.sweep_id)), compare=self._once)
         self._say("ok")
         return mirroring
+
+    def _known_id(self) -> str | None:
+        """Return the id that the journal keeps for this place, or the one that an earlier mirror left."""
+        kept = self._feed.state.registered
+        here = kept is not None and kept.project == self._link.project and self._link.entity in (None, kept.entity)
+        return kept.sweep_id if kept is not None and here else self._link.sweep_id
 
     def _register(self, client: Client, known: str | None) -> None:
         from metta_sweep.track.client import Place

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from metta_sweep.result import RunPaths
-from metta_sweep.store.files import read_json, write_whole
-from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import AttemptState, Run, RunState
 from metta_sweep.track.client import Client, OpenRun, SentRun, TryLaterError
-from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, RunFacts, history, run_facts, run_files
-from metta_sweep.track.feed import Feed
+from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
 from metta_sweep.track.link import folder
 from metta_sweep.track.overview import overview
-from metta_sweep.track.ranges import identity_of
-from metta_sweep.track.redaction import Redaction
+from metta_sweep.track.sources import Marks, RunSources
 
 PROVE_S = 20.0
 """Seconds between two looks at whether what was sent arrived."""
+
+AT_ONCE = 8
+"""Runs that are sent at once: a server that answers slowly or not at once must not hold up the others."""
 
 OVERVIEW = "overview"
 """Name of the run that shows the whole sweep."""
@@ -32,6 +32,8 @@ BEGUN = "begun online"
 SEND_LIMIT = 3
 """How often a run is sent whole before a person is told that it does not arrive."""
 
+_log = logging.getLogger("metta_sweep.track")
+
 
 class Mirroring:
     """Brings runs to W&B. What has been done is known from the server itself, so that nothing is done twice.
@@ -40,20 +42,15 @@ class Mirroring:
     that was sent. A run whose digest is there is whole.
     """
 
-    def __init__(
-        self, paths: SweepPaths, feed: Feed, client: Client, *, redaction: Redaction, tags: tuple[str, ...], work: Path
-    ) -> None:
-        self._paths = paths
-        self._feed = feed
+    def __init__(self, sources: RunSources, client: Client, *, work: Path) -> None:
+        self._sources = sources
         self._client = client
-        self._redaction = redaction
-        self._tags = tags
         self._work = work
-        self._marks = folder(paths) / "marks"
-        self._left: set[str] = set()
+        self._marks = Marks(sources.paths)
         self._open: dict[str, OpenRun] = {}
         self._sizes: dict[str, int] = {}
         self._todo: dict[str, None] = {}
+        self._left: set[str] = set()
         self._listed = 0
         self._unproven: dict[str, str] = {}
         self._sends: dict[str, int] = {}
@@ -79,22 +76,25 @@ class Mirroring:
             sent: What the server has.
             compare: Whether each digest is compared with the journal, rather than taken as right.
         """
-        for run in self._feed.state.runs.values():
-            seal = sent[self._wandb_id(run)].seal if self._wandb_id(run) in sent else None
-            if seal is not None and run.state.is_over and (not compare or seal == self._expected_seal(run)):
-                self.whole.add(run.run_id)
+        for run in self._runs():
+            there = sent.get(self._sources.wandb_id(run))
+            seal = there.seal if there is not None and run.state.is_over else None
+            if seal is not None and (not compare or seal == self._sources.delivery(run).seal):
+                self._is_whole(run)
 
     def begin_offline(self) -> None:
         """Learn from the marks in the sweep's folder which runs were written already.
 
         A run that was begun online is left to a later sync: ``wandb sync`` would add all of it to what is there.
         """
-        for run in self._feed.state.runs.values():
-            mark = self._mark(run.run_id)
+        for run in self._runs():
+            mark = self._marks.get(run.run_id)
             if mark == BEGUN:
                 self._left.add(run.run_id)
-            elif mark is not None and run.state.is_over and mark == self._expected_seal(run):
+            elif mark is not None and run.state.is_over and mark == self._sources.delivery(run).seal:
                 self.whole.add(run.run_id)
+
+    # ---------------------------------------------------------------- sending
 
     def tick(self, between: Callable[[], None] = lambda: None) -> None:
         """Send what is new of every run that is not whole.
@@ -106,32 +106,87 @@ class Mirroring:
             TryLaterError, RefusedError: See :class:`Client`.
         """
         self._list_new_runs()
-        for run_id in list(self._todo):
-            between()
-            run = self._run(run_id)
-            if run.state.is_over:
-                self._finish(run, self._opened(run))
-            elif run.state is RunState.RUNNING and not self._client.is_offline:
-                self._watch(run)
-            elif run.attempts and not self._client.is_offline:
-                self._rest(run)
+        runs = [self._run(run_id) for run_id in self._todo]
+        for run in runs:
+            if run.attempts and not run.state.is_over and not self._client.is_offline:
+                between()
+                self._follow(run)
+        self._finish([run for run in runs if run.state.is_over], between)
+
+    def pause(self) -> None:
+        """Let go of the runs that are not over; the next mirror goes on with them."""
+        for run_id in list(self._open):
+            self._open.pop(run_id).pause()
+
+    def _follow(self, run: Run) -> None:
+        """Send what a run has reported since the last time; let go of one that waits for its next attempt."""
+        is_alive = run.state is RunState.RUNNING
+        if run.attempts[-1].state is AttemptState.STARTING or self._rested.get(run.run_id) == len(run.attempts):
+            return
+        if run.run_id not in self._open:
+            self._open[run.run_id] = self._opened(run)
+        before, self._sizes[run.run_id] = self._sizes.get(run.run_id), self._sources.history_size(run)
+        if before != self._sizes[run.run_id] or not is_alive:
+            self._open[run.run_id].send(self._sources.rows(run))
+        if not is_alive:
+            self._rested[run.run_id] = len(run.attempts)
+            self._open.pop(run.run_id).pause()
+
+    def _opened(self, run: Run) -> OpenRun:
+        """Open the run anew; what an earlier mirror left of it on this disk is not needed."""
+        if not self._client.is_offline:
+            self._marks.set(run.run_id, BEGUN)
+        self._client.discard_local(self._sources.wandb_id(run))
+        return self._client.open_run(self._sources.facts(run), pid=self._sources.process_of(run))
+
+    def _finish(self, runs: Sequence[Run], between: Callable[[], None]) -> None:
+        """Send all that is left of runs that are over, several at once."""
+        if not runs:
+            return
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            futures = [pool.submit(self._deliver, run, self._open.pop(run.run_id, None)) for run in runs]
+            for future in as_completed(futures):
+                run_id, seal = future.result()
+                between()
+                del self._todo[run_id]
+                self._unproven[run_id] = seal
+
+    def _deliver(self, run: Run, opened: OpenRun | None) -> tuple[str, str]:
+        began_s = time.monotonic()
+        opened = opened or self._opened(run)
+        delivery = self._sources.delivery(run)
+        facts, seal = delivery.facts, delivery.seal
+        summary = {**facts.summary, OWN_KEY: {**facts.summary[OWN_KEY], SEAL_KEY: seal}}
+        staged = self._work / run.run_id
+        opened.send(delivery.rows)
+        opened.close(summary=summary, files=delivery.files, folder=staged, exit_code=facts.exit_code)
+        shutil.rmtree(staged, ignore_errors=True)
+        _log.info("sent %s in %.2f s", run.run_id, time.monotonic() - began_s)
+        return run.run_id, seal
+
+    def _list_new_runs(self) -> None:
+        run_ids = list(self._sources.feed.state.runs)
+        new = (run_id for run_id in run_ids[self._listed :] if run_id not in self.whole | self._left)
+        self._todo.update(dict.fromkeys(new))
+        self._listed = len(run_ids)
+
+    # ---------------------------------------------------------------- proving
 
     def prove(self, *, again: bool = True) -> None:
         """Ask the server which of the sent runs arrived whole; with ``again`` the others are sent once more."""
+        self._looked_s = time.monotonic()
         if not self._unproven:
             return
         if self._client.is_offline:
             self._mark_written()
             return
-        if self._client.place.sweep_id is None:
-            return
-        self._looked_s = time.monotonic()
-        sent = self._client.sent_runs(self._client.place.sweep_id)
+        sent = self._client.sent_runs(str(self._client.place.sweep_id))
         for run_id, seal in list(self._unproven.items()):
-            wandb_id = self._wandb_id(self._run(run_id))
-            if wandb_id in sent and sent[wandb_id].seal == seal and self._has_files(run_id, wandb_id):
-                self.whole.add(run_id)
+            run = self._run(run_id)
+            there = sent.get(self._sources.wandb_id(run))
+            if there is not None and there.seal == seal and there.files() >= self._sources.files(run).keys():
                 del self._unproven[run_id]
+                self._is_whole(run)
             elif again:
                 self._send_again(run_id)
 
@@ -140,79 +195,18 @@ class Mirroring:
         if time.monotonic() - self._looked_s >= PROVE_S:
             self.prove()
 
-    def pause(self) -> None:
-        """Let go of the runs that are not over; the next mirror goes on with them."""
-        for run_id in list(self._open):
-            self._open.pop(run_id).pause()
-
-    def send_overview(self) -> None:
-        """Bring the sweep's overview up to date where anything of it has changed since the last time."""
-        state = self._feed.state
-        shown = overview(state)
-        mark = json.dumps([self._client.place.sweep_id, shown.summary], sort_keys=True, default=str)
-        if self._client.is_offline or not shown.curves or self._mark(OVERVIEW) == mark:
-            return
-        name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
-        described = {"sweep": spec.name, "identity": self._identity, "metric": spec.metric, "goal": str(spec.goal)}
-        config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
-        wandb_id = f"{spec.name}.{OVERVIEW}-{self._identity}"
-        self._client.send_overview(name, wandb_id, shown, self._redaction.of_config(config))
-        self._client.discard_local(wandb_id)
-        self._set_mark(OVERVIEW, mark)
-
-    # ---------------------------------------------------------------- one run
-
-    def _opened(self, run: Run) -> OpenRun:
-        if run.run_id not in self._open:
-            if not self._client.is_offline:
-                self._set_mark(run.run_id, BEGUN)
-            self._client.discard_local(self._wandb_id(run))
-            self._open[run.run_id] = self._client.open_run(self._facts(run), pid=self._process_of(run))
-        return self._open[run.run_id]
-
-    def _watch(self, run: Run) -> None:
-        """Send what a living run has reported since the last time; it is opened once its process is there."""
-        if run.attempts[-1].state is AttemptState.STARTING:
-            return
-        paths, opened = self._paths.run(run.run_id), self._opened(run)
-        if self._has_grown(run.run_id, paths):
-            opened.send(history(paths))
-
-    def _rest(self, run: Run) -> None:
-        """Send what a run that waits for its next attempt has, once an attempt, and let go of it."""
-        if self._rested.get(run.run_id) != len(run.attempts):
-            opened = self._opened(run)
-            opened.send(history(self._paths.run(run.run_id)))
-            self._open.pop(run.run_id).pause()
-            self._rested[run.run_id] = len(run.attempts)
-
-    def _finish(self, run: Run, opened: OpenRun) -> None:
-        paths, facts = self._paths.run(run.run_id), self._facts(run)
-        rows, files = history(paths), run_files(paths, self._redaction)
-        seal = facts.seal(rows, files)
-        summary = {**facts.summary, OWN_KEY: {**facts.summary[OWN_KEY], SEAL_KEY: seal}}
-        staged = self._work / run.run_id
-        opened.send(rows)
-        del self._open[run.run_id]
-        opened.close(summary=summary, files=files, folder=staged, exit_code=facts.exit_code)
-        shutil.rmtree(staged, ignore_errors=True)
-        del self._todo[run.run_id]
-        self._unproven[run.run_id] = seal
+    def _is_whole(self, run: Run) -> None:
+        """Remember it; an offline copy of the run goes, since sending that as well would double its history."""
+        self.whole.add(run.run_id)
+        for path in folder(self._sources.paths).glob(f"offline-run-*-{self._sources.wandb_id(run)}"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _mark_written(self) -> None:
         """Remember offline runs as written: their folders may be synced and cleaned away."""
         for run_id, seal in self._unproven.items():
-            self._set_mark(run_id, seal)
+            self._marks.set(run_id, seal)
         self.whole.update(self._unproven)
         self._unproven.clear()
-
-    def _mark(self, run_id: str) -> str | None:
-        path = self._marks / run_id
-        return path.read_text("utf-8") if path.exists() else None
-
-    def _set_mark(self, run_id: str, mark: str) -> None:
-        self._marks.mkdir(parents=True, exist_ok=True)
-        write_whole(self._marks / run_id, mark, sync=False)
 
     def _send_again(self, run_id: str) -> None:
         self._sends[run_id] = self._sends.get(run_id, 1) + 1
@@ -221,57 +215,25 @@ class Mirroring:
         del self._unproven[run_id]
         self._todo[run_id] = None
 
-    def _facts(self, run: Run) -> RunFacts:
-        return run_facts(
-            self._feed.state,
-            run,
-            self._paths.run(run.run_id),
-            identity=self._identity,
-            redaction=self._redaction,
-            tags=self._tags,
-        )
+    # ---------------------------------------------------------------- the sweep as a whole
 
-    def _expected_seal(self, run: Run) -> str:
-        paths = self._paths.run(run.run_id)
-        return self._facts(run).seal(history(paths), run_files(paths, self._redaction))
-
-    def _has_files(self, run_id: str, wandb_id: str) -> bool:
-        wanted = run_files(self._paths.run(run_id), self._redaction)
-        return not wanted or self._client.sent_files(wandb_id).issuperset(wanted)
-
-    def _has_grown(self, run_id: str, paths: RunPaths) -> bool:
-        """Return whether there may be new evaluations; reading them all at each look would cost too much."""
-        size = paths.metrics.stat().st_size if paths.metrics.exists() else 0
-        before, self._sizes[run_id] = self._sizes.get(run_id), size
-        return size != before
-
-    def _process_of(self, run: Run) -> int | None:
-        """Return the id of the training process where it runs on this host."""
-        if not run.attempts or not run.attempts[-1].state.is_live:
-            return None
-        attempt_id = f"{run.run_id}.a{run.attempts[-1].number}"
-        started = read_json(self._paths.run(run.run_id).attempts / f"{attempt_id}.start.json") or {}
-        child = started.get("child")
-        return int(child["pid"]) if isinstance(child, dict) and isinstance(child.get("pid"), int) else None
-
-    # ---------------------------------------------------------------- all runs
-
-    def _list_new_runs(self) -> None:
-        run_ids = list(self._feed.state.runs)
-        for run_id in run_ids[self._listed :]:
-            if run_id not in self.whole | self._left:
-                self._todo[run_id] = None
-        self._listed = len(run_ids)
+    def send_overview(self) -> None:
+        """Bring the sweep's overview up to date where anything of it has changed since the last time."""
+        state, identity = self._sources.feed.state, self._sources.identity
+        shown = overview(state)
+        mark = json.dumps([self._client.place.sweep_id, shown.summary], sort_keys=True, default=str)
+        if self._client.is_offline or not shown.curves or self._marks.get(OVERVIEW) == mark:
+            return
+        name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
+        described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
+        config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
+        wandb_id = f"{spec.name}.{OVERVIEW}-{identity}"
+        self._client.send_overview(name, wandb_id, shown, self._sources.redaction.of_config(config))
+        self._client.discard_local(wandb_id)
+        self._marks.set(OVERVIEW, mark)
 
     def _run(self, run_id: str) -> Run:
-        return self._feed.state.runs[run_id]
+        return self._sources.feed.state.runs[run_id]
 
-    def _wandb_id(self, run: Run) -> str:
-        return f"{run.run_id}-{self._identity}"
-
-    @property
-    def _identity(self) -> str:
-        created = self._feed.state.created
-        if created is None:
-            raise TryLaterError("the journal is empty yet")
-        return identity_of(created)
+    def _runs(self) -> list[Run]:
+        return list(self._sources.feed.state.runs.values())

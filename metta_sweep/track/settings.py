@@ -62,12 +62,17 @@ def resolve_mode(settings: WandbSettings, environ: Mapping[str, str]) -> tuple[M
     if importlib.util.find_spec("wandb") is None:
         return Mode.OFF, f"W&B: off, the client is not installed (pip install 'metta-sweep[wandb]'); {later}"
     if asked == "offline":
-        return Mode.OFFLINE, f"W&B: offline, as asked; {later}"
+        return Mode.OFFLINE, f"W&B: offline, as asked; {later}, and so does `wandb sync`"
     source = key_source(environ)
     if source is None:
         why = "online was asked for, but there is no key" if asked == "online" else "no key"
         return Mode.OFFLINE, f"W&B: offline, {why} (set WANDB_API_KEY or run `wandb login`); {later}"
     return Mode.ONLINE, f"W&B: online, with the key of {source}"
+
+
+def writes_offline(settings: WandbSettings, environ: Mapping[str, str]) -> bool:
+    """Return whether offline runs were asked for; where only a key is missing the journal alone serves a later sync."""
+    return _asked(settings, environ) == "offline"
 
 
 def _asked(settings: WandbSettings, environ: Mapping[str, str]) -> str:

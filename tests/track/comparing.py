@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Protocol
 
 import yaml
 
 from metta_sweep.result import read_evaluations
+from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import RunState
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.ranges import identity_of
 from tests.track.server import LoopbackServer, RemoteRun
-from tests.track.told import ToldSweep
+
+
+class Mirrored(Protocol):
+    """A sweep on disk."""
+
+    @property
+    def paths(self) -> SweepPaths: ...
+
+    @property
+    def state(self) -> SweepState: ...
+
 
 STATES = {
     RunState.FINISHED: ("finished",),
@@ -20,14 +33,14 @@ STATES = {
 }
 
 
-def assert_mirrored(server: LoopbackServer, sweep: ToldSweep) -> None:
+def assert_mirrored(server: LoopbackServer, sweep: Mirrored) -> None:
     """The one registered sweep and its runs are what the journal and the run directories say, no more and no less."""
     (remote,) = server.world.sweeps.values()
     state = sweep.state
     assert remote.config["name"] == state.spec.name
     assert remote.config["method"] == "custom"
     assert remote.config["metric"] == {"name": state.spec.metric, "goal": str(state.spec.goal)}
-    assert remote.config["parameters"]["trainer"]["parameters"].keys() == {"learning_rate", "batch_size", "gamma"}
+    assert set(leaves(remote.config["parameters"])) == set(state.spec.parameters)
     started = {run.run_id: run for run in state.runs.values() if run.attempts}
     runs = {run.display_name: run for run in server.world.runs.values() if run.job_type == "train"}
     assert runs.keys() == started.keys()
@@ -36,7 +49,23 @@ def assert_mirrored(server: LoopbackServer, sweep: ToldSweep) -> None:
         assert_run(runs[run_id], run_id, sweep, remote.sweep_id)
 
 
-def assert_run(remote: RemoteRun, run_id: str, sweep: ToldSweep, sweep_id: str) -> None:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves by their dotted paths, so that a difference is seen at once."""
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    return {path: leaf for name, below in tree.items() for path, leaf in flat(below, f"{prefix}.{name}").items()}
+
+
+def leaves(parameters: dict, prefix: str = "") -> list[str]:
+    """Return the dotted paths of W&B's nested parameters."""
+    found = []
+    for name, below in parameters.items():
+        path = f"{prefix}{name}"
+        found += leaves(below["parameters"], f"{path}.") if "parameters" in below else [path]
+    return found
+
+
+def assert_run(remote: RemoteRun, run_id: str, sweep: Mirrored, sweep_id: str) -> None:
     state, paths = sweep.state, sweep.paths.run(run_id)
     run = state.runs[run_id]
     suggestion = state.rollouts[run.rollout].suggestion
@@ -56,7 +85,8 @@ def assert_run(remote: RemoteRun, run_id: str, sweep: ToldSweep, sweep_id: str) 
     if suggestion.predicted is not None:
         assert own["predicted"]["score_low"] == suggestion.predicted.score_low
     written = yaml.safe_load(paths.config.read_text())
-    assert {name: value for name, value in remote.config.items() if name != "metta_sweep"} == written
+    shown = {name: value for name, value in remote.config.items() if name != "metta_sweep"}
+    assert flat(shown) == flat(written)
     expected = [{**row.metrics, "step": row.step} for row in read_evaluations(paths)]
     assert [{k: v for k, v in row.items() if k != "time_s"} for row in remote.history] == expected
     assert [row["_step"] for row in remote.raw_history] == list(range(len(expected)))
@@ -64,7 +94,7 @@ def assert_run(remote: RemoteRun, run_id: str, sweep: ToldSweep, sweep_id: str) 
         assert_outcome(remote, run_id, sweep)
 
 
-def assert_outcome(remote: RemoteRun, run_id: str, sweep: ToldSweep) -> None:
+def assert_outcome(remote: RemoteRun, run_id: str, sweep: Mirrored) -> None:
     state, paths = sweep.state, sweep.paths.run(run_id)
     run, metric = state.runs[run_id], state.spec.metric
     own = remote.summary["metta_sweep"]
@@ -74,7 +104,7 @@ def assert_outcome(remote: RemoteRun, run_id: str, sweep: ToldSweep) -> None:
     if run.metrics is not None:
         assert remote.summary[metric] == own["metric"] == run.metrics[metric]
         assert remote.summary["score"] == own["score"] == state.spec.goal.score(run.metrics[metric])
-        seen = [row.metrics[metric] for row in read_evaluations(paths)]
+        seen = [row.metrics[metric] for row in read_evaluations(paths) if metric in row.metrics]
         better = max if state.spec.goal.sign > 0 else min
         assert own["best"] == better([run.metrics[metric], *seen])
         assert math.isfinite(own["best"])

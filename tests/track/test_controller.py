@@ -65,6 +65,11 @@ def test_off_starts_nothing(sweep):
     assert not (sweep.paths.root / "wandb").exists()
 
 
+def test_without_a_key_nothing_is_started_since_the_journal_serves_a_later_sync(sweep):
+    for asked in ("auto", "online"):
+        assert start_mirror(sweep.paths, WandbSettings(mode=asked), Mode.OFFLINE, {}) is None
+
+
 def test_the_mirror_gets_no_key_on_its_command_line_and_no_other_service(sweep, fake):
     folder = fake(WAITS.format(code=0))
     environ = {"PATH": "/bin:/usr/bin", "WANDB_SERVICE": "x", "WANDB_API_KEY": "k" * 40}

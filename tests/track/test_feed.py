@@ -7,8 +7,8 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.events import UnknownEventError
-from metta_sweep.track.feed import REGISTERED, Feed
+from metta_sweep.sweep.events import SweepRegistered, UnknownEventError
+from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link
 from tests.track.told import ToldSweep
 
@@ -37,23 +37,13 @@ def test_the_writer_goes_on_while_it_is_followed(tmp_path):
     assert len(feed.state.runs) == 5
 
 
-def test_the_registration_is_known_whether_or_not_the_state_knows_it(tmp_path):
-    sweep = ToldSweep(tmp_path).close()
-    journal = SqliteJournal.open(sweep.paths, create=False)
-    event = {
-        "kind": REGISTERED,
-        "at": 1.0,
-        "elapsed_s": 1.0,
-        "sweep_id": "abc",
-        "entity": "e",
-        "project": "p",
-        "url": "",
-    }
-    journal.append([event])
-    journal.close()
+def test_the_registration_is_known_from_the_journal(tmp_path):
+    sweep = ToldSweep(tmp_path)
+    sweep.history.add(SweepRegistered, sweep_id="abc", entity="e", project="p", url="https://w/abc")
+    sweep.close()
     feed = Feed(sweep.paths)
     feed.follow()
-    assert feed.registered["sweep_id"] == "abc"
+    assert feed.state.registered.sweep_id == "abc"
 
 
 def test_an_event_of_a_later_version_is_an_error(tmp_path):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def write_offline(sweep):
-    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.OFFLINE, environment())
+    mirror = start_mirror(sweep.paths, WandbSettings(mode="offline"), Mode.OFFLINE, environment())
     return mirror.stop(60)
 
 
@@ -67,7 +67,7 @@ def test_an_offline_mirror_killed_half_way_leaves_no_half_run(tmp_path, server):
     for value in (1.0, 2.0, 3.0):
         sweep.whole_run(value, evaluations=30)
     sweep.close()
-    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.OFFLINE, environment())
+    mirror = start_mirror(sweep.paths, WandbSettings(mode="offline"), Mode.OFFLINE, environment())
     while not offline_folders(sweep):
         mirror.poll()
     mirror._process.kill()

@@ -1,0 +1,121 @@
+"""Where a run's facts are read: the journal's state, the run's directory, and what is kept out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from metta_sweep.result import RunPaths
+from metta_sweep.store.files import read_json, write_whole
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.records import Run
+from metta_sweep.track.facts import Row, RunFacts, history, run_facts, run_files
+from metta_sweep.track.feed import Feed
+from metta_sweep.track.link import folder
+from metta_sweep.track.ranges import identity_of
+from metta_sweep.track.redaction import Redaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """All that is to be at W&B of a run that is over."""
+
+    facts: RunFacts
+    """Config, summary and state."""
+    rows: list[Row]
+    """History."""
+    files: Mapping[str, str]
+    """Texts by name."""
+
+    @property
+    def seal(self) -> str:
+        """Return the digest of all of it."""
+        return self.facts.seal(self.rows, self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSources:
+    """Reads what is to be sent of each run."""
+
+    paths: SweepPaths
+    """The sweep."""
+    feed: Feed
+    """Its journal."""
+    redaction: Redaction
+    """Keeps secrets out."""
+    tags: tuple[str, ...] = ()
+    """The user's tags."""
+
+    @property
+    def identity(self) -> str:
+        """Return the sweep's identity.
+
+        Raises:
+            ValueError: Nothing was asked yet.
+        """
+        if self.feed.state.created is None:
+            raise ValueError("the journal is empty yet")
+        return identity_of(self.feed.state.created)
+
+    def wandb_id(self, run: Run) -> str:
+        """Return the run's id at W&B."""
+        return f"{run.run_id}-{self.identity}"
+
+    def run_paths(self, run: Run) -> RunPaths:
+        """Return the run's directory."""
+        return self.paths.run(run.run_id)
+
+    def facts(self, run: Run) -> RunFacts:
+        """Return what identifies and describes the run now."""
+        return run_facts(
+            self.feed.state,
+            run,
+            self.run_paths(run),
+            identity=self.identity,
+            redaction=self.redaction,
+            tags=self.tags,
+        )
+
+    def rows(self, run: Run) -> list[Row]:
+        """Return the run's evaluations so far."""
+        return history(self.run_paths(run))
+
+    def files(self, run: Run) -> dict[str, str]:
+        """Return the run's files."""
+        return run_files(self.run_paths(run), self.redaction)
+
+    def delivery(self, run: Run) -> Delivery:
+        """Return all that is to be sent of a run that is over."""
+        return Delivery(facts=self.facts(run), rows=self.rows(run), files=self.files(run))
+
+    def history_size(self, run: Run) -> int:
+        """Return the bytes of the run's evaluations: reading them all at each look would cost too much."""
+        path = self.run_paths(run).metrics
+        return path.stat().st_size if path.exists() else 0
+
+    def process_of(self, run: Run) -> int | None:
+        """Return the id of the training process, where the launcher has noted one for a living attempt."""
+        if not run.attempts or not run.attempts[-1].state.is_live:
+            return None
+        attempt_id = f"{run.run_id}.a{run.attempts[-1].number}"
+        started = read_json(self.run_paths(run).attempts / f"{attempt_id}.start.json") or {}
+        child = started.get("child")
+        return int(child["pid"]) if isinstance(child, dict) and isinstance(child.get("pid"), int) else None
+
+
+class Marks:
+    """Small notes about runs in the sweep's folder: what was begun online, what was written offline."""
+
+    def __init__(self, paths: SweepPaths) -> None:
+        self._folder: Path = folder(paths) / "marks"
+
+    def get(self, name: str) -> str | None:
+        """Return the note, or None where there is none."""
+        path = self._folder / name
+        return path.read_text("utf-8") if path.exists() else None
+
+    def set(self, name: str, mark: str) -> None:
+        """Write the note."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self._folder / name, mark, sync=False)
