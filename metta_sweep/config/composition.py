@@ -17,12 +17,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from metta_sweep.config.command_line import CommandLine, ValueOverride, quoted
+from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, quoted
 from metta_sweep.config.interpolation import first_line
+from metta_sweep.config.nearest import did_you_mean
 from metta_sweep.config.places import JOB, ConfigPlaces
 from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
-from metta_sweep.config.trees import nested
+from metta_sweep.config.trees import leaves, nested
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import Problem, RequestError
 
@@ -51,7 +52,7 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
         The sweep files are put into Hydra's global config store, in a group that only this module uses.
     """
     overrides = [f"{group}={'null' if name is None else quoted(name)}" for group, name in line.choices.items()]
-    overrides += [f"+{STORE_GROUP}_0=file", *(given.hydra for given in line.values)]
+    overrides += [f"+{STORE_GROUP}_0=file", *(given.hydra for given in line.values if not given.removed)]
     try:
         store = ConfigStore.instance()
         for number, node in files.nodes.items():
@@ -91,13 +92,20 @@ def _laid_over(config: DictConfig, blocks: Mapping[str, Any], values: Sequence[V
         return config
     for given in values:
         if given.removed:
-            above, _, last = given.key.rpartition(".")
-            parent = OmegaConf.select(merged, above) if above else merged
-            if isinstance(parent, DictConfig):
-                parent.pop(last, None)
+            _remove(merged, given.key)
         else:
             OmegaConf.update(merged, given.key, given.value, merge=True, force_add=True)
     return merged
+
+
+def _remove(config: DictConfig, key: str) -> None:
+    above, _, last = key.rpartition(".")
+    parent = OmegaConf.select(config, above) if above else config
+    if not isinstance(parent, DictConfig) or last not in parent:
+        known = [path for path, _ in leaves(OmegaConf.to_container(config, resolve=False))]
+        problem = Problem(message="there is nothing to remove", key=key, file=PLACE, fix=did_you_mean(key, known))
+        raise RequestError(problem)
+    del parent[last]
 
 
 def _causes(places: ConfigPlaces, error: BaseException) -> list[Problem]:

@@ -117,7 +117,10 @@ class Inquiry:
                 self._wrong(key, "there is no such setting", did_you_mean(key, known))
 
     def _wrong(self, key: str, message: str, fix: str = "") -> None:
-        self.problems.append(self.origins.located(Problem(message=message, key=key, fix=fix)))
+        """Note a problem unless its key has one already: what follows from a mistake is none of its own."""
+        problem = self.origins.located(Problem(message=message, key=key, fix=fix))
+        if not any((problem.file, problem.key) == (other.file, other.key) for other in self.problems):
+            self.problems.append(problem)
 
     def _job(self, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> JobSettings | None:
         content = {key: values[key] for key in AT_ROOT if key in values}
@@ -177,16 +180,14 @@ class Inquiry:
         swept.mark_integers()
         wrong_base = swept.refused(None)
         texts = [text for text in constraints if isinstance(text, str)] if isinstance(constraints, list) else []
-        space = swept.space(texts, without=swept.broken_rules())
+        space = swept.space(texts, with_rules=not wrong_base)
         if space is not None:
             swept.check_bounds(space)
         self.problems += [self.origins.located(problem) for problem in swept.problems]
         for key, message in wrong_base or swept.refused(space):
             unknown = not self.schema.has_path(key) and "unknown" in message
             fix = known_fix(key, self.schema, swept.training) if unknown else ""
-            problem = self.origins.located(Problem(message=message, key=key, fix=fix))
-            if not any((problem.file, problem.key) == (other.file, other.key) for other in self.problems):
-                self.problems.append(problem)
+            self._wrong(key, message, fix)
         return space
 
     def _note_emptiness(self, *, pinned: bool) -> None:

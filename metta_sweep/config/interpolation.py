@@ -53,7 +53,7 @@ def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
             yield f"${{{name}:...}} is not allowed", f"allowed are ${{some.key}} and {allowed}"
     for variable in _VARIABLE.findall(text):
         if is_secret(variable):
-            yield f"{variable} must not enter a config: it would be written to disk", "remove it; W&B reads it itself"
+            yield f"{variable} must not enter a config: it would be written to disk", _secret_fix(variable)
     try:
         OmegaConf.create({"value": text})
     except OmegaConfBaseException as error:
@@ -61,6 +61,10 @@ def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
             f"cannot be read as an interpolation: {first_line(error)}",
             "write ${path.to.key} or ${oc.env:NAME,default}",
         )
+
+
+def _secret_fix(variable: str) -> str:
+    return "remove it; W&B reads it itself" if variable.startswith("WANDB") else "remove it; the runs see it as it is"
 
 
 def first_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from metta_sweep.config.carbs import OLD_KEYS, replacement
 from metta_sweep.config.nearest import listing, nearest, siblings
 from metta_sweep.config.training_schema import TrainingSchema
 from metta_sweep.config.trees import copied, get, leaves, put
+from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.space import SearchSpace
@@ -53,11 +54,14 @@ class Swept:
         return notes
 
     def check_paths(self) -> None:
-        """Note every swept path that the training does not have."""
+        """Note every swept path that the training does not have, or that is no single value in it."""
         for path in self.declared:
             if self.schema is not None and not self.schema.has_path(path):
                 fix = known_fix(path, self.schema, self.training)
                 self._wrong(path, f"the training config has no {path}", fix)
+            elif isinstance(get(self.training, path), Mapping):
+                message = f"need a single value to sweep over, got {brief(get(self.training, path))}"
+                self.problems.append(Problem(message=message, key=path))
 
     def check_forms(self) -> None:
         """Take out and note every definition in the form of older files."""
@@ -72,17 +76,17 @@ class Swept:
             if isinstance(leaf, Mapping) and self._is_integer(path, leaf):
                 self.declared[path] = {**leaf, "integer": True}
 
-    def space(self, constraints: Sequence[str], *, without: Collection[str] = ()) -> SearchSpace | None:
+    def space(self, constraints: Sequence[str], *, with_rules: bool = True) -> SearchSpace | None:
         """Return the search space; where there is none, ``problems`` says why.
 
         Args:
             constraints: The user's own.
-            without: Rules of the training that the base config breaks by itself; they were noted.
+            with_rules: Whether the training's rules hold too; they say nothing about a base config that is wrong.
         """
         fixed = dict(leaves(self.training))
         known = fixed.keys() | self.declared.keys()
-        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema else {}
-        own = [text for text in rules if text not in without and Expression.parse(text).names <= known]
+        rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema and with_rules else {}
+        own = [text for text in rules if Expression.parse(text).names <= known]
         try:
             return SearchSpace.parse(self.declared, [*constraints, *own], fixed)
         except RequestError as error:
@@ -94,7 +98,7 @@ class Swept:
         self.problems += [self._in_file(problem, rules) for problem in problems]
         return None
 
-    def broken_rules(self) -> list[str]:
+    def _broken_rules(self) -> list[str]:
         """Return the training's rules that the base config breaks and no parameter can mend."""
         fixed = dict(leaves(self.training))
         broken = []
@@ -122,7 +126,7 @@ class Swept:
         if self.schema is None:
             return []
         if space is None:
-            held = [rule.message for rule in self.schema.rules if rule.expression not in self.broken_rules()]
+            held = [rule.message for rule in self.schema.rules if rule.expression not in self._broken_rules()]
             problems = self._refused({}, rules=held)
         else:
             point = space.decode(space.sample(1, np.random.default_rng(0))[0])
