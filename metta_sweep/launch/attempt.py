@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths
-from metta_sweep.store.files import is_locked, read_json, write_json
+from metta_sweep.store.files import is_locked, read_json, take_lock, write_json
 from metta_sweep.sweep.ports import JobState, JobStatus
 
 ATTEMPT_VARIABLE = "METTA_SWEEP_ATTEMPT"
@@ -19,6 +20,9 @@ DEFAULT_GRACE_S = 5.0
 
 DEFAULT_LOG_LIMIT = 8 * 1024 * 1024
 """Bytes that a run's log may have."""
+
+_LOCK_PATIENCE_S = 0.2
+"""Longer than any look at an attempt's lock; whoever holds it longer is running the attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,11 @@ class AttemptFiles:
         return self.run.attempts / f"{self.attempt_id}.start.json"
 
     @property
+    def order(self) -> Path:
+        """What a queueing system's job is to do; there from before it is queued until it starts."""
+        return self.run.attempts / f"{self.attempt_id}.order.json"
+
+    @property
     def cancel(self) -> Path:
         """A wish to end the attempt."""
         return self.run.attempts / f"{self.attempt_id}.cancel.json"
@@ -124,6 +133,19 @@ class AttemptFiles:
     def was_started(self) -> bool:
         """Whether the attempt ever began."""
         return self.start.exists() or self.exit.exists() or is_locked(self.lock)
+
+    def claim(self) -> int | None:
+        """Return the held lock of the attempt where nobody ever started it, or None.
+
+        Side effects:
+            The folder of the marks is made where it is missing.
+        """
+        self.run.attempts.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(self.lock, patience_s=_LOCK_PATIENCE_S)
+        if lock is not None and (self.start.exists() or self.exit.exists()):
+            os.close(lock)
+            return None
+        return lock
 
     def read_exit(self) -> ExitRecord | None:
         """Return how the attempt ended, or None where it has not."""

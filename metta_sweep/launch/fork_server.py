@@ -23,10 +23,6 @@ from metta_sweep.launch.attempt import Order
 from metta_sweep.launch.child import THREAD_VARIABLES
 from metta_sweep.launch.keeper import Keeper
 from metta_sweep.launch.wakeups import OURS, Wakeups
-from metta_sweep.store.files import take_lock
-
-_LOCK_PATIENCE_S = 0.2
-"""Longer than any look at an attempt's lock; whoever holds it longer is running the attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +81,12 @@ class ForkServer:
 
     def _start(self, order: Order) -> None:
         try:
-            lock = self._claim(order)
+            lock = order.files.claim()
             if lock is not None:
                 self._fork_keeper(order, lock)
                 os.close(lock)
         except OSError as error:
             self._say({"attempt_id": order.attempt_id, "error": str(error)})
-
-    def _claim(self, order: Order) -> int | None:
-        """Return the held lock of an attempt that nobody ever started, or None."""
-        files = order.files
-        files.run.attempts.mkdir(parents=True, exist_ok=True)
-        lock = take_lock(files.lock, patience_s=_LOCK_PATIENCE_S)
-        if lock is not None and (files.start.exists() or files.exit.exists()):
-            os.close(lock)
-            return None
-        return lock
 
     def _fork_keeper(self, order: Order, lock: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, OURS)

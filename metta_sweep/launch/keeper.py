@@ -50,14 +50,24 @@ class Keeper:
         lock: Descriptor that holds the attempt's lock.
         base: The environment that the command's is made from.
         warm_module: Loaded module whose ``main`` stands for the command, or None to execute it.
+        labels: What else the start record is to say.
     """
 
-    def __init__(self, order: Order, *, lock: int, base: Mapping[str, str], warm_module: str | None = None) -> None:
+    def __init__(
+        self,
+        order: Order,
+        *,
+        lock: int,
+        base: Mapping[str, str],
+        warm_module: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         self._order = order
         self._files = order.files
         self._lock = lock
         self._base = base
         self._warm_module = warm_module
+        self._labels = labels or {}
         self._log = BoundedLog(self._files.run.log, order.log_limit)
         self._log_size = 0
         self._look_s = SHORT_LOOK_S
@@ -107,7 +117,7 @@ class Keeper:
         pids = {"keeper": os.getpid(), "child": self._child}
         known = {name: {"pid": pid, "birth": birth_of(pid)} for name, pid in pids.items() if pid is not None}
         limits = {"time_limit_s": self._order.time_limit_s, "gpus": self._order.gpus}
-        write_json(self._files.start, {"host": socket.gethostname(), **known, **limits})
+        write_json(self._files.start, {"host": socket.gethostname(), **known, **limits, **self._labels})
 
     # ---------------------------------------------------------------- wait
 

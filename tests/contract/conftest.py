@@ -14,6 +14,7 @@ import pytest
 
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, Launcher
 from tests.contract.launchers import FACTORIES, WARM_MODULE
+from tests.launch.slurm_cluster import SlurmCluster, missing
 
 PATIENCE_S = 30.0
 PROGRAM = {"local-warm": WARM_MODULE}
@@ -75,8 +76,24 @@ class Site:
             launcher.close()
 
 
-@pytest.fixture(params=sorted(FACTORIES))
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """A real SLURM, for the whole session; its commands are in PATH and know it."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    cluster = SlurmCluster()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cluster.environment.items():
+            patch.setenv(name, value)
+        yield cluster
+    cluster.close()
+
+
+@pytest.fixture(params=["local", "local-warm", pytest.param("slurm", marks=pytest.mark.slow)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "slurm":
+        request.getfixturevalue("slurm")
     site = Site(request.param, tmp_path)
     yield site
     site.close()

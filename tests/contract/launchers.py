@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metta_sweep.launch.local import LocalLauncher
 from metta_sweep.launch.server_process import WarmStart
+from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.sweep.ports import Launcher
 
 WARM_MODULE = "tests.contract.warm_program"
@@ -20,4 +21,8 @@ def local_warm(folder: Path) -> Launcher:
     return LocalLauncher(folder / "launch", max_parallel=4, warm=WarmStart(module=WARM_MODULE, preload=("numpy",)))
 
 
-FACTORIES: dict[str, Callable[[Path], Launcher]] = {"local": local_cold, "local-warm": local_warm}
+def slurm(folder: Path) -> Launcher:
+    return SlurmLauncher(folder / "launch", max_parallel=4)
+
+
+FACTORIES: dict[str, Callable[[Path], Launcher]] = {"local": local_cold, "local-warm": local_warm, "slurm": slurm}

@@ -1,0 +1,37 @@
+"""``python -m metta_sweep.launch.keep ORDER``: keep one attempt in this process; what a queueing system's job runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from metta_sweep.launch.attempt import Order
+from metta_sweep.launch.keeper import Keeper
+
+JOB_LABEL = "job_id"
+"""Where a start record says which job of the queueing system the attempt is."""
+
+
+def main(arguments: list[str]) -> None:
+    """Keep the attempt that the order file tells of; an attempt that was started before is left alone.
+
+    A queueing system that runs a job twice does not run the attempt twice: it shows as lost, and the sweep starts
+    another attempt, which resumes from the checkpoint.
+
+    Side effects:
+        The order file is removed.
+    """
+    path = Path(arguments[0])
+    order = Order.parse(json.loads(path.read_text(encoding="utf-8")))
+    lock = order.files.claim()
+    if lock is not None:
+        job_id = os.environ.get("SLURM_JOB_ID", "")
+        keeper = Keeper(order, lock=lock, base=dict(os.environ), labels={JOB_LABEL: job_id})
+        path.unlink(missing_ok=True)
+        keeper.keep()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
