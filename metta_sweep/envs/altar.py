@@ -9,10 +9,10 @@ from metta_sweep.envs.grid import Grid, Kind, Layout, Rules
 from metta_sweep.envs.layouts import DrawnLayout, RandomLayout
 
 
-def make_altar(game: AltarGame, *, num_agents: int, num_envs: int) -> Grid:
+def make_altar(game: AltarGame, *, num_agents: int, num_envs: int, first: int = 0) -> Grid:
     """Return ``num_envs`` maps of the game; rows are agents, map by map."""
     rules = compile_rules(game, num_agents)
-    return Grid(rules, _layout(game, rules), num_envs)
+    return Grid(rules, _layout(game, rules), num_envs, first=first)
 
 
 def compile_rules(game: AltarGame, num_agents: int) -> Rules:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from metta_sweep.envs.randomness import uniforms
+from metta_sweep.envs.randomness import staggered, uniforms
 from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 EMPTY, WALL, AGENT, FIRST_OBJECT = 0, 1, 2, 3
@@ -88,9 +88,16 @@ class Layout(Protocol):
 
 
 class Grid:
-    """A :class:`~metta_sweep.envs.vec_env.VecEnv` of many maps of one game."""
+    """A :class:`~metta_sweep.envs.vec_env.VecEnv` of many maps of one game.
 
-    def __init__(self, rules: Rules, layout: Layout, num_envs: int) -> None:
+    Args:
+        rules: The game.
+        layout: Where things are put.
+        num_envs: Maps.
+        first: Number of the first one, where other processes have those before it.
+    """
+
+    def __init__(self, rules: Rules, layout: Layout, num_envs: int, *, first: int = 0) -> None:
         self._rules, self._layout, self._envs = rules, layout, num_envs
         agents, radius, kinds = rules.num_agents, rules.view // 2, rules.kinds
         self._pitch = layout.width + 2 * radius
@@ -101,6 +108,7 @@ class Grid:
         self._gain = (self._outputs @ np.array(rules.rewards)).astype(np.float32)  # (kinds,) reward of a use
         self._cooldown = np.array([kind.cooldown for kind in kinds], np.int64)
         self._lives = np.array([kind.lives for kind in kinds], np.int64)
+        self._numbers = np.arange(first, first + num_envs)  # of the environments, among all there are
         self._base = np.arange(num_envs) * self._map_cells  # (E,) first cell of each map
         self._delta = np.array([-self._pitch, self._pitch, -1, 1])
         span = np.arange(-radius, radius + 1)
@@ -138,7 +146,7 @@ class Grid:
         self._episode[:] = 0
         self._begin(np.arange(self._envs))
         if stagger:
-            self._tick[:] = np.arange(self._envs) * self._rules.max_steps // self._envs
+            self._tick[:] = staggered(self._numbers, self._rules.max_steps)
             self._born[:] = self._tick
         self._finished.clear()
         self._see(observations)
@@ -257,7 +265,9 @@ class Grid:
 
     def _begin(self, envs: Ints) -> None:
         """Lay out fresh maps. envs: (n,)."""
-        place = self._layout.place(uniforms(int(self._seed[0]), envs, self._episode[envs], self._layout.draws))
+        place = self._layout.place(
+            uniforms(int(self._seed[0]), self._numbers[envs], self._episode[envs], self._layout.draws)
+        )
         base = self._base[envs, None]
         maps = self._cells.reshape(self._envs, -1)
         maps[envs] = EMPTY

@@ -13,12 +13,13 @@ from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.envs.workers import Workers
 
 
-def make_env(config: EnvConfig, *, rows: int, workers: int = 1) -> VecEnv:
+def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) -> VecEnv:
     """Return environments with ``rows`` agents in all.
 
     Args:
         config: Which.
         rows: Agents in all.
+        first: Number of the first environment, where other processes have those before it.
         workers: Processes to share slow environments out to; the native ones stay in this one.
 
     Raises:
@@ -30,28 +31,33 @@ def make_env(config: EnvConfig, *, rows: int, workers: int = 1) -> VecEnv:
     num_envs = rows // config.num_agents
     match config:
         case AltarEnv():
-            return make_altar(config.game, num_agents=config.num_agents, num_envs=num_envs)
+            return make_altar(config.game, num_agents=config.num_agents, num_envs=num_envs, first=first)
         case PongEnv():
-            return Pong(config.game, num_envs)
+            return Pong(config.game, num_envs, first=first)
         case CogevalEnv():
-            return _make_tasks(config, num_envs)
+            return _make_tasks(config, num_envs, first)
         case GymnasiumEnv():
-            return _make_gymnasium(config, num_envs, workers)
+            return _make_gymnasium(config, num_envs, first, workers)
 
 
-def _make_gymnasium(config: GymnasiumEnv, num_envs: int, workers: int) -> VecEnv:
+def _make_gymnasium(config: GymnasiumEnv, num_envs: int, first: int, workers: int) -> VecEnv:
     if num_envs % workers:
         raise ValueError(f"need a multiple of {workers} workers, got {num_envs} environments")
     share = num_envs // workers
     makers = [
-        partial(GymnasiumEnvs, config.id, config.options, num_envs=share, first=share * k) for k in range(workers)
+        partial(GymnasiumEnvs, config.id, config.options, num_envs=share, first=first + share * k)
+        for k in range(workers)
     ]
     return makers[0]() if workers == 1 else Workers(makers)
 
 
-def _make_tasks(config: CogevalEnv, num_envs: int) -> VecEnv:
+def _make_tasks(config: CogevalEnv, num_envs: int, first: int) -> VecEnv:
     """Share the environments out among the tasks, as evenly as can be."""
     games = config.games()
     shares = [(num_envs + k) // len(games) for k in reversed(range(len(games)))]
-    parts = [make_altar(game, num_agents=1, num_envs=share) for game, share in zip(games, shares, strict=True) if share]
+    parts = [
+        make_altar(game, num_agents=1, num_envs=share, first=first)
+        for game, share in zip(games, shares, strict=True)
+        if share
+    ]
     return parts[0] if len(parts) == 1 else Mixture(parts)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.config import PongGame
-from metta_sweep.envs.randomness import uniforms
+from metta_sweep.envs.randomness import staggered, uniforms
 from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 STAY, UP, DOWN = range(3)
@@ -35,10 +35,17 @@ REWARD, LENGTH, WON, LOST, HITS, ACTIONS = range(6)
 
 
 class Pong:
-    """A :class:`~metta_sweep.envs.vec_env.VecEnv` of many courts."""
+    """A :class:`~metta_sweep.envs.vec_env.VecEnv` of many courts.
 
-    def __init__(self, game: PongGame, num_envs: int) -> None:
+    Args:
+        game: The rules.
+        num_envs: Courts.
+        first: Number of the first one, where other processes have those before it.
+    """
+
+    def __init__(self, game: PongGame, num_envs: int, *, first: int = 0) -> None:
         self._game, self._envs = game, num_envs
+        self._numbers = np.arange(first, first + num_envs)
         self._x, self._y, self._vx, self._vy = np.zeros((4, num_envs))
         self._mine, self._theirs = np.zeros((2, num_envs))
         self._tick, self._born, self._episode, self._serves = np.zeros((4, num_envs), np.int64)
@@ -57,7 +64,7 @@ class Pong:
         self._episode[:] = 0
         self._begin(np.arange(self._envs))
         if stagger:
-            self._tick[:] = np.arange(self._envs) * self._game.max_steps // self._envs
+            self._tick[:] = staggered(self._numbers, self._game.max_steps)
             self._born[:] = self._tick
         self._finished.clear()
         self._see(observations)
@@ -167,7 +174,7 @@ class Pong:
     def _serve(self, courts: Ints) -> None:
         """Put the balls of some courts into the middle, on their way to a side and at an angle that are drawn."""
         number = self._episode[courts] * (self._game.points + 1) + self._serves[courts]
-        side, angle = uniforms(int(self._seed[0]), courts, number, 2).T
+        side, angle = uniforms(int(self._seed[0]), self._numbers[courts], number, 2).T
         angle = SERVE_ANGLE * (2.0 * angle - 1.0)
         self._x[courts] = self._y[courts] = 0.5
         self._vx[courts] = np.where(side < 0.5, -1.0, 1.0) * self._game.ball_speed * np.cos(angle)

@@ -26,6 +26,11 @@ def uniforms(seed: int, environments: Ints, episodes: Ints, draws: int) -> Doubl
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def staggered(numbers: Ints, longest: int) -> Ints:
+    """Return ages in [0, longest) that spread evenly over environments of any numbers (golden-ratio sequence)."""
+    return (numbers * 0.6180339887498949 % 1.0 * longest).astype(np.int64)
+
+
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     x = x + _GOLDEN
     x = (x ^ (x >> np.uint64(30))) * _FIRST
