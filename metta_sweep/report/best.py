@@ -14,7 +14,7 @@ import yaml
 from metta_sweep.errors import RequestError
 from metta_sweep.report.as_json import json_text, rollout_object, run_object
 from metta_sweep.report.calibration import cost_of
-from metta_sweep.report.narration import expectation
+from metta_sweep.report.narration import expectation, reason_of
 from metta_sweep.report.next_step import next_step, repeat_command
 from metta_sweep.report.place import Place, RunDirectories
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
@@ -152,7 +152,7 @@ def _luck(rows: SweepRows) -> Iterator[str]:
     """Yield the warning that the best of many is lucky as well as good."""
     scored = sum(row.mean is not None for row in rows.rollouts)
     if scored > 1:
-        yield f"  It was picked as the best of {scored} points: expect somewhat less of a fresh run."
+        yield f"  It was picked as the best of {scored} points: a fresh run is likely to do somewhat worse."
 
 
 def _own(winner: Winner) -> str:
@@ -162,7 +162,7 @@ def _own(winner: Winner) -> str:
 def found_by(rows: SweepRows, winner: Winner) -> str:
     """Return where the winner came from."""
     suggestion = winner.rollout.suggestion
-    parts = [f"{printable(suggestion.origin)} (rollout {winner.rollout.index})", printable(suggestion.reason)]
+    parts = [f"{printable(suggestion.origin)} (rollout {winner.rollout.index})", reason_of(suggestion)]
     if suggestion.predicted is not None:
         parts.append(f"expected {expectation(suggestion.predicted, rows.spec.metric)}")
     return "; ".join(part for part in parts if part)

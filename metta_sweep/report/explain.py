@@ -9,7 +9,7 @@ from typing import Any
 from metta_sweep.errors import RequestError
 from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
-from metta_sweep.report.narration import compared_in_words, expectation
+from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import RULE, cause, mean_of, parameter_lines_of
 from metta_sweep.report.wording import count, duration, number, plain, printable
@@ -57,10 +57,11 @@ def _head(rows: SweepRows) -> Iterator[str]:
 def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evidence: bool) -> Iterator[str]:
     suggestion = row.suggestion
     yield f"Rollout {row.index}: {printable(suggestion.origin)}"
-    if suggestion.reason:
-        yield f"  Why: {printable(suggestion.reason)}"
+    if reason_of(suggestion):
+        yield f"  Why: {reason_of(suggestion)}"
     yield from parameter_lines_of(rows, row)
-    yield from _moves(rows, row, before)
+    if "best so far" not in suggestion.reason:
+        yield from _moves(rows, row, before)
     if suggestion.predicted is None:
         yield "  Expected: nothing, there was no model yet"
     else:
@@ -81,9 +82,11 @@ def _moves(rows: SweepRows, row: RolloutRow, before: RolloutRow | None) -> Itera
 
 
 def _move(before: Any, after: Any) -> str:
-    numbers = [v for v in (before, after) if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == 2 and before > 0 and after > 0:
-        return f"x{number(float(f'{after / before:.2g}'))}"
+    """Return a change as a factor where it is large, else as both values."""
+    numbers = [v for v in (before, after) if isinstance(v, int | float) and not isinstance(v, bool) and v > 0]
+    ratio = after / before if len(numbers) == 2 else 1.0
+    if not 0.8 <= ratio <= 1.25:
+        return f"x{number(float(f'{ratio:.2g}'))}"
     return f"{'absent' if before is None else plain(before)} to {plain(after)}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
-from metta_sweep.protein.suggestion import Prediction
+from metta_sweep.protein.suggestion import Prediction, Suggestion
 from metta_sweep.report.next_step import ended_by
 from metta_sweep.report.rows import RolloutRow, rollout_row
 from metta_sweep.report.text import mean_of
@@ -69,6 +69,13 @@ def expectation(predicted: Prediction, metric: str) -> str:
     return f"{score}, {cost}, success {predicted.success:.0%}"
 
 
+def reason_of(suggestion: Suggestion) -> str:
+    """Return the reason without what the prediction says with units and intervals: ``expects 0.8 (…) for 12 s``."""
+    parts = suggestion.reason.split("; ")
+    told = [part for part in parts if suggestion.predicted is None or not part.startswith("expects ")]
+    return printable("; ".join(told))
+
+
 def compared(row: RolloutRow) -> str:
     """Return the prediction beside a rollout's outcome, and on which side of its interval the outcome lies."""
     predicted, where = row.suggestion.predicted, compared_in_words(row)
@@ -116,7 +123,7 @@ class Narrator:
         suggestion, total = event.suggestion, self.state.spec.rollout_count
         values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
         yield Line(text=f"rollout {event.rollout} of {total}: {values}")
-        why = [printable(part) for part in (suggestion.origin, suggestion.reason) if part]
+        why = [part for part in (printable(suggestion.origin), reason_of(suggestion)) if part]
         if suggestion.predicted is not None:
             why.append(f"expects {expectation(suggestion.predicted, self.state.spec.metric)}")
         yield Line(text=f"  why: {'; '.join(why)}", tone=Tone.QUIET)

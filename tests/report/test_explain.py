@@ -26,9 +26,10 @@ def test_a_suggestion_is_told_with_origin_reason_expectation_and_outcome() -> No
 
 
 def test_a_move_is_told_as_a_factor_or_as_a_change_of_value() -> None:
-    history = History().rollout(0.5, params={"a.rate": 0.001, "a.kind": "x"})
-    history.rollout(0.4, params={"a.rate": 0.002, "a.kind": "y", "a.size": 8})
-    assert "Against the best before (rollout 0): rate x2, kind x to y, size absent to 8\n" in explain(history.state)
+    history = History().rollout(0.5, params={"a.rate": 0.001, "a.kind": "x", "a.gamma": 0.99})
+    history.rollout(0.4, params={"a.rate": 0.002, "a.kind": "y", "a.gamma": 0.992, "a.size": 8})
+    moves = "rate x2, kind x to y, gamma 0.99 to 0.992, size absent to 8"
+    assert f"Against the best before (rollout 0): {moves}\n" in explain(history.state)
 
 
 @pytest.mark.parametrize("goal", Goal)

@@ -46,6 +46,13 @@ def test_what_was_suggested_is_told_with_the_reason_and_the_expectation() -> Non
     assert "why: protein; highest expected improvement; expects reward 0.5 (0.3 to 0.7), 10 s (5.0 s to 20 s)" in said
 
 
+def test_a_reason_that_repeats_the_expectation_is_told_once() -> None:
+    reason = "expects 0.5 (0.3 to 0.7) for 10 s; 80% exploration"
+    said = told(History().suggest(origin="protein", reason=reason, predicted=prediction()))
+    assert said.count("expects") == 1
+    assert "why: protein; 80% exploration; expects reward 0.5" in said
+
+
 @pytest.mark.parametrize(
     ("value", "verdict"), [(0.5, "as expected"), (0.9, "more than expected"), (0.1, "less than expected")]
 )
