@@ -56,10 +56,27 @@ def parser() -> argparse.ArgumentParser:
     summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     summarize.set_defaults(command=_summarize)
     add_commands(commands, _add_sweep)
+    _add_control(commands)
     sync = commands.add_parser("sync", help="bring W&B up to what a sweep knows", allow_abbrev=False)
     _add_sweep(sync)
     sync.set_defaults(command=_sync)
     return top
+
+
+def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what is said to a sweep that is there."""
+    stop = commands.add_parser("stop", help="let a sweep's runs end and stop it", allow_abbrev=False)
+    _add_sweep(stop)
+    stop.add_argument("--now", action="store_true", help="end its runs too; the next start resumes them")
+    stop.set_defaults(command=_stop)
+    for name, text in (("pause", "let runs end and start nothing new"), ("resume", "go on after a pause")):
+        command = commands.add_parser(name, help=text, allow_abbrev=False)
+        _add_sweep(command)
+        command.set_defaults(command=_instruct, instruction="pause" if name == "pause" else "work")
+    retry = commands.add_parser("retry", help="have failed runs done again by the next start", allow_abbrev=False)
+    _add_sweep(retry)
+    retry.add_argument("runs", nargs="+", metavar="RUN", help="NAME.r.K")
+    retry.set_defaults(command=_retry)
 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:
@@ -89,6 +106,28 @@ def _show_plan(asked: Asked, calibrate: bool) -> int:
     from metta_sweep.sweep_plan import plan_sweep
 
     return plan_sweep(asked, Console(), calibrate=calibrate)
+
+
+def _stop(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep_control import stop
+
+    return stop(paths_of(options.name, options.data_dir), Console(), now=options.now)
+
+
+def _instruct(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep.ports import Instruction
+    from metta_sweep.sweep_control import instruct
+
+    return instruct(paths_of(options.name, options.data_dir), Console(), Instruction(options.instruction))
+
+
+def _retry(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep_control import retry
+
+    return retry(paths_of(options.name, options.data_dir), Console(), options.runs)
 
 
 def _sync(options: argparse.Namespace, rest: list[str]) -> int:

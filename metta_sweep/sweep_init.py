@@ -22,6 +22,7 @@ from metta_sweep.launch.server_process import BUNDLED
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.report import Progress
+from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
@@ -76,12 +77,11 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     if not recorder.state.is_empty:
         check_continues(recorder.state.spec, spec)
     progress.begin(recorder.state)
-    if recorder.state.is_empty or recorder.state.spec != spec:
-        recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
     done = nothing_left(recorder, spec)
     if done is not None:
         console.print(f"complete: {done.reason.message}; a larger rollout_count goes on", highlight=False, markup=False)
         return done
+    recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
     settings, mirror = loop_settings(asked), mirror_settings(asked, console)
     launcher = LocalLauncher(
         paths.launch,
@@ -91,6 +91,8 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         grace_s=settings.kill_grace_s,
     )
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
+    instructions = InstructionFile(paths)
+    instructions.clear()
     companion = MirrorCompanion(paths, *mirror, recorder)
     try:
         stop = SweepLoop(
@@ -101,6 +103,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
             clock=clock,
             settings=settings,
             interrupted=lambda: signals.received,
+            instructed=instructions.read,
             between=companion.tick,
         ).run()
         companion.end(hurry=False)
@@ -114,9 +117,14 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         journal.close()
 
 
+_GO_ON = frozenset({"failed", "interrupted", "stopped"})
+"""Ways to stop after which the same command tries again."""
+
+
 def nothing_left(recorder: Recorder, spec: SweepSpec) -> Stop | None:
-    """Return the stop rule that has ended the sweep already, or None where there is work; starts no process."""
-    if recorder.state.stopped is None:
+    """Return the stop rule that has ended this very request, or None where there is work; starts no process."""
+    state = recorder.state
+    if state.is_empty or state.spec != spec or state.stopped is None or state.stopped.rule in _GO_ON:
         return None
     actions = next_actions(
         recorder.state, Limits.parse(spec.limits), slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s

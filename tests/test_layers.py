@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "metta_sweep"
 
 LAYERS = (
-    ("cli", "sweep_init", "sweep_plan", "process"),
+    ("cli", "sweep_init", "sweep_plan", "sweep_control", "process"),
     ("launch", "track", "report"),
     ("store",),
     ("sweep",),
@@ -25,7 +25,7 @@ LAYERS = (
 
 TRAINER_SIDE = ("train", "trainer", "envs")
 SHARED_WITH_TRAINER = ("result", "expression")
-COMPOSERS = ("cli", "sweep_init", "sweep_plan")
+COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control")
 """The only parts that may look at the trainer's schema, to hand it to the configuration."""
 
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

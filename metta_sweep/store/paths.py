@@ -77,6 +77,11 @@ class SweepPaths:
         return self.root / "sweep.lock"
 
     @property
+    def instruction(self) -> Path:
+        """What a person at another terminal asks of the controller."""
+        return self.root / "instruction.json"
+
+    @property
     def launch(self) -> Path:
         """The launcher's own files: server locks and the server's log."""
         return self.root / "launch"

@@ -137,6 +137,15 @@ class AttemptInterrupted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(Event):
+    """A person asked that a failed run be done again."""
+
+    KIND = "run_retried"
+    run_id: str
+    """The run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStopped(Event):
     """A controller let go of the sweep."""
 
@@ -172,6 +181,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         RunFinished,
         AttemptFailed,
         AttemptInterrupted,
+        RunRetried,
         SweepRegistered,
         SweepStopped,
     )

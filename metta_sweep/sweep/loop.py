@@ -9,7 +9,7 @@ from typing import Any
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.protein.suggestion import Suggestion
 from metta_sweep.result import ResultError
-from metta_sweep.sweep.budget import Limits
+from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.events import (
     AttemptFailed,
@@ -23,7 +23,7 @@ from metta_sweep.sweep.events import (
 )
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
-from metta_sweep.sweep.ports import Clock, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
+from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
 from metta_sweep.sweep.thinking import Thinker
@@ -70,6 +70,7 @@ class SweepLoop:
         clock: Clock,
         settings: LoopSettings,
         interrupted: Callable[[], int | None] = lambda: None,
+        instructed: Callable[[], Instruction] = lambda: Instruction.WORK,
         between: Callable[[], None] = lambda: None,
     ) -> None:
         self._recorder = recorder
@@ -79,6 +80,8 @@ class SweepLoop:
         self._clock = clock
         self._settings = settings
         self._interrupted = interrupted
+        self._instructed = instructed
+        self._instruction = Instruction.WORK
         self._between = between
         self._limits = Limits.parse(recorder.state.spec.limits)
         self._taught = 0
@@ -97,8 +100,11 @@ class SweepLoop:
             self._heed_signals()
             self._check_metric()
             self._teach()
+            stop = self._heed_instruction()
+            if stop is not None:
+                return self._stop(stop)
             did_something = False
-            for action in self._decide(self._launcher.capacity()):
+            for action in self._decide(self._slots()):
                 if isinstance(action, Stop):
                     return self._stop(action)
                 did_something |= self._perform(action)
@@ -118,6 +124,10 @@ class SweepLoop:
             elapsed_s=self._recorder.elapsed_s,
         )
 
+    def _slots(self) -> int:
+        """Return how many runs may be alive: none new where somebody asked to pause or stop."""
+        return self._launcher.capacity() if self._instruction is Instruction.WORK else 0
+
     def _perform(self, action: StartRun | SuggestRollout) -> bool:
         """Do the action, and return whether anything came of it yet."""
         if isinstance(action, StartRun):
@@ -131,8 +141,8 @@ class SweepLoop:
         That point does not know the result which frees the slot. With one slot it would know nothing of the run under
         way, which costs more than a moment's wait.
         """
-        slots = self._launcher.capacity()
-        if slots == 1 or self._thinker.is_thinking or len(self._recorder.state.live_runs) < slots:
+        slots = self._slots()
+        if slots <= 1 or self._thinker.is_thinking or len(self._recorder.state.live_runs) < slots:
             return
         if any(isinstance(action, SuggestRollout) for action in self._decide(slots + 1)):
             self._thinker.begin(self._taken_points())
@@ -261,7 +271,7 @@ class SweepLoop:
                     wall_s=round(wall_s, 3),
                 )
             )
-        elif released or failure is None:
+        elif released or status.reason == "cancelled" or failure is None:
             self._recorder.record(
                 AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=round(wall_s, 3))
             )
@@ -298,6 +308,18 @@ class SweepLoop:
             self._recorder.record(SweepStopped(rule="interrupted", message=f"stopped by signal {number}"))
             raise InterruptedSweepError(number)
 
+    def _heed_instruction(self) -> Stop | None:
+        """Take note of what somebody asks for, and return the stop that follows from it."""
+        before, self._instruction = self._instruction, self._instructed()
+        if self._instruction is not before:
+            self._recorder.note(_HEARD[self._instruction])
+        if self._instruction is Instruction.STOP_NOW:
+            self._release()
+        stopping = self._instruction in (Instruction.STOP, Instruction.STOP_NOW)
+        if not stopping or self._recorder.state.live_runs:
+            return None
+        return Stop(reason=StopReason(rule="stopped", message="stopped by hand; the same command goes on"))
+
     def _release(self) -> None:
         """End every live run and record it as interrupted, or as finished where its result came first."""
         grace_s = min(self._settings.kill_grace_s, 3.0)
@@ -310,6 +332,14 @@ class SweepLoop:
                 if status.is_over:
                     self._record_ending(run, status, released=True)
             self._clock.sleep(0.02)
+
+
+_HEARD: Mapping[Instruction, str] = {
+    Instruction.WORK: "working again",
+    Instruction.PAUSE: "pausing: runs go on to their end, nothing new is started until `metta-sweep resume`",
+    Instruction.STOP: "stopping: runs go on to their end, nothing new is started",
+    Instruction.STOP_NOW: "stopping now: runs are ended and will be resumed by the same command",
+}
 
 
 def _handles(runs: Sequence[Run]) -> list[Mapping[str, Any]]:

@@ -134,6 +134,19 @@ class RunStore(Protocol):
         """Return the end of the run's log, at most 16 KiB."""
 
 
+class Instruction(enum.StrEnum):
+    """What a person at another terminal asks of the controller."""
+
+    WORK = "work"
+    """Go on as usual."""
+    PAUSE = "pause"
+    """Let runs end and start nothing until told to work again."""
+    STOP = "stop"
+    """Let runs end, then stop."""
+    STOP_NOW = "stop_now"
+    """End the runs and stop."""
+
+
 class Clock(Protocol):
     """Time as the sweep sees it."""
 

@@ -155,6 +155,8 @@ class Run:
     """Training steps, where reported."""
     max_retries: int = 0
     """How often a failure that is not the parameters' may be retried."""
+    forgiven: int = 0
+    """Attempts that a person does not count: the run is done again whatever became of them."""
 
     @property
     def state(self) -> RunState:
@@ -166,14 +168,17 @@ class Run:
         last = self.attempts[-1]
         if last.state.is_live:
             return RunState.RUNNING
-        if last.failure is None or (last.failure.kind.is_retried and self.retries < self.max_retries):
+        if last.failure is None or last.number <= self.forgiven:
+            return RunState.WAITING
+        if last.failure.kind.is_retried and self.retries < self.max_retries:
             return RunState.WAITING
         return RunState.FAILED
 
     @property
     def retries(self) -> int:
-        """How many attempts failed for reasons that are retried, the last one left out."""
-        return sum(a.failure is not None and a.failure.kind.is_retried for a in self.attempts[:-1])
+        """How many attempts that count failed for reasons that are retried, the last one left out."""
+        counted = self.attempts[self.forgiven : -1]
+        return sum(attempt.failure is not None and attempt.failure.kind.is_retried for attempt in counted)
 
     @property
     def failure(self) -> Failure | None:

@@ -16,6 +16,7 @@ from metta_sweep.sweep.events import (
     Event,
     RolloutSuggested,
     RunFinished,
+    RunRetried,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
@@ -162,6 +163,18 @@ class SweepState:
         self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps))
 
     @_apply.register
+    def _(self, event: RunRetried) -> None:
+        run = self._run(event.run_id)
+        if run.state is not RunState.FAILED:
+            raise WrongTransitionError(f"{run.run_id}: only a failed run is retried, and it is {run.state}")
+        self._runs[run.run_id] = replace(run, forgiven=len(run.attempts))
+        rollout = self._rollouts[run.rollout]
+        if rollout.index not in self._open and not self.is_decided(rollout):
+            self._open[rollout.index] = rollout
+            self._decided.remove(rollout)
+            self._observations.pop(rollout.index, None)
+
+    @_apply.register
     def _(self, event: SweepRegistered) -> None:
         self.registered = event
 
@@ -203,7 +216,8 @@ class SweepState:
     def _settle(self, run: Run) -> None:
         """Record a run that is over, and its rollout where that is decided by it."""
         self._runs[run.run_id] = run
-        self.total_cost_s += run.cost_s
+        counted_s = 0.0 if run.metrics is not None else sum(a.wall_s for a in run.attempts[: run.forgiven])
+        self.total_cost_s += run.cost_s - counted_s
         rollout = self._rollouts[run.rollout]
         if run.rollout in self._open and self.is_decided(rollout):
             del self._open[run.rollout]

@@ -18,6 +18,7 @@ from metta_sweep.sweep.events import (
     PlannedRun,
     RolloutSuggested,
     RunFinished,
+    RunRetried,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
@@ -47,8 +48,9 @@ FAILED = AttemptFailed(
 )
 INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
 STOPPED = SweepStopped(rule="target", message="reached")
+RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
-SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, REGISTERED, STOPPED)
+SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, RETRIED, REGISTERED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():

@@ -1,0 +1,41 @@
+"""What a person at another terminal asks of a running controller: one small file that it glances at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from metta_sweep.store.files import read_json, write_json
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.ports import Instruction
+
+GLANCE_S = 0.3
+"""Seconds between two looks at the file, however often the controller asks."""
+
+
+class InstructionFile:
+    """The latest instruction to a sweep's controller."""
+
+    def __init__(self, paths: SweepPaths, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._path = paths.instruction
+        self._clock_s = clock_s
+        self._seen = Instruction.WORK
+        self._looked_s = -GLANCE_S
+
+    def give(self, instruction: Instruction) -> None:
+        """Leave an instruction; it replaces the one before."""
+        write_json(self._path, {"instruction": str(instruction)})
+
+    def clear(self) -> None:
+        """Forget what was said to an earlier controller."""
+        self._path.unlink(missing_ok=True)
+        self._seen = Instruction.WORK
+
+    def read(self) -> Instruction:
+        """Return what is asked; work as usual where there is no file or nothing in it that is known."""
+        now_s = self._clock_s()
+        if now_s - self._looked_s >= GLANCE_S:
+            self._looked_s = now_s
+            given = (read_json(self._path) or {}).get("instruction")
+            self._seen = Instruction(given) if given in set(Instruction) else Instruction.WORK
+        return self._seen

@@ -1,0 +1,101 @@
+"""From another terminal: stop, pause, resume, and failed runs done again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+
+from tests.end_to_end.conftest import TRIAL
+
+
+def control(sweep, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "metta_sweep.cli", *words],
+        cwd=sweep.root,
+        env=sweep.env(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_stop_lets_the_run_end_and_the_same_command_goes_on(sweep):
+    asked = sweep.write_trial(rollouts=3, seconds=1.0)
+    controller = sweep.start(asked)
+    sweep.wait_for("start", 1)
+    assert control(sweep, "stop", sweep.name).returncode == 0
+    output, _ = controller.communicate(timeout=30)
+    assert controller.returncode == 0
+    assert "stopped by hand" in output
+    assert sweep.noted("end") == sweep.noted("start") == Counter({"s.r.0": 1})
+    assert sweep.run(asked).returncode == 0
+    assert sweep.noted("end") == Counter({f"s.r.{k}": 1 for k in range(3)})
+
+
+def test_stop_now_ends_the_runs_and_leaves_nothing_alive(sweep):
+    asked = sweep.write_trial(rollouts=2, seconds=60)
+    controller = sweep.start(asked, "launcher.max_parallel=2")
+    sweep.wait_for("start", 2)
+    done = control(sweep, "stop", sweep.name, "--now")
+    assert (done.returncode, done.stdout.strip().endswith("stopped")) == (0, True)
+    controller.communicate(timeout=30)
+    assert controller.returncode == 0
+    assert sweep.wait_until_quiet(3) == []
+
+
+def test_stop_now_ends_what_a_killed_controller_left(sweep):
+    asked = sweep.write_trial(rollouts=1, seconds=60)
+    controller = sweep.start(asked)
+    sweep.wait_for("start", 1)
+    controller.kill()
+    controller.communicate()
+    assert "have been ended: 1" in control(sweep, "stop", sweep.name, "--now").stdout
+    assert sweep.wait_until_quiet(3) == []
+    (sweep.root / "trial.py").write_text((sweep.root / "trial.py").read_text().replace("sleep(seconds)", "sleep(0)"))
+    assert sweep.run(asked).returncode == 0
+    assert sweep.noted("end") == Counter({"s.r.0": 1})
+
+
+def test_a_paused_sweep_starts_nothing_until_it_is_resumed(sweep):
+    asked = sweep.write_trial(rollouts=2, seconds=0.8)
+    controller = sweep.start(asked)
+    sweep.wait_for("start", 1)
+    assert control(sweep, "pause", sweep.name).returncode == 0
+    sweep.wait_for("end", 1)
+    time.sleep(2)
+    assert sum(sweep.noted("start").values()) == 1
+    assert control(sweep, "resume", sweep.name).returncode == 0
+    controller.communicate(timeout=30)
+    assert controller.returncode == 0
+    assert sum(sweep.noted("end").values()) == 2
+
+
+def test_a_failed_run_is_done_again_on_request_and_only_a_failed_one(sweep):
+    asked = sweep.write_trial(rollouts=1, seconds=0, trial=TRIAL.replace('note("start")', 'raise MemoryError("no")'))
+    sweep.run(asked)
+    assert sweep.facts()["failures"][0]["class"] == "oom"
+    sweep.write_trial(rollouts=1, seconds=0)
+    assert control(sweep, "retry", sweep.name, "s.r.0").returncode == 0
+    assert sweep.run(asked).returncode == 0
+    assert sweep.facts()["best_run"]["run"] == "s.r.0"
+    refused = control(sweep, "retry", sweep.name, "s.r.0", "s.r.7")
+    assert refused.returncode == 2
+    assert "it is finished" in refused.stderr
+    assert "no such run" in refused.stderr
+
+
+def test_after_a_failed_sweep_the_same_command_tries_again(sweep):
+    asked = sweep.write_trial(rollouts=5, seconds=0, trial=TRIAL.replace('note("start")', 'raise KeyError("x")'))
+    assert sweep.run(asked).returncode == 1
+    sweep.write_trial(rollouts=5, seconds=0)
+    assert sweep.run(asked).returncode == 0
+    assert sum(sweep.noted("end").values()) == 2
+
+
+def test_nobody_at_work_is_said_plainly(sweep):
+    sweep.run(sweep.write_trial(rollouts=1, seconds=0))
+    assert "nobody controls" in control(sweep, "stop", sweep.name).stdout
+    assert control(sweep, "pause", sweep.name).returncode == 2
