@@ -73,7 +73,7 @@ def _bar(rows: SweepRows) -> RenderableType:
     line = Table.grid(padding=(0, 1))
     total = rows.spec.rollout_count
     line.add_row(
-        ProgressBar(total=max(1, total), completed=rows.decided, width=30),
+        ProgressBar(total=max(1, total), completed=rows.decided, width=30, complete_style="green"),
         Text(f"{rows.decided}/{total} rollouts, runs: {totals(rows)}"),
     )
     return line

@@ -11,6 +11,7 @@ from metta_sweep.report.narration import Line, Narrator, Tone, opening
 from metta_sweep.report.next_step import next_step
 from metta_sweep.report.place import Place, RunDirectories
 from metta_sweep.report.rows import rows_of
+from metta_sweep.report.status_line import StatusLine
 from metta_sweep.report.text import mean_of, totals
 from metta_sweep.report.wording import duration, number, printable
 from metta_sweep.sweep.events import AttemptStarted, AttemptSubmitted, Event, SweepAsked, SweepStopped
@@ -23,19 +24,28 @@ _STYLES = {Tone.PLAIN: "", Tone.QUIET: "dim", Tone.GOOD: "green", Tone.BEST: "bo
 class Progress:
     """Listens to a sweep and prints it; the only state it keeps is what it has said."""
 
-    def __init__(self, console: Console, *, paths: RunDirectories | None = None, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        paths: RunDirectories | None = None,
+        place: Place | None = None,
+        status_line: bool = True,
+    ) -> None:
         """Print to a console.
 
         Args:
             console: Where to; lines are wrapped in a terminal and left whole elsewhere.
             paths: Finds the directory of a run; without it the final block names no file.
             place: Where the reader stands; by default this process's working directory and interpreter.
+            status_line: Whether a terminal shows a line of totals under the events.
         """
         self._console = console
         self._place = place or (Place.here(paths) if paths is not None else None)
         self._best: Observation | None = None
         self._started: set[str] = set()
         self._began = False
+        self._status = StatusLine(console, enabled=status_line)
 
     def begin(self, state: SweepState) -> None:
         """Say what there is before the first event, where a sweep goes on; saying it is optional."""
@@ -53,11 +63,18 @@ class Progress:
         self._began = True
         self._best = state.incumbent
         if isinstance(event, SweepStopped):
+            self.close()
             self._say(closing(state, self._place))
+        else:
+            self._status.show(state)
 
     def on_note(self, text: str) -> None:
         """Print something that is no fact of the sweep."""
         self._say([Line(text=printable(text), tone=Tone.QUIET)])
+
+    def close(self) -> None:
+        """Give the terminal back; whoever made the listener calls it at the end, however that comes."""
+        self._status.close()
 
     def _is_known(self, event: Event) -> bool:
         """Return whether the event adds nothing to what was said: a job of a start, a request of an opening."""

@@ -17,7 +17,7 @@ PLACE = Place(paths=Directories(), cwd=Path("/work"), python=".venv/bin/python")
 def told(history: History, *, since: int = 0, width: int = 80, terminal: bool = False) -> str:
     """Return what the listener prints of the events from ``since`` on; those before were another controller's."""
     file = io.StringIO()
-    progress = Progress(Console(file=file, width=width, force_terminal=terminal), place=PLACE)
+    progress = Progress(Console(file=file, width=width, force_terminal=terminal), place=PLACE, status_line=False)
     state = SweepState.fold(history.events[:since])
     progress.begin(state)
     for event in history.events[since:]:
@@ -122,3 +122,15 @@ def test_every_kind_of_event_can_be_told_without_a_place() -> None:
         progress.on_event(event, state)
     progress.on_note("a note")
     assert file.getvalue().endswith("a note\n")
+
+
+def test_the_terminal_is_given_back_at_the_end_and_when_closed() -> None:
+    for history, closes in ((guide_history(), False), (busy_history(), True)):
+        file, state = io.StringIO(), SweepState()
+        progress = Progress(Console(file=file, force_terminal=True))
+        for event in history.events:
+            state.apply(event)
+            progress.on_event(event, state)
+        if closes:
+            progress.close()
+        assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1
