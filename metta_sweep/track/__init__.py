@@ -3,9 +3,21 @@
 ``settings`` decides the mode, ``controller`` starts and ends the mirror, ``mirror`` is that process: it follows the
 journal (``feed``), derives what is to be shown (``facts``, ``ranges``, ``redaction``), sends and proves it
 (``mirroring``) through the client (``client``, ``register``), and says where it stands (``link``).
+``importing`` goes the other way.
 """
 
 from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync
+from metta_sweep.track.importing import ImportReport, import_sweep
 from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode
 
-__all__ = ["MirrorProcess", "Mode", "SyncReport", "WandbSettings", "resolve_mode", "start_mirror", "sync"]
+__all__ = [
+    "ImportReport",
+    "MirrorProcess",
+    "Mode",
+    "SyncReport",
+    "WandbSettings",
+    "import_sweep",
+    "resolve_mode",
+    "start_mirror",
+    "sync",
+]

@@ -15,19 +15,12 @@ import wandb
 from wandb.errors import AuthenticationError, CommError, Error, UsageError
 
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, Row, RunFacts
-from metta_sweep.track.overview import DECIDED, OVERVIEW_ROWS_PREFIX, Overview, Table
-
-OVERVIEW_JOB = "overview"
-"""Job type of the run that shows the sweep as a whole; it stands beside the sweep's runs, not among them."""
 
 PAGE = 1000
 """Runs a request when a sweep is read."""
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request."""
-
-OVERVIEW_S = 8.0
-"""Seconds for the overview, without which the mirror is whole all the same."""
 
 SEND_S = 5.0
 """Seconds between two requests about a living run."""
@@ -153,7 +146,7 @@ class Client:
         self.place = place
         self.is_offline = offline
         """Whether runs are only written down, for ``wandb sync``."""
-        self._folder = folder
+        self.folder = folder
         self._api: wandb.Api | None = None
 
     def open_run(self, facts: RunFacts, *, pid: int | None = None) -> OpenRun:
@@ -176,48 +169,26 @@ class Client:
                 resume=None if self.is_offline else "allow",
                 reinit="create_new",
                 mode="offline" if self.is_offline else "online",
-                dir=str(self._folder),
-                settings=self._settings(pid, sweep_id=self.place.sweep_id),
+                dir=str(self.folder),
+                settings=self.run_settings(pid, sweep_id=self.place.sweep_id),
             )
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
         return OpenRun(run)
 
-    def send_overview(self, name: str, wandb_id: str, shown: Overview, config: Mapping[str, Any]) -> None:
-        """Bring the sweep's overview run up to date: the curves go on where they ended, the charts are drawn anew.
-
-        Args:
-            name: Its shown name.
-            wandb_id: Its id.
-            shown: What it shows.
-            config: What identifies and describes the sweep.
-        """
-        with client_errors():
-            run = wandb.init(
-                entity=self.place.entity,
-                project=self.place.project,
-                id=wandb_id,
-                name=name,
-                job_type=OVERVIEW_JOB,
-                config=dict(config),
-                resume="allow",
-                reinit="create_new",
-                dir=str(self._folder),
-                settings=self._settings(None, sweep_id=None, finish_s=OVERVIEW_S),
-            )
-            run.define_metric(f"{OVERVIEW_ROWS_PREFIX}*", step_metric=DECIDED)
-            for step in range(run.starting_step, len(shown.curves)):
-                is_last = step == len(shown.curves) - 1
-                run.log({**shown.curves[step], **(_charts(shown) if is_last else {})}, step=step, commit=True)
-            run.summary.update({OWN_KEY: dict(shown.summary)})
-            run.finish(exit_code=0)
-
     def discard_local(self, wandb_id: str) -> None:
         """Remove what the client wrote down of a run: what is not at W&B is sent anew from the journal."""
-        for path in (self._folder / "wandb").glob(f"*-{wandb_id}"):
+        for path in (self.folder / "wandb").glob(f"*-{wandb_id}"):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _settings(self, pid: int | None, *, sweep_id: str | None, finish_s: float = FINISH_S) -> wandb.Settings:
+    def run_settings(self, pid: int | None, *, sweep_id: str | None, finish_s: float = FINISH_S) -> wandb.Settings:
+        """Return the client's settings for one run: everything bounded, nothing printed, nothing guessed.
+
+        Args:
+            pid: The training process to watch, or None.
+            sweep_id: The sweep that it joins, or None.
+            finish_s: Seconds that its end may take.
+        """
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
         return wandb.Settings(
             sweep_id=sweep_id,
@@ -265,26 +236,6 @@ class Client:
             path = f"{self.place.entity or api.default_entity}/{self.place.project}"
             found = api.runs(path, filters={"sweep": sweep_id}, per_page=PAGE, lazy=False)
             return {run.id: _sent(run) for run in found}
-
-
-def _charts(shown: Overview) -> dict[str, Any]:
-    """Return the overview's charts and the table of all rollouts."""
-    scatter, bar = wandb.plot.scatter, wandb.plot.bar
-    cost = _table(shown.chosen("cost_s", "metric"))
-    guessed = _table(shown.chosen("predicted_score", "metric"))
-    importance = _table(shown.importance)
-    return {
-        "cost_and_metric": scatter(cost, "cost_s", "metric", title=f"Cost and {shown.metric}"),
-        "predicted_and_actual": scatter(
-            guessed, "predicted_score", "metric", title=f"Predicted and actual {shown.metric}"
-        ),
-        "importance": bar(importance, "parameter", "importance", title="Rank correlation with the score"),
-        "rollouts": _table(shown.rollouts),
-    }
-
-
-def _table(table: Table) -> wandb.Table:
-    return wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows], allow_mixed_types=True)
 
 
 def _sent(run: Any) -> SentRun:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from metta_sweep.store.journal import read_events
 from metta_sweep.sweep.records import AttemptState, Run, RunState
 from metta_sweep.track.client import Client, OpenRun, SentRun, TryLaterError
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
 from metta_sweep.track.link import folder
 from metta_sweep.track.overview import overview
+from metta_sweep.track.overview_run import send_overview
 from metta_sweep.track.sources import Marks, RunSources
 
 PROVE_S = 20.0
@@ -26,6 +28,9 @@ AT_ONCE = 8
 OVERVIEW = "overview"
 """Name of the run that shows the whole sweep."""
 
+JOURNAL_FILE = "sweep/journal.jsonl"
+"""The events as the overview run keeps them: another machine can go on with the sweep from there."""
+
 BEGUN = "begun online"
 """Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
 
@@ -33,6 +38,11 @@ SEND_LIMIT = 3
 """How often a run is sent whole before a person is told that it does not arrive."""
 
 _log = logging.getLogger("metta_sweep.track")
+
+
+def overview_id(name: str, identity: str) -> str:
+    """Return the id of a sweep's overview run."""
+    return f"{name}.{OVERVIEW}-{identity}"
 
 
 class Mirroring:
@@ -227,8 +237,14 @@ class Mirroring:
         name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
         described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
         config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
-        wandb_id = f"{spec.name}.{OVERVIEW}-{identity}"
-        self._client.send_overview(name, wandb_id, shown, self._sources.redaction.of_config(config))
+        wandb_id, redaction = overview_id(spec.name, identity), self._sources.redaction
+        kept = "".join(json.dumps(redaction.of_config(event)) + "\n" for event in read_events(self._sources.paths))
+        staged = self._work / OVERVIEW / JOURNAL_FILE
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_text(kept, encoding="utf-8")
+        config = redaction.of_config(config)
+        files = self._work / OVERVIEW
+        send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files)
         self._client.discard_local(wandb_id)
         self._marks.set(OVERVIEW, mark)
 

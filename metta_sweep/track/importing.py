@@ -1,0 +1,147 @@
+"""From a sweep at W&B to a local journal: ours as it was, somebody else's as far as it can be told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.store.journal import SqliteJournal
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.events import AttemptInterrupted, Event, SweepAsked, SweepRegistered, from_json, to_json
+from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.facts import OWN_KEY
+from metta_sweep.track.foreign import foreign_events, runs_that_are_over
+from metta_sweep.track.ranges import identity_of
+from metta_sweep.track.redaction import Redaction
+from metta_sweep.track.watchdog import REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import brought."""
+
+    runs: int
+    """Runs in the journal."""
+    is_ours: bool
+    """Whether the sweep was one of ours, with all that our journal knows."""
+    line: str
+    """All of that in one line for a person."""
+
+
+def import_sweep(
+    path: str, paths: SweepPaths, *, timeout_s: float = 120.0, environ: Mapping[str, str] = os.environ
+) -> ImportReport:
+    """Build the journal of ``paths`` from a sweep at W&B.
+
+    Args:
+        path: ``ENTITY/PROJECT/SWEEP``.
+        paths: Where the sweep is to lie; nothing of it may be there. A sweep of ours keeps its name.
+        timeout_s: Seconds that reading may take.
+        environ: The environment with the key.
+
+    Raises:
+        RequestError: The path is none, the sweep cannot be read, or something is in the way.
+
+    Side effects:
+        The journal, and the run directories with config and suggestion.
+    """
+    if paths.exists():
+        fix = "choose another name, or continue the sweep that is there"
+        raise RequestError(Problem(key="run", message=f"there is a sweep {paths.name!r} already", fix=fix))
+    fetched = _fetch(path, timeout_s, environ)
+    events = events_of(fetched, name=paths.name)
+    state = SweepState.fold(events)
+    journal = SqliteJournal.open(paths, create=True)
+    try:
+        journal.append([to_json(event) for event in events])
+    finally:
+        journal.close()
+    _write_directories(paths, state, _configs(fetched, paths.name))
+    kind = "with its journal" if fetched["journal"] else "as far as W&B tells"
+    line = f"imported {len(state.runs)} runs of {path} {kind}: {len(state.observations)} rollouts to learn from"
+    return ImportReport(runs=len(state.runs), is_ours=bool(fetched["journal"]), line=line)
+
+
+def events_of(fetched: Mapping[str, Any], *, name: str) -> list[Event]:
+    """Return the events of a sweep that was read.
+
+    Args:
+        fetched: What :func:`metta_sweep.track.fetch.fetch` returns.
+        name: The sweep's local name.
+
+    Raises:
+        RequestError: It is a sweep of ours of another name, or cannot be understood.
+    """
+    if not fetched["journal"]:
+        return foreign_events(fetched, name=name)
+    events = [from_json(stored) for stored in fetched["journal"]]
+    state = SweepState.fold(events)
+    if state.spec.name != name:
+        fix = f"import it as {state.spec.name}: its runs carry that name"
+        raise RequestError(Problem(key="run", message=f"the sweep is named {state.spec.name!r}", fix=fix))
+    events += [
+        AttemptInterrupted(
+            at=events[-1].at,
+            elapsed_s=state.elapsed_s,
+            run_id=run.run_id,
+            attempt=run.attempts[-1].number,
+            wall_s=0.0,
+        )
+        for run in state.live_runs
+    ]
+    return events if _is_up_to_date(state, fetched["runs"]) else _apart(events)
+
+
+def _is_up_to_date(state: SweepState, runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the journal that was kept at W&B knows of every run there."""
+    identity = identity_of(state.created) if state.created is not None else ""
+    known = {f"{run.run_id}-{identity}" for run in state.runs.values() if run.attempts}
+    return all(run["id"] in known for run in runs if OWN_KEY in run["config"])
+
+
+def _apart(events: Sequence[Event]) -> list[Event]:
+    """Return the events with an identity of their own: runs of the same number must not be written into each other."""
+    kept = [event for event in events if not isinstance(event, SweepRegistered)]
+    return [replace(e, host=f"{e.host} (imported)") if isinstance(e, SweepAsked) else e for e in kept]
+
+
+def _configs(fetched: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
+    """Return each run's config by its local id."""
+    if fetched["journal"]:
+        return {run["config"][OWN_KEY]["run"]: run["config"] for run in fetched["runs"] if OWN_KEY in run["config"]}
+    return {f"{name}.r.{number}": run["config"] for number, run in enumerate(runs_that_are_over(fetched))}
+
+
+def _write_directories(paths: SweepPaths, state: SweepState, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write config and suggestion of every run, so that each can be repeated from here."""
+    directories = RunDirectories(paths)
+    for run_id, whole in configs.items():
+        if run_id in state.runs:
+            config = {name: value for name, value in whole.items() if name != OWN_KEY}
+            rollout = state.rollouts[state.runs[run_id].rollout]
+            shown = {"run": run_id, "rollout": rollout.index, "origin": rollout.suggestion.origin}
+            directories.prepare(run_id, config=config, suggestion={**shown, "params": dict(rollout.suggestion.params)})
+
+
+def _fetch(path: str, timeout_s: float, environ: Mapping[str, str]) -> dict[str, Any]:
+    if path.count("/") != 2 or not all(path.split("/")):
+        raise RequestError(Problem(key="import", message=f"need ENTITY/PROJECT/SWEEP, got {path!r}"))
+    command = [sys.executable, "-m", "metta_sweep.track.fetch", path]
+    clean = {name: value for name, value in environ.items() if name != "WANDB_SERVICE"}
+    try:
+        done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        raise RequestError.of(f"no answer within {timeout_s:.0f} s", key="import", fix="try again later") from None
+    if done.returncode != 0:
+        said = Redaction.of_environment(environ).of_values(done.stderr.strip().splitlines()[-1] if done.stderr else "")
+        fix = "set WANDB_API_KEY or run wandb login" if done.returncode == REFUSED else "look at the path, or try again"
+        raise RequestError(Problem(key="import", message=f"{path} cannot be read: {said}", fix=fix))
+    fetched: dict[str, Any] = json.loads(done.stdout)
+    return fetched
