@@ -73,6 +73,11 @@ def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command = commands.add_parser(name, help=text, allow_abbrev=False)
         _add_sweep(command)
         command.set_defaults(command=_instruct, instruction="pause" if name == "pause" else "work")
+    doctor = commands.add_parser("doctor", help="check this machine, or a sweep's files", allow_abbrev=False)
+    doctor.add_argument("name", metavar="NAME", nargs="?", help="a sweep, also as run=NAME")
+    _add_data_dir(doctor)
+    doctor.add_argument("--repair", action="store_true", help="put a mended journal in the place of a damaged one")
+    doctor.set_defaults(command=_doctor)
     retry = commands.add_parser("retry", help="have failed runs done again by the next start", allow_abbrev=False)
     _add_sweep(retry)
     retry.add_argument("runs", nargs="+", metavar="RUN", help="NAME.r.K")
@@ -81,6 +86,10 @@ def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="NAME", help="the sweep's name, also as run=NAME")
+    _add_data_dir(command)
+
+
+def _add_data_dir(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-dir",
         type=Path,
@@ -121,6 +130,18 @@ def _instruct(options: argparse.Namespace, rest: list[str]) -> int:
     from metta_sweep.sweep_control import instruct
 
     return instruct(paths_of(options.name, options.data_dir), Console(), Instruction(options.instruction))
+
+
+def _doctor(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep_doctor import doctor
+
+    name = paths_of(options.name, options.data_dir).name if options.name else None
+    if options.repair and name is None:
+        raise RequestError.of(
+            "--repair needs the name of a sweep", key="doctor", fix="metta-sweep doctor NAME --repair"
+        )
+    return doctor(options.data_dir, name, Console(), repair=options.repair)
 
 
 def _retry(options: argparse.Namespace, rest: list[str]) -> int:

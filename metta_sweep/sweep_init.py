@@ -22,6 +22,7 @@ from metta_sweep.launch.server_process import BUNDLED
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.report import Progress
+from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
@@ -29,7 +30,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.commands import check_command
-from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
@@ -81,7 +82,9 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     if done is not None:
         console.print(f"complete: {done.reason.message}; a larger rollout_count goes on", highlight=False, markup=False)
         return done
-    recorder.record(SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid()))
+    taken_up = SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid())
+    recorder.record(taken_up)
+    write_json(paths.asked, to_json(taken_up))
     settings, mirror = loop_settings(asked), mirror_settings(asked, console)
     launcher = LocalLauncher(
         paths.launch,

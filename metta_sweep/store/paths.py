@@ -77,6 +77,11 @@ class SweepPaths:
         return self.root / "sweep.lock"
 
     @property
+    def asked(self) -> Path:
+        """A copy of the latest request, for a journal that was lost altogether."""
+        return self.root / "asked.json"
+
+    @property
     def instruction(self) -> Path:
         """What a person at another terminal asks of the controller."""
         return self.root / "instruction.json"
