@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> None:
     lock = order.files.claim()
     if lock is not None:
         job_id = os.environ.get("SLURM_JOB_ID", "")
-        keeper = Keeper(order, lock=lock, base=dict(os.environ), labels={JOB_LABEL: job_id})
+        labels = {JOB_LABEL: job_id}
+        keeper = Keeper(order, lock=lock, base=dict(os.environ), labels=labels, passes_signals_on=not job_id)
         path.unlink(missing_ok=True)
         keeper.keep()
 

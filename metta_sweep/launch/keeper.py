@@ -51,6 +51,8 @@ class Keeper:
         base: The environment that the command's is made from.
         warm_module: Loaded module whose ``main`` stands for the command, or None to execute it.
         labels: What else the start record is to say.
+        passes_signals_on: Whether a SIGTERM to the keeper goes on to the tree. A queueing system has sent it to every
+            process already, and a second one would disturb whoever is writing a checkpoint.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Keeper:
         base: Mapping[str, str],
         warm_module: str | None = None,
         labels: Mapping[str, str] | None = None,
+        passes_signals_on: bool = True,
     ) -> None:
         self._order = order
         self._files = order.files
@@ -68,6 +71,7 @@ class Keeper:
         self._base = base
         self._warm_module = warm_module
         self._labels = labels or {}
+        self._passes_signals_on = passes_signals_on
         self._log = BoundedLog(self._files.run.log, order.log_limit)
         self._log_size = 0
         self._look_s = SHORT_LOOK_S
@@ -154,16 +158,16 @@ class Keeper:
         if grace_s is not None:
             self._end("cancelled", grace_s)
         elif numbers & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
-            self._end(None, self._order.grace_s)
+            self._end(None, self._order.grace_s, tell=self._passes_signals_on)
 
-    def _end(self, reason: str | None, grace_s: float) -> None:
+    def _end(self, reason: str | None, grace_s: float, *, tell: bool = True) -> None:
         """Ask every process of the tree to end; a later wish may shorten the grace, the first reason stays."""
         kill_at_s = time.monotonic() + grace_s
         if self._ending is not None:
             self._ending.kill_at_s = min(self._ending.kill_at_s, kill_at_s)
             return
         self._ending = _Ending(reason, kill_at_s)
-        told = descendants()
+        told = descendants() if tell else []
         send(told, signal.SIGTERM)
         send(told, signal.SIGCONT)
 

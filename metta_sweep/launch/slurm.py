@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
 from metta_sweep.launch.child import NEVER_PASSED_ON
 from metta_sweep.launch.keep import JOB_LABEL
+from metta_sweep.launch.processes import processes_of, send
 from metta_sweep.launch.slurm_queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
 from metta_sweep.result import RunPaths
 from metta_sweep.store.files import is_locked, read_json, write_whole
@@ -145,6 +147,7 @@ class SlurmLauncher:
         """Return the handle of an attempt that was started or submitted by some controller, or None.
 
         Asks SLURM only where the attempt's order was written and it has not started: a controller died in that moment.
+        Where SLURM does not answer the handle is without a job id, and polls look for the job.
         """
         files = AttemptFiles(RunPaths(spec.run_dir.absolute()), spec.attempt_id)
         start = read_json(files.start)
@@ -154,8 +157,8 @@ class SlurmLauncher:
             return None
         try:
             job_id = ask_now().jobs.get(_comment(files))
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LaunchError(f"squeue: {_words(error)}") from error
+        except (OSError, subprocess.SubprocessError):
+            job_id = ""
         return None if job_id is None else _handle(spec, job_id)
 
     # ---------------------------------------------------------------- poll
@@ -169,7 +172,10 @@ class SlurmLauncher:
     def _status(self, handle: Handle, view: QueueView | None) -> JobStatus:
         if handle.get("launcher") != KIND:
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
-        files, job_id = _files(handle), str(handle["job_id"])
+        files = _files(handle)
+        job_id = str(handle["job_id"])
+        if view is not None:  # numbers may be given twice once a slurmctld has lost its state
+            job_id = view.jobs.get(_comment(files), job_id)
         record = files.read_exit()
         if record is not None:
             self._forget(job_id)
@@ -187,10 +193,13 @@ class SlurmLauncher:
         """Return the status of an attempt whose job is over and whose exit record has not come."""
         if files.wished_grace_s() is not None and not files.start.exists():
             self._forget(job_id)
-            return JobStatus(state=JobState.EXITED, signal=15, reason="cancelled")
+            return JobStatus(state=JobState.EXITED, signal=signal.SIGTERM, reason="cancelled")
         missed_s = self._missed_s.setdefault(job_id, time.monotonic())
         if time.monotonic() - missed_s < RECORD_PATIENCE_S:
             return JobStatus(state=JobState.UNKNOWN, reason=f"job {job_id} is over, its record has not come yet")
+        if is_locked(files.lock):
+            send(processes_of(files), signal.SIGKILL)
+            return JobStatus(state=JobState.UNKNOWN, reason=f"job {job_id} is over and has left a process behind")
         self._forget(job_id)
         return JobStatus(state=JobState.LOST, reason=_REASONS.get(state, f"job {job_id}: {state or 'gone'}"))
 

@@ -107,9 +107,9 @@ class SlurmCluster:
         """Start slurmctld; what it had saved of an earlier one goes on."""
         self._start("slurmctld", "-D", "-i", "-f", str(self.config))
 
-    def kill_controller(self) -> None:
-        """Kill slurmctld."""
-        self._daemons["slurmctld"].kill()
+    def stop_controller(self) -> None:
+        """End slurmctld as a service manager does; it saves its state."""
+        self._daemons["slurmctld"].terminate()
         self._daemons["slurmctld"].wait()
 
     def run(self, *command: str) -> str:
