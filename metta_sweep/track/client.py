@@ -14,6 +14,7 @@ import requests
 import wandb
 from wandb.errors import AuthenticationError, CommError, Error, UsageError
 
+from metta_sweep.sweep.records import Run
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, Row, RunFacts
 
 PAGE = 1000
@@ -70,9 +71,16 @@ class SentRun:
     @property
     def seal(self) -> str | None:
         """Return the digest of what was sent, once everything was and the run ended."""
+        return self._own.get(SEAL_KEY) if self.state in ("finished", "failed") else None
+
+    def shows(self, run: Run) -> bool:
+        """Return whether it tells of as many attempts and of the same outcome: a failed run may have been retried."""
+        return (self._own.get("attempts"), self._own.get("state")) == (len(run.attempts), str(run.state))
+
+    @property
+    def _own(self) -> Mapping[str, Any]:
         own = self.summary.get(OWN_KEY)
-        over = self.state in ("finished", "failed")
-        return own.get(SEAL_KEY) if over and isinstance(own, Mapping) else None
+        return own if isinstance(own, Mapping) else {}
 
 
 def prepare_environment(folder: Path) -> None:

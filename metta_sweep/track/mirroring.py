@@ -88,7 +88,7 @@ class Mirroring:
         """
         for run in self._runs():
             there = sent.get(self._sources.wandb_id(run))
-            seal = there.seal if there is not None and run.state.is_over else None
+            seal = there.seal if there is not None and run.state.is_over and there.shows(run) else None
             if seal is not None and (not compare or seal == self._sources.delivery(run).seal):
                 self._is_whole(run)
 
