@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from metta_sweep.protein.model import Model
+from metta_sweep.protein.model import STEP_VARIANCE, Model
 from metta_sweep.space.scales import Array
 
-_TOO_RISKY = 30.0
+_TOO_RISKY = 1e3
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 _SQRT_HALF = float(np.sqrt(0.5))
 
@@ -75,7 +75,7 @@ class Acquisition:
         if success is None:
             return np.zeros_like(points)
         mean, variance, by_mean, by_variance = (each[0] for each in success.predict_with_gradient(points))
-        spread = np.sqrt(variance + success.hypers.noise[0])
+        spread = np.sqrt(variance + STEP_VARIANCE)
         z = (mean + self.model.success_mean) / spread
         ratio = np.exp(-0.5 * z * z - _LOG_SQRT_2PI - log_ndtr(z))
         by_z = by_mean / spread[:, None] - (z / (2.0 * spread**2))[:, None] * by_variance

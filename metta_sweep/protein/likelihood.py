@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from metta_sweep.protein.kernel import matern52, matern52_slope
+from metta_sweep.protein.kernel import Geometry, matern52, matern52_slope
 from metta_sweep.space.scales import Array
 
 MEAN_VARIANCE = 1.0
 """Prior variance of the constant mean, in standardized units."""
 JITTER = 1e-8
+CATEGORY_LENGTH = (-0.5, 1.0)
+"""Mean and deviation of the log lengthscale of a category."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +34,28 @@ class Priors:
 
     @classmethod
     def of(
-        cls, dim: int, *, signal: tuple[float, float] = (0.0, 1.0), noise: tuple[float, float] = (-4.0, 2.0)
+        cls,
+        geometry: Geometry,
+        *,
+        signal: tuple[float, float] = (0.0, 1.0),
+        noise: tuple[float, float] = (-4.0, 2.0),
     ) -> Priors:
-        """Return the priors in ``dim`` dimensions.
+        """Return the priors for parameters of certain kinds.
 
         Lengthscales: LogNormal(sqrt2 + ln(d)/2 - 1.7, sqrt3), the dimension-scaled prior of Hvarfner et al. (2024,
-        eq. 7) moved to shorter scales.
+        eq. 7) moved to shorter scales; for categories LogNormal(-0.5, 1), as one category says less about another
+        than one end of a range about the other.
 
         Args:
-            dim: Number of parameters.
+            geometry: Kinds of the parameters.
             signal: Mean and deviation of log s2.
             noise: Mean and deviation of log t2: wide, so that noise-free and very noisy metrics both fit.
         """
-        length = np.sqrt(2.0) + 0.5 * np.log(max(1, dim)) - 1.7
+        category = np.array(geometry.unordered, dtype=bool)
+        length = np.sqrt(2.0) + 0.5 * np.log(max(1, geometry.dim)) - 1.7
         return cls(
-            mean=np.array([*[length] * dim, signal[0], noise[0]]),
-            deviation=np.array([*[np.sqrt(3.0)] * dim, signal[1], noise[1]]),
+            mean=np.array([*np.where(category, CATEGORY_LENGTH[0], length), signal[0], noise[0]]),
+            deviation=np.array([*np.where(category, CATEGORY_LENGTH[1], np.sqrt(3.0)), signal[1], noise[1]]),
         )
 
     def log_density(self, theta: Array) -> float:

@@ -23,6 +23,9 @@ GAINS = (1.0, 0.5, 0.0)
 """Compressions of the good side that are compared."""
 GAIN_FROM = 8
 """Observations from which on they are compared."""
+STEP_VARIANCE = 0.5
+"""What a step between success and failure adds to the variance of a label: halfway between the two nothing is known,
+a quarter of the way the chance is about 3 in 4, as where the step may be anywhere between."""
 _NORMAL_95 = 1.6448536269514722
 _LABEL_NOISE = (-4.0, 1.0)
 
@@ -78,7 +81,7 @@ class Model:
         return cls(
             score=score,
             observed=observed,
-            cost=_most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry.dim)),
+            cost=_most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry)),
             success=success,
             success_mean=success_mean,
             score_map=score_map,
@@ -92,7 +95,7 @@ class Model:
         if self.success is None:
             return np.ones(len(points))
         mean, variance = self.success.predict(points)
-        chance: Array = ndtr((mean[0] + self.success_mean) / np.sqrt(variance[0] + self.success.hypers.noise[0]))
+        chance: Array = ndtr((mean[0] + self.success_mean) / np.sqrt(variance[0] + STEP_VARIANCE))
         return chance
 
     def predict(self, point: Array, sign: float) -> Prediction:
@@ -137,7 +140,7 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
             differences=differences,
             targets=score_map.forward(history.scores)[keep],
             known_noise=(history.noises * score_map.slope(history.scores) ** 2)[keep],
-            priors=Priors.of(geometry.dim),
+            priors=Priors.of(geometry),
         )
         mode = most_probable(evidence)
         value = evidence.log_posterior(mode) + score_map.log_slope(history.scores[keep])
@@ -175,7 +178,7 @@ def _success(geometry: Geometry, history: History) -> tuple[Posterior | None, fl
         return None, 1.0
     labels = np.array([1.0] * len(history.points) + [-1.0] * len(history.failures))
     mean = float((labels.sum() + 2.0) / (len(labels) + 2.0))
-    priors = Priors.of(geometry.dim, noise=_LABEL_NOISE)
+    priors = Priors.of(geometry, noise=_LABEL_NOISE)
     return _most_probable_posterior(geometry, history.all_points, labels - mean, priors), mean
 
 

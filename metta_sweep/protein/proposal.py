@@ -18,7 +18,7 @@ from metta_sweep.space.scales import Array
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
 _ELITE = 5
-_LEAST_CHANCE, _CAUTION = 0.2, 2.0
+_LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
 
 
 def propose(
@@ -39,6 +39,8 @@ def propose(
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
     model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng)
+    if _is_resample(settings, history, pending):
+        return _resample(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
     order = np.argsort(-model.observed.predict(history.points)[0].mean(0), kind="stable")
     taken = np.concatenate([history.all_points, pending])
@@ -52,6 +54,21 @@ def propose(
     return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
 
 
+def _is_resample(settings: ProteinSettings, history: History, pending: Array) -> bool:
+    every = settings.resample_frequency
+    return every > 0 and (history.count + len(pending)) % every == 0
+
+
+def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
+    """Return the best point so far once more: its mean over several runs is what counts."""
+    return Suggestion(
+        params=space.decode(model.best_point),
+        origin="resample",
+        reason="the best point so far once more, to know its score better",
+        predicted=model.predict(model.best_point, sign),
+    )
+
+
 def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
     progress = min(1.0, history.count / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
     radius = np.array([parameter.radius for parameter in space.parameters])
@@ -62,6 +79,6 @@ def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History
         cost_power=(1.0 - progress) if settings.cost_aware else 0.0,
         prior_center=space.center_codes,
         prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
-        least_chance=min(0.9, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),
+        least_chance=min(_MOST_CAUTION, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),
         max_cost=None if cap is None else float(model.cost_map.forward(np.array([cap]))[0]),
     )

@@ -95,7 +95,7 @@ class Protein:
         waiting = waiting[np.lexsort(waiting.T[::-1])] if self.space.dim else waiting
         history = History.of(self._observations, self.space.dim)
         taken = np.concatenate([history.all_points, waiting])
-        early = history.count + len(waiting) <= self.settings.random_samples(self.space.dim)
+        early = history.count + len(waiting) <= self.settings.random_samples(self.space)
         if early or len(history.points) < 2 or self.space.dim == 0:
             return self._start(taken)
         return self._propose(history, waiting) or self._start(taken)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.space import SearchSpace
 from metta_sweep.space.reading import nearest
 
 
@@ -16,7 +17,8 @@ class ProteinSettings:
     """Protein's settings, each with its documented default."""
 
     num_random_samples: int | None = None
-    """Space-filling points after the center, before the model takes over; None: 2 to 6, by the number of parameters."""
+    """Space-filling points after the center, before the model takes over; None: half the number of parameters, and
+    twice the longest list of unordered values."""
     max_suggestion_cost: float | None = None
     """Seconds that a suggested run may be expected to take at most; None: no cap."""
     resample_frequency: int = 0
@@ -57,11 +59,12 @@ class ProteinSettings:
             raise RequestError(*problems)
         return cls(**{key: mapping[key] for key in known if key in mapping})
 
-    def random_samples(self, dim: int) -> int:
-        """Return how many space-filling points follow the center in ``dim`` dimensions."""
+    def random_samples(self, space: SearchSpace) -> int:
+        """Return how many space-filling points follow the center of a space."""
         if self.num_random_samples is not None:
             return self.num_random_samples
-        return min(6, max(2, (dim + 1) // 2))
+        categories = [parameter.domain.size or 0 for parameter in space.parameters if parameter.domain.is_unordered]
+        return max(min(6, max(2, (space.dim + 1) // 2)), min(10, 2 * max(categories, default=0)))
 
 
 _AT_LEAST: Mapping[str, int] = {

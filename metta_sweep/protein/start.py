@@ -8,6 +8,8 @@ from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
 _BATCH = 64
+_REACH = 0.7
+"""How far towards the bounds the first points go, as a share of the way from the center."""
 
 
 def space_filling(space: SearchSpace, seed: int, taken: Array, count: int = 1) -> Array:
@@ -32,7 +34,7 @@ def space_filling(space: SearchSpace, seed: int, taken: Array, count: int = 1) -
         if space.dim == 0:
             batch = np.zeros((1, 0))
         elif attempt < 8:
-            batch = space.from_unit(sobol.random(_BATCH)[:, : space.dim])
+            batch = _towards_center(space, space.from_unit(sobol.random(_BATCH)[:, : space.dim]))
         else:
             batch = space.sample(_BATCH, rng)
         batch = batch[space.satisfied(batch)]
@@ -41,6 +43,13 @@ def space_filling(space: SearchSpace, seed: int, taken: Array, count: int = 1) -
         if len(chosen) == count:
             break
     return chosen
+
+
+def _towards_center(space: SearchSpace, codes: Array) -> Array:
+    """Return codes ``(n, d)`` with their numbers nearer to the center: what is near to what works fails less."""
+    center = space.feasible_center
+    numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters], dtype=bool)
+    return space.snap(np.where(numbers, center + _REACH * (codes - center), codes))
 
 
 def unlike(codes: Array, taken: Array) -> Array:

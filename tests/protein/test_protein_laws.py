@@ -63,13 +63,13 @@ def params_of(suggestions):
 def test_the_first_point_is_the_center_and_the_model_takes_over_after_a_space_filling_start(plain):
     origins = [suggestion.origin for suggestion in plain]
     assert origins[0] == "center"
-    assert origins[1:4] == ["sobol"] * 3
-    assert set(origins[4:]) == {"protein"}
+    assert origins[1:7] == ["sobol"] * 6
+    assert set(origins[7:]) == {"protein"}
 
 
 def test_the_same_seed_and_history_give_the_same_suggestions(plain):
     assert params_of(trace()) == params_of(plain)
-    assert [each.reason for each in trace(6)] == [each.reason for each in plain[:6]]
+    assert [each.reason for each in trace(9)] == [each.reason for each in plain[:9]]
 
 
 def test_another_seed_gives_other_suggestions(plain):
@@ -106,9 +106,9 @@ def test_the_order_of_observations_changes_nothing(plain):
 
 def test_the_order_of_pending_points_changes_nothing(plain):
     protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
-    for suggestion in plain[:7]:
+    for suggestion in plain[:8]:
         told(protein, suggestion.params)
-    pending = params_of(plain[7:10])
+    pending = params_of(plain[8:11])
     assert len({str(protein.suggest(list(each))) for each in itertools.permutations(pending)}) == 1
 
 
@@ -128,7 +128,7 @@ def test_renaming_parameters_changes_nothing(plain):
 
 
 def test_replaying_the_observations_gives_the_same_suggestion(plain):
-    for count in (1, 5, 9):
+    for count in (1, 5, 8, 10):
         protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
         for suggestion in plain[:count]:
             told(protein, suggestion.params)
@@ -137,7 +137,7 @@ def test_replaying_the_observations_gives_the_same_suggestion(plain):
 
 def test_suggesting_twice_without_news_gives_the_same_point(plain):
     protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
-    for suggestion in plain[:6]:
+    for suggestion in plain[:8]:
         told(protein, suggestion.params)
     assert protein.suggest() == protein.suggest()
 
@@ -201,11 +201,11 @@ def test_failures_are_learnt_from():
 
 def test_a_score_that_is_not_finite_is_a_failure(plain):
     one, other = (Protein(PARAMETERS, seed=3, constraints=[RULE]) for _ in range(2))
-    for suggestion in plain[:6]:
+    for suggestion in plain[:8]:
         told(one, suggestion.params)
         told(other, suggestion.params)
-    one.observe(plain[7].params, score=float("nan"), cost=3.0)
-    other.observe(plain[7].params, score=float("-inf"), cost=3.0)
+    one.observe(plain[9].params, score=float("nan"), cost=3.0)
+    other.observe(plain[9].params, score=float("-inf"), cost=3.0)
     assert one.suggest() == other.suggest()
 
 
@@ -303,3 +303,75 @@ def test_importing_protein_and_its_first_points_load_neither_hydra_nor_wandb_nor
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_settings_say_what_is_wrong_with_them():
+    assert ProteinSettings.parse(None) == ProteinSettings()
+    assert ProteinSettings.parse({"max_suggestion_cost": 300}).max_suggestion_cost == 300
+    with pytest.raises(RequestError) as caught:
+        ProteinSettings.parse({"num_random_sample": 3, "max_suggestion_cost": -1, "cost_aware": "yes", "seed": True})
+    text = str(caught.value)
+    assert "protein.num_random_sample" in text
+    assert "write num_random_samples" in text
+    assert "protein.max_suggestion_cost: need a number of seconds above 0, got -1" in text
+    assert "protein.cost_aware: need true or false" in text
+    assert "protein.seed: need a whole number" in text
+    with pytest.raises(RequestError, match="need a mapping of settings"):
+        ProteinSettings.parse([1])
+
+
+def test_the_number_of_random_samples_is_settable():
+    suggestions = trace(9, settings=ProteinSettings(num_random_samples=1))
+    assert [each.origin for each in suggestions[:4]] == ["center", "sobol", "protein", "protein"]
+
+
+def test_expensive_points_are_not_suggested_beyond_the_cap():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=0, settings=ProteinSettings(max_suggestion_cost=20.0))
+    late = []
+    for run in range(25):
+        params = protein.suggest().params
+        cost = 100.0 ** params["x"]
+        if run >= 10:
+            late.append(cost)
+        protein.observe(params, score=params["x"] - (params["y"] - 0.4) ** 2, cost=cost)
+    assert max(late) < 25.0
+    assert max(late) > 15.0
+
+
+def test_the_best_point_is_run_again_at_every_so_many_suggestions():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=0, settings=ProteinSettings(resample_frequency=4))
+    seen = []
+    for run in range(13):
+        suggestion = protein.suggest()
+        if run in (4, 8, 12):
+            assert suggestion.origin == "resample"
+            assert dict(suggestion.params) in seen
+        elif run > 3:
+            assert suggestion.origin == "protein"
+        seen.append(dict(suggestion.params))
+        protein.observe(suggestion.params, score=-sum(suggestion.params.values()), cost=1.0)
+
+
+def test_known_noise_makes_a_score_count_less():
+    parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
+    lucky = []
+    for noise in (1e-6, 4.0):
+        protein = Protein(parameters, seed=0)
+        for x in (0.1, 0.3, 0.5, 0.7, 0.9):
+            protein.observe({"x": x}, score=-x, cost=1.0, noise=1e-6)
+        protein.observe({"x": 0.95}, score=1.0, cost=1.0, noise=noise)
+        lucky.append(protein.suggest().params["x"])
+    assert lucky[0] > 0.8
+    assert lucky[1] < 0.6
+
+
+def test_a_repeated_point_counts_as_its_mean():
+    parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
+    protein = Protein(parameters, seed=0)
+    for x in np.linspace(0.0, 1.0, 8):
+        for wobble in (-0.5, 0.5):
+            protein.observe({"x": float(x)}, score=2.0 * float(x) + wobble, cost=1.0)
+    suggestion = protein.suggest()
+    assert suggestion.predicted.score == pytest.approx(2.0 * suggestion.params["x"], abs=0.4)

@@ -46,7 +46,7 @@ def evidence_of(points, targets, noise):
         differences=GEOMETRY.squared_differences(points),
         targets=targets,
         known_noise=noise,
-        priors=Priors.of(GEOMETRY.dim),
+        priors=Priors.of(GEOMETRY),
     )
 
 

@@ -1,0 +1,268 @@
+"""The optimizers that are compared, behind one pair of calls: ``ask`` for a point, ``tell`` what it gave.
+
+Every peer's first run is the user's center. A peer that knows nothing of failures is told the worst score so far;
+one that has its own way (Optuna's FAIL state, Protein) uses it. Peers live in virtual environments of their own:
+each is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from metta_sweep.space import SearchSpace
+
+
+class Peer(Protocol):
+    """An optimizer; scores are larger-is-better."""
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]: ...
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None: ...
+
+
+class Random:
+    """Points drawn evenly from the space; knows the constraints."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+        self.space, self.rng, self.first = SearchSpace.parse(parameters, constraints), np.random.default_rng(seed), True
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.first:
+            self.first = False
+            return self.space.center()
+        return self.space.decode(self.space.sample(1, self.rng)[0])
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+        pass
+
+
+class Sobol(Random):
+    """A scrambled Sobol sequence over the space."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+        from scipy.stats import qmc
+
+        super().__init__(parameters, (), seed)
+        self.sobol = qmc.Sobol(self.space.dim, rng=np.random.default_rng(seed))
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.first:
+            return super().ask(pending)
+        return self.space.decode(self.space.from_unit(self.sobol.random(1))[0])
+
+
+class CmaEs(Random):
+    """CMA-ES (Hansen 2001, package ``cmaes``) on the unit cube, started at the center."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+        from cmaes import CMA
+
+        super().__init__(parameters, (), seed)
+        dim = self.space.dim
+        self.sizes = np.array([parameter.domain.size or 0 for parameter in self.space.parameters])
+        self.unordered = np.array([parameter.domain.is_unordered for parameter in self.space.parameters])
+        start = np.where(self.unordered, (self.space.center_codes + 0.5) / np.maximum(1, self.sizes), self.space.center_codes)
+        self.cma = CMA(mean=start, sigma=0.25, bounds=np.array([[0.0, 1.0]] * dim), seed=seed)
+        self.points: list[tuple[dict[str, Any], np.ndarray]] = []
+        self.done: list[tuple[np.ndarray, float]] = []
+        self.worst = 0.0
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.first:
+            return super().ask(pending)
+        x = self.cma.ask()
+        codes = np.where(self.unordered, np.minimum(np.floor(x * self.sizes), self.sizes - 1), x)
+        params = self.space.decode(codes)
+        self.points.append((params, x))
+        return params
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+        self.worst = self.worst if failed else max(self.worst, -score)
+        for i, (mine, x) in enumerate(self.points):
+            if mine is params:
+                self.done.append((x, self.worst if failed else -score))
+                del self.points[i]
+                break
+        if len(self.done) == self.cma.population_size:
+            self.cma.tell(self.done)
+            self.done = []
+
+
+class Optuna:
+    """Optuna's samplers, define-by-run; failures get Optuna's own FAIL state."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int, kind: str) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.simplefilter("ignore")
+        self.optuna, self.parameters = optuna, parameters
+        self.space = SearchSpace.parse(parameters)
+        samplers = optuna.samplers
+        sampler = {
+            "tpe": lambda: samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
+            "gp": lambda: samplers.GPSampler(seed=seed, deterministic_objective=False),
+        }[kind]()
+        self.study = optuna.create_study(direction="maximize", sampler=sampler)
+        self.study.enqueue_trial(self._native(self.space.center()))
+        self.trials: list[tuple[dict[str, Any], Any]] = []
+
+    def _native(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        native = {}
+        for name, value in params.items():
+            distribution = self.parameters[name].get("distribution")
+            if distribution == "uniform_pow2":
+                value = round(math.log2(value))
+            elif distribution == "logit_normal":
+                value = math.log(value / (1 - value))
+            native[name] = value
+        return native
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        trial = self.study.ask()
+        params: dict[str, Any] = {}
+        for name, leaf in self.parameters.items():
+            if all(params.get(other) in ([on] if not isinstance(on, list) else on) for other, on in leaf.get("when", {}).items()):
+                params[name] = self._suggest(trial, name, leaf)
+        self.trials.append((params, trial))
+        return params
+
+    def _suggest(self, trial: Any, name: str, leaf: Mapping[str, Any]) -> Any:
+        if "values" in leaf:
+            return trial.suggest_categorical(name, leaf["values"])
+        low, high, kind = leaf["min"], leaf["max"], leaf["distribution"]
+        if kind == "uniform_pow2":
+            return 2 ** trial.suggest_int(name, round(math.log2(low)), round(math.log2(high)))
+        if kind == "int_uniform":
+            return trial.suggest_int(name, low, high)
+        if kind == "logit_normal":
+            line = trial.suggest_float(name, math.log(low / (1 - low)), math.log(high / (1 - high)))
+            return min(max(1 / (1 + math.exp(-line)), low), high)
+        value = min(max(trial.suggest_float(name, low, high, log=kind == "log_normal"), low), high)
+        return round(value) if leaf.get("integer") else value
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+        for i, (mine, trial) in enumerate(self.trials):
+            if mine is params:
+                if failed:
+                    self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
+                else:
+                    self.study.tell(trial, score)
+                del self.trials[i]
+                return
+
+
+class Hebo:
+    """HEBO (Cowen-Rivers et al. 2022); conditions are flattened, a failure counts as the worst score so far."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+        import torch
+
+        warnings.simplefilter("ignore")
+        np.random.seed(seed)  # noqa: NPY002 - HEBO draws from the global generator
+        torch.manual_seed(seed)
+        from hebo.design_space.design_space import DesignSpace
+        from hebo.optimizers.hebo import HEBO
+
+        self.parameters, self.space = parameters, SearchSpace.parse(parameters)
+        self.design = DesignSpace().parse([self._axis(name, leaf) for name, leaf in parameters.items()])
+        self.hebo = HEBO(self.design, scramble_seed=seed)
+        self.first, self.worst = True, 0.0
+
+    @staticmethod
+    def _axis(name: str, leaf: Mapping[str, Any]) -> dict[str, Any]:
+        if "values" in leaf:
+            return {"name": name, "type": "cat", "categories": [str(value) for value in leaf["values"]]}
+        low, high, kind = leaf["min"], leaf["max"], leaf["distribution"]
+        if kind == "uniform_pow2":
+            return {"name": name, "type": "int", "lb": round(math.log2(low)), "ub": round(math.log2(high))}
+        if kind == "int_uniform":
+            return {"name": name, "type": "int", "lb": low, "ub": high}
+        if kind == "logit_normal":
+            return {"name": name, "type": "num", "lb": math.log(low / (1 - low)), "ub": math.log(high / (1 - high))}
+        if kind == "log_normal":
+            return {"name": name, "type": "num", "lb": math.log(low), "ub": math.log(high)}
+        return {"name": name, "type": "num", "lb": low, "ub": high}
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.first:
+            self.first = False
+            return self.space.center()
+        row = self.hebo.suggest(n_suggestions=1).iloc[0]
+        params = {name: self._value(leaf, row[name]) for name, leaf in self.parameters.items()}
+        return self.space.decode(self.space.encode(params))
+
+    @staticmethod
+    def _value(leaf: Mapping[str, Any], native: Any) -> Any:
+        if "values" in leaf:
+            return next(value for value in leaf["values"] if str(value) == native)
+        kind, low, high = leaf["distribution"], leaf["min"], leaf["max"]
+        if kind == "uniform_pow2":
+            return 2 ** int(native)
+        if kind == "int_uniform":
+            return int(native)
+        line = float(native)
+        value = {"logit_normal": lambda: 1 / (1 + math.exp(-line)), "log_normal": lambda: math.exp(line)}.get(kind, lambda: line)()
+        value = min(max(value, low), high)
+        return round(value) if leaf.get("integer") else value
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+        import pandas as pd
+
+        self.worst = self.worst if failed else max(self.worst, -score)
+        native = {}
+        center = self.space.center_codes
+        for i, (name, leaf) in enumerate(self.parameters.items()):
+            value = params.get(name)
+            if value is None and name not in params:
+                value = self.space.parameters[i].domain.values(center[i : i + 1])[0]
+            native[name] = self._native(leaf, value)
+        loss = self.worst if failed else -score
+        self.hebo.observe(pd.DataFrame([native]), np.array([[loss]]))
+
+    @staticmethod
+    def _native(leaf: Mapping[str, Any], value: Any) -> Any:
+        if "values" in leaf:
+            return str(value)
+        kind = leaf["distribution"]
+        if kind == "uniform_pow2":
+            return round(math.log2(value))
+        if kind == "logit_normal":
+            return math.log(value / (1 - value))
+        return math.log(value) if kind == "log_normal" else value
+
+
+class Ours:
+    """Protein, through its public calls alone."""
+
+    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+        from metta_sweep import Protein
+
+        self.protein = Protein(parameters, seed=seed, constraints=constraints)
+        self.last: Any = None
+
+    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+        self.last = self.protein.suggest(pending)
+        return dict(self.last.params)
+
+    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+        if failed:
+            self.protein.observe_failure(params)
+        else:
+            self.protein.observe(params, score=score, cost=cost)
+
+
+def make(name: str, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> Peer:
+    """Return a fresh optimizer by name."""
+    if name.startswith("optuna_"):
+        return Optuna(parameters, constraints, seed, name.removeprefix("optuna_"))
+    kinds = {"random": Random, "sobol": Sobol, "cmaes": CmaEs, "hebo": Hebo, "protein": Ours}
+    return kinds[name](parameters, constraints, seed)
+
+
+PEERS = ("random", "sobol", "cmaes", "optuna_tpe", "optuna_gp", "hebo", "protein")
