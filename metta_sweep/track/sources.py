@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +96,12 @@ class RunSources:
         return path.stat().st_size if path.exists() else 0
 
     def process_of(self, run: Run) -> int | None:
-        """Return the id of the training process, where the launcher has noted one for a living attempt."""
+        """Return the id of the training process, where the launcher has noted one on this host for a living attempt."""
         if not run.attempts or not run.attempts[-1].state.is_live:
             return None
         attempt_id = f"{run.run_id}.a{run.attempts[-1].number}"
         started = read_json(self.run_paths(run).attempts / f"{attempt_id}.start.json") or {}
-        child = started.get("child")
+        child = started.get("child") if started.get("host", socket.gethostname()) == socket.gethostname() else None
         return int(child["pid"]) if isinstance(child, dict) and isinstance(child.get("pid"), int) else None
 
 

@@ -1,0 +1,214 @@
+"""What the mirror decides to send, against a client that only remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from metta_sweep.track.client import Place, SentRun, TryLaterError
+from metta_sweep.track.feed import Feed
+from metta_sweep.track.mirroring import SEND_LIMIT, Mirroring
+from metta_sweep.track.sources import RunSources
+from tests.track.told import NO_SECRETS, ToldSweep
+
+
+@dataclass
+class Remembered:
+    """A run as the client's double keeps it."""
+
+    client: RememberingClient
+    wandb_id: str
+    rows: list = field(default_factory=list)
+    summary: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    state: str = "running"
+    opened: int = 0
+
+    def send(self, rows):
+        self.rows += rows[len(self.rows) :]
+
+    def close(self, *, summary, files, folder, exit_code):
+        self.state = "finished" if exit_code == 0 else "failed"
+        self.files.update(files)
+        if not self.client.loses:
+            self.summary = summary
+
+    def pause(self):
+        self.state = "preempted"
+
+
+@dataclass
+class RememberingClient:
+    """A server that works at once, or loses summaries."""
+
+    is_offline: bool = False
+    loses: bool = False
+    runs: dict[str, Remembered] = field(default_factory=dict)
+    place: Place = field(default_factory=lambda: Place(entity="e", project="p", sweep_id="s"))
+    folder: Path = Path()
+
+    def open_run(self, facts, *, pid=None):
+        run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
+        run.state, run.opened = "running", run.opened + 1
+        return run
+
+    def discard_local(self, wandb_id):
+        """There is nothing local."""
+
+    def sent_runs(self, sweep_id):
+        return {
+            r.wandb_id: SentRun(
+                wandb_id=r.wandb_id,
+                name="",
+                state=r.state,
+                config={},
+                summary=r.summary,
+                files=lambda r=r: frozenset(r.files),
+            )
+            for r in self.runs.values()
+        }
+
+
+class Bench:
+    """A told sweep, and mirrors of it one after another."""
+
+    def __init__(self, folder):
+        self.sweep = ToldSweep(folder)
+        self.client = RememberingClient()
+        self.work = folder / "work"
+        self.mirror = self.start()
+
+    def start(self, *, compare=False):
+        feed = Feed(self.sweep.paths)
+        feed.follow()
+        sources = RunSources(paths=self.sweep.paths, feed=feed, redaction=NO_SECRETS)
+        self.mirror = Mirroring(sources, self.client, work=self.work)
+        self.feed = feed
+        if self.client.is_offline:
+            self.mirror.begin_offline()
+        else:
+            self.mirror.begin(self.client.sent_runs("s"), compare=compare)
+        return self.mirror
+
+    def tick(self):
+        self.sweep.write()
+        self.feed.follow()
+        self.mirror.tick()
+        return self
+
+    def remote(self, number=0):
+        return next((r for r in self.client.runs.values() if r.wandb_id.startswith(f"my_test.r.{number}-")), None)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    yield bench
+    bench.sweep.close()
+
+
+def test_a_run_that_waits_for_its_first_attempt_is_not_shown(bench):
+    bench.sweep.history.suggest()
+    bench.tick()
+    assert bench.client.runs == {}
+
+
+def test_a_living_run_is_opened_once_and_sent_as_it_reports(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.sweep.run_dir(0)
+    bench.tick().tick()
+    bench.sweep.report(0, 1.0)
+    bench.tick()
+    assert (bench.remote().opened, len(bench.remote().rows), bench.remote().state) == (1, 1, "running")
+
+
+def test_a_run_between_attempts_is_let_go_once(bench):
+    bench.sweep.history.suggest().start(0).fail(0, "killed", "killed by SIGKILL")
+    bench.tick().tick().tick()
+    assert (bench.remote().opened, bench.remote().state) == (1, "preempted")
+    bench.sweep.history.start(0)
+    bench.tick()
+    assert (bench.remote().opened, bench.remote().state) == (2, "running")
+
+
+def test_a_run_is_whole_only_once_it_is_proven(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick()
+    assert (bench.mirror.whole, bench.mirror.is_settled) == (set(), False)
+    bench.mirror.prove()
+    assert (bench.mirror.whole, bench.mirror.is_settled) == ({"my_test.r.0"}, True)
+    bench.tick()
+    assert bench.remote().opened == 1
+
+
+def test_what_does_not_arrive_is_sent_again_and_then_said(bench):
+    bench.client.loses = True
+    bench.sweep.whole_run(1.0)
+    for _ in range(SEND_LIMIT - 1):
+        bench.tick().mirror.prove()
+    with pytest.raises(TryLaterError, match="did not arrive whole"):
+        bench.tick().mirror.prove()
+    bench.client.loses = False
+    bench.start()
+    bench.tick().mirror.prove()
+    assert bench.mirror.is_settled
+    assert len(bench.remote().rows) == 3
+
+
+def test_a_missing_file_is_noticed(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick()
+    bench.remote().files.clear()
+    bench.mirror.prove(again=False)
+    assert not bench.mirror.is_settled
+
+
+def test_the_next_mirror_sends_nothing_that_is_whole(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    for compare in (False, True):
+        bench.start(compare=compare)
+        bench.tick()
+        assert (bench.mirror.is_settled, bench.remote().opened) == (True, 1)
+
+
+def test_a_catch_up_mends_what_was_changed_there(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.sweep.report(0, 9.0, first_step=4096)
+    bench.start(compare=True)
+    bench.tick()
+    assert (bench.remote().opened, len(bench.remote().rows)) == (2, 4)
+
+
+def test_a_run_that_was_deleted_there_is_sent_anew(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.client.runs.clear()
+    bench.start()
+    bench.tick().mirror.prove()
+    assert (bench.mirror.is_settled, len(bench.remote().rows)) == (True, 3)
+
+
+def test_runs_that_go_on_are_let_go_at_the_end(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.tick().mirror.pause()
+    assert bench.remote().state == "preempted"
+
+
+def test_offline_only_finished_runs_are_written_and_none_that_was_begun_online(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.tick().mirror.pause()
+    bench.client.is_offline = True
+    bench.sweep.whole_run(1.0)
+    bench.sweep.history.suggest().start(2)
+    bench.sweep.history.finish(0, 1.0)
+    bench.sweep.write()
+    bench.start()
+    bench.tick().mirror.prove()
+    assert (bench.remote(0).opened, bench.remote(1).opened, bench.remote(2)) == (1, 1, None)
+    bench.start()
+    bench.tick()
+    assert bench.remote(1).opened == 1
