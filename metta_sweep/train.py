@@ -57,16 +57,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(config: TrainingConfig, run_dir: Path) -> int:
     """Run the training; torch is imported here, after everything that can be wrong with the request."""
     from metta_sweep.trainer.checkpoint import CheckpointError
-    from metta_sweep.trainer.device import find_device, limit_threads
+    from metta_sweep.trainer.device import find_device, limit_threads, local_rank
+    from metta_sweep.trainer.team import find_team, meet
     from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
 
     limit_threads()
-    device = find_device(config.device)
+    device, team = find_device(config.device, local_rank()), find_team()
     asked = _listen_for_sigterm()
-    _keep_config(config, run_dir)
+    if team.leads:
+        _keep_config(config, run_dir)
+    meet(team, device)
     try:
-        training = Training(config, run_dir, device, _tell)
-        training.resume()
+        training = Training(config, run_dir, device, _tell, team)
+        if training.resume() and team.leads:
+            _tell(f"resumed from the checkpoint at step {training.step}")
         training.run(lambda: bool(asked))
     except DivergedError as error:
         sys.stderr.write(f"diverged: {error}\n")
@@ -78,6 +82,8 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
         raise ConfigError([("run_dir", str(error))]) from error
     except EnvUnavailableError as error:
         raise ConfigError([(error.key, error.message)]) from error
+    finally:
+        team.part()
     return 0
 
 

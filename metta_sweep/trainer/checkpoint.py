@@ -31,6 +31,15 @@ class CheckpointFolder:
         """The checkpoint after a number of agent-steps."""
         return self.root / f"step-{step:012d}.pt"
 
+    def part(self, step: int, rank: int) -> Path:
+        """What another process than the first adds to the checkpoint of a step."""
+        return self.root / f"part-{step:012d}-{rank}.pt"
+
+    def save_part(self, content: Mapping[str, Any], *, step: int, rank: int) -> None:
+        """Write what a process adds, before the first one writes the checkpoint itself."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        _write(self.part(step, rank), content)
+
     def all(self) -> list[Path]:
         """Return the checkpoints by step, oldest first."""
         return sorted(self.root.glob("step-*.pt"))
@@ -47,6 +56,8 @@ class CheckpointFolder:
             _link(self.at(step), self.best)
         for old in self.all()[:-KEPT]:
             old.unlink(missing_ok=True)
+            for part in self.root.glob(old.name.replace("step-", "part-").replace(".pt", "-*.pt")):
+                part.unlink(missing_ok=True)
 
     def latest(self) -> dict[str, Any] | None:
         """Return the newest checkpoint that can be read, or None; a damaged one is passed over."""

@@ -9,8 +9,12 @@ import torch
 from metta_sweep.trainer.config import ConfigError
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str, local_rank: int | None = None) -> torch.device:
     """Return the device of a config's ``device``; ``auto`` is a GPU where there is one.
+
+    Args:
+        name: As the config says.
+        local_rank: Number of this process on its machine, where there are several: each has a GPU of its own.
 
     Raises:
         ConfigError: The machine has no such device.
@@ -18,9 +22,17 @@ def find_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     wanted = torch.device("cuda" if name == "auto" else name)
+    if local_rank is not None and wanted.index is None:
+        wanted = torch.device("cuda", local_rank)
     if not torch.cuda.is_available() or (wanted.index or 0) >= torch.cuda.device_count():
         raise ConfigError([("device", f"this machine has no {name} (cpu and auto always work)")])
     return wanted
+
+
+def local_rank() -> int | None:
+    """Return this process's number on its machine, as torchrun tells it."""
+    number = os.environ.get("LOCAL_RANK")
+    return None if number is None else int(number)
 
 
 def limit_threads() -> None:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
+from metta_sweep.trainer.team import Team
 
 
 def loss_gradient(
@@ -29,17 +30,19 @@ def loss_gradient(
     actions: Tensor,
     old_log_probs: Tensor,
     old_values: Tensor,
+    returns: Tensor,
     advantages: Tensor,
     config: TrainerConfig,
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradient of the loss with respect to the outputs, and log pi(a|s).
+    """Return n times the gradient of the loss with respect to the outputs, and log pi(a|s).
 
     Args:
         outputs: (n, actions + 1) logits and value of each step.
         actions: (n,) what was done.
         old_log_probs: Of the actions, when they were drawn.
         old_values: When the actions were drawn.
-        advantages: As estimated, not normalized.
+        returns: What the values should have been.
+        advantages: As the policy shall see them, normalized or not.
         config: Weights and clips.
 
     Returns:
@@ -48,16 +51,14 @@ def loss_gradient(
     every = torch.log_softmax(outputs[:, :-1], dim=-1)
     column = actions.unsqueeze(-1)
     log_probs = every.gather(-1, column).squeeze(-1)
-    gains = normalized(advantages) if config.normalize_advantage else advantages
-    by_log_prob = policy_gradient(log_probs, old_log_probs, gains, config.clip_coef).unsqueeze(-1)
+    by_log_prob = policy_gradient(log_probs, old_log_probs, advantages, config.clip_coef).unsqueeze(-1)
     probs = every.exp()
     gradient = torch.empty_like(outputs)
     # d log pi(a) / d logits = 1[a] - p
     gradient[:, :-1] = config.entropy_coef * entropy_gradient(every, probs) - by_log_prob * probs
     gradient.scatter_add_(-1, column, by_log_prob)
-    values, returns = outputs[:, -1], advantages + old_values
-    gradient[:, -1] = config.value_coef * value_gradient(values, old_values, returns, config.value_clip)
-    return gradient.div_(len(outputs)), log_probs
+    gradient[:, -1] = config.value_coef * value_gradient(outputs[:, -1], old_values, returns, config.value_clip)
+    return gradient, log_probs
 
 
 def policy_gradient(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip_coef: float) -> Tensor:
@@ -92,14 +93,16 @@ def entropy_gradient(log_probs: Tensor, probs: Tensor) -> Tensor:
 
 
 def approximate_kl(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:
-    """KL(pi_old, pi) as mean (r - 1) - log r: no bias, never negative (Schulman, 2020)."""
+    """N KL(pi_old, pi) as the sum of (r - 1) - log r: no bias, never negative (Schulman, 2020)."""
     log_ratio = log_probs - old_log_probs
-    return (log_ratio.exp() - 1.0 - log_ratio).mean()
+    return (log_ratio.exp() - 1.0 - log_ratio).sum()
 
 
-def normalized(advantages: Tensor) -> Tensor:
-    """Return (A - mean) / (deviation + 1e-8); a single step is left as it is."""
-    if advantages.numel() < 2:
+def normalized(advantages: Tensor, count: int, team: Team) -> Tensor:
+    """Return (A - mean) / (deviation + 1e-8) over the ``count`` steps of all processes; one step is left as it is."""
+    if count < 2:
         return advantages
-    deviation, mean = torch.std_mean(advantages)
-    return (advantages - mean).div_(deviation + 1e-8)
+    mean = team.add(advantages.sum()) / count
+    centered = advantages - mean
+    deviation = (team.add(centered.square().sum()) / (count - 1)).sqrt_()
+    return centered.div_(deviation + 1e-8)

@@ -23,6 +23,13 @@ def flattened(network: nn.Module) -> nn.Parameter:
     return vector
 
 
+def gradient_of(vector: nn.Parameter) -> torch.Tensor:
+    """Return the gradient of a flattened network."""
+    if vector.grad is None:
+        raise RuntimeError("the parameters have lost their gradient")
+    return vector.grad
+
+
 def clip_norm(gradient: torch.Tensor, longest: float | None) -> torch.Tensor:
     """Scale a gradient in place so that it is not longer than allowed; return its length before."""
     norm: torch.Tensor = torch.linalg.vector_norm(gradient)

@@ -121,7 +121,7 @@ class Policy(nn.Module):
         """
         features = self._features(observations.flatten(0, 1))
         if self.memory is not None:
-            features, _ = self.memory(features.reshape(*starts.shape, -1), starts, state)
+            features, _ = self.memory(features.reshape(*starts.shape, features.shape[-1]), starts, state)
             features = features.flatten(0, 1)
         outputs: Tensor = self.heads(features)
         return outputs

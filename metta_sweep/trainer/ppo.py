@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
-from metta_sweep.trainer.losses import approximate_kl, loss_gradient
-from metta_sweep.trainer.parameters import clip_norm, flattened
+from metta_sweep.trainer.losses import approximate_kl, loss_gradient, normalized
+from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
 from metta_sweep.trainer.policy import Policy, State
+from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Player, advantages
 
 
@@ -42,10 +43,12 @@ class Batch:
             **{name: getattr(self, name).index_select(1, order) for name in _STEPWISE},
         )
 
-    def split(self, size: int) -> Iterator[Batch]:
-        """Yield the batch in minibatches of ``size`` segments."""
-        for first in range(0, self.actions.shape[1], size):
+    def split(self, sizes: Sequence[int]) -> Iterator[Batch]:
+        """Yield the batch in minibatches of so many segments."""
+        first = 0
+        for size in sizes:
             part = slice(first, first + size)
+            first += size
             yield Batch(
                 memory=tuple(state[part] for state in self.memory),
                 **{name: getattr(self, name)[:, part] for name in _STEPWISE},
@@ -81,8 +84,8 @@ class UpdateReport:
 
     gradient_norm: float
     """Mean length of the gradients before clipping; not finite if anything was not."""
-    kl: float
-    """How far the policy moved in the last pass, in nats; NaN where no ``target_kl`` asks for it."""
+    kl: float | None
+    """How far the policy moved in the last pass, in nats; None where no ``target_kl`` asks for it."""
     epochs: int
     """Passes over the batch."""
 
@@ -90,8 +93,8 @@ class UpdateReport:
 class Learner:
     """Owns the policy's parameters, as one vector, and their optimizer."""
 
-    def __init__(self, policy: Policy, config: TrainerConfig) -> None:
-        self._policy, self._config = policy, config
+    def __init__(self, policy: Policy, config: TrainerConfig, team: Team) -> None:
+        self._policy, self._config, self._team = policy, config, team
         self._parameters = flattened(policy)
         adam = config.optimizer
         self.optimizer = torch.optim.AdamW(
@@ -109,43 +112,64 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         norms: list[float] = []
-        kl = math.nan
+        kl = 0.0
         while len(norms) < self._config.update_epochs:
             norm, kl = self._pass_over(batch, generator)
             norms.append(norm)
             if self._config.target_kl is not None and kl > self._config.target_kl:
                 break
-        return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=kl, epochs=len(norms))
+        measured = None if self._config.target_kl is None else kl
+        return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=measured, epochs=len(norms))
 
     def _pass_over(self, batch: Batch, generator: torch.Generator) -> tuple[float, float]:
         """Learn from every segment once; return the means of the gradient's length and of the distance moved."""
-        horizon, count = batch.actions.shape
-        order = torch.randperm(count, generator=generator, device=generator.device)
-        minibatches = batch.shuffled(order).split(self._config.minibatch_size // horizon)
+        everywhere = batch.actions.shape[1] * self._team.size
+        order = torch.randperm(everywhere, generator=generator, device=generator.device)
+        mine, sizes = own_segments(order, self._team, self._config)
+        minibatches = batch.shuffled(mine).split(sizes)
         norm, kl = torch.stack([self._descend(minibatch) for minibatch in minibatches]).mean(0).tolist()
         return norm, kl
 
     def _descend(self, batch: Batch) -> Tensor:
         """Take one optimizer step; return the gradient's length and the distance to the old policy."""
+        config, count = self._config, self._config.minibatch_size
         outputs = self._policy.unroll(batch.observations, batch.starts, batch.memory)
-        old_log_probs = batch.log_probs.flatten()
+        old_log_probs, values, gains = batch.log_probs.flatten(), batch.values.flatten(), batch.advantages.flatten()
         by_output, log_probs = loss_gradient(
             outputs.detach().float(),
             batch.actions.flatten(),
             old_log_probs,
-            batch.values.flatten(),
-            batch.advantages.flatten(),
-            self._config,
+            values,
+            gains + values,
+            normalized(gains, count, self._team) if config.normalize_advantage else gains,
+            config,
         )
-        gradient = self._parameters.grad
-        if gradient is None:
-            raise RuntimeError("the parameters have lost their gradient")
-        gradient.zero_()
-        outputs.backward(by_output.to(outputs.dtype))  # type: ignore[no-untyped-call]  # torch
-        norm = clip_norm(gradient, self._config.max_grad_norm)
+        gradient = gradient_of(self._parameters).zero_()
+        outputs.backward(by_output.div_(count).to(outputs.dtype))  # type: ignore[no-untyped-call]  # torch
+        norm = clip_norm(self._team.add(gradient), config.max_grad_norm)
         self.optimizer.step()
-        measured = self._config.target_kl is not None
-        return torch.stack((norm, approximate_kl(log_probs, old_log_probs) if measured else norm.new_tensor(math.nan)))
+        if config.target_kl is None:
+            return torch.stack((norm, norm))
+        return torch.stack((norm, self._team.add(approximate_kl(log_probs, old_log_probs)) / count))
+
+
+def own_segments(order: Tensor, team: Team, config: TrainerConfig) -> tuple[Tensor, list[int]]:
+    """Return which of a team's shuffled segments this process holds, by their number here, and how many a minibatch.
+
+    Args:
+        order: The segments of all processes, numbered time by time and within that row by row.
+        team: Who holds which rows.
+        config: Sizes.
+    """
+    size = config.minibatch_size // (config.bptt_horizon if config.use_lstm else 1)
+    if team.size == 1:
+        return order, [size] * (len(order) // size)
+    rows = config.batch_size // config.num_steps
+    held = team.share(rows)
+    time, row = order // rows, order % rows
+    mine = (row >= held.start) & (row < held.stop)
+    here = time * len(held) + row - held.start
+    return here[mine], mine.reshape(-1, size).sum(1).tolist()
 
 
 def schedule(name: str, progress: float) -> float:

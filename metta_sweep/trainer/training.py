@@ -14,12 +14,14 @@ import torch
 
 from metta_sweep import result
 from metta_sweep.envs.make import make_env
+from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.result import RunPaths
-from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder
-from metta_sweep.trainer.config import TrainingConfig
+from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
+from metta_sweep.trainer.config import ConfigError, TrainingConfig
 from metta_sweep.trainer.evaluate import evaluate
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import Learner, make_batch
+from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Player
 
 
@@ -39,17 +41,28 @@ class Training:
         run_dir: Where metrics, checkpoints and the result go.
         device: Where the network computes.
         tell: Called with one line for a person at each evaluation.
+        team: The other processes of the run, if there are any.
+
+    Raises:
+        ConfigError: The rows cannot be shared out evenly among the team.
+        EnvUnavailableError: The environment cannot be made on this machine.
     """
 
     def __init__(
-        self, config: TrainingConfig, run_dir: Path, device: torch.device, tell: Callable[[str], None]
+        self,
+        config: TrainingConfig,
+        run_dir: Path,
+        device: torch.device,
+        tell: Callable[[str], None],
+        team: Team | None = None,
     ) -> None:
         self._config, self._paths, self._device, self._tell = config, RunPaths(run_dir), device, tell
         self._clock = time.monotonic()
-        env = make_env(config.env, rows=config.rows, workers=config.trainer.num_workers)
+        self._team = team or Team()
+        env = _make_share(config, self._team)
         self.policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed)).to(device)
-        self._learner = Learner(self.policy, config.trainer)
-        self._player = Player(env, self.policy, steps=config.trainer.num_steps, device=device)
+        self._learner = Learner(self.policy, config.trainer, self._team)
+        self._player = Player(env, self.policy, steps=config.trainer.num_steps, device=device, team=self._team)
         self._generator = torch.Generator(device).manual_seed(config.seed)
         self._checkpoints = CheckpointFolder(self._paths.checkpoints)
         self.update = 0
@@ -76,14 +89,16 @@ class Training:
         settings, last = self._config.trainer, self._config.num_updates
         while self.update < last:
             self.learn()
-            best = self._evaluate() if self.update == last or self.update % settings.evaluate_interval == 0 else False
-            stop = stopping() and self.update < last
+            due = self.update == last or self.update % settings.evaluate_interval == 0
+            best = self._team.any(self._team.leads and self._evaluate()) if due else False
+            stop = self._team.any(stopping()) and self.update < last
             if best or stop or self.update == last or self.update % settings.checkpoint_interval == 0:
-                self._checkpoints.save(self._content(), step=self.step, best=best)
+                self._save(best=best)
             if stop:
                 raise InterruptedRunError(f"stopped at step {self.step}")
         self._player.env.close()
-        result.finish_metrics(self._metrics, cost_s=self._cost_s(), steps=self.step, run_dir=self._paths.root)
+        if self._team.leads:
+            result.finish_metrics(self._metrics, cost_s=self._cost_s(), steps=self.step, run_dir=self._paths.root)
         return self._metrics
 
     def resume(self) -> bool:
@@ -97,8 +112,13 @@ class Training:
             return False
         if content["config"] != self._config.model_dump_json():
             raise CheckpointError(f"{self._checkpoints.root}: the checkpoints belong to a run with another config")
+        if content["team"] != self._team.size:
+            kept = f"{self._checkpoints.root}: the checkpoints belong to a run of {content['team']} processes"
+            raise CheckpointError(f"{kept}, this one has {self._team.size}")
         self._restore(content)
-        self._forget_evaluations_after(self.step)
+        if self._team.leads:
+            self._forget_evaluations_after(self.step)
+        self._team.wait()
         return True
 
     def learn(self) -> None:
@@ -130,8 +150,26 @@ class Training:
         """Return the seconds of training and evaluation over all attempts."""
         return self._elapsed_s + time.monotonic() - self._clock
 
+    def _save(self, *, best: bool) -> None:
+        """Write a checkpoint: first what the other processes add, then the checkpoint itself."""
+        if not self._team.leads:
+            self._checkpoints.save_part(self._own_rows(), step=self.step, rank=self._team.rank)
+        self._team.wait()
+        if self._team.leads:
+            self._checkpoints.save(self._content() | self._own_rows(), step=self.step, best=best)
+        self._team.wait()
+
+    def _own_rows(self) -> dict[str, Any]:
+        """Return where the rows of this process stand."""
+        return {
+            "env": {name: torch.from_numpy(array) for name, array in self._player.env.state().items()},
+            "memory": list(self._player.memory),
+            "starts": self._player.trajectories.starts[-1],
+        }
+
     def _content(self) -> dict[str, Any]:
         return {
+            "team": self._team.size,
             "config": self._config.model_dump_json(),
             "update": self.update,
             "elapsed_s": self._cost_s(),
@@ -140,9 +178,6 @@ class Training:
             "policy": self.policy.state_dict(),
             "optimizer": self._learner.optimizer.state_dict(),
             "generator": self._generator.get_state(),
-            "env": {name: torch.from_numpy(array) for name, array in self._player.env.state().items()},
-            "memory": list(self._player.memory),
-            "starts": self._player.trajectories.starts[-1],
         }
 
     def _restore(self, content: dict[str, Any]) -> None:
@@ -151,10 +186,11 @@ class Training:
         self.policy.load_state_dict(content["policy"])
         self._learner.optimizer.load_state_dict(content["optimizer"])
         self._generator.set_state(content["generator"])
-        state = {name: np.asarray(array) for name, array in content["env"].items()}
+        rows = content if self._team.leads else load(self._checkpoints.part(self.step, self._team.rank))
+        state = {name: np.asarray(array) for name, array in rows["env"].items()}
         self._player.env.restore(state, self._player.first_observations)
-        self._player.memory = tuple(part.to(self._device) for part in content["memory"])
-        self._player.trajectories.starts[-1] = content["starts"]
+        self._player.memory = tuple(part.to(self._device) for part in rows["memory"])
+        self._player.trajectories.starts[-1] = rows["starts"]
 
     def _forget_evaluations_after(self, step: int) -> None:
         """Drop the lines of evaluations that will be made again, so that each step is reported once."""
@@ -165,6 +201,16 @@ class Training:
         beside = self._paths.metrics.with_name(f".{self._paths.metrics.name}")
         beside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         beside.replace(self._paths.metrics)
+
+
+def _make_share(config: TrainingConfig, team: Team) -> VecEnv:
+    """Return the environments of this process."""
+    agents = config.env.num_agents
+    if config.rows // agents % team.size:
+        message = f"batch_size / num_steps / env.num_agents must be a multiple of the {team.size} processes"
+        raise ConfigError([("trainer.batch_size", message)])
+    held = team.share(config.rows // agents)
+    return make_env(config.env, rows=len(held) * agents, first=held.start, workers=config.trainer.num_workers)
 
 
 def _step_of(line: str) -> float:

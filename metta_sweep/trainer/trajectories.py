@@ -14,6 +14,7 @@ from torch import Tensor
 
 from metta_sweep.envs.vec_env import EnvSpec, Observations, Step, VecEnv
 from metta_sweep.trainer.policy import Policy, State, choose, draw_clocks, forget
+from metta_sweep.trainer.team import Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,9 @@ class Trajectories:
         )
 
 
+_ALONE = Team()
+
+
 class Player:
     """Plays an environment with a policy; owns where every row stands.
 
@@ -84,10 +88,11 @@ class Player:
         policy: Decides.
         steps: T.
         device: Where the policy computes.
+        team: Who plays the other rows.
     """
 
-    def __init__(self, env: VecEnv, policy: Policy, *, steps: int, device: torch.device) -> None:
-        self.env, self._policy, self._device = env, policy, device
+    def __init__(self, env: VecEnv, policy: Policy, *, steps: int, device: torch.device, team: Team = _ALONE) -> None:
+        self.env, self._policy, self._device, self._team = env, policy, device, team
         self.trajectories = Trajectories.empty(env.spec, steps, device)
         self._steps = [self.trajectories.step(t) for t in range(steps)]
         self.memory: State = policy.initial_state(env.spec.rows)
@@ -105,7 +110,9 @@ class Player:
         """Play on for T steps."""
         kept, spec = self.trajectories, self.env.spec
         kept.observations[0], kept.starts[0] = kept.observations[-1], kept.starts[-1]
-        clocks = draw_clocks(len(self._steps), spec.rows, spec.num_actions, generator)
+        everywhere = spec.rows * self._team.size
+        held = self._team.share(everywhere)
+        clocks = draw_clocks(len(self._steps), everywhere, spec.num_actions, generator)[:, held.start : held.stop]
         cuts = []
         self.memories.clear()
         for t, out in enumerate(self._steps):

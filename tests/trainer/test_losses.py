@@ -8,6 +8,7 @@ import torch
 
 from metta_sweep.trainer import losses
 from metta_sweep.trainer.config import TrainerConfig
+from metta_sweep.trainer.team import Team
 
 N, A = 40, 5
 RNG = np.random.default_rng(0)
@@ -15,6 +16,10 @@ OUTPUTS = torch.tensor(RNG.normal(size=(N, A + 1)))
 ACTIONS = torch.tensor(RNG.integers(0, A, N))
 OLD = torch.log_softmax(torch.tensor(RNG.normal(size=(N, A))), -1).gather(1, ACTIONS[:, None])[:, 0]
 OLD_VALUES, GAINS = torch.tensor(RNG.normal(size=(2, N)))
+
+
+def as_seen(config):
+    return losses.normalized(GAINS, N, Team()) if config.normalize_advantage else GAINS
 
 
 def plain_loss(outputs, config):
@@ -54,15 +59,17 @@ def test_the_gradient_by_hand_is_that_of_the_equations(settings):
     config = TrainerConfig(**settings)
     outputs = OUTPUTS.clone().requires_grad_()
     plain_loss(outputs, config).backward()
-    by_hand, log_probs = losses.loss_gradient(OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS, config)
-    torch.testing.assert_close(by_hand, outputs.grad, rtol=1e-10, atol=1e-12)
+    by_hand, log_probs = losses.loss_gradient(
+        OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, as_seen(config), config
+    )
+    torch.testing.assert_close(by_hand / N, outputs.grad, rtol=1e-10, atol=1e-12)
     expected = torch.log_softmax(OUTPUTS[:, :A], -1).gather(1, ACTIONS[:, None])[:, 0]
     torch.testing.assert_close(log_probs, expected)
 
 
 def test_the_gradient_does_not_touch_what_it_is_computed_from():
     before = [tensor.clone() for tensor in (OUTPUTS, OLD, OLD_VALUES, GAINS)]
-    losses.loss_gradient(OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS, TrainerConfig(value_clip=0.1))
+    losses.loss_gradient(OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, GAINS, TrainerConfig(value_clip=0.1))
     assert all(torch.equal(a, b) for a, b in zip(before, (OUTPUTS, OLD, OLD_VALUES, GAINS), strict=True))
 
 
@@ -78,13 +85,13 @@ def test_the_approximate_kl_is_zero_only_where_nothing_moved_and_close_to_the_kl
     new = torch.log_softmax(old + 0.1 * torch.arange(6), -1)
     exact = float((old.exp() * (old - new)).sum())
     drawn = torch.multinomial(old.exp(), 200_000, replacement=True, generator=torch.Generator().manual_seed(1))
-    assert float(losses.approximate_kl(new[drawn], old[drawn])) == pytest.approx(exact, rel=0.05)
+    assert float(losses.approximate_kl(new[drawn], old[drawn])) == pytest.approx(200_000 * exact, rel=0.05)
     assert float(losses.approximate_kl(old[drawn], old[drawn])) == 0.0
 
 
 def test_normalized_advantages_have_mean_zero_and_deviation_one():
-    normal = losses.normalized(GAINS)
+    normal = losses.normalized(GAINS, N, Team())
     assert float(normal.mean()) == pytest.approx(0.0, abs=1e-12)
     assert float(normal.std()) == pytest.approx(1.0, rel=1e-6)
     single = torch.tensor([3.0])
-    assert losses.normalized(single) is single
+    assert losses.normalized(single, 1, Team()) is single

@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 INTERVALS = {"trainer__evaluate_interval": 2, "trainer__checkpoint_interval": 1}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -103,7 +103,7 @@ def test_shuffled_and_split_segments_stay_whole():
     made.collect(torch.Generator().manual_seed(0))
     batch = make_batch(made, parsed(trainer__use_lstm=True, trainer__bptt_horizon=8).trainer, torch.device("cpu"))
     order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
-    parts = list(batch.shuffled(order).split(5))
+    parts = list(batch.shuffled(order).split([5, 5, 2]))
     assert [part.actions.shape[1] for part in parts] == [5, 5, 2]
     for name in ("observations", "starts", "actions", "log_probs", "values", "advantages"):
         joined = torch.cat([getattr(part, name) for part in parts], dim=1)
