@@ -127,7 +127,7 @@ def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
 def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     paths = place.paths.run(winner.run.run_id)
     lines = [f"🏆 BEST OF {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
-    lines += [f"{name_of(rows.spec.metric)}: {score_in_words(winner)}", *_luck(rows)]
+    lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows)]
     lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(winner), ""]
@@ -137,15 +137,20 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     return "\n".join(lines) + "\n"
 
 
-def score_in_words(winner: Winner) -> str:
+def score_in_words(rows: SweepRows, winner: Winner) -> str:
     """Return the score with what is known of its luck."""
     rollout = winner.rollout
     if winner.interval is None or rollout.mean is None:
-        value = number(winner.run.metric) if winner.run.metric is not None else "none"
-        return f"{value} (one run: how much of it is luck is not known)"
+        return f"{_own(winner)}{_episodes(rows, winner)} (one run: how much of it is luck is not known)"
     low, high = map(number, winner.interval)
     runs = count(len(rollout.runs), "run")
     return f"{number(rollout.mean)} on average over {runs} (90% interval {low} to {high}); this run {_own(winner)}"
+
+
+def _episodes(rows: SweepRows, winner: Winner) -> str:
+    """Return the standard error over the run's own evaluation episodes, where it reports one."""
+    error = winner.run.metrics.get(f"{rows.spec.metric}_se")
+    return "" if error is None else f" ± {number(error)} over its evaluation"
 
 
 def _luck(rows: SweepRows) -> Iterator[str]:
@@ -211,8 +216,15 @@ def _hydra(rows: SweepRows, winner: Winner, place: Place) -> str:
     base = {} if rows.spec.command else rows.spec.training
     config = run_config(base, params, run_id=winner.run.run_id, seed=winner.run.seed)
     del config["run"]
-    body = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
+    body = yaml.safe_dump({**_choices(config), **config}, sort_keys=False, allow_unicode=True, width=120)
     return "\n".join(["# @package _global_", *_provenance(rows, winner), "", body])
+
+
+def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults list that takes the winner's own environment: keys of another would stay beside its own."""
+    env = config.get("env")
+    name = env.get("name") if isinstance(env, Mapping) else None
+    return {"defaults": [{"override /env": name}]} if isinstance(name, str) else {}
 
 
 def _provenance(rows: SweepRows, winner: Winner) -> Iterator[str]:

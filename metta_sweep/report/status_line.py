@@ -22,14 +22,15 @@ def status(state: SweepState) -> RenderableType:
     total, decided = state.spec.rollout_count, len(state.decided_rollouts)
     line = Table.grid(padding=(0, 1))
     line.add_row(
-        ProgressBar(total=max(1, total), completed=decided, width=20, complete_style="green"),
+        ProgressBar(total=max(1, total), completed=decided, width=12, complete_style="green"),
         Text(" · ".join(_parts(state, decided, total)), no_wrap=True, overflow="ellipsis"),
     )
     return Group(line)
 
 
 def _parts(state: SweepState, decided: int, total: int) -> list[str]:
-    parts = [f"{decided}/{total}"]
+    left = f", about {duration(state.elapsed_s / decided * (total - decided))} to go" if 0 < decided < total else ""
+    parts = [f"{decided}/{total}{left}"]
     running = [run.run_id.rpartition(".")[2] for run in state.live_runs]
     if running:
         more = f" and {len(running) - MOST_NAMED} more" if len(running) > MOST_NAMED else ""
@@ -39,10 +40,7 @@ def _parts(state: SweepState, decided: int, total: int) -> list[str]:
         parts.append(f"best {printable(state.spec.metric)} {number(best.metric)}")
     failures = Counter(failure.kind for rollout in state.decided_rollouts if (failure := state.failure_of(rollout)))
     parts += [f"{amount} {kind}" for kind, amount in failures.most_common()]
-    parts.append(f"{duration(state.total_cost_s)} of runs")
-    if 0 < decided < total:
-        parts.append(f"about {duration(state.elapsed_s / decided * (total - decided))} to go")
-    return parts
+    return [*parts, f"{duration(state.total_cost_s)} of runs"]
 
 
 class StatusLine:

@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import io
 import json
 import math
@@ -69,3 +70,9 @@ def test_loading_an_unknown_sweep_names_those_that_exist(tmp_path: Path) -> None
     kept(History(), tmp_path)
     with pytest.raises(RequestError, match="my_test"):
         metta_sweep.load("my_tets", data_dir=tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
+def test_parquet_without_its_package_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="pip install pyarrow"):
+        export(busy_history().state, paths=PATHS, to="parquet", out=tmp_path / "runs.parquet")

@@ -16,7 +16,7 @@ def line(history: History, width: int = 120) -> str:
 def test_the_line_says_how_far_the_sweep_is_and_what_runs() -> None:
     history = History(asked={"rollout_count": 4}).rollout(0.5).suggest().start(1).fail(1).suggest().start(2)
     said = line(history)
-    assert "2/4 · running 2 · best reward 0.5 · 1 oom · 13 s of runs · about 12 s to go" in said
+    assert "2/4, about 12 s to go · running 2 · best reward 0.5 · 1 oom · 13 s of runs" in said
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

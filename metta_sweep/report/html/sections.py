@@ -43,7 +43,7 @@ def _best(found: Gathered) -> Iterator[Content]:
     yield tag(
         "p",
         f"The {goal} {rows.spec.metric}: ",
-        tag("strong", score_in_words(winner)),
+        tag("strong", score_in_words(rows, winner)),
         ", by run ",
         _directory(found, winner.run.run_id),
         f". Found by {found_by(rows, winner)}.",
