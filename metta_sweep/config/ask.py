@@ -22,6 +22,7 @@ from metta_sweep.errors import Problem, RequestError
 
 COMMANDS = ("sweep", "plan")
 """What ``cmd`` may be."""
+_TOLD = 50  # problems in one message
 _EXAMPLE = "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep"
 
 
@@ -65,7 +66,9 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     ]
     distinct = {(problem.file, problem.key, problem.message): problem for problem in shown}
     files = list(dict.fromkeys((PLACE, *(problem.file for problem in distinct.values()))))
-    return sorted(distinct.values(), key=lambda problem: (files.index(problem.file), problem.line or 0))
+    ordered = sorted(distinct.values(), key=lambda problem: (files.index(problem.file), problem.line or 0))
+    more = len(ordered) - _TOLD
+    return ordered if more <= 0 else [*ordered[:_TOLD], Problem(message=f"and {more} more mistakes")]
 
 
 def _printable(text: str) -> str:

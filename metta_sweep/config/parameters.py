@@ -87,16 +87,11 @@ class Swept:
         known = fixed.keys() | self.declared.keys()
         rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema and with_rules else {}
         own = [text for text in rules if Expression.parse(text).names <= known]
-        try:
-            return SearchSpace.parse(self.declared, [*constraints, *own], fixed)
-        except RequestError as error:
-            problems = error.problems
-        try:  # the shorter message where the user's own constraints are to blame
-            SearchSpace.parse(self.declared, constraints, fixed)
-        except RequestError as error:
-            problems = error.problems
+        space, problems = _parsed(self.declared, [*constraints, *own], fixed)
+        if own and any("together" in problem.message for problem in problems):
+            problems = _parsed(self.declared, constraints, fixed)[1] or problems  # shorter where theirs alone conflict
         self.problems += [self._in_file(problem, rules) for problem in problems]
-        return None
+        return space
 
     def _broken_rules(self) -> list[str]:
         """Return the training's rules that the base config breaks and no parameter can mend."""
@@ -207,6 +202,15 @@ def known_fix(path: str, schema: TrainingSchema, training: Mapping[str, Any]) ->
     known = sorted({name for name in known if schema.has_path(name)})
     close = nearest(path, known)
     return f"did you mean {close}?" if close else f"beside it there are: {listing(siblings(path, known))}"
+
+
+def _parsed(
+    declared: Mapping[str, Any], constraints: Sequence[str], fixed: Mapping[str, Any]
+) -> tuple[SearchSpace | None, tuple[Problem, ...]]:
+    try:
+        return SearchSpace.parse(declared, constraints, fixed), ()
+    except RequestError as error:
+        return None, error.problems
 
 
 def _following(raw: Mapping[str, Any], swept: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -49,6 +49,7 @@ def test_a_page_shows_the_message_that_a_person_sees(page: str, tmp_path: Path) 
         assert str(caught.value) == told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml right")])
 def test_what_a_page_proposes_works(page: str, tmp_path: Path) -> None:
     put(tmp_path, blocks(page, "yaml right")[0])
@@ -62,6 +63,7 @@ def test_every_page_is_in_the_index() -> None:
     assert sorted(linked) == PAGES
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_what_the_files_say() -> None:
     made = runpy.run_path(str(DOCS / "make_sweep_files.py"))
     assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "run: python docs/make_sweep_files.py"

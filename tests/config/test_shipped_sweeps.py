@@ -16,6 +16,7 @@ SWEEPS = sorted(path.stem for path in (CONFIGS / "sweep").glob("*.yaml"))
 HARDWARE = sorted(path.stem for path in (CONFIGS / "hardware").glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_file_plans_with_every_hardware(desk: Desk, name: str) -> None:
     spaces = {
@@ -67,10 +68,31 @@ def test_the_empty_template_can_be_planned_but_not_run(desk: Desk) -> None:
     assert "there are no parameters to search" in desk.message(None, "++sweep_params=sweep/empty")
 
 
-def test_the_five_parameters_of_protein_working(desk: Desk) -> None:
-    asked = desk.ask(None, "++sweep_params=sweep/protein_working")
-    assert (len(asked.space.parameters), asked.rollout_count) == (5, 3)
-    assert asked.training["trainer"]["total_timesteps"] == 2048
+@pytest.mark.parametrize(
+    ("name", "parameters", "rollouts", "steps"),
+    [
+        ("protein_working", 5, 3, 2048),
+        ("protein_lightning", 1, 3, 5),
+        ("protein_fast", 8, 10, 5000),
+        ("protein_simple", 4, 20, None),
+        ("full_protein", 12, 50, None),
+        ("protein_complex", 15, 60, None),
+    ],
+)
+def test_the_guides_tables_hold(desk: Desk, name: str, parameters: int, rollouts: int, steps: int | None) -> None:
+    asked = desk.ask(None, f"++sweep_params=sweep/{name}")
+    assert (len(asked.parameters), asked.rollout_count) == (parameters, rollouts)
+    assert steps is None or asked.training["trainer"]["total_timesteps"] == steps
+
+
+@pytest.mark.parametrize(("name", "env"), [("pong", "pong"), ("cogeval_sweep", "cogeval"), ("protein_fast", "altar")])
+def test_a_sweep_file_brings_its_environment(desk: Desk, name: str, env: str) -> None:
+    assert desk.ask(None, f"++sweep_params=sweep/{name}").training["env"]["name"] == env
+
+
+def test_the_ten_files_of_the_guide_are_there() -> None:
+    named = "protein_working protein_lightning protein_fast protein_simple full_protein protein_complex pong"
+    assert {*named.split(), "cogeval_sweep", "my_sweep", "empty", "my_test_sweep"} == set(SWEEPS)
 
 
 @pytest.mark.parametrize("mode", ["auto", "online", "offline", "off"])
