@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,26 @@ def test_no_winner_is_a_wrong_request_with_a_next_step(tmp_path: Path, capsys: p
     code, _, problem = run(capsys, "best", "my_test", "--data-dir", str(tmp_path))
     assert code == 2
     assert "no rollout with a score yet" in problem
+
+
+def test_a_report_is_written_for_one_sweep_or_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept(guide_history(), tmp_path)
+    kept(History(name="other").rollout(0.5), tmp_path)
+    code, said, _ = run(capsys, "report", "my_test", "--watch", "--data-dir", str(tmp_path))
+    assert code == 0
+    assert f"{tmp_path}/sweep/my_test/report.html" in said
+    assert "The largest reward" in (tmp_path / "sweep" / "my_test" / "report.html").read_text()
+    code, said, _ = run(capsys, "report", "my_test", "other", "--data-dir", str(tmp_path))
+    assert code == 0
+    assert "Side by side" in (tmp_path / "sweep" / "report-my_test-other.html").read_text()
+
+
+def test_a_report_that_has_no_plotly_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(guide_history(), tmp_path)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    code, _, problem = run(capsys, "report", "my_test", "--data-dir", str(tmp_path))
+    assert code == 2
+    assert "pip install 'metta-sweep[report]'" in problem
+    assert not (tmp_path / "sweep" / "my_test" / "report.html").exists()
