@@ -32,9 +32,9 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.fixture(params=["local", "local-warm"])
-def site(request, tmp_path):
-    site = Site(request.param, tmp_path)
+@pytest.fixture
+def site(tmp_path):
+    site = Site("local-warm", tmp_path)
     yield site
     site.close()
 

@@ -90,7 +90,10 @@ def slurm() -> Iterator[SlurmCluster]:
     cluster.close()
 
 
-@pytest.fixture(params=["local", "local-warm", pytest.param("slurm", marks=pytest.mark.slow)])
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(params=["local-warm", pytest.param("local", marks=SLOW), pytest.param("slurm", marks=SLOW)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "slurm":
         request.getfixturevalue("slurm")

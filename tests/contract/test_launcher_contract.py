@@ -149,10 +149,10 @@ def test_the_log_of_a_second_attempt_is_set_apart(site):
 
 def test_a_time_limit_ends_the_whole_tree(site):
     launcher = site.launcher()
-    spec = site.spec("child=same", "child=session", "sleep=60", time_limit_s=1.0)
+    spec = site.spec("child=same", "child=session", "sleep=60", time_limit_s=0.6)
     status = wait_over(launcher, launcher.submit(spec))
     assert (status.state, status.reason) == (JobState.EXITED, "timeout")
-    assert 0.9 <= status.wall_s < 15
+    assert 0.5 <= status.wall_s < 15
     assert len(pids_of(spec)) >= 3
     wait_until(lambda: not any(map(is_alive, pids_of(spec))), "the end of the tree", 5)
 
@@ -214,7 +214,7 @@ def test_runs_outlive_a_killed_controller_and_the_next_one_adopts_them(site):
 
 
 def test_a_controller_killed_at_any_moment_of_a_submission_leaves_exactly_one_start(site):
-    for run, pause_s in enumerate((0.0, 0.002, 0.01, 0.05)):
+    for run, pause_s in enumerate((0.0, 0.003, 0.02)):
         spec = site.spec("sleep=0.05", run=run)
         controller, _ = site.controller(spec)
         time.sleep(pause_s)

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.launch.attempt import DEFAULT_GRACE_S, AttemptFiles, ExitRecord, Order
@@ -21,6 +21,7 @@ def files(tmp_path):
     return AttemptFiles(RunPaths(tmp_path), "my.r.0.a1")
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Order,

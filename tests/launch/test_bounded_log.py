@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.launch.bounded_log import BoundedLog
@@ -20,6 +20,7 @@ def test_a_short_log_is_left_alone(tmp_path):
     assert log.size() == 1000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3000), max_size=12))
 def test_a_log_keeps_its_beginning_and_its_end_and_stays_within_its_limit(tmp_path_factory, lengths):
     path = tmp_path_factory.mktemp("log") / "log"

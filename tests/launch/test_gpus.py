@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
@@ -54,6 +54,7 @@ def test_what_cannot_be_had_is_refused_with_what_can(gpus, per_run, words):
     assert problem.fix
 
 
+@settings(deadline=None)
 @given(
     gpus=st.integers(1, 4),
     per_run=st.sampled_from([0.25, 1 / 3, 0.5, 1.0, 2.0]),

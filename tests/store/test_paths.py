@@ -3,7 +3,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
@@ -29,6 +29,7 @@ def test_a_name_that_leads_elsewhere_is_refused_in_one_line_with_a_name_that_wou
     assert validate_name(problem.fix.removeprefix("run="))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=NAME_LIMIT + 10))
 def test_whatever_is_taken_stays_inside_the_data_directory(tmp_path_factory, name):
     data_dir = tmp_path_factory.getbasetemp()

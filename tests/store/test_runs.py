@@ -36,7 +36,7 @@ def test_preparing_again_overwrites_nothing_and_adds_what_is_missing(tmp_path):
     assert yaml.safe_load(run.suggestion.read_text()) == {"y": 2}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.text(max_size=8), PLAIN, max_size=4))
 def test_whatever_is_written_as_yaml_is_read_back_the_same(content):
     assert yaml.safe_load(to_yaml(content)) == content
