@@ -60,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
     sync = commands.add_parser("sync", help="bring W&B up to what a sweep knows", allow_abbrev=False)
     _add_sweep(sync)
     sync.set_defaults(command=_sync)
+    bring = commands.add_parser("import", help="build a sweep here from one at W&B", allow_abbrev=False)
+    bring.add_argument("path", metavar="ENTITY/PROJECT/SWEEP")
+    _add_sweep(bring)
+    bring.set_defaults(command=_import)
+    migrate = commands.add_parser("migrate", help="turn a CARBS sweep file into one of ours", allow_abbrev=False)
+    migrate.add_argument("old", metavar="OLD.yaml", type=Path)
+    migrate.add_argument("new", metavar="NEW.yaml", type=Path, nargs="?", help="default: OLD.migrated.yaml beside it")
+    migrate.set_defaults(command=_migrate)
     return top
 
 
@@ -158,6 +166,42 @@ def _sync(options: argparse.Namespace, rest: list[str]) -> int:
     done = sync(paths_of(options.name, options.data_dir))
     sys.stdout.write(done.line + "\n")
     return 0 if done.complete else 1
+
+
+def _import(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.store.paths import SweepPaths
+    from metta_sweep.track.importing import import_sweep
+
+    paths = SweepPaths(options.data_dir, options.name.removeprefix("run="))
+    sys.stdout.write(import_sweep(options.path, paths).line + "\n")
+    return 0
+
+
+def _migrate(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.config.migration import migrate
+
+    new = options.new or options.old.with_suffix(".migrated.yaml")
+    migrated = migrate(_text_of(options.old), shown=str(options.old))
+    try:
+        with new.open("x", encoding="utf-8") as file:
+            file.write(migrated.text)
+    except OSError as error:
+        raise RequestError.of(f"cannot be written: {error.strerror}", file=str(new), fix="name another file") from error
+    sys.stdout.write(f"wrote {new}\n")
+    for line in migrated.undecided:
+        sys.stdout.write(f"look at: {line}\n")
+    return 0
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RequestError.of(f"cannot be read: {error.strerror}", file=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise RequestError.of("is not UTF-8 text", file=str(file), fix="save it as UTF-8") from error
 
 
 def _summarize(options: argparse.Namespace, rest: list[str]) -> int:

@@ -9,13 +9,14 @@ from rich.console import Console
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.journal import SqliteJournal, read_events
 from metta_sweep.store.lock import Holder, SweepLock, holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import RunRetried, from_json
-from metta_sweep.sweep.ports import Instruction
+from metta_sweep.sweep.ports import Handle, Instruction, Launcher
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
@@ -102,7 +103,7 @@ def _stop_orphans(paths: SweepPaths, console: Console) -> int:
     with SweepLock.acquire(paths):
         state = SweepState.fold(map(from_json, read_events(paths)))
         handles = [handle for run in state.live_runs if (handle := run.attempts[-1].handle) is not None]
-        launcher = LocalLauncher(paths.launch)
+        launcher = launcher_of(handles, paths)
         try:
             handles = [h for h, status in zip(handles, launcher.poll(handles), strict=True) if not status.is_over]
             for handle in handles:
@@ -114,6 +115,13 @@ def _stop_orphans(paths: SweepPaths, console: Console) -> int:
             launcher.close()
     _say(console, f"nobody controls {paths.name}; runs that were left running and have been ended: {len(handles)}")
     return 0
+
+
+def launcher_of(handles: Sequence[Handle], paths: SweepPaths) -> Launcher:
+    """Return a launcher that knows these handles; it is not asked to start anything."""
+    if any(handle.get("launcher") == "slurm" for handle in handles):
+        return SlurmLauncher(paths.launch)
+    return LocalLauncher(paths.launch)
 
 
 def _nobody(paths: SweepPaths, console: Console) -> int:

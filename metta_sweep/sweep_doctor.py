@@ -18,7 +18,6 @@ from rich.text import Text
 
 from metta_sweep.errors import RequestError
 from metta_sweep.launch.gpus import visible_gpus
-from metta_sweep.launch.local import LocalLauncher
 from metta_sweep.protein.suggestion import Prediction, Suggestion
 from metta_sweep.store.files import read_json
 from metta_sweep.store.journal import read_events
@@ -36,6 +35,7 @@ from metta_sweep.sweep.events import (
     to_json,
 )
 from metta_sweep.sweep.state import SweepState, WrongTransitionError
+from metta_sweep.sweep_control import launcher_of
 from metta_sweep.track import WandbSettings, resolve_mode
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "lustre", "gpfs", "beegfs", "9p"})
@@ -122,9 +122,10 @@ def sweep_checks(paths: SweepPaths) -> Iterator[Check]:
 
 def _left_alive(paths: SweepPaths, state: SweepState, *, controlled: bool) -> Iterator[Check]:
     live = [run for run in state.live_runs if run.attempts[-1].handle is not None]
-    launcher = LocalLauncher(paths.launch)
+    handles = [run.attempts[-1].handle or {} for run in live]
+    launcher = launcher_of(handles, paths)
     try:
-        statuses = launcher.poll([run.attempts[-1].handle or {} for run in live])
+        statuses = launcher.poll(handles)
     finally:
         launcher.close()
     alive = [run.run_id for run, status in zip(live, statuses, strict=True) if not status.is_over]

@@ -19,6 +19,7 @@ from metta_sweep.goal import Goal
 from metta_sweep.launch.gpus import visible_gpus
 from metta_sweep.launch.local import LocalLauncher
 from metta_sweep.launch.server_process import BUNDLED
+from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.report import Progress
@@ -34,7 +35,7 @@ from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
-from metta_sweep.sweep.ports import Resources
+from metta_sweep.sweep.ports import Launcher, Resources
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.thinking import Thinker
@@ -86,13 +87,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
     recorder.record(taken_up)
     write_json(paths.asked, to_json(taken_up))
     settings, mirror = loop_settings(asked), mirror_settings(asked, console)
-    launcher = LocalLauncher(
-        paths.launch,
-        max_parallel=asked.launcher["max_parallel"],
-        gpus_per_run=settings.resources.gpus,
-        warm=None if spec.command else BUNDLED,
-        grace_s=settings.kill_grace_s,
-    )
+    launcher = new_launcher(asked, paths, settings)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
     instructions = InstructionFile(paths)
     instructions.clear()
@@ -160,11 +155,26 @@ def spec_of(asked: Asked) -> SweepSpec:
     )
 
 
+def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launcher:
+    """Return what starts the sweep's runs.
+
+    Raises:
+        RequestError: It cannot be had here.
+    """
+    slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
+    if asked.launcher["kind"] == "slurm":
+        return SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+    warm = None if asked.command else BUNDLED
+    return LocalLauncher(
+        paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s
+    )
+
+
 def loop_settings(asked: Asked) -> LoopSettings:
     """Return how runs are started and ended."""
     launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
     if gpus == "auto":
-        gpus = min(1, len(visible_gpus()))
+        gpus = min(1, len(visible_gpus())) if launcher["kind"] == "local" else 0
     return LoopSettings(
         resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
         max_retries=launcher["max_retries"],

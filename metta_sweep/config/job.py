@@ -59,8 +59,10 @@ class LimitSettings(Settings):
 class LauncherSettings(Settings):
     """``launcher``: where runs are started, how many at once, and what each gets."""
 
-    kind: Literal["local"] = "local"
-    """What starts runs."""
+    kind: Literal["local", "slurm"] = "local"
+    """What starts runs: this machine, or SLURM."""
+    sbatch: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    """Options of ``sbatch`` by name, for SLURM only: ``{partition: gpu, time: "02:00:00"}``."""
     max_parallel: PositiveInt = 1
     """Runs at once."""
     gpus_per_run: Annotated[float, Field(strict=True, ge=0, le=64)] | Literal["auto"] = "auto"
