@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ def environment(server: LoopbackServer | None = None, **more: str) -> dict[str, 
 class ToldSweep:
     """Writes what a ``History`` tells, as it goes on."""
 
-    def __init__(self, data_dir: Path, name: str = "my_test", **asked: Any) -> None:
+    def __init__(self, data_dir: Path, name: str = "my_test", *, pid: int = 0, **asked: Any) -> None:
         self.paths = SweepPaths(data_dir, name)
         self.history = History(name=name, asked=asked)
+        self.history.events[0] = replace(self.history.events[0], pid=pid)
         self._journal = SqliteJournal.open(self.paths, create=True)
         self._written = 0
         self.write()

@@ -1,0 +1,91 @@
+"""A sweep is registered once, and found again whatever happened."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from metta_sweep.sweep.events import SweepRegistered
+from metta_sweep.track import WandbSettings, sync
+from metta_sweep.track.ranges import identity_of, registration
+from tests.track.comparing import assert_mirrored
+from tests.track.server import Fault
+from tests.track.server.loopback import KEY
+from tests.track.told import ToldSweep, environment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return ToldSweep(tmp_path, rollout_count=1).whole_run(1.0)
+
+
+def synced(server, sweep, settings=None):
+    report = sync(sweep.paths, settings, environ=environment(server), timeout_s=60)
+    assert report.complete, report.line
+    return report
+
+
+def made_elsewhere(server, sweep, project="metta-sweep"):
+    """Register the sweep as an earlier start did whose reply was lost."""
+    config = registration(sweep.state.spec, identity_of(sweep.state.created))
+    given = {"config": json.dumps(config), "description": config["description"], "projectName": project}
+    return server.world.upsert_sweep(given).sweep_id
+
+
+def test_a_reply_that_is_lost_makes_no_second_sweep(server, sweep):
+    server.faults.order(Fault(on="UpsertSweep", kind="lost", times=1))
+    synced(server, sweep)
+    assert server.requests["UpsertSweep"] == 1
+    assert_mirrored(server, sweep)
+
+
+def test_of_several_the_first_is_it_every_time(server, sweep):
+    first, _second = made_elsewhere(server, sweep), made_elsewhere(server, sweep)
+    for _ in range(2):
+        synced(server, sweep)
+        (sweep.paths.root / "wandb.json").unlink()
+    assert {run.sweep for run in server.world.runs.values() if run.job_type == "train"} == {first}
+    assert server.requests["UpsertSweep"] == 0
+
+
+def test_a_namesake_is_another_sweep(server, sweep, tmp_path):
+    synced(server, sweep)
+    namesake = ToldSweep(tmp_path / "other", rollout_count=1, pid=7).whole_run(2.0).close()
+    synced(server, namesake)
+    assert len(server.world.sweeps) == 2
+    assert len({remote.description for remote in server.world.sweeps.values()}) == 2
+    trained = [run for run in server.world.runs.values() if run.job_type == "train"]
+    assert [len(run.history) for run in trained] == [3, 3]
+
+
+def test_the_id_that_the_journal_keeps_is_used(server, sweep):
+    made_elsewhere(server, sweep)
+    kept = made_elsewhere(server, sweep)
+    sweep.history.add(SweepRegistered, sweep_id=kept, entity="tester", project="metta-sweep", url="")
+    synced(server, sweep.write())
+    assert {run.sweep for run in server.world.runs.values() if run.job_type == "train"} == {kept}
+
+
+def test_a_sweep_that_was_deleted_there_is_registered_anew(server, sweep):
+    synced(server, sweep)
+    server.world.sweeps.clear()
+    server.world.runs.clear()
+    synced(server, sweep)
+    assert_mirrored(server, sweep)
+
+
+def test_it_can_be_sent_to_another_project(server, sweep):
+    synced(server, sweep)
+    synced(server, sweep, WandbSettings(project="elsewhere"))
+    assert {remote.project for remote in server.world.sweeps.values()} == {"metta-sweep", "elsewhere"}
+    assert len([run for run in server.world.runs.values() if run.job_type == "train"]) == 2
+
+
+def test_no_key_is_left_in_any_file(server, sweep):
+    synced(server, sweep)
+    files = [path for path in sweep.paths.root.rglob("*") if path.is_file()]
+    assert any(path.name == "mirror.log" for path in files)
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
