@@ -13,15 +13,15 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.trainer.workloads import HIDDEN, SETTINGS, Workload, environment
+from benchmarks.trainer.workloads import HIDDEN, SETTINGS, Workload, environment, training_config
 from metta_sweep.envs.vec_env import Step
 
 
 class Adapter(VecEnv):
     """Our environment as one of SB3's vectorized environments, without a copy more than it asks for."""
 
-    def __init__(self, workload: Workload) -> None:
-        self.env = environment(workload)
+    def __init__(self, workload: Workload, seed: int = 0) -> None:
+        self.env, self.seed_of_ours = environment(workload), seed
         spec = self.env.spec
         self.code_sizes = spec.code_sizes
         self.out = Step.empty(spec)
@@ -29,7 +29,7 @@ class Adapter(VecEnv):
         super().__init__(spec.rows, space, spaces.Discrete(spec.num_actions))
 
     def reset(self):
-        self.env.reset(0, self.out.observations)
+        self.env.reset(self.seed_of_ours, self.out.observations)
         return self.out.observations.copy()
 
     def step_async(self, actions):
@@ -73,8 +73,8 @@ class Torso(BaseFeaturesExtractor):
 
 
 class Contender:
-    def __init__(self, workload: Workload) -> None:
-        env = Adapter(workload)
+    def __init__(self, workload: Workload, seed: int = 0) -> None:
+        env = Adapter(workload, seed)
         self.work, s = workload, SETTINGS
         self.model = PPO(
             "MlpPolicy",
@@ -89,7 +89,7 @@ class Contender:
             ent_coef=s["entropy_coef"],
             vf_coef=s["value_coef"],
             max_grad_norm=s["max_grad_norm"],
-            seed=0,
+            seed=seed,
             device="cpu",
             policy_kwargs={
                 "net_arch": [],
@@ -109,6 +109,18 @@ class Contender:
         model = self.model
         model.collect_rollouts(model.env, self.callback, model.rollout_buffer, n_rollout_steps=self.work.steps)
         model.train()
+
+    def score(self) -> float:
+        """Play the same fixed evaluation as ours: as many episodes, drawn actions."""
+        sim = training_config(self.work).sim
+        env = Adapter(Workload(rows=sim.num_envs, steps=1, minibatch=1, epochs=1), sim.seed)
+        seen, total = env.reset(), 0.0
+        for _ in range(sim.episodes * training_config(self.work).env.game.max_steps):
+            actions, _ = self.model.predict(seen, deterministic=False)
+            env.step_async(actions)
+            seen, rewards, _, _ = env.step_wait()
+            total += float(rewards.sum())
+        return total / (sim.num_envs * sim.episodes)
 
 
 def torch_version() -> str:

@@ -33,6 +33,8 @@ WORKLOADS = {
     "large": Workload(rows=256, steps=64, minibatch=2048, epochs=2),
     "small": Workload(rows=8, steps=128, minibatch=64, epochs=4),
 }
+LEARNING = Workload(rows=64, steps=32, minibatch=512, epochs=4)
+"""What learning is compared with: the shipped settings."""
 HIDDEN = 128
 SETTINGS = {
     "gamma": 0.99,
@@ -45,10 +47,10 @@ SETTINGS = {
 }
 
 
-def training_config(workload: Workload, **trainer: object) -> TrainingConfig:
+def training_config(workload: Workload, *, seed: int = 0) -> TrainingConfig:
     names = {"trainer": "ppo", "env": "altar", "agent": "default", "sim": "default"}
     config = {group: yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()) for group, name in names.items()}
-    config = copy.deepcopy(config) | {"device": "cpu"}
+    config = copy.deepcopy(config) | {"device": "cpu", "seed": seed}
     config["agent"] |= {"hidden_size": HIDDEN, "num_layers": 2, "activation": "tanh"}
     config["trainer"] |= {
         "batch_size": workload.batch,
@@ -57,7 +59,6 @@ def training_config(workload: Workload, **trainer: object) -> TrainingConfig:
         "update_epochs": workload.epochs,
         "learning_rate_schedule": "constant",
         **SETTINGS,
-        **trainer,
     }
     return parse(config)
 

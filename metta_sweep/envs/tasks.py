@@ -52,16 +52,15 @@ ROOMS = tuple(
 
 T_MAZE = tuple(
     f"""
-#################
-#{left}.............{right}#
-########.########
-########.########
-########.########
-########.########
-########.########
-########.########
-#######{cue}#######
-#################
+###############
+#{left}...........{right}#
+#######.#######
+#######.#######
+#######.#######
+#######.#######
+#######.#######
+######{cue}######
+###############
 """
     for left, right, cue in (("a", ".", "m@#"), (".", "a", "#@m"))
 )
@@ -94,7 +93,7 @@ TASKS: Mapping[str, dict[str, Any]] = {
     "rooms": _task(*ROOMS, max_steps=48, rewards=HEART, altar=_GOAL),
     # Memory: a mine left or right of the start says where the altar is; at the fork neither can be seen any more,
     # and there is no time to try both ways.
-    "t_maze": _task(*T_MAZE, max_steps=17, rewards=HEART, altar=_GOAL),
+    "t_maze": _task(*T_MAZE, max_steps=14, rewards=HEART, altar=_GOAL),
     # Object use: the whole chain once; then twice, with a generator that has to be waited for.
     "craft": _task(CRAFT, max_steps=32, rewards=CHAIN, mine=_MINE | {"hp": 1}),
     "patience": _task(

@@ -56,6 +56,7 @@ class Memory(nn.Module):
         super().__init__()
         self.size = size
         self.inputs = Dense(inputs, ((4 * size, 1.0),), generator)
+        self.inputs.bias.data[size : 2 * size] = 1.0  # a fresh memory keeps what it has (Jozefowicz et al., 2015)
         self.recurrent = nn.Parameter(nn.init.orthogonal_(torch.empty(4 * size, size), 1.0, generator=generator))
 
     def forward(self, x: Tensor, starts: Tensor | None, state: State) -> tuple[Tensor, State]:
