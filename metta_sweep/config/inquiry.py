@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +14,14 @@ from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.interpolation import refused
 from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, JobSettings, job_problems
-from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.nearest import did_you_mean, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.resolution import Resolution
 from metta_sweep.config.sweep_file import EXPRESSION_KEYS, SWEEP_KEYS
 from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
 from metta_sweep.config.trees import MISSING, get, leaves, put
-from metta_sweep.config.yaml_source import brief
+from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.space import SearchSpace
 
@@ -79,7 +79,8 @@ class Inquiry:
         known = [path for path, _ in leaves(values)]
         for path, message, fix in resolution.failures:
             wanted = _WANTED.search(message)
-            self._wrong(path, message, did_you_mean(wanted[1], known) if wanted else fix)
+            close = nearest(wanted[1], known) if wanted else None
+            self._wrong(path, message, f"did you mean {close}?" if close else fix)
         job = self._job(sweep, values)
         self._check_protein(values.get("protein"))
         free = bool(values.get("command") or sweep.get("command"))
@@ -111,10 +112,22 @@ class Inquiry:
         for file in self.origins.files:
             self.problems += file.problems
             self.problems += [file.problem(path, message, fix=fix) for path, message, fix in refused(file.data)]
+            self.problems += self._root_problems(file) if file.at_root else []
         known = [*JOB_KEYS, *self.keys.roots]
         for key in map(str, self.tree.config):
             if key not in known and not (free and key in self.tree.blocks) and not self.line.gives(key):
                 self._wrong(key, "there is no such setting", did_you_mean(key, known))
+
+    def _root_problems(self, file: YamlSource) -> Iterator[Problem]:
+        """Yield what a file of root keys has in the place of a group."""
+        for key, value in file.data.items():
+            if key == "hydra":
+                yield file.problem(key, "settings of Hydra itself are not used", fix="remove it")
+            elif key in self.keys.roots and key not in self.keys.values and not isinstance(value, Mapping):
+                fix = f"to choose a group write   defaults: [override /{key}: {value}]"
+                yield file.problem(
+                    key, f"need a mapping, got {brief(value)}", fix=fix if isinstance(value, str) else ""
+                )
 
     def _wrong(self, key: str, message: str, fix: str = "") -> None:
         """Note a problem unless its key has one already: what follows from a mistake is none of its own."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import metta_sweep
-from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.nearest import nearest
 from metta_sweep.config.yaml_source import shown_path
 from metta_sweep.errors import Problem, RequestError
 
@@ -89,10 +89,9 @@ class ConfigPlaces:
 
 
 def _sweep_fix(asked: str, known: list[str]) -> str:
-    wanted = asked if asked.startswith("sweep/") else f"sweep/{asked.rpartition('/')[2]}"
-    guess = did_you_mean(wanted.removesuffix(".yaml"), known, otherwise="there are")
     there_are = f"there are: {', '.join(known)}"
-    return f"{guess}{'' if 'there are' in guess else f' ({there_are})'}" if known else "write configs/sweep/NAME.yaml"
+    close = nearest(asked.rpartition("/")[2].removesuffix(".yaml"), [name.removeprefix("sweep/") for name in known])
+    return f"did you mean sweep/{close}? ({there_are})" if close else there_are
 
 
 def _is_file(path: Path) -> bool:

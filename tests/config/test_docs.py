@@ -46,7 +46,8 @@ def test_a_page_shows_the_message_that_a_person_sees(page: str, tmp_path: Path) 
     for words, told in commands(page):
         with pytest.raises(RequestError) as caught:
             ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
-        assert str(caught.value) == told
+        pattern = ".*".join(map(re.escape, told.split("…")))  # a page leaves out what grows
+        assert re.fullmatch(pattern, str(caught.value), re.DOTALL)
 
 
 @pytest.mark.slow
