@@ -90,7 +90,7 @@ def test_settings_take_their_own_names_and_pass_over_others():
 
 
 def test_the_controllers_side_imports_nothing_of_wandb():
-    heavy = ("wandb", "requests", "torch", "yaml", "psutil")
+    heavy = ("wandb", "requests", "torch", "hydra", "omegaconf")
     code = f"import sys, metta_sweep.track; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
