@@ -53,6 +53,7 @@ def _layout(game: AltarGame, rules: Rules) -> Layout:
     return RandomLayout(
         height=game.map.height,
         width=game.map.width,
+        rooms=game.map.rooms,
         agents=rules.num_agents,
         objects=sum(kind.count for kind in rules.kinds),
         walls=game.map.walls,

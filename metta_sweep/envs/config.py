@@ -50,6 +50,8 @@ class MapConfig(Settings):
     """Cells from west to east, with the outer walls; an ASCII map brings its own."""
     height: int = Field(default=9, ge=3, le=128)
     """Cells from north to south, with the outer walls."""
+    rooms: int = Field(default=1, ge=1, le=16)
+    """Rooms along each side of a random map, with a door at a random place of each wall between two of them."""
     walls: int = Field(default=0, ge=0)
     """Single walls strewn over a random map."""
     ascii: str | tuple[str, ...] | None = None
@@ -104,10 +106,17 @@ class AltarGame(Settings):
             yield f"rewards.{item}", "no object gives this item"
 
     def _random_problems(self, num_agents: int) -> Iterator[Problem]:
-        room = (self.map.width - 2) * (self.map.height - 2)
+        width, height, inner_walls = self.map.width - 2, self.map.height - 2, self.map.rooms - 1
+        if min(width, height) < 2 * inner_walls + 1:
+            yield (
+                "map.rooms",
+                f"need a map of at least {2 * inner_walls + 3} cells each way, got {width + 2}x{height + 2}",
+            )
+            return
+        room = (width - inner_walls) * (height - inner_walls)
         things = num_agents + self.map.walls + sum(1 if o.count is None else o.count for o in self.objects.values())
         if things > room:
-            yield "map", f"need room for {things} agents, walls and objects, got {room} cells inside the outer walls"
+            yield "map", f"need room for {things} agents, walls and objects, got {room} cells inside the walls"
 
     def _drawn_problems(self, num_agents: int) -> Iterator[Problem]:
         drawings = self.map.drawings
@@ -129,8 +138,8 @@ class AltarGame(Settings):
         edge = rows[0] + rows[-1] + "".join(row[0] + row[-1] for row in rows)
         if set(edge) != {WALL}:
             yield "map.ascii", f"need walls ({WALL}) all around"
-        if self.map.walls:
-            yield "map.walls", "an ASCII map draws its own walls: need 0"
+        if self.map.walls or self.map.rooms > 1:
+            yield "map.walls" if self.map.walls else "map.rooms", "an ASCII map draws its own walls: need none beside"
         if seen[AGENT] < num_agents:
             yield "map.ascii", f"need {num_agents} places for agents ({AGENT}), got {seen[AGENT]}"
         if len(set(symbols.values())) < len(symbols) or set(symbols.values()) & {WALL, FLOOR, AGENT, " "}:

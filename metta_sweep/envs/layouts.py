@@ -12,24 +12,46 @@ from metta_sweep.envs.vec_env import Doubles
 
 
 class RandomLayout:
-    """Objects, strewn walls and agents on distinct cells inside the outer walls, all equally likely."""
+    """Rooms with random doors; objects, agents and strewn walls on distinct cells of the rooms, all equally likely.
 
-    def __init__(self, *, height: int, width: int, agents: int, objects: int, walls: int) -> None:
+    Args:
+        height: Cells from north to south, with the outer walls.
+        width: Cells from west to east.
+        rooms: Along each side.
+        agents: Agents of a map.
+        objects: Objects of a map.
+        walls: Strewn walls; nobody checks that everything can still be reached.
+    """
+
+    def __init__(self, *, height: int, width: int, rooms: int, agents: int, objects: int, walls: int) -> None:
         self.height, self.width = height, width
         self._agents, self._objects, self._walls = agents, objects, walls
-        border = np.ones((height, width), np.bool_)
-        border[1:-1, 1:-1] = False
-        self._border = border.reshape(-1)
-        self._interior = np.flatnonzero(~self._border)
-        self.draws = len(self._interior)
+        rows, columns = _wall_lines(height, rooms), _wall_lines(width, rooms)
+        built = np.zeros((height, width), np.bool_)
+        built[rows], built[:, columns] = True, True
+        self._built = built.reshape(-1)
+        self._free = np.flatnonzero(~self._built)
+        cells = np.arange(height * width).reshape(height, width)
+        spans = list(zip(rows[:-1], rows[1:], strict=True)), list(zip(columns[:-1], columns[1:], strict=True))
+        self._partitions = [cells[row, west + 1 : east] for row in rows[1:-1] for west, east in spans[1]]
+        self._partitions += [cells[north + 1 : south, column] for column in columns[1:-1] for north, south in spans[0]]
+        self.draws = len(self._free) + len(self._partitions)
 
     def place(self, draws: Doubles) -> Placement:
-        """Return n maps: the cells in the order of their numbers make a random permutation. draws: (n, cells)."""
-        order = self._interior[np.argsort(draws, axis=1)]
+        """Return n maps: numbers order the free cells, the last ones choose the doors. draws: (n, self.draws)."""
+        places, doors = np.split(draws, [len(self._free)], axis=1)
+        order = self._free[np.argsort(places, axis=1)]
         objects, agents, walls = np.split(order, np.cumsum([self._objects, self._agents, self._walls]), axis=1)[:3]
-        walled = np.tile(self._border, (len(draws), 1))
+        walled = np.tile(self._built, (len(draws), 1))
         np.put_along_axis(walled, walls, 1, axis=1)
+        for k, partition in enumerate(self._partitions):
+            walled[np.arange(len(draws)), partition[(doors[:, k] * len(partition)).astype(np.int64)]] = False
         return Placement(walls=walled, agents=agents, objects=objects)
+
+
+def _wall_lines(length: int, rooms: int) -> list[int]:
+    """Return where walls stand along a side, the outer ones too, with rooms of equal size as near as can be."""
+    return [round(k * (length - 1) / rooms) for k in range(rooms + 1)]
 
 
 class DrawnLayout:

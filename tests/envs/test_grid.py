@@ -71,7 +71,7 @@ def check_stats(episodes, games):
 
 @pytest.mark.parametrize("num_agents", [1, 3])
 @pytest.mark.parametrize(
-    "game", [{}, {"map": {"width": 7, "height": 6, "walls": 3}, "view": 7}, {"map": {"ascii": DRAWN}}]
+    "game", [{}, {"map": {"width": 9, "height": 8, "rooms": 3, "walls": 1}, "view": 7}, {"map": {"ascii": DRAWN}}]
 )
 def test_the_engine_plays_like_the_obvious_game(num_agents, game):
     config = altar(num_agents, **game)
@@ -129,6 +129,7 @@ def objects(name, **changes):
         {"map": {"width": 7, "height": 5}},
         {"map": {"width": 6, "height": 6}},
         {"map": {"width": 6, "height": 5, "walls": 1}},
+        {"map": {"width": 6, "height": 5, "rooms": 2}},
         {"map": {"ascii": "#######\n#@mmga#\n#.....#\n#######"}},
         {"rewards": {"ore": 0.2, "battery": 0.5, "heart": 1.0}},
         objects("mine", count=1),
@@ -250,6 +251,33 @@ def test_things_of_a_random_map_stand_on_cells_of_their_own_inside_the_walls():
     busy = (inside != EMPTY).mean(0)
     assert busy.min() > 0.45
     assert busy.max() < 0.85
+
+
+@pytest.mark.parametrize(("width", "height", "rooms"), [(9, 9, 2), (13, 10, 3), (7, 5, 2)])
+def test_every_room_can_be_reached_through_doors_that_are_never_in_the_same_places(width, height, rooms):
+    config = altar(
+        objects={"mine": {"outputs": {"ore": 1}}}, rewards={}, map={"width": width, "height": height, "rooms": rooms}
+    )
+    env = make_env(config, rows=100)
+    env.reset(0, Step.empty(env.spec).observations)
+    walls = (env._cells.reshape(100, -1)[:, env._inside] == 1).reshape(100, height, width)
+    doors = 2 * rooms * (rooms - 1)
+    lines = rooms + 1
+    assert (walls.sum((1, 2)) == lines * (width + height) - lines**2 - doors).all()
+    assert len({one.tobytes() for one in walls}) > 20
+    for one in walls:
+        assert flooded(one) == (~one).sum()
+
+
+def flooded(walls):
+    """Count the cells that can be reached from some free one."""
+    seen, waiting = set(), [tuple(np.argwhere(~walls)[0])]
+    while waiting:
+        y, x = waiting.pop()
+        if (y, x) not in seen and not walls[y, x]:
+            seen.add((y, x))
+            waiting += [(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)]
+    return len(seen)
 
 
 def test_observed_codes_stay_within_the_sizes_that_are_declared():

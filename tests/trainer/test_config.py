@@ -145,6 +145,8 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
         ),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
         ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),
+        ({"env.game.map.rooms": 5}, "env.game.map.rooms", "at least 11 cells each way, got 9x9"),
+        ({"env.game.map.rooms": 3, "env.game.map.walls": 30}, "env.game.map", "need room for 35"),
         ({"env.game.objects.rock": {}}, "env.game.objects.rock", "need inputs or outputs"),
     ],
 )
