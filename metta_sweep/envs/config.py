@@ -107,11 +107,9 @@ class AltarGame(Settings):
 
     def _random_problems(self, num_agents: int) -> Iterator[Problem]:
         width, height, inner_walls = self.map.width - 2, self.map.height - 2, self.map.rooms - 1
-        if min(width, height) < 2 * inner_walls + 1:
-            yield (
-                "map.rooms",
-                f"need a map of at least {2 * inner_walls + 3} cells each way, got {width + 2}x{height + 2}",
-            )
+        least = 2 * inner_walls + 3
+        if min(self.map.width, self.map.height) < least:
+            yield "map.rooms", f"need at least {least} cells each way, got {self.map.width}x{self.map.height}"
             return
         room = (width - inner_walls) * (height - inner_walls)
         things = num_agents + self.map.walls + sum(1 if o.count is None else o.count for o in self.objects.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,9 +33,8 @@ class RandomLayout:
         self._built = built.reshape(-1)
         self._free = np.flatnonzero(~self._built)
         cells = np.arange(height * width).reshape(height, width)
-        spans = list(zip(rows[:-1], rows[1:], strict=True)), list(zip(columns[:-1], columns[1:], strict=True))
-        self._partitions = [cells[row, west + 1 : east] for row in rows[1:-1] for west, east in spans[1]]
-        self._partitions += [cells[north + 1 : south, column] for column in columns[1:-1] for north, south in spans[0]]
+        self._partitions = [cells[row, west + 1 : east] for row in rows[1:-1] for west, east in pairwise(columns)]
+        self._partitions += [cells[north + 1 : south, col] for col in columns[1:-1] for north, south in pairwise(rows)]
         self.draws = len(self._free) + len(self._partitions)
 
     def place(self, draws: Doubles) -> Placement:
