@@ -130,7 +130,7 @@ class _Process:
         mirroring = self._begin()
         while True:
             self._feed.follow()
-            mirroring.tick(between=self._watchdog.alive)
+            mirroring.tick()
             note_service(self._paths)
             ending = self._is_ending
             self._report(mirroring)
@@ -167,7 +167,7 @@ class _Process:
         client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)
         redaction = Redaction.of_environment(os.environ)
         sources = RunSources(paths=self._paths, feed=self._feed, redaction=redaction, tags=self._link.tags)
-        mirroring = Mirroring(sources, client, work=self._work)
+        mirroring = Mirroring(sources, client, work=self._work, alive=self._watchdog.alive)
         if self._offline:
             mirroring.begin_offline()
         else:
@@ -208,7 +208,7 @@ class _Process:
             mirroring.prove(again=False)
         if not mirroring.is_settled and self._watchdog.left_s > 5:
             mirroring.prove(again=True)
-            mirroring.tick(between=self._watchdog.alive)
+            mirroring.tick()
             mirroring.pause()
             mirroring.prove(again=False)
         self._draw(mirroring)

@@ -52,10 +52,14 @@ class Mirroring:
     that was sent. A run whose digest is there is whole.
     """
 
-    def __init__(self, sources: RunSources, client: Client, *, work: Path) -> None:
+    def __init__(
+        self, sources: RunSources, client: Client, *, work: Path, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """Mirror what ``sources`` tell through ``client``; ``alive`` is called between two runs."""
         self._sources = sources
         self._client = client
         self._work = work
+        self._alive = alive
         self._marks = Marks(sources.paths)
         self._open: dict[str, OpenRun] = {}
         self._sizes: dict[str, int] = {}
@@ -106,11 +110,8 @@ class Mirroring:
 
     # ---------------------------------------------------------------- sending
 
-    def tick(self, between: Callable[[], None] = lambda: None) -> None:
+    def tick(self) -> None:
         """Send what is new of every run that is not whole.
-
-        Args:
-            between: Called between two runs: a sign of life.
 
         Raises:
             TryLaterError, RefusedError: See :class:`Client`.
@@ -119,9 +120,9 @@ class Mirroring:
         runs = [self._run(run_id) for run_id in self._todo]
         for run in runs:
             if run.attempts and not run.state.is_over and not self._client.is_offline:
-                between()
+                self._alive()
                 self._follow(run)
-        self._finish([run for run in runs if run.state.is_over], between)
+        self._finish([run for run in runs if run.state.is_over])
 
     def pause(self) -> None:
         """Let go of the runs that are not over; the next mirror goes on with them."""
@@ -149,7 +150,7 @@ class Mirroring:
         self._client.discard_local(self._sources.wandb_id(run))
         return self._client.open_run(self._sources.facts(run), pid=self._sources.process_of(run))
 
-    def _finish(self, runs: Sequence[Run], between: Callable[[], None]) -> None:
+    def _finish(self, runs: Sequence[Run]) -> None:
         """Send all that is left of runs that are over, several at once."""
         if not runs:
             return
@@ -157,7 +158,7 @@ class Mirroring:
             futures = [pool.submit(self._deliver, run, self._open.pop(run.run_id, None)) for run in runs]
             for future in as_completed(futures):
                 run_id, seal = future.result()
-                between()
+                self._alive()
                 del self._todo[run_id]
                 self._unproven[run_id] = seal
 
@@ -192,6 +193,7 @@ class Mirroring:
             return
         sent = self._client.sent_runs(str(self._client.place.sweep_id))
         for run_id, seal in list(self._unproven.items()):
+            self._alive()
             run = self._run(run_id)
             there = sent.get(self._sources.wandb_id(run))
             if there is not None and there.seal == seal and there.files() >= self._sources.files(run).keys():
