@@ -20,6 +20,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.space import SearchSpace
 
+_SET_BY_THE_SWEEP = ("seed", "run")
 _REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")
 
 
@@ -56,7 +57,9 @@ class Swept:
     def check_paths(self) -> None:
         """Note every swept path that the training does not have, or that is no single value in it."""
         for path in self.declared:
-            if self.schema is not None and not self.schema.has_path(path):
+            if path in _SET_BY_THE_SWEEP:
+                self._wrong(path, "is set by the sweep for every run", "several seeds a point are num_samples")
+            elif self.schema is not None and not self.schema.has_path(path):
                 fix = known_fix(path, self.schema, self.training)
                 self._wrong(path, f"the training config has no {path}", fix)
             elif isinstance(get(self.training, path), Mapping):

@@ -59,6 +59,16 @@ def test_what_a_page_proposes_works(page: str, tmp_path: Path) -> None:
         ask(["run=mine", "++sweep_params=sweep/mine", *words], training=schema, cwd=tmp_path)
 
 
+def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(examples) == 3
+    for example in examples:
+        put(tmp_path, example)
+        words = ["run=mine", "++sweep_params=sweep/mine"]
+        assert ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse).space.parameters
+
+
 def test_every_page_is_in_the_index() -> None:
     linked = re.findall(r"\((\w+)\.md\)", (DOCS / "mistakes" / "README.md").read_text(encoding="utf-8"))
     assert sorted(linked) == PAGES

@@ -76,3 +76,9 @@ def test_a_key_is_never_repeated_in_a_message(desk: Desk) -> None:
 def test_a_broken_file_that_is_not_used_does_no_harm(desk: Desk) -> None:
     desk.write("[", "configs/user/other.yaml")
     assert desk.ask(SWEEP).user is None
+
+
+def test_a_working_directory_of_any_name_will_do(desk: Desk) -> None:
+    odd = Desk(desk.cwd / "a b',=[ü]${x}")
+    odd.write(HEAD + "seed: 3\n", "configs/user/me.yaml")
+    assert odd.ask(SWEEP, "+user=me").seed == 3
