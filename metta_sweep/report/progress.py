@@ -10,7 +10,7 @@ from rich.text import Text
 from metta_sweep.report.narration import Line, Narrator, Tone, opening
 from metta_sweep.report.next_step import next_step
 from metta_sweep.report.place import Place, RunDirectories
-from metta_sweep.report.rows import rows_of
+from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.status_line import StatusLine
 from metta_sweep.report.text import mean_of, totals
 from metta_sweep.report.wording import duration, number, printable
@@ -94,6 +94,7 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
     """Yield the last words: what came out, where it lies, what to type next."""
     rows = rows_of(state)
     yield Line(text="")
+    yield from _evidence(rows)
     best = rows.best_run
     if best is None or best.metric is None:
         yield Line(text="no run has a score", tone=Tone.BAD)
@@ -108,3 +109,15 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
         step = next_step(rows, place)
         yield Line(text=f"next, {step.purpose}:")
         yield Line(text=f"  {step.command}", whole=True)
+
+
+def _evidence(rows: SweepRows) -> Iterator[Line]:
+    """Yield the one traceback of a sweep that stopped because its runs cannot succeed."""
+    failed = [run for run in rows.runs if run.failure is not None and run.failure.detail]
+    if rows.stopped is None or rows.stopped.rule != "failed" or not failed:
+        return
+    last = failed[-1]
+    yield Line(text=f"what {last.run_id} left:", tone=Tone.BAD)
+    detail = last.failure.detail if last.failure is not None else ""
+    yield from (Line(text=f"  {printable(line)}", whole=True) for line in detail.rstrip().splitlines())
+    yield Line(text="")

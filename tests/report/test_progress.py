@@ -134,3 +134,14 @@ def test_the_terminal_is_given_back_at_the_end_and_when_closed() -> None:
         if closes:
             progress.close()
         assert file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h") == 1
+
+
+def test_a_sweep_that_cannot_succeed_ends_with_one_traceback() -> None:
+    history = History()
+    for number in range(3):
+        detail = "Traceback (most recent call last):\n  File x\nValueError: boom"
+        history.suggest().start(number).fail(number, "crash", "exit 1: ValueError: boom", detail=detail)
+    said = told(history.stop("failed", "the same failure 3 times in a row"))
+    assert said.count("Traceback (most recent call last):") == 1
+    assert "what my_test.r.2 left:\n  Traceback (most recent call last):\n    File x\n  ValueError: boom\n" in said
+    assert "Traceback" not in told(guide_history())
