@@ -81,6 +81,8 @@ class TrainerConfig(Settings):
     """Updates between evaluations; the last update is always followed by one."""
     checkpoint_interval: Positive = 50
     """Updates between checkpoints; the last update is always followed by one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's matrix products; weights, losses and memory always have 32 bits. bfloat16 is for GPUs."""
     num_workers: Positive = 1
     """Processes for gymnasium's environments; the native ones need none and stay in the training process."""
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 import torch
@@ -74,7 +75,7 @@ class Memory(nn.Module):
             if starts is not None:
                 going_on = (~starts[t]).unsqueeze(-1).to(h.dtype)
                 h, c = h * going_on, c * going_on
-            i, f, g, o = (driven[t] + h @ self.recurrent.T).chunk(4, dim=-1)
+            i, f, g, o = (driven[t] + h @ self.recurrent.T).to(c.dtype).chunk(4, dim=-1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
             h = torch.sigmoid(o) * torch.tanh(c)
             steps.append(h)
@@ -87,6 +88,7 @@ class Policy(nn.Module):
     def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
         super().__init__()
         size, gain = config.agent.hidden_size, math.sqrt(2.0)
+        self._half = config.trainer.precision == "bfloat16"
         self._activation = _ACTIVATIONS[config.agent.activation]
         self.encoder = (
             Dense(spec.width, ((size, gain),), generator)
@@ -106,11 +108,12 @@ class Policy(nn.Module):
 
     def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
         """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
-        features = self._features(observations)
-        if self.memory is not None:
-            steps, state = self.memory(features.unsqueeze(0), None, state)
-            features = steps[0]
-        return self.heads(features), state
+        with self._precision(observations):
+            features = self._features(observations)
+            if self.memory is not None:
+                steps, state = self.memory(features.unsqueeze(0), None, state)
+                features = steps[0]
+            return self.heads(features), state
 
     def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
         """Return outputs (H * S, A + 1) of segments, step by step.
@@ -120,12 +123,17 @@ class Policy(nn.Module):
             starts: (H, S) whether an episode starts with this observation.
             state: Memory before the first step.
         """
-        features = self._features(observations.flatten(0, 1))
-        if self.memory is not None:
-            features, _ = self.memory(features.reshape(*starts.shape, features.shape[-1]), starts, state)
-            features = features.flatten(0, 1)
-        outputs: Tensor = self.heads(features)
+        with self._precision(observations):
+            features = self._features(observations.flatten(0, 1))
+            if self.memory is not None:
+                features, _ = self.memory(features.reshape(*starts.shape, features.shape[-1]), starts, state)
+                features = features.flatten(0, 1)
+            outputs: Tensor = self.heads(features)
         return outputs
+
+    def _precision(self, observations: Tensor) -> AbstractContextManager[object]:
+        """Return the context in which matrix products have the precision that was asked for."""
+        return torch.autocast(observations.device.type, torch.bfloat16) if self._half else nullcontext()
 
     def _features(self, observations: Tensor) -> Tensor:
         features = self._activation(self.encoder(observations))

@@ -133,7 +133,7 @@ class Player:
         return kept
 
     def _values(self, observations: Tensor, state: State) -> Tensor:
-        return self._policy.step(self._on_device(observations), state)[0][:, -1].cpu()
+        return self._policy.step(self._on_device(observations), state)[0][:, -1].float().cpu()
 
     def _on_device(self, observations: Tensor) -> Tensor:
         return observations.to(self._device, non_blocking=True)

@@ -58,6 +58,16 @@ def test_every_setting_of_the_network_changes_it(changes):
     assert not torch.allclose(first, second)
 
 
+@pytest.mark.parametrize("use_lstm", [False, True])
+def test_with_half_the_bits_the_outputs_are_close_and_the_memory_is_whole(use_lstm):
+    whole, half = (policy(FLOATS, trainer__use_lstm=use_lstm, trainer__precision=p) for p in ("float32", "bfloat16"))
+    observations = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    (expected, _), (outputs, state) = (one.step(observations, one.initial_state(20)) for one in (whole, half))
+    torch.testing.assert_close(outputs.float(), expected, rtol=0.05, atol=0.05)
+    assert not torch.equal(outputs.float(), expected)
+    assert all(part.dtype == torch.float32 for part in state)
+
+
 def test_the_memory_is_torchs_own_lstm():
     made = Memory(5, 7, torch.Generator().manual_seed(0)).double()
     made.inputs.bias.data.normal_(generator=torch.Generator().manual_seed(1))

@@ -170,6 +170,8 @@ def plain(tmp_path_factory):
         {"trainer__max_grad_norm": None},
         {"trainer__target_kl": 1e-6},
         {"trainer__use_lstm": True},
+        {"trainer__precision": "bfloat16"},
+        {"trainer__precision": "bfloat16", "trainer__use_lstm": True},
         {"agent__hidden_size": 8},
         {"env__game__max_steps": 10},
         {"seed": 1},
