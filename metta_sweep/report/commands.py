@@ -35,6 +35,7 @@ def add_commands(commands: Any, add_sweep: AddSweep) -> None:
     )
     report.add_argument("others", metavar="NAME", nargs="*", help="sweeps to compare it with")
     report.add_argument("--out", type=Path, help="the file to write (default: report.html in the sweep's folder)")
+    report.add_argument("--png", action="store_true", help="write every plot as a picture too; needs Chromium")
     report.add_argument("--watch", action="store_true", help="write it again while the sweep goes on")
 
 
@@ -101,7 +102,12 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
     if options.watch:
         keep_writing(sweeps, out, _say)
     size = write_report(sweeps, out)
-    sys.stdout.write(f"{out} ({size / 1e6:.1f} MB): open it in a browser\n")
+    _say(f"{out} ({size / 1e6:.1f} MB): open it in a browser")
+    if options.png:
+        from metta_sweep.report.html.pictures import write_pictures
+
+        files = write_pictures(out.read_text(encoding="utf-8"), out.with_suffix(""))
+        _say(f"{len(files)} pictures in {out.with_suffix('')}/")
     return 0
 
 
