@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths
-from metta_sweep.store.files import is_locked, read_json, take_lock, write_json
-from metta_sweep.sweep.ports import JobState, JobStatus
+from metta_sweep.store.files import is_locked, read_json, take_lock, write_json, write_whole
+from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus
 
 ATTEMPT_VARIABLE = "METTA_SWEEP_ATTEMPT"
 """Environment variable that tells a run, and whatever it starts, which attempt it is part of."""
@@ -49,6 +50,22 @@ class Order:
     """Seconds between SIGTERM and SIGKILL where the time limit ends the tree."""
     log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes that the run's log may have."""
+
+    @classmethod
+    def of(cls, spec: JobSpec, *, grace_s: float, log_limit: int, gpus: tuple[str, ...] | None = None) -> Order:
+        """Return the order for a job of this process: it runs in this process's working directory."""
+        return cls(
+            attempt_id=spec.attempt_id,
+            command=spec.command,
+            run_dir=str(spec.run_dir.absolute()),
+            cwd=str(Path.cwd()),
+            env=dict(spec.env),
+            cpus=spec.resources.cpus,
+            gpus=gpus,
+            time_limit_s=spec.time_limit_s,
+            grace_s=grace_s,
+            log_limit=log_limit,
+        )
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Order:
@@ -98,6 +115,27 @@ class AttemptFiles:
 
     run: RunPaths
     attempt_id: str
+
+    @classmethod
+    def of(cls, spec: JobSpec) -> AttemptFiles:
+        """Return the marks of a job."""
+        return cls(RunPaths(spec.run_dir.absolute()), spec.attempt_id)
+
+    @classmethod
+    def of_handle(cls, handle: Handle) -> AttemptFiles:
+        """Return the marks of the job that a handle of ours stands for."""
+        return cls(RunPaths(Path(str(handle["run_dir"]))), str(handle["attempt_id"]))
+
+    def put_order(self, order: Order) -> None:
+        """Leave the order for the job that will run :mod:`metta_sweep.launch.keep`, readable by its user alone."""
+        self.run.attempts.mkdir(parents=True, exist_ok=True)
+        write_whole(self.order, json.dumps(order.to_json()) + "\n")
+        self.order.chmod(0o600)
+
+    @property
+    def name(self) -> str:
+        """What tells the attempt from any other of the user's: two sweeps may have the same name."""
+        return str(self.run.root / self.attempt_id)
 
     @property
     def lock(self) -> Path:

@@ -1,4 +1,4 @@
-"""``python -m metta_sweep.launch.keep ORDER``: keep one attempt in this process; what a queueing system's job runs."""
+"""``python -m metta_sweep.launch.keep ORDER [tied]``: keep one attempt in this process, for a queueing system."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metta_sweep.launch.attempt import Order
 from metta_sweep.launch.keeper import Keeper
+from metta_sweep.launch.processes import end_with_parent
 
 JOB_LABEL = "job_id"
 """Where a start record says which job of the queueing system the attempt is."""
@@ -20,10 +21,15 @@ def main(arguments: list[str]) -> None:
     A queueing system that runs a job twice does not run the attempt twice: it shows as lost, and the sweep starts
     another attempt, which resumes from the checkpoint.
 
+    Args:
+        arguments: The order file; ``tied`` where the run is to end with the process that started this one.
+
     Side effects:
         The order file is removed.
     """
     path = Path(arguments[0])
+    if "tied" in arguments[1:]:
+        end_with_parent()
     order = Order.parse(json.loads(path.read_text(encoding="utf-8")))
     lock = order.files.claim()
     if lock is not None:

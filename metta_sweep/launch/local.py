@@ -12,7 +12,6 @@ from metta_sweep.launch.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, Attem
 from metta_sweep.launch.gpus import GpuLeases, visible_gpus
 from metta_sweep.launch.orphans import Orphans, tell_keeper
 from metta_sweep.launch.server_process import ServerProcess, WarmStart, accepts
-from metta_sweep.result import RunPaths
 from metta_sweep.store.files import read_json
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
 
@@ -93,7 +92,7 @@ class LocalLauncher:
         if known is not None:
             return known
         gpus = self._leases.lease(spec.attempt_id)
-        order = self._order(spec, gpus)
+        order = Order.of(spec, grace_s=self._grace_s, log_limit=self._log_limit, gpus=gpus)
         try:
             self._tell(order)
         except LaunchError:
@@ -115,20 +114,6 @@ class LocalLauncher:
         if not self._server.tell(order):
             raise LaunchError(f"the fork server ends as soon as it starts, see {self._folder / 'server.log'}")
 
-    def _order(self, spec: JobSpec, gpus: tuple[str, ...] | None) -> Order:
-        return Order(
-            attempt_id=spec.attempt_id,
-            command=spec.command,
-            run_dir=str(spec.run_dir.absolute()),
-            cwd=str(Path.cwd()),
-            env=dict(spec.env),
-            cpus=spec.resources.cpus,
-            gpus=gpus,
-            time_limit_s=spec.time_limit_s,
-            grace_s=self._grace_s,
-            log_limit=self._log_limit,
-        )
-
     def _handle(self, spec: JobSpec, gpus: tuple[str, ...] | None, server: str) -> Handle:
         return {
             "launcher": KIND,
@@ -149,7 +134,7 @@ class LocalLauncher:
     def _status(self, handle: Handle, accepting: Collection[str]) -> JobStatus:
         if not _is_ours(handle):
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
-        attempt_id, files = str(handle["attempt_id"]), _files(handle)
+        attempt_id, files = str(handle["attempt_id"]), AttemptFiles.of_handle(handle)
         may_start = attempt_id not in self._errors and self._server_of(handle) in accepting
         status = files.status(may_start=may_start)
         if status.state is JobState.LOST:
@@ -194,7 +179,7 @@ class LocalLauncher:
         """
         if not _is_ours(handle):
             return
-        files = _files(handle)
+        files = AttemptFiles.of_handle(handle)
         if files.exit.exists():
             return
         files.run.attempts.mkdir(parents=True, exist_ok=True)
@@ -204,7 +189,7 @@ class LocalLauncher:
 
     def find(self, spec: JobSpec) -> Handle | None:
         """Return the handle of an attempt that some controller had started, or None."""
-        files = AttemptFiles(RunPaths(spec.run_dir.absolute()), spec.attempt_id)
+        files = AttemptFiles.of(spec)
         if not files.was_started:
             return None
         gpus = (read_json(files.start) or {}).get("gpus")
@@ -233,7 +218,3 @@ def _slots(max_parallel: int, gpu_slots: int | None) -> int:
 
 def _is_ours(handle: Handle) -> bool:
     return handle.get("launcher") == KIND
-
-
-def _files(handle: Handle) -> AttemptFiles:
-    return AttemptFiles(RunPaths(Path(str(handle["run_dir"]))), str(handle["attempt_id"]))

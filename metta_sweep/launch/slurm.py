@@ -6,7 +6,6 @@ is told by its exit record, and ``squeue`` only says whether one is still to be 
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -23,8 +22,7 @@ from metta_sweep.launch.child import NEVER_PASSED_ON
 from metta_sweep.launch.keep import JOB_LABEL
 from metta_sweep.launch.processes import processes_of, send
 from metta_sweep.launch.slurm_queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
-from metta_sweep.result import RunPaths
-from metta_sweep.store.files import is_locked, read_json, write_whole
+from metta_sweep.store.files import is_locked, read_json
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
 
 KIND = "slurm"
@@ -101,32 +99,17 @@ class SlurmLauncher:
         known = self.find(spec)
         if known is not None:
             return known
-        order = self._order(spec)
+        order = Order.of(spec, grace_s=self._grace_s, log_limit=self._log_limit)
         files = order.files
         try:
-            files.run.attempts.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(files.order, json.dumps(order.to_json()) + "\n")
-            files.order.chmod(0o600)
+            files.put_order(order)
             job_id = _sbatch(self._command(spec, order), _script(files))
         except (OSError, subprocess.SubprocessError) as error:
             files.ask_to_end(0.0)
             raise LaunchError(f"sbatch: {_words(error)}") from error
         self._submitted_s[job_id] = time.monotonic()
         return _handle(spec, job_id)
-
-    def _order(self, spec: JobSpec) -> Order:
-        return Order(
-            attempt_id=spec.attempt_id,
-            command=spec.command,
-            run_dir=str(spec.run_dir.absolute()),
-            cwd=str(Path.cwd()),
-            env=dict(spec.env),
-            cpus=spec.resources.cpus,
-            time_limit_s=spec.time_limit_s,
-            grace_s=self._grace_s,
-            log_limit=self._log_limit,
-        )
 
     def _command(self, spec: JobSpec, order: Order) -> list[str]:
         """Return the ``sbatch`` command line; the user's own options come last and win."""
@@ -149,7 +132,7 @@ class SlurmLauncher:
         Asks SLURM only where the attempt's order was written and it has not started: a controller died in that moment.
         Where SLURM does not answer the handle is without a job id, and polls look for the job.
         """
-        files = AttemptFiles(RunPaths(spec.run_dir.absolute()), spec.attempt_id)
+        files = AttemptFiles.of(spec)
         start = read_json(files.start)
         if start is not None or files.exit.exists():
             return _handle(spec, str((start or {}).get(JOB_LABEL, "")))
@@ -172,7 +155,7 @@ class SlurmLauncher:
     def _status(self, handle: Handle, view: QueueView | None) -> JobStatus:
         if handle.get("launcher") != KIND:
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
-        files = _files(handle)
+        files = AttemptFiles.of_handle(handle)
         job_id = str(handle["job_id"])
         if view is not None:  # numbers may be given twice once a slurmctld has lost its state
             job_id = view.jobs.get(_comment(files), job_id)
@@ -213,7 +196,7 @@ class SlurmLauncher:
         """Ask the keeper on the node to end the whole tree; SLURM removes what waits and kills what lingers."""
         if handle.get("launcher") != KIND:
             return
-        files, job_id = _files(handle), str(handle["job_id"])
+        files, job_id = AttemptFiles.of_handle(handle), str(handle["job_id"])
         if files.exit.exists():
             return
         files.run.attempts.mkdir(parents=True, exist_ok=True)
@@ -303,8 +286,8 @@ def _words(error: Exception) -> str:
 
 
 def _comment(files: AttemptFiles) -> str:
-    """Return what tells this attempt's job from any other of the user's: two sweeps may have the same name."""
-    return str(files.run.root / files.attempt_id).replace("|", "_")
+    """Return the attempt's name as a job's comment, which is one field of a line."""
+    return files.name.replace("|", "_")
 
 
 def _handle(spec: JobSpec, job_id: str) -> Handle:
@@ -314,7 +297,3 @@ def _handle(spec: JobSpec, job_id: str) -> Handle:
         "attempt_id": spec.attempt_id,
         "run_dir": str(spec.run_dir.absolute()),
     }
-
-
-def _files(handle: Handle) -> AttemptFiles:
-    return AttemptFiles(RunPaths(Path(str(handle["run_dir"]))), str(handle["attempt_id"]))

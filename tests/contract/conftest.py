@@ -14,6 +14,8 @@ import pytest
 
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, Launcher
 from tests.contract.launchers import FACTORIES, WARM_MODULE
+from tests.launch import ray_cluster
+from tests.launch.ray_cluster import RayCluster
 from tests.launch.slurm_cluster import SlurmCluster, missing
 
 PATIENCE_S = 30.0
@@ -90,13 +92,28 @@ def slurm() -> Iterator[SlurmCluster]:
     cluster.close()
 
 
-SLOW = pytest.mark.slow
+@pytest.fixture(scope="session")
+def ray() -> Iterator[RayCluster]:
+    """A real Ray cluster, for the whole session; this process and its children know it."""
+    reason = ray_cluster.missing()
+    if reason:
+        pytest.skip(reason)
+    cluster = RayCluster()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cluster.environment.items():
+            patch.setenv(name, value)
+        yield cluster
+    cluster.close()
 
 
-@pytest.fixture(params=["local-warm", pytest.param("local", marks=SLOW), pytest.param("slurm", marks=SLOW)])
+OF_CLUSTERS = ("slurm", "ray")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("local", *OF_CLUSTERS)]
+
+
+@pytest.fixture(params=["local-warm", *SLOW])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    if request.param == "slurm":
-        request.getfixturevalue("slurm")
+    if request.param in OF_CLUSTERS:
+        request.getfixturevalue(request.param)
     site = Site(request.param, tmp_path)
     yield site
     site.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.ray import RayLauncher
 from metta_sweep.launch.server_process import WarmStart
 from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.sweep.ports import Launcher
@@ -25,4 +26,13 @@ def slurm(folder: Path) -> Launcher:
     return SlurmLauncher(folder / "launch", max_parallel=4)
 
 
-FACTORIES: dict[str, Callable[[Path], Launcher]] = {"local": local_cold, "local-warm": local_warm, "slurm": slurm}
+def ray(folder: Path) -> Launcher:
+    return RayLauncher(max_parallel=4)
+
+
+FACTORIES: dict[str, Callable[[Path], Launcher]] = {
+    "local": local_cold,
+    "local-warm": local_warm,
+    "slurm": slurm,
+    "ray": ray,
+}

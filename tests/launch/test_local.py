@@ -329,3 +329,18 @@ def test_the_bundled_trainers_server_has_one_thread_and_starts_runs_in_milliseco
         took_s.append(time.perf_counter() - began_s)
         assert status.code == 2
     assert min(took_s) < 0.3
+
+
+def test_an_attempt_that_two_servers_were_told_of_is_started_by_one_of_them(site):
+    first = site.launcher()
+    late = server_of(site)
+    late.suspend()
+    spec = site.spec("exit=3")
+    first.submit(spec)
+    second = site.launcher()
+    assert second.find(spec) is None
+    assert wait_over(second, second.submit(spec)).code == 3
+    late.resume()
+    other = first.submit(site.spec("exit=4", run=1))
+    assert wait_over(first, other).code == 4
+    assert ledger(spec) == ["started"]

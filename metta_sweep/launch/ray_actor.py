@@ -1,0 +1,36 @@
+"""What runs on a Ray node: an actor that starts an attempt's keeper and is there for as long as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+
+class KeeperActor:
+    """Starts the keeper when it is made, and ends its process when the keeper has.
+
+    The work is done by the constructor, since Ray keeps a detached actor's constructor call when the process that asked
+    for it dies, and forgets the method calls that were not delivered yet. The keeper ends its run where the actor is
+    killed.
+
+    Args:
+        order: The attempt's order file, on a file system that all nodes share.
+        environment: Environment of the controller; the GPUs are those that Ray gives the actor.
+    """
+
+    def __init__(self, order: str, environment: Mapping[str, str]) -> None:
+        given = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "metta_sweep.launch.keep", order, "tied"],
+            env={**environment, **given},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._end_with, args=(keeper,), daemon=True).start()
+
+    def _end_with(self, keeper: subprocess.Popen[bytes]) -> None:
+        keeper.wait()
+        os._exit(0)
