@@ -86,6 +86,7 @@ class _Process:
         self._once = once
         self._feed = Feed(paths)
         self._work = folder(paths) / "work"
+        self._noted = False
         self._drawn_s = time.monotonic()
 
     def run(self) -> int:
@@ -131,7 +132,7 @@ class _Process:
         while True:
             self._feed.follow()
             mirroring.tick()
-            note_service(self._paths)
+            self._noted = self._noted or note_service(self._paths)
             ending = self._is_ending
             self._report(mirroring)
             if ending and self._has_everything():
@@ -254,13 +255,17 @@ class _Process:
         return True
 
 
-def note_service(paths: SweepPaths) -> None:
-    """Write down which process of the client sends for this mirror: the next one makes sure that it is gone."""
+def note_service(paths: SweepPaths) -> bool:
+    """Write down which process of the client sends for this mirror: the next one makes sure that it is gone.
+
+    Returns:
+        Whether there is one yet; looking through all processes is not for every turn.
+    """
     services = [child for child in psutil.Process().children() if "wandb-core" in child.name()]
-    known = {str(child.pid): child.create_time() for child in services}
-    path = lock_path(paths).with_suffix(".service.json")
-    if known and read_json(path) != known:
-        write_json(path, known)
+    if services:
+        known = {str(child.pid): child.create_time() for child in services}
+        write_json(lock_path(paths).with_suffix(".service.json"), known)
+    return bool(services)
 
 
 def end_left_service(paths: SweepPaths) -> None:
