@@ -110,6 +110,7 @@ def control(asked: Asked, spec: SweepSpec, paths: SweepPaths, signals: StopSigna
         companion.end(hurry=True)
         raise
     finally:
+        progress.close()
         thread.shutdown(wait=False, cancel_futures=True)
         launcher.close()
         journal.close()

@@ -65,7 +65,8 @@ class Progress:
         if isinstance(event, SweepStopped):
             self.close()
             self._say(closing(state, self._place))
-        else:
+        elif not isinstance(event, SweepAsked):
+            # A request may still turn out to be wrong; its message must not meet the line.
             self._status.show(state)
 
     def on_note(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import Counter
 
 from rich.console import Console, Group, RenderableType
@@ -64,6 +65,7 @@ class StatusLine:
                 redirect_stderr=False,
             )
             self._live.start()
+            atexit.register(self.close)
         self._live.update(status(state), refresh=True)
 
     def close(self) -> None:
@@ -71,3 +73,4 @@ class StatusLine:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            atexit.unregister(self.close)
