@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.space import SearchSpace
+from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
+
+_HUGE = 1e150
+"""Scores beyond this count as this, so that their differences and squares stay finite."""
+CURVE_SHARES = (0.25, 0.5)
+"""Shares of a run's length at which its learning curve stands for a shorter run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +31,14 @@ class Observation:
     """Seconds; None where a failure reported none."""
     noise: float | None = None
     """Variance of the score, where it is known (its unit squared)."""
+    partial: bool = False
+    """Whether this is a point of a longer run's learning curve, standing for a shorter run."""
 
     @property
     def sort_key(self) -> tuple[Any, ...]:
         """Place in the canonical order."""
         rest = (self.score, self.cost, self.noise)
-        return (self.codes, *((value is None, value or 0.0) for value in rest))
+        return (self.partial, self.codes, *((value is None, value or 0.0) for value in rest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,6 +53,8 @@ class History:
     """Costs ``(n,)`` in seconds."""
     noises: Array
     """Known variances of the scores ``(n,)``; 0 where unknown."""
+    rollouts: int
+    """How many of the successes are rollouts; they come first, points of their learning curves after them."""
     failures: Array
     """Codes of the failures ``(m, d)``."""
 
@@ -57,21 +66,22 @@ class History:
         bad = [each for each in ordered if each.score is None]
         return cls(
             points=_stack([each.codes for each in good], dim),
-            scores=np.array([each.score for each in good], dtype=np.float64),
+            scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
             costs=np.array([each.cost for each in good], dtype=np.float64),
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
+            rollouts=sum(not each.partial for each in good),
             failures=_stack([each.codes for each in bad], dim),
         )
 
     @property
     def count(self) -> int:
-        """Number of observations, failures too."""
-        return len(self.points) + len(self.failures)
+        """Number of rollouts observed, failures too."""
+        return self.rollouts + len(self.failures)
 
     @property
     def all_points(self) -> Array:
-        """Codes of every observation ``(n + m, d)``, successes first."""
-        return np.concatenate([self.points, self.failures])
+        """Codes of every rollout observed, successes first."""
+        return np.concatenate([self.points[: self.rollouts], self.failures])
 
 
 def read_observation(
@@ -102,6 +112,42 @@ def read_observation(
         raise RequestError(*problems)
     value = sign * float(score) if math.isfinite(score) else None
     return Observation(codes=codes, score=value, cost=float(cost), noise=noise)
+
+
+def read_curve(
+    space: SearchSpace, codes: tuple[float, ...], steps: str, curve: Iterable[tuple[float, float, float]], sign: float
+) -> list[Observation]:
+    """Return what a run's learning curve says about shorter runs, at about a quarter and a half of its length.
+
+    Args:
+        space: Where the point lies.
+        codes: The run's point.
+        steps: Name of the parameter that says how long a run trains.
+        curve: Steps done, metric and seconds spent, an evaluation each; what is not finite is passed over.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+    """
+    if steps not in space.names:
+        return []
+    at = space.names.index(steps)
+    domain = space.parameters[at].domain
+    inside = [
+        (float(domain.snap(np.array([code]))[0]), sign * score, cost)
+        for step, score, cost in curve
+        if math.isfinite(score)
+        and math.isfinite(cost)
+        and cost > 0
+        and (code := domain.code(step if not float(step).is_integer() else int(step))) is not None
+        and code < codes[at] - 1e-6
+    ]
+    if not inside or not isinstance(domain, Interval):
+        return []
+    length = float(domain.numbers(np.array(codes[at])))
+    found = {}
+    for share in CURVE_SHARES:
+        goal = domain.codes(np.array(share * length))
+        code, score, cost = min(inside, key=lambda each: (abs(each[0] - float(goal)), each[0]))
+        found[code] = Observation(codes=(*codes[:at], code, *codes[at + 1 :]), score=score, cost=cost, partial=True)
+    return list(found.values())
 
 
 def _is_number(value: Any) -> bool:

@@ -23,6 +23,8 @@ GAINS = (1.0, 0.5, 0.0)
 """Compressions of the good side that are compared."""
 GAIN_FROM = 8
 """Observations from which on they are compared."""
+CURVE_NOISE = 0.02
+"""Variance of a point of a learning curve as a stand-in for a shorter run: schedules end at a run's own length."""
 STEP_VARIANCE = 0.5
 """What a step between success and failure adds to the variance of a label: halfway between the two nothing is known,
 a quarter of the way the chance is about 3 in 4, as where the step may be anywhere between."""
@@ -69,14 +71,14 @@ class Model:
         cost_map = CostTransform.fit(history.costs)
         score_map, mode, evidence = _best_map(geometry, history)
         targets = score_map.forward(history.scores)
-        known = history.noises * score_map.slope(history.scores) ** 2
+        known = _known_noise(history, score_map)
         count = hyper_samples if history.count <= 400 else min(3, hyper_samples)
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known)
         score = _with_fantasies(observed, pending, targets, known, rng)
         mean_of_seen = score.predict(score.points)[0]
         cost_targets = cost_map.forward(history.costs)
-        at_best = int(mean_of_seen[:, : len(history.points)].mean(0).argmax())
+        at_best = int(mean_of_seen[:, : history.rollouts].mean(0).argmax())
         success, success_mean = _success(geometry, history)
         return cls(
             score=score,
@@ -139,7 +141,7 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
         evidence = Evidence(
             differences=differences,
             targets=score_map.forward(history.scores)[keep],
-            known_noise=(history.noises * score_map.slope(history.scores) ** 2)[keep],
+            known_noise=_known_noise(history, score_map)[keep],
             priors=Priors.of(geometry),
         )
         mode = most_probable(evidence)
@@ -147,6 +149,13 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
         found.append((value, score_map, mode, evidence))
     _, score_map, mode, evidence = max(found, key=lambda each: each[0])
     return score_map, mode, evidence
+
+
+def _known_noise(history: History, score_map: ScoreTransform) -> Array:
+    """Return the known variance of every transformed score ``(n,)``; a longer run's curve is no exact stand-in."""
+    known: Array = history.noises * score_map.slope(history.scores) ** 2
+    known[history.rollouts :] += CURVE_NOISE
+    return known
 
 
 def _worth_fitting(targets: Array) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from metta_sweep.space.scales import Array
 
 POWERS = tuple(np.arange(1.0, 3.01, 0.25).tolist())
 """Strengths of compression that are tried."""
-_DIGITS = 10
+_DIGITS, _TINY, _TOP = 10, 1e-140, 1e9
 _FAR = 20.0
 """Spreads below the median at which bad is bad enough: worse scores count as this one."""
 
@@ -45,7 +45,7 @@ class ScoreTransform:
         median = _low_median(scores)
         centered = scores - median
         spread = _spread(centered)
-        unit = np.maximum(np.round(centered / spread, _DIGITS), -_FAR)
+        unit = _units(centered / spread)
         power = max(POWERS, key=lambda each: _likelihood(unit, each)) if len(scores) >= 3 else 1.0
         bent = _bend(unit, power, gain)
         deviation = float(bent.std())
@@ -60,7 +60,7 @@ class ScoreTransform:
 
     def forward(self, scores: Array) -> Array:
         """Return transformed scores, any shape."""
-        unit = np.maximum(np.round((scores - self.median) / self.spread, _DIGITS), -_FAR)
+        unit = _units((scores - self.median) / self.spread)
         return (_bend(unit, self.power, self.gain) - self.mean) / self.deviation
 
     def log_slope(self, scores: Array) -> float:
@@ -74,7 +74,7 @@ class ScoreTransform:
 
     def slope(self, scores: Array) -> Array:
         """Return the derivative of :meth:`forward`, any shape: what it does to noise."""
-        unit = np.maximum((scores - self.median) / self.spread, -_FAR)
+        unit = _units((scores - self.median) / self.spread)
         below = (1.0 - np.minimum(unit, 0.0)) ** (1.0 - self.power)
         above = (1.0 + np.maximum(unit, 0.0)) ** (self.gain - 1.0)
         steep = below * above
@@ -106,6 +106,11 @@ class CostTransform:
         return np.exp(np.minimum(np.asarray(values) * self.deviation + self.mean, 700.0))
 
 
+def _units(ratio: Array) -> Array:
+    """Return scores in spreads: bounded, and rounded so that shifting or scaling them leaves no trace."""
+    return np.asarray(np.clip(ratio, -_FAR, _TOP).round(_DIGITS), dtype=np.float64)
+
+
 def _low_median(scores: Array) -> float:
     """Return the median, or the lower of the two middle ones: a score that was seen, so that shifts stay exact."""
     return float(np.sort(scores)[(len(scores) - 1) // 2])
@@ -116,9 +121,11 @@ def _spread(centered: Array) -> float:
 
     The bad half says nothing here, so that one diverged run does not make all good ones look alike.
     """
-    for spread in (centered[centered >= 0].mean(), np.quantile(-centered, 0.75), centered.std()):
-        if spread > 0:
-            return float(spread)
+    largest = float(np.abs(centered).max(initial=0.0))
+    unit = centered / (largest or 1.0)
+    for spread in (unit[unit >= 0].mean(), np.quantile(-unit, 0.75), unit.std()):
+        if spread * largest > _TINY:
+            return float(spread) * largest
     return 1.0
 
 

@@ -42,9 +42,10 @@ def propose(
     if _is_resample(settings, history, pending):
         return _resample(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
-    order = np.argsort(-model.observed.predict(history.points)[0].mean(0), kind="stable")
+    rollouts = history.points[: history.rollouts]
+    order = np.argsort(-model.observed.predict(rollouts)[0].mean(0), kind="stable")
     taken = np.concatenate([history.all_points, pending])
-    search = Search(space=space, acquisition=acquisition, taken=taken, elite=history.points[order[:_ELITE]], rng=rng)
+    search = Search(space=space, acquisition=acquisition, taken=taken, elite=rollouts[order[:_ELITE]], rng=rng)
     best = search.best(settings.candidates)
     if best is None:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import RequestError
-from metta_sweep.protein.history import History, Observation, read_observation
+from metta_sweep.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.protein.settings import ProteinSettings
 from metta_sweep.protein.start import space_filling, unlike
 from metta_sweep.protein.suggestion import Suggestion
@@ -58,7 +58,14 @@ class Protein:
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
 
-    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
+    def observe(
+        self,
+        params: Mapping[str, Any],
+        score: float,
+        cost: float,
+        noise: float | None = None,
+        curve: Sequence[tuple[float, float, float]] = (),
+    ) -> None:
         """Learn what a rollout gave.
 
         Args:
@@ -66,12 +73,17 @@ class Protein:
             score: The metric as reported; one that is not finite counts as a failure.
             cost: Seconds, or any other unit that is the same for all.
             noise: Variance of ``score`` where it is known, as from several runs of one rollout.
+            curve: Steps done, metric and seconds spent at intermediate evaluations; where ``settings.steps_parameter``
+                is swept, they stand for shorter runs.
 
         Raises:
             RequestError: The point is outside the space, a name is unknown, or the cost is no positive number.
         """
         sign = _SIGNS[self.goal]
-        self._observations.append(read_observation(self.space, params, score=score, cost=cost, noise=noise, sign=sign))
+        seen = read_observation(self.space, params, score=score, cost=cost, noise=noise, sign=sign)
+        self._observations.append(seen)
+        if curve and self.settings.steps_parameter:
+            self._observations += read_curve(self.space, seen.codes, self.settings.steps_parameter, curve, sign)
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         """Learn that a run failed and that the parameters are to blame.
@@ -96,7 +108,7 @@ class Protein:
         history = History.of(self._observations, self.space.dim)
         taken = np.concatenate([history.all_points, waiting])
         early = history.count + len(waiting) <= self.settings.random_samples(self.space)
-        if early or len(history.points) < 2 or self.space.dim == 0:
+        if early or history.rollouts < 2 or self.space.dim == 0:
             return self._start(taken)
         return self._propose(history, waiting) or self._start(taken)
 
