@@ -129,6 +129,7 @@ class _Process:
 
     def _mirror(self) -> int:
         mirroring = self._begin()
+        self._noted = note_service(self._paths)
         while True:
             self._feed.follow()
             mirroring.tick()
