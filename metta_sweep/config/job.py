@@ -65,7 +65,7 @@ class LauncherSettings(Settings):
     """Options of ``sbatch`` by name, for SLURM only: ``{partition: gpu, time: "02:00:00"}``."""
     max_parallel: PositiveInt = 1
     """Runs at once."""
-    gpus_per_run: Annotated[float, Field(strict=True, ge=0, le=64)] | Literal["auto"] = "auto"
+    gpus_per_run: Annotated[float, Field(strict=True, ge=0, le=64, allow_inf_nan=False)] | Literal["auto"] = "auto"
     """GPUs of one run; a fraction shares one, ``auto`` is one where there is one."""
     cpus_per_run: Annotated[int, Field(strict=True, ge=1, le=4096)] = 1
     """Cores of one run; its thread pools are limited to this number."""
@@ -73,7 +73,7 @@ class LauncherSettings(Settings):
     """Time after which one attempt at a run is ended."""
     max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] = 5
     """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
-    kill_grace_s: Annotated[float, Field(strict=True, ge=0, le=3600)] = 5.0
+    kill_grace_s: Annotated[float, Field(strict=True, ge=0, le=3600, allow_inf_nan=False)] = 5.0
     """Seconds between asking a run to end and ending it."""
 
 

@@ -36,8 +36,12 @@ class SweepFiles:
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with the files."""
 
-    def add(self, path: Path) -> int:
+    def add(self, path: Path, within: tuple[Path, ...] = ()) -> int:
         """Read a file and those it extends; return its number.
+
+        Args:
+            path: The file.
+            within: The files that extend it, the asked one first.
 
         Raises:
             RequestError: A file cannot be read, or there are too many.
@@ -49,7 +53,7 @@ class SweepFiles:
         source = read_yaml(path, shown=self.places.shown(path))
         file = self.files[number] = read_sweep(source, training=self.training, free=self.free)
         self.problems += file.problems
-        self.nodes[number] = {"defaults": self._defaults(file), **file.node()}
+        self.nodes[number] = {"defaults": self._defaults(file, (*within, path)), **file.node()}
         return number
 
     @property
@@ -72,14 +76,14 @@ class SweepFiles:
         """Return the files, those whose values win first."""
         return [self.files[number] for number in sorted(self.files)]
 
-    def _defaults(self, file: SweepFile) -> list[Any]:
+    def _defaults(self, file: SweepFile, within: tuple[Path, ...]) -> list[Any]:
         before: list[Any] = []
         overrides: list[Any] = []
         for number, entry in enumerate(file.defaults):
             if entry == "_self_":
                 before.append(entry)
             elif isinstance(entry, str):
-                before += self._extended(file, entry, number)
+                before += self._extended(file, entry, number, within)
             elif isinstance(entry, dict) and len(entry) == 1:
                 overrides += self._chosen(file, *next(iter(entry.items())), number)
             else:
@@ -87,16 +91,16 @@ class SweepFiles:
                 self._refuse(file, number, f"need a group choice or another sweep file, got {brief(entry)}", example)
         return [*before, *([] if "_self_" in before else ["_self_"]), *overrides]
 
-    def _extended(self, file: SweepFile, entry: str, number: int) -> list[Any]:
+    def _extended(self, file: SweepFile, entry: str, number: int, within: tuple[Path, ...]) -> list[Any]:
         try:
             base = self.places.sweep_file(entry.removeprefix("/"))
         except RequestError as error:
             self._refuse(file, number, error.problems[0].message, error.problems[0].fix)
             return []
-        if base in self.paths:
+        if base in within:
             self._refuse(file, number, f"{entry} extends itself", f"remove {entry} from the defaults")
             return []
-        return [{f"/{STORE_GROUP}_{self.add(base)}": "file"}]
+        return [{f"/{STORE_GROUP}_{self.add(base, within)}": "file"}]
 
     def _chosen(self, file: SweepFile, key: str, option: Any, number: int) -> list[Any]:
         words = key.split()
