@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 
 CURVES: dict[str, dict[str, Any]] = {
-    "altar": {"steps": 1_000_000, "env": "altar", "sim": "default", "title": "Altar: reward of an episode"},
+    "altar": {"steps": 500_000, "env": "altar", "sim": "default", "title": "Altar: reward of an episode"},
     "pong": {"steps": 500_000, "env": "pong", "sim": "default", "title": "Pong: points won minus points lost, of 5"},
-    "cogeval": {"steps": 1_000_000, "env": "cogeval", "sim": "cogeval", "title": "Cogeval: reward, task by task"},
+    "cogeval": {"steps": 500_000, "env": "cogeval", "sim": "cogeval", "title": "Cogeval: reward, task by task"},
 }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from metta_sweep.envs.randomness import staggered, uniforms
 from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
@@ -107,16 +108,20 @@ class Grid:
         self._outputs = np.array([kind.outputs for kind in kinds], np.int64).reshape(len(kinds), -1)
         self._gain = (self._outputs @ np.array(rules.rewards)).astype(np.float32)  # (kinds,) reward of a use
         self._cooldown = np.array([kind.cooldown for kind in kinds], np.int64)
+        self._cools = self._cooldown[self._kind_of] > 0  # (K,)
         self._lives = np.array([kind.lives for kind in kinds], np.int64)
         self._numbers = np.arange(first, first + num_envs)  # of the environments, among all there are
         self._base = np.arange(num_envs) * self._map_cells  # (E,) first cell of each map
         self._delta = np.array([-self._pitch, self._pitch, -1, 1])
-        span = np.arange(-radius, radius + 1)
-        self._window = (span[:, None] * self._pitch + span).reshape(-1)  # offsets of what an agent sees
+        self._corner = radius * (self._pitch + 1)  # from the first cell that an agent sees to its own
         inside = (np.arange(layout.height)[:, None] + radius) * self._pitch + np.arange(layout.width) + radius
         self._inside = inside.reshape(-1)  # cell of each place of the layout, without its map's base
 
         self._cells = np.zeros(num_envs * self._map_cells, np.uint8)
+        views = len(self._cells) - (rules.view - 1) * (self._pitch + 1)
+        self._views = as_strided(  # (cells, view, view) what is seen, by the cell of its first corner
+            self._cells, (views, rules.view, rules.view), (1, self._pitch, 1), writeable=False
+        )
         self._object_at = np.zeros(num_envs * self._map_cells, np.int64)
         self._object_cell = np.zeros((num_envs, len(self._kind_of)), np.int64)
         self._ready_at = np.zeros((num_envs, len(self._kind_of)), np.int64)
@@ -161,7 +166,7 @@ class Grid:
         for agent in range(self._rules.num_agents):
             self._act(agent, by_agent[:, agent], rewards[:, agent])
         self._tick += 1
-        if self._cooldown.any():
+        if self._cools.any():
             self._wake()
         ended = np.flatnonzero(self._tick >= self._rules.max_steps)
         truncated = self._cut(ended, out) if len(ended) else None
@@ -240,7 +245,7 @@ class Grid:
 
     def _wake(self) -> None:
         """Show the objects whose cooldown ends with this tick as ready."""
-        due = (self._ready_at == self._tick[:, None]) & (self._cooldown[self._kind_of] > 0)
+        due = (self._ready_at == self._tick[:, None]) & self._cools
         cells = self._object_cell[due]
         self._cells[cells] -= 1
 
@@ -285,9 +290,9 @@ class Grid:
 
     def _see(self, observations: Observations, envs: Ints | slice = slice(None)) -> None:
         """Write what the agents of some maps see. observations: (rows, width)."""
-        cells, items = len(self._window), len(self._rules.items)
-        position = self._position[envs].reshape(-1, 1)
-        observations[:, :cells] = self._cells[position + self._window]
+        cells, items = self._rules.view**2, len(self._rules.items)
+        corner = self._position[envs].reshape(-1) - self._corner
+        observations[:, :cells] = self._views[corner].reshape(-1, cells)
         observations[:, cells : cells + items] = self._carried[envs].reshape(-1, items)
         observations[:, -1] = self._facing[envs].reshape(-1)
 

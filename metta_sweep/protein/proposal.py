@@ -18,6 +18,8 @@ from metta_sweep.space.scales import Array
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
 _ELITE = 5
+_FRUGALITY, _FRUGAL_UNTIL = 0.6, 0.6
+"""Power of the cost at the start, and the share of the budget after which money no longer counts."""
 _LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
 
 
@@ -77,7 +79,7 @@ def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History
     cap = settings.max_suggestion_cost
     return Acquisition(
         model=model,
-        cost_power=(1.0 - progress) if settings.cost_aware else 0.0,
+        cost_power=_FRUGALITY * max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0,
         prior_center=space.center_codes,
         prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
         least_chance=min(_MOST_CAUTION, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),

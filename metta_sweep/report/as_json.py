@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from metta_sweep.report.calibration import calibration, verdict
 from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
@@ -52,9 +53,16 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "cost_s": rows.cost_s,
         "elapsed_s": rows.elapsed_s,
         "stopped": None if rows.stopped is None else {"rule": rows.stopped.rule, "message": rows.stopped.message},
+        "calibration": _calibration(rows),
         "standing": standing(rows, place),
         "next": {"purpose": step.purpose, "command": step.command},
     }
+
+
+def _calibration(rows: SweepRows) -> dict[str, Any]:
+    found = calibration(rows)
+    within = {"outcomes": found.total, "within_50": found.within_50, "within_90": found.within_90}
+    return {**within, "verdict": verdict(found) or None}
 
 
 def _best_run(best: RunRow, place: Place) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from metta_sweep.errors import MettaSweepError, RequestError
@@ -29,7 +30,10 @@ from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
-"""Limits of the time between two looks at the launcher; it grows with the age of the youngest run."""
+"""Limits of the time between two looks at the launcher."""
+
+PAUSE_SHARE = 0.02
+"""Share of the live runs' mean age that a look may come late."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
@@ -142,7 +146,7 @@ class SweepLoop:
         way, which costs more than a moment's wait.
         """
         slots = self._slots()
-        if slots <= 1 or self._thinker.is_thinking or len(self._recorder.state.live_runs) < slots:
+        if slots <= 1 or self._thinker.has_begun or len(self._recorder.state.live_runs) < slots:
             return
         if any(isinstance(action, SuggestRollout) for action in self._decide(slots + 1)):
             self._thinker.begin(self._taken_points())
@@ -152,12 +156,12 @@ class SweepLoop:
         return stop
 
     def _pause_s(self) -> float:
-        """Return how long to wait: short while a run is young, since short runs must not wait for the loop."""
+        """Return how long to wait: short while runs are short, so that they need not wait for the loop."""
         if self._thinker.is_thinking:
             return SHORTEST_PAUSE_S
         live = self._recorder.state.live_runs
-        ages = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live]
-        return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, 0.02 * min(ages, default=LONGEST_PAUSE_S)))
+        ages_s = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live] or [LONGEST_PAUSE_S]
+        return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_SHARE * fmean(ages_s)))
 
     # ---------------------------------------------------------------- Protein
 

@@ -58,7 +58,12 @@ class Thinker:
 
     @property
     def is_thinking(self) -> bool:
-        """Whether a thought was begun and not taken yet."""
+        """Whether a thought was begun that is not finished yet."""
+        return self._under_way is not None and not self._under_way.done()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a thought was begun and not taken yet, finished or not."""
         return self._under_way is not None
 
     def learn(self, observation: Observation) -> None:

@@ -124,6 +124,14 @@ def test_readers_do_not_hold_up_the_writer(paths):
     assert max(took_s) < 2.0
 
 
+def test_a_commit_waits_for_the_disk(paths):
+    """What only a power cut would show: SQLite's own word for it (2 is FULL)."""
+    journal = opened(paths)
+    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    journal.close()
+
+
 def kills(tmp_path, rounds, longest_s, seed):
     """Kill a writer at random moments; return the journal's numbers and the last one that was acknowledged."""
     rng, acknowledged = random.Random(seed), 0

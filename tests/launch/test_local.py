@@ -18,6 +18,7 @@ from metta_sweep.launch.local import LocalLauncher
 from metta_sweep.launch.processes import birth_of, signal_exactly
 from metta_sweep.launch.server_process import BUNDLED, WarmStart
 from metta_sweep.result import RunPaths
+from metta_sweep.store.files import is_locked
 from metta_sweep.store.lock import SweepLock, holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import JobState, LaunchError, Resources
@@ -117,13 +118,13 @@ def test_what_is_cancelled_before_it_starts_never_starts(site):
     launcher = site.launcher()
     server = server_of(site)
     server.suspend()
-    spec = site.spec("exit=0")
+    spec = site.spec(command=("touch", str(site.folder / "started")))
     handle = launcher.submit(spec)
     launcher.cancel(handle, grace_s=5)
     server.resume()
     status = wait_over(launcher, handle)
     assert (status.state, status.signal, status.reason) == (JobState.EXITED, signal.SIGTERM, "cancelled")
-    assert ledger(spec) == []
+    assert not (site.folder / "started").exists()
 
 
 def test_a_run_whose_keeper_was_killed_goes_on_and_ends_as_lost(site):
@@ -193,6 +194,16 @@ def test_a_module_that_kills_the_server_while_it_loads_is_run_cold(site, monkeyp
     psutil.wait_procs([server], timeout=20)
     spec = site.spec(command=(sys.executable, "-m", "deadly"))
     assert wait_over(launcher, launcher.submit(spec)).code == 6
+
+
+def test_locks_of_servers_that_are_gone_are_removed_and_those_of_living_ones_kept(site):
+    first = site.launcher()
+    (site.folder / "launch" / "server-gone.lock").touch()
+    site.launcher()
+    locks = list((site.folder / "launch").glob("server-*.lock"))
+    assert len(locks) == 2
+    assert all(map(is_locked, locks))
+    assert wait_over(first, first.submit(site.spec("exit=4"))).code == 4
 
 
 def test_a_server_that_cannot_be_started_is_the_launchers_failure(site):
