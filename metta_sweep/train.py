@@ -139,6 +139,8 @@ def choose_run_dir(arguments: Arguments) -> Path:
     if given:
         Path(given).mkdir(parents=True, exist_ok=True)
         return Path(given)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ConfigError([("run_dir", f"several processes must be told one: run_dir=DIR, or {RUN_DIR_VARIABLE}")])
     number = 1
     while True:
         fresh = arguments.config.parent / f"repeat-{number}"

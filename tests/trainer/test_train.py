@@ -125,6 +125,12 @@ def test_gymnasium_trains_like_any_other_environment(config, tmp_path):
     assert 5 < read_result(RunPaths(tmp_path / "run")).metrics["reward"] <= 20
 
 
+def test_several_processes_must_be_told_where_they_meet(config, capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert train.main([f"config={config}"]) == 2
+    assert "invalid_config: run_dir: several processes must be told one" in capsys.readouterr().err
+
+
 def test_a_config_file_that_holds_no_mapping_is_refused(tmp_path, capsys):
     (tmp_path / "list.yaml").write_text("- 1\n")
     assert train.main([f"config={tmp_path / 'list.yaml'}"]) == 2
