@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, quoted
 from metta_sweep.config.interpolation import first_line
-from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.nearest import nearest
 from metta_sweep.config.places import JOB, ConfigPlaces
 from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
@@ -103,7 +103,9 @@ def _remove(config: DictConfig, key: str) -> None:
     parent = OmegaConf.select(config, above) if above else config
     if not isinstance(parent, DictConfig) or last not in parent:
         known = [path for path, _ in leaves(OmegaConf.to_container(config, resolve=False))]
-        problem = Problem(message="there is nothing to remove", key=key, file=PLACE, fix=did_you_mean(key, known))
+        close = nearest(key, known)
+        fix = f"did you mean ~{close}?" if close else ""
+        problem = Problem(message="there is nothing to remove", key=key, file=PLACE, fix=fix)
         raise RequestError(problem)
     del parent[last]
 

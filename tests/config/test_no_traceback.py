@@ -98,7 +98,7 @@ def mutated(content: bytes, seed: int) -> bytes:
     return b"\n".join(lines)
 
 
-few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 many = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 texts = st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=100)
 trees = st.one_of(SWEEPS, BLOCKS, PARAMETERS).map(dumped)
