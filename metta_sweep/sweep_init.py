@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -133,7 +134,10 @@ def nothing_left(recorder: Recorder, spec: SweepSpec) -> Stop | None:
 
 def new_protein(asked: Asked) -> Protein:
     """Return a Protein for what was asked that has observed nothing yet."""
-    return Protein(asked.space, goal=asked.goal, seed=asked.seed, settings=ProteinSettings.parse(asked.protein))
+    settings = ProteinSettings.parse(asked.protein)
+    if settings.planned_rollouts is None:
+        settings = replace(settings, planned_rollouts=asked.rollout_count)
+    return Protein(asked.space, goal=asked.goal, seed=asked.seed, settings=settings)
 
 
 def spec_of(asked: Asked) -> SweepSpec:

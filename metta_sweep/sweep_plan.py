@@ -80,7 +80,9 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
             if observation.metric is None:
                 protein.observe_failure(observation.params)
             else:
-                protein.observe(observation.params, observation.metric, observation.cost_s, observation.noise)
+                protein.observe(
+                    observation.params, observation.metric, observation.cost_s, observation.noise, observation.curve
+                )
         pending = [rollout.suggestion.params for rollout in state.open_rollouts]
     suggestions: list[Suggestion] = []
     for _ in range(SHOWN):

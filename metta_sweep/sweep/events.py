@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Union, cast, get_args, get_origin, get_type_hints
 
 from metta_sweep.protein.suggestion import Suggestion
-from metta_sweep.sweep.records import Failure, SweepSpec
+from metta_sweep.sweep.records import CurvePoint, Failure, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,8 @@ class RunFinished(Event):
     """Reported training steps, or None."""
     wall_s: float
     """Seconds that the attempt took."""
+    curve: tuple[CurvePoint, ...] = ()
+    """The metric at evaluations on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -26,7 +27,7 @@ from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
+from metta_sweep.sweep.records import AttemptState, CurvePoint, Failure, FailureClass, Run
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -34,6 +35,9 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 
 PAUSE_SHARE = 0.02
 """Share of the live runs' mean age that a look may come late."""
+
+CURVE_POINTS = 64
+"""Points of a learning curve that the journal keeps."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
@@ -273,6 +277,7 @@ class SweepLoop:
                     cost_s=result.cost_s,
                     steps=result.steps,
                     wall_s=round(wall_s, 3),
+                    curve=self._curve(run),
                 )
             )
         elif released or status.reason == "cancelled" or failure is None:
@@ -283,6 +288,16 @@ class SweepLoop:
             self._recorder.record(
                 AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=round(wall_s, 3))
             )
+
+    def _curve(self, run: Run) -> tuple[CurvePoint, ...]:
+        """Return the metric at the run's evaluations, thinned evenly where there are many."""
+        metric = self._recorder.state.spec.metric
+        points = [
+            (float(seen.step), seen.metrics[metric], seen.time_s)
+            for seen in self._runs.evaluations(run.run_id)
+            if math.isfinite(seen.metrics.get(metric, math.nan)) and math.isfinite(seen.time_s)
+        ]
+        return tuple(points[:: max(1, math.ceil(len(points) / CURVE_POINTS))])
 
     def _ending(self, run: Run, status: JobStatus) -> Ending:
         problem, result = "", None

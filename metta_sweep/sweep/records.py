@@ -10,6 +10,9 @@ from typing import Any
 from metta_sweep.goal import Goal
 from metta_sweep.protein.suggestion import Suggestion
 
+CurvePoint = tuple[float, float, float]
+"""Steps done, the metric (raw) and the seconds spent at one evaluation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSpec:
@@ -153,6 +156,8 @@ class Run:
     """Cost in seconds: as reported, or the wall time of all attempts."""
     steps: int | None = None
     """Training steps, where reported."""
+    curve: tuple[CurvePoint, ...] = ()
+    """The metric at evaluations on the way."""
     max_retries: int = 0
     """How often a failure that is not the parameters' may be retried."""
     forgiven: int = 0
@@ -217,3 +222,5 @@ class Observation:
     """Variance of that mean, where at least two runs tell it; raw units squared."""
     cost_s: float = 0.0
     """Mean cost of a run, seconds."""
+    curve: tuple[CurvePoint, ...] = ()
+    """Mean learning curve, at the steps that all runs evaluated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 from statistics import fmean, variance
@@ -24,6 +24,7 @@ from metta_sweep.sweep.events import (
 from metta_sweep.sweep.records import (
     Attempt,
     AttemptState,
+    CurvePoint,
     Failure,
     FailureClass,
     Observation,
@@ -160,7 +161,7 @@ class SweepState:
         run = self._change(event.run_id, event.attempt, AttemptState.FINISHED, wall_s=event.wall_s)
         cost_s = run.wall_s if event.cost_s is None else event.cost_s
         self._crashes.clear()
-        self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps))
+        self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps, curve=tuple(event.curve)))
 
     @_apply.register
     def _(self, event: RunRetried) -> None:
@@ -239,9 +240,10 @@ class SweepState:
             self._incumbent = observation
 
     def _rescore(self) -> None:
-        """Derive every observation anew: the metric or the goal has changed."""
+        """Derive every observation anew: the metric or the goal has changed. Curves were of the metric before."""
         self._observations.clear()
         self._incumbent = None
+        self._runs = {run_id: replace(run, curve=()) for run_id, run in self._runs.items()}
         for rollout in self._decided:
             self._observe(rollout)
 
@@ -340,4 +342,20 @@ class SweepState:
         if any(math.isnan(value) for value in values):
             return None
         noise = variance(values) / len(values) if len(values) > 1 else None
-        return Observation(rollout=rollout.index, params=params, metric=fmean(values), noise=noise, cost_s=cost_s)
+        return Observation(
+            rollout=rollout.index,
+            params=params,
+            metric=fmean(values),
+            noise=noise,
+            cost_s=cost_s,
+            curve=_mean_curve([run.curve for run in runs]),
+        )
+
+
+def _mean_curve(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
+    """Return the mean metric and seconds at the steps that every curve has."""
+    at = [{steps: (metric, seconds) for steps, metric, seconds in curve} for curve in curves]
+    shared = sorted(set(at[0]).intersection(*at[1:])) if at else []
+    return tuple(
+        (steps, fmean(points[steps][0] for points in at), fmean(points[steps][1] for points in at)) for steps in shared
+    )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from metta_sweep.protein.suggestion import Suggestion
 from metta_sweep.sweep.ports import Clock
-from metta_sweep.sweep.records import Observation
+from metta_sweep.sweep.records import CurvePoint, Observation
 
 
 class Optimizer(Protocol):
@@ -18,8 +18,15 @@ class Optimizer(Protocol):
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
         """Return the next point, with the pending ones in mind."""
 
-    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
-        """Learn a raw metric value, its variance where known, and a cost in seconds."""
+    def observe(
+        self,
+        params: Mapping[str, Any],
+        score: float,
+        cost: float,
+        noise: float | None = None,
+        curve: Sequence[CurvePoint] = (),
+    ) -> None:
+        """Learn a raw metric value, its variance where known, a cost in seconds, and what came on the way."""
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         """Learn that the parameters do not work."""
@@ -104,4 +111,4 @@ class Thinker:
             self._optimizer.observe_failure(lesson.params)
         else:
             # A cost of 0 seconds has no logarithm; a millisecond is as good as nothing.
-            self._optimizer.observe(lesson.params, lesson.metric, max(lesson.cost_s, 1e-3), lesson.noise)
+            self._optimizer.observe(lesson.params, lesson.metric, max(lesson.cost_s, 1e-3), lesson.noise, lesson.curve)

@@ -180,7 +180,9 @@ class CountingOptimizer:
         number = len(self.observed) + len(self.failed) + len(pending)
         return Suggestion(params={"trainer.x": number}, origin="counting")
 
-    def observe(self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None) -> None:
+    def observe(
+        self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None, curve: Any = ()
+    ) -> None:
         self.observed.append((params, score, cost, noise))
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:

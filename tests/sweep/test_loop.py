@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
+from metta_sweep.result import Evaluation
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.loop import InterruptedSweepError
 from metta_sweep.sweep.records import RunState
@@ -259,3 +260,26 @@ def test_a_clock_that_jumps_changes_no_total_and_no_duration():
     world.control(spec(rollout_count=4, limits={"wall_time_s": 60}))
     assert len(world.finished_runs()) == 4
     assert all(event["elapsed_s"] < 60 for event in world.journal.events)
+
+
+def test_protein_hears_the_mean_learning_curve_of_all_samples_at_the_steps_they_share():
+    curves = {"s.r.0": [(10, 1.0, 1.0), (20, 2.0, 2.0)], "s.r.1": [(10, 3.0, 1.0), (30, 9.0, 3.0)]}
+    world = World(always_one)
+    world.machine.evaluations = lambda run_id: [
+        Evaluation(step=step, time_s=seconds, metrics={"reward": value}) for step, value, seconds in curves[run_id]
+    ]
+    world.control(spec(rollout_count=1, num_samples=2))
+    assert world.recorder.state.observations[0].curve == ((10.0, 2.0, 1.0),)
+    replayed = SweepState.fold(map(from_json, world.journal.events))
+    assert replayed.observations[0].curve == ((10.0, 2.0, 1.0),)
+
+
+def test_a_long_learning_curve_is_thinned_and_points_without_a_number_are_left_out():
+    world = World(always_one)
+    world.machine.evaluations = lambda run_id: [
+        Evaluation(step=k, time_s=float(k), metrics={"reward": math.nan if k % 2 else 1.0}) for k in range(1000)
+    ]
+    world.control(spec(rollout_count=1))
+    curve = world.recorder.state.observations[0].curve
+    assert 32 <= len(curve) <= 64
+    assert all(metric == 1.0 for _, metric, _ in curve)

@@ -1,0 +1,52 @@
+"""What is installed from a wheel is whole: the configs are in it and are found from anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return a folder that holds what the wheel would install."""
+    folder = tmp_path_factory.mktemp("wheel")
+    words = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT]
+    subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    return site
+
+
+def test_every_config_is_in_the_wheel_and_nothing_else_than_the_package(installed):
+    inside = {str(path.relative_to(installed / "metta_sweep" / "configs")) for path in installed.rglob("*.yaml")}
+    assert inside == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
+    assert (installed / "metta_sweep" / "py.typed").exists()
+    assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"metta_sweep"}
+
+
+def test_an_installed_sweep_finds_shipped_and_own_sweep_files(installed, tmp_path):
+    own = tmp_path / "configs" / "sweep" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "rollout_count: 2\nsweep:\n  parameters:\n    trainer.gamma: {min: 0.9, max: 0.99, distribution: uniform}\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(installed), "DATA_DIR": str(tmp_path / "data")}
+    for file in ("sweep/my_test_sweep", "sweep/mine"):
+        done = subprocess.run(
+            [sys.executable, "-m", "metta_sweep.cli", "plan", "run=x", f"++sweep_params={file}"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "trainer.gamma" in done.stdout
