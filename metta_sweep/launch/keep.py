@@ -9,7 +9,6 @@ from pathlib import Path
 
 from metta_sweep.launch.attempt import Order
 from metta_sweep.launch.keeper import Keeper
-from metta_sweep.launch.processes import end_with_parent
 
 JOB_LABEL = "job_id"
 """Where a start record says which job of the queueing system the attempt is."""
@@ -22,20 +21,23 @@ def main(arguments: list[str]) -> None:
     another attempt, which resumes from the checkpoint.
 
     Args:
-        arguments: The order file; ``tied`` where the run is to end with the process that started this one.
+        arguments: The order file; ``tied`` where the run is to end once standard input does. The keeper is then no
+            child of whoever started it, which may be in the habit of killing its children, and its end is that of its
+            standard output.
 
     Side effects:
         The order file is removed.
     """
     path = Path(arguments[0])
-    if "tied" in arguments[1:]:
-        end_with_parent()
+    tie = 0 if "tied" in arguments[1:] else None
+    if tie is not None and os.fork():
+        os._exit(0)
     order = Order.parse(json.loads(path.read_text(encoding="utf-8")))
     lock = order.files.claim()
     if lock is not None:
         job_id = os.environ.get("SLURM_JOB_ID", "")
         labels = {JOB_LABEL: job_id}
-        keeper = Keeper(order, lock=lock, base=dict(os.environ), labels=labels, passes_signals_on=not job_id)
+        keeper = Keeper(order, lock=lock, base=dict(os.environ), labels=labels, passes_signals_on=not job_id, tie=tie)
         path.unlink(missing_ok=True)
         keeper.keep()
 

@@ -53,6 +53,7 @@ class Keeper:
         labels: What else the start record is to say.
         passes_signals_on: Whether a SIGTERM to the keeper goes on to the tree. A queueing system has sent it to every
             process already, and a second one would disturb whoever is writing a checkpoint.
+        tie: Descriptor of a pipe whose end says that whoever holds its other side is gone, and the run is to end, too.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Keeper:
         warm_module: str | None = None,
         labels: Mapping[str, str] | None = None,
         passes_signals_on: bool = True,
+        tie: int | None = None,
     ) -> None:
         self._order = order
         self._files = order.files
@@ -72,6 +74,7 @@ class Keeper:
         self._warm_module = warm_module
         self._labels = labels or {}
         self._passes_signals_on = passes_signals_on
+        self._ties = [] if tie is None else [tie]
         self._log = BoundedLog(self._files.run.log, order.log_limit)
         self._log_size = 0
         self._look_s = SHORT_LOOK_S
@@ -138,8 +141,8 @@ class Keeper:
                 self._end("timeout", self._order.grace_s)
             if self._ending is not None and now_s >= self._ending.kill_at_s:
                 send(descendants(), signal.SIGKILL)
-            _, numbers = wakeups.wait(self._pause_s(now_s, deadline_s))
-            self._heed(numbers)
+            ready, numbers = wakeups.wait(self._pause_s(now_s, deadline_s), self._ties)
+            self._heed(numbers, untied=bool(ready))
 
     def _pause_s(self, now_s: float, deadline_s: float | None) -> float:
         """Return the seconds until the next thing that is due, having looked at the log."""
@@ -152,11 +155,14 @@ class Keeper:
             return min(pause_s, max(self._ending.kill_at_s - now_s, _KILL_EVERY_S))
         return pause_s if deadline_s is None else min(pause_s, max(deadline_s - now_s, 0.0))
 
-    def _heed(self, numbers: set[int]) -> None:
+    def _heed(self, numbers: set[int], *, untied: bool) -> None:
         """End the tree where it is wished, or where somebody asks the keeper itself to end."""
         grace_s = self._files.wished_grace_s()
         if grace_s is not None:
             self._end("cancelled", grace_s)
+        elif untied:
+            self._ties = []
+            self._end(None, self._order.grace_s)
         elif numbers & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
             self._end(None, self._order.grace_s, tell=self._passes_signals_on)
 

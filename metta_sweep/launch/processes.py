@@ -14,7 +14,7 @@ import psutil
 
 from metta_sweep.launch.attempt import ATTEMPT_VARIABLE, AttemptFiles
 
-_PR_SET_CHILD_SUBREAPER, _PR_SET_PDEATHSIG = 36, 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def birth_of(pid: int) -> str | None:
@@ -38,12 +38,6 @@ def adopt_orphans() -> None:
     """Have orphans below this process handed to it, so that it knows its whole tree, where Linux can do it."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_with_parent() -> None:
-    """Be sent SIGTERM when the thread that started this process ends, however it ends, where Linux can do it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def descendants() -> list[psutil.Process]:

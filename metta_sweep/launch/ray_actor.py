@@ -13,8 +13,8 @@ class KeeperActor:
     """Starts the keeper when it is made, and ends its process when the keeper has.
 
     The work is done by the constructor, since Ray keeps a detached actor's constructor call when the process that asked
-    for it dies, and forgets the method calls that were not delivered yet. The keeper ends its run where the actor is
-    killed.
+    for it dies, and forgets the method calls that were not delivered yet. A pipe ties the two together: the keeper ends
+    its run where the actor is killed, and the actor ends where the keeper does.
 
     Args:
         order: The attempt's order file, on a file system that all nodes share.
@@ -26,11 +26,14 @@ class KeeperActor:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "metta_sweep.launch.keep", order, "tied"],
             env={**environment, **given},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             start_new_session=True,
         )
         threading.Thread(target=self._end_with, args=(keeper,), daemon=True).start()
 
     def _end_with(self, keeper: subprocess.Popen[bytes]) -> None:
         keeper.wait()
+        if keeper.stdout is not None:
+            keeper.stdout.read()
         os._exit(0)
