@@ -19,7 +19,7 @@ from metta_sweep.report.next_step import next_step, repeat_command
 from metta_sweep.report.place import Place, RunDirectories
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
-from metta_sweep.report.wording import count, duration, name_of, number, plain, printable
+from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
 from metta_sweep.sweep.commands import long_options, run_config
 from metta_sweep.sweep.state import SweepState
 
@@ -149,8 +149,8 @@ def score_in_words(rows: SweepRows, winner: Winner) -> str:
 
 def _episodes(rows: SweepRows, winner: Winner) -> str:
     """Return the standard error over the run's own evaluation episodes, where it reports one."""
-    error = winner.run.metrics.get(f"{rows.spec.metric}_se")
-    return "" if error is None else f" ± {number(error)} over its evaluation"
+    found = winner.run.metrics.get(f"{rows.spec.metric}_se")
+    return "" if found is None else f" ± {error(found)} over its evaluation"
 
 
 def _luck(rows: SweepRows) -> Iterator[str]:

@@ -11,7 +11,7 @@ from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
-from metta_sweep.report.wording import count, duration, name_of, number, params, printable
+from metta_sweep.report.wording import count, duration, error, name_of, number, params, printable
 from metta_sweep.sweep.records import Failure, RunState
 
 RULE = "=" * 65
@@ -69,8 +69,8 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
 
 def mean_of(rollout: RolloutRow) -> str:
     """Return the rollout's mean with its standard error where that is known."""
-    error = "" if rollout.standard_error is None else f" ± {number(rollout.standard_error)}"
-    return f"{number(rollout.mean)}{error}" if rollout.mean is not None else "none"
+    spread = "" if rollout.standard_error is None else f" ± {error(rollout.standard_error)}"
+    return f"{number(rollout.mean)}{spread}" if rollout.mean is not None else "none"
 
 
 def cause(failure: Failure) -> str:

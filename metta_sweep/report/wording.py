@@ -24,6 +24,11 @@ def number(value: float) -> str:
     return f"{value:.{_digits(value)}g}"
 
 
+def error(value: float) -> str:
+    """Return a standard error with two significant digits: more it does not know itself."""
+    return f"{value:.2g}"
+
+
 def _digits(value: float) -> int:
     """Return how many digits show the value; a discount of 0.99987 is not 1, and not 0.9999 either."""
     if not 0.99 < abs(value) < 1:

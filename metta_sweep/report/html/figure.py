@@ -54,7 +54,7 @@ def log_axis(title: str, values: Iterable[float], **more: Any) -> dict[str, Any]
         return axis(title, type="log", **more)
     low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
     ratio = max(known) / min(known)
-    steps = (1,) if ratio > 1e4 else (1, 3) if ratio > 30 else (1, 2, 5)
+    steps = (1,) if ratio > 200 else (1, 3) if ratio > 30 else (1, 2, 5)
     ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
     shown = [tick for tick in ticks if min(known) * 0.99 <= tick <= max(known) * 1.01]
     shown = shown if len(shown) > 1 else sorted({min(known), max(known)})

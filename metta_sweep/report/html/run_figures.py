@@ -53,7 +53,7 @@ def learning_curves(rows: SweepRows, evaluations: Mapping[str, Sequence[Evaluati
     return Figure(
         key="curves",
         title="Learning curves",
-        caption=f"{len(data)} runs: the {BEST_CURVES} best drawn through, an even share of the others dotted. "
+        caption=f"{count(len(data), 'run')} that reported on the way, the best drawn through, others dotted. "
         "Where the best still improve at the end, longer training would pay.",
         data=data,
         layout={"xaxis": axis("training steps"), "yaxis": axis(metric)},
@@ -76,7 +76,8 @@ def predictions(rows: SweepRows) -> Figure | None:
     if not known:
         return None
     said = [one for _, one, _ in known]
-    ends = [min(one.score for one in said), max(one.score for one in said)]
+    seen = [one.score for one in said] + [mean for _, _, mean in known]
+    ends = [min(seen), max(seen)]
     warning = verdict(calibration(rows))
     return Figure(
         key="predictions",
