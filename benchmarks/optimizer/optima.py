@@ -6,8 +6,8 @@ import json
 import math
 
 import numpy as np
-from benchmarks.optimizer.problems import OPTIMA, PROBLEMS, Problem
 
+from benchmarks.optimizer.problems import OPTIMA, PROBLEMS, Problem
 from metta_sweep.space import SearchSpace
 
 

@@ -66,7 +66,9 @@ class CmaEs(Random):
         dim = self.space.dim
         self.sizes = np.array([parameter.domain.size or 0 for parameter in self.space.parameters])
         self.unordered = np.array([parameter.domain.is_unordered for parameter in self.space.parameters])
-        start = np.where(self.unordered, (self.space.center_codes + 0.5) / np.maximum(1, self.sizes), self.space.center_codes)
+        start = np.where(
+            self.unordered, (self.space.center_codes + 0.5) / np.maximum(1, self.sizes), self.space.center_codes
+        )
         self.cma = CMA(mean=start, sigma=0.25, bounds=np.array([[0.0, 1.0]] * dim), seed=seed)
         self.points: list[tuple[dict[str, Any], np.ndarray]] = []
         self.done: list[tuple[np.ndarray, float]] = []
@@ -127,7 +129,10 @@ class Optuna:
         trial = self.study.ask()
         params: dict[str, Any] = {}
         for name, leaf in self.parameters.items():
-            if all(params.get(other) in ([on] if not isinstance(on, list) else on) for other, on in leaf.get("when", {}).items()):
+            if all(
+                params.get(other) in ([on] if not isinstance(on, list) else on)
+                for other, on in leaf.get("when", {}).items()
+            ):
                 params[name] = self._suggest(trial, name, leaf)
         self.trials.append((params, trial))
         return params
@@ -164,7 +169,7 @@ class Hebo:
         import torch
 
         warnings.simplefilter("ignore")
-        np.random.seed(seed)  # noqa: NPY002 - HEBO draws from the global generator
+        np.random.seed(seed)
         torch.manual_seed(seed)
         from hebo.design_space.design_space import DesignSpace
         from hebo.optimizers.hebo import HEBO
@@ -207,7 +212,9 @@ class Hebo:
         if kind == "int_uniform":
             return int(native)
         line = float(native)
-        value = {"logit_normal": lambda: 1 / (1 + math.exp(-line)), "log_normal": lambda: math.exp(line)}.get(kind, lambda: line)()
+        value = {"logit_normal": lambda: 1 / (1 + math.exp(-line)), "log_normal": lambda: math.exp(line)}.get(
+            kind, lambda: line
+        )()
         value = min(max(value, low), high)
         return round(value) if leaf.get("integer") else value
 

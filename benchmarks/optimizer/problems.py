@@ -95,7 +95,9 @@ MINI = P(16, 2048, "uniform_pow2")
 HIDDEN = P(16, 1024, "uniform_pow2")
 STEPS = P(10_000, 1_000_000, "log_normal", integer=True)
 
-_A6 = np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]])
+_A6 = np.array(
+    [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
+)
 _P6 = 1e-4 * np.array(
     [
         [1312, 1696, 5569, 124, 8283, 5886],
@@ -114,7 +116,11 @@ def hartmann6(x: np.ndarray) -> float:
 def branin(x: float, y: float) -> float:
     """Branin (1972), negated: maximum -0.398."""
     a, b = 15 * x - 5, 15 * y
-    return -((b - 5.1 / (4 * math.pi**2) * a * a + 5 / math.pi * a - 6) ** 2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(a) + 10)
+    return -(
+        (b - 5.1 / (4 * math.pi**2) * a * a + 5 / math.pi * a - 6) ** 2
+        + 10 * (1 - 1 / (8 * math.pi)) * math.cos(a)
+        + 10
+    )
 
 
 def bump(value: float, best: float, width: float) -> float:

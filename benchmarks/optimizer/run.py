@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.optimizer.peers import PEERS, make
 from benchmarks.optimizer.problems import PROBLEMS
 
@@ -65,7 +66,13 @@ def trial(peer_name: str, problem: Any, seed: int, runs: int, outstanding: int) 
         clock, _, (score, cost, failed, cpu, extra), params = heapq.heappop(going)
         peer.tell(params, score, cost, failed)
         regret = None if failed else problem.regret(params)
-        row = {"params": params, "score": None if failed else score, "cost": cost, "regret": regret, "cpu_s": round(cpu, 4)}
+        row = {
+            "params": params,
+            "score": None if failed else score,
+            "cost": cost,
+            "regret": regret,
+            "cpu_s": round(cpu, 4),
+        }
         rows.append(row | extra)
     return rows
 

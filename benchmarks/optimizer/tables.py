@@ -58,7 +58,12 @@ def mean_by_family(found: Any, peer: str, measure: Callable[[list[Row]], float])
 
 def table(title: str, found: Any, measure: Callable[[list[Row]], float], families: Iterable[str]) -> list[str]:
     families = list(families)
-    lines = [f"### {title}", "", f"| peer | {' | '.join(families)} | mean | seeds |", "|---" * (len(families) + 3) + "|"]
+    lines = [
+        f"### {title}",
+        "",
+        f"| peer | {' | '.join(families)} | mean | seeds |",
+        "|---" * (len(families) + 3) + "|",
+    ]
     rows = []
     for peer in found:
         means = mean_by_family(found, peer, measure)
@@ -89,7 +94,9 @@ def inside(rows: list[Row]) -> float:
 def reach(found: Any, families: Iterable[str]) -> list[str]:
     """Runs and money that Protein needs to reach the best peer's final mean regret."""
     lines = ["### Protein against the best peer", ""]
-    lines += ["| family | best peer | its regret at 50 | Protein's at 50 | Protein reaches it after | share of its money |"]
+    lines += [
+        "| family | best peer | its regret at 50 | Protein's at 50 | Protein reaches it after | share of its money |"
+    ]
     lines += ["|---|---|---|---|---|---|"]
     peers = [peer for peer in found if not peer.startswith("protein")]
     for family in families:
@@ -143,7 +150,9 @@ def report(folder: Path) -> tuple[str, dict[str, Any]]:
         shown = list(dict.fromkeys(p.split("/")[0] for p in parallel["protein"]))
         lines += table("With 4 runs outstanding: regret after 50", parallel, lambda rows: curve(rows)[-1], shown)
     summary = {
-        peer: {problem: [curve(rows).round(4).tolist() for rows in seeds.values()] for problem, seeds in problems.items()}
+        peer: {
+            problem: [curve(rows).round(4).tolist() for rows in seeds.values()] for problem, seeds in problems.items()
+        }
         for peer, problems in found.items()
     }
     return "\n".join(lines), summary

@@ -13,6 +13,8 @@ from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
 _STARTS, _ROUNDS = 6, 16
+_SAME = 0.004
+"""Codes that differ by less than this everywhere are the same point: running both would teach nothing new."""
 _RADII = (0.3, 0.1, 0.03, 0.01)
 
 
@@ -42,12 +44,12 @@ class Search:
         step = np.full(len(starts), 0.05)
         for round_ in range(_ROUNDS):
             moves, owner = self._moves(starts, step, round_)
-            allowed = self._feasible(moves)
+            allowed = self._feasible(moves) & self._is_new(moves)
             moved = np.where(allowed, self.acquisition.value(moves), -np.inf)
             for i in range(len(starts)):
                 mine = np.flatnonzero(owner == i)
                 top = mine[moved[mine].argmax()]
-                if moved[top] > at[i] and len(unlike(moves[top][None], self.taken)):
+                if moved[top] > at[i]:
                     starts[i], at[i] = moves[top], moved[top]
                     step[i] = min(0.3, 1.5 * step[i])
                 else:
@@ -122,7 +124,15 @@ class Search:
 
     def _allowed(self, points: Array) -> Array:
         points = points[self._feasible(points)]
-        return unlike(points, self.taken)
+        fresh = points[self._is_new(points)]
+        return fresh if len(fresh) else unlike(points, self.taken)
+
+    def _is_new(self, points: Array) -> NDArray[np.bool_]:
+        """Return which codes ``(m, d)`` differ from every taken point by more than a run could tell."""
+        new = np.ones(len(points), dtype=bool)
+        for each in self.taken:
+            new &= np.abs(points - each).max(axis=1) > _SAME
+        return new
 
     def _feasible(self, points: Array) -> NDArray[np.bool_]:
         return self.space.satisfied(points)
