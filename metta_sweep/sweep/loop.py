@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -10,24 +9,21 @@ from typing import Any
 
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.protein.suggestion import Suggestion
-from metta_sweep.result import ResultError
 from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.endings import ending_event
 from metta_sweep.sweep.events import (
     AttemptFailed,
-    AttemptInterrupted,
     AttemptStarted,
     AttemptSubmitted,
     PlannedRun,
     RolloutSuggested,
-    RunFinished,
     SweepStopped,
 )
-from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.sweep.records import AttemptState, CurvePoint, Failure, FailureClass, Run
+from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -35,9 +31,6 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 
 PAUSE_SHARE = 0.02
 """Share of the live runs' mean age that a look may come late."""
-
-CURVE_POINTS = 64
-"""Points of a learning curve that the journal keeps."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
@@ -261,52 +254,10 @@ class SweepLoop:
                 self._record_ending(run, status)
 
     def _record_ending(self, run: Run, status: JobStatus, *, released: bool = False) -> None:
-        attempt = run.attempts[-1]
-        wall_s = status.wall_s
-        if wall_s is None:
-            wall_s = self._recorder.elapsed_s - attempt.started_s
-        ending = self._ending(run, status)
-        failure = failure_of(ending, self._recorder.state.spec.metric)
-        if failure is None and ending.result is not None:
-            result = ending.result
-            self._recorder.record(
-                RunFinished(
-                    run_id=run.run_id,
-                    attempt=attempt.number,
-                    metrics=result.metrics,
-                    cost_s=result.cost_s,
-                    steps=result.steps,
-                    wall_s=round(wall_s, 3),
-                    curve=self._curve(run),
-                )
-            )
-        elif released or status.reason == "cancelled" or failure is None:
-            self._recorder.record(
-                AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=round(wall_s, 3))
-            )
-        else:
-            self._recorder.record(
-                AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=round(wall_s, 3))
-            )
-
-    def _curve(self, run: Run) -> tuple[CurvePoint, ...]:
-        """Return the metric at the run's evaluations, thinned evenly where there are many."""
-        metric = self._recorder.state.spec.metric
-        points = [
-            (float(seen.step), seen.metrics[metric], seen.time_s)
-            for seen in self._runs.evaluations(run.run_id)
-            if math.isfinite(seen.metrics.get(metric, math.nan)) and math.isfinite(seen.time_s)
-        ]
-        return tuple(points[:: max(1, math.ceil(len(points) / CURVE_POINTS))])
-
-    def _ending(self, run: Run, status: JobStatus) -> Ending:
-        problem, result = "", None
-        try:
-            result = self._runs.result(run.run_id)
-        except ResultError as error:
-            problem = str(error)
-        log_tail = "" if result is not None else self._runs.log_tail(run.run_id)
-        return Ending(status=status, result=result, result_problem=problem, log_tail=log_tail)
+        state, elapsed_s = self._recorder.state, self._recorder.elapsed_s
+        self._recorder.record(
+            ending_event(run, status, self._runs, metric=state.spec.metric, elapsed_s=elapsed_s, released=released)
+        )
 
     def _check_metric(self) -> None:
         """Stop where runs do not report the metric; they are kept, and count once the name is mended."""

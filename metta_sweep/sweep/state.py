@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
-from statistics import fmean, variance
 
 from metta_sweep.sweep.events import (
     AttemptFailed,
@@ -21,10 +19,10 @@ from metta_sweep.sweep.events import (
     SweepRegistered,
     SweepStopped,
 )
+from metta_sweep.sweep.observing import deciding_failure, observation_of
 from metta_sweep.sweep.records import (
     Attempt,
     AttemptState,
-    CurvePoint,
     Failure,
     FailureClass,
     Observation,
@@ -227,7 +225,7 @@ class SweepState:
             self._observe(rollout)
 
     def _observe(self, rollout: Rollout) -> None:
-        observation = self._observation(rollout)
+        observation = observation_of(rollout, self.runs_of(rollout), self.spec.metric)
         if observation is None:
             return
         self._observations[rollout.index] = observation
@@ -328,34 +326,4 @@ class SweepState:
 
     def failure_of(self, rollout: Rollout) -> Failure | None:
         """Return the failure that decided the rollout, or None."""
-        return next((run.failure for run in self.runs_of(rollout) if run.failure is not None), None)
-
-    def _observation(self, rollout: Rollout) -> Observation | None:
-        """Return what the rollout teaches: a mean, an infeasible point, or nothing."""
-        runs = self.runs_of(rollout)
-        params, cost_s = rollout.suggestion.params, fmean(run.cost_s for run in runs if run.state.is_over)
-        failure = self.failure_of(rollout)
-        if failure is not None:
-            taught = failure.kind.blames_parameters
-            return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
-        values = [run.metrics.get(self.spec.metric, math.nan) for run in runs if run.metrics is not None]
-        if any(math.isnan(value) for value in values):
-            return None
-        noise = variance(values) / len(values) if len(values) > 1 else None
-        return Observation(
-            rollout=rollout.index,
-            params=params,
-            metric=fmean(values),
-            noise=noise,
-            cost_s=cost_s,
-            curve=_mean_curve([run.curve for run in runs]),
-        )
-
-
-def _mean_curve(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
-    """Return the mean metric and seconds at the steps that every curve has."""
-    at = [{steps: (metric, seconds) for steps, metric, seconds in curve} for curve in curves]
-    shared = sorted(set(at[0]).intersection(*at[1:])) if at else []
-    return tuple(
-        (steps, fmean(points[steps][0] for points in at), fmean(points[steps][1] for points in at)) for steps in shared
-    )
+        return deciding_failure(self.runs_of(rollout))

@@ -1,0 +1,50 @@
+"""What a rollout teaches: a mean and its noise, an infeasible point, or nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
+
+from metta_sweep.sweep.records import CurvePoint, Failure, Observation, Rollout, Run
+
+
+def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:
+    """Return the observation of a decided rollout; None where it says nothing of its parameters.
+
+    Args:
+        rollout: The rollout.
+        runs: Its runs, in order.
+        metric: The metric that is searched for; a run that did not report it says nothing.
+    """
+    cost_s = fmean(run.cost_s for run in runs if run.state.is_over)
+    failure = deciding_failure(runs)
+    if failure is not None:
+        taught = failure.kind.blames_parameters
+        params = rollout.suggestion.params
+        return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
+    values = [run.metrics.get(metric, math.nan) for run in runs if run.metrics is not None]
+    if any(math.isnan(value) for value in values):
+        return None
+    return Observation(
+        rollout=rollout.index,
+        params=rollout.suggestion.params,
+        metric=fmean(values),
+        noise=variance(values) / len(values) if len(values) > 1 else None,
+        cost_s=cost_s,
+        curve=_mean_curve([run.curve for run in runs]),
+    )
+
+
+def deciding_failure(runs: Sequence[Run]) -> Failure | None:
+    """Return the failure that decides a rollout with these runs, or None."""
+    return next((run.failure for run in runs if run.failure is not None), None)
+
+
+def _mean_curve(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
+    """Return the mean metric and seconds at the steps that every curve has."""
+    at = [{steps: (metric, seconds) for steps, metric, seconds in curve} for curve in curves]
+    shared = sorted(set(at[0]).intersection(*at[1:])) if at else []
+    return tuple(
+        (steps, fmean(points[steps][0] for points in at), fmean(points[steps][1] for points in at)) for steps in shared
+    )
