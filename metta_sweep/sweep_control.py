@@ -9,6 +9,7 @@ from rich.console import Console
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.ray import RayLauncher
 from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.store.instructions import InstructionFile
@@ -121,6 +122,8 @@ def launcher_of(handles: Sequence[Handle], paths: SweepPaths) -> Launcher:
     """Return a launcher that knows these handles; it is not asked to start anything."""
     if any(handle.get("launcher") == "slurm" for handle in handles):
         return SlurmLauncher(paths.launch)
+    if any(handle.get("launcher") == "ray" for handle in handles):
+        return RayLauncher()
     return LocalLauncher(paths.launch)
 
 

@@ -19,6 +19,7 @@ from metta_sweep.config import Asked, ask
 from metta_sweep.goal import Goal
 from metta_sweep.launch.gpus import visible_gpus
 from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.ray import RayLauncher
 from metta_sweep.launch.server_process import BUNDLED
 from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.process import StopSignals, SystemClock
@@ -169,6 +170,9 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
     slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
     if asked.launcher["kind"] == "slurm":
         return SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+    if asked.launcher["kind"] == "ray":
+        address, resources = asked.launcher["address"], asked.launcher["resources"]
+        return RayLauncher(max_parallel=slots, address=address, resources=resources, grace_s=grace_s)
     warm = None if asked.command else BUNDLED
     return LocalLauncher(
         paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s

@@ -59,10 +59,14 @@ class LimitSettings(Settings):
 class LauncherSettings(Settings):
     """``launcher``: where runs are started, how many at once, and what each gets."""
 
-    kind: Literal["local", "slurm"] = "local"
-    """What starts runs: this machine, or SLURM."""
+    kind: Literal["local", "slurm", "ray"] = "local"
+    """What starts runs: this machine, SLURM, or a Ray cluster."""
     sbatch: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     """Options of ``sbatch`` by name, for SLURM only: ``{partition: gpu, time: "02:00:00"}``."""
+    address: str | None = None
+    """Address of the cluster, for Ray only; ``RAY_ADDRESS`` or the one on this machine by default."""
+    resources: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Custom resources of one run, for Ray only: ``{big_memory: 1}``."""
     max_parallel: PositiveInt = 1
     """Runs at once."""
     gpus_per_run: Annotated[float, Field(strict=True, ge=0, le=64, allow_inf_nan=False)] | Literal["auto"] = "auto"
