@@ -53,6 +53,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "cost_s": rows.cost_s,
         "elapsed_s": rows.elapsed_s,
         "stopped": None if rows.stopped is None else {"rule": rows.stopped.rule, "message": rows.stopped.message},
+        "dashboard": rows.dashboard or None,
         "calibration": _calibration(rows),
         "standing": standing(rows, place),
         "next": {"purpose": step.purpose, "command": step.command},

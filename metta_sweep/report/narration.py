@@ -20,6 +20,7 @@ from metta_sweep.sweep.events import (
     Event,
     RolloutSuggested,
     RunFinished,
+    RunRetried,
     SweepAsked,
     SweepStopped,
 )
@@ -134,8 +135,10 @@ class Narrator:
         if event.attempt == 1:
             yield Line(text=f"{event.run_id}: started (seed {run.seed})", tone=Tone.QUIET)
             return
-        interrupted = run.attempts[-2].state is AttemptState.INTERRUPTED
-        word = "resumed" if interrupted else f"retry {run.retries} of {run.max_retries}"
+        if run.attempts[-2].state is AttemptState.INTERRUPTED:
+            word = "resumed"
+        else:
+            word = "again" if run.forgiven == event.attempt - 1 else f"retry {run.retries} of {run.max_retries}"
         yield Line(text=f"{event.run_id}: {word} (attempt {event.attempt})")
 
     @lines.register
@@ -168,6 +171,10 @@ class Narrator:
     @lines.register
     def _(self, event: AttemptInterrupted) -> Iterator[Line]:
         yield Line(text=f"{event.run_id}: interrupted after {duration(event.wall_s)}; the next start resumes it")
+
+    @lines.register
+    def _(self, event: RunRetried) -> Iterator[Line]:
+        yield Line(text=f"{event.run_id}: somebody asked that it be done again")
 
     @lines.register
     def _(self, event: SweepStopped) -> Iterator[Line]:

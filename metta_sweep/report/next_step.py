@@ -38,7 +38,7 @@ def standing(rows: SweepRows, place: Place) -> str:
 
 def ended_by(stopped: SweepStopped) -> str:
     """Return why a controller let go: ``Complete: all 3 rollouts are done``, ``Stopped by target: …``."""
-    words = {"rollout_count": "Complete", "interrupted": "Interrupted", "failed": "Failed"}
+    words = {"rollout_count": "Complete", "interrupted": "Interrupted", "failed": "Failed", "stopped": "Stopped"}
     return f"{words.get(stopped.rule, f'Stopped by {printable(stopped.rule)}')}: {printable(stopped.message)}"
 
 
@@ -62,10 +62,10 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
 
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:
-    """Return whether a controller was interrupted, or died: it left without a word and nobody took its place."""
+    """Return whether a controller was told to end, or died: it left without a word and nobody took its place."""
     if rows.stopped is None:
         return place.controller == "" and not rows.is_complete
-    return rows.stopped.rule == "interrupted"
+    return rows.stopped.rule in ("interrupted", "stopped") and not rows.is_complete
 
 
 def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:

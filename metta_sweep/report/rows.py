@@ -108,6 +108,8 @@ class SweepRows:
     """Why the last controller let go; None while one is at work, or after it died."""
     short: Mapping[str, str]
     """Short name of every parameter by dotted path."""
+    dashboard: str
+    """Address of the sweep's page at W&B; empty where it has none."""
 
     @property
     def runs(self) -> list[RunRow]:
@@ -142,6 +144,7 @@ def rows_of(state: SweepState) -> SweepRows:
         elapsed_s=state.elapsed_s,
         stopped=state.stopped,
         short=short_names(name for rollout in rollouts for name in rollout.params),
+        dashboard="" if state.registered is None else state.registered.url,
     )
 
 

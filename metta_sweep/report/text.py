@@ -176,6 +176,8 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    if rows.dashboard:
+        yield f"W&B: {printable(rows.dashboard)}"
     step = next_step(rows, place)
     yield from ("", f"▶ NEXT: {step.purpose}", f"  {step.command}")
 

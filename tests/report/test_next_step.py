@@ -70,3 +70,9 @@ def test_the_command_of_another_trainer_is_its_own_with_the_winners_values() -> 
 def test_a_sweep_file_with_blanks_is_one_word_of_the_command() -> None:
     history = History(asked={"sweep_file": "my files/a b.yaml"}).suggest().stop("interrupted", "x")
     assert shlex.split(step(history))[-1] == "++sweep_params=my files/a b.yaml"
+
+
+def test_a_sweep_that_was_stopped_by_hand_says_how_to_go_on() -> None:
+    history = History().rollout(0.5).stop("stopped", "stopped by hand; the same command goes on")
+    assert stands(history) == "Stopped: stopped by hand; the same command goes on (1 of 3 rollouts decided)"
+    assert step(history).startswith("./devops/sweep.sh run=my_test")

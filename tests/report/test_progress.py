@@ -6,7 +6,7 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.report import Place, Progress
-from metta_sweep.sweep.events import Event
+from metta_sweep.sweep.events import Event, RunRetried
 from metta_sweep.sweep.state import SweepState
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.test_summary import busy_history
@@ -145,3 +145,10 @@ def test_a_sweep_that_cannot_succeed_ends_with_one_traceback() -> None:
     assert said.count("Traceback (most recent call last):") == 1
     assert "what my_test.r.2 left:\n  Traceback (most recent call last):\n    File x\n  ValueError: boom\n" in said
     assert "Traceback" not in told(guide_history())
+
+
+def test_a_run_that_is_done_again_by_hand_is_told_as_such() -> None:
+    history = History().suggest().start(0).fail(0, "crash", "boom")
+    history.add(RunRetried, run_id="my_test.r.0")
+    said = told(history.start(0))
+    assert "my_test.r.0: somebody asked that it be done again\nmy_test.r.0: again (attempt 2)\n" in said

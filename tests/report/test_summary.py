@@ -11,7 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.goal import Goal
 from metta_sweep.report import Place, summary
+from metta_sweep.report.html.sections import answer
+from metta_sweep.sweep.events import SweepRegistered
 from tests.factories import Directories, History, guide_history, prediction
+from tests.report.html.pages import gathered
 
 PLACE = Place(paths=Directories(), cwd=Path("/work"), python=".venv/bin/python")
 
@@ -210,3 +213,12 @@ def _thousandth(number: int, point: dict[str, Any]) -> list[Any]:
         AttemptStarted(run_id=run_id, attempt=1),
         RunFinished(run_id=run_id, attempt=1, metrics={"reward": number / 7}, cost_s=1.0, steps=1, wall_s=1.0),
     ]
+
+
+@pytest.mark.parametrize(("url", "linked"), [("https://wandb.ai/me/p/sweeps/x", True), ("javascript:alert(1)", False)])
+def test_the_page_at_the_dashboard_is_named(url: str, linked: bool) -> None:
+    history = History().rollout(0.5)
+    history.add(SweepRegistered, sweep_id="x", entity="me", project="p", url=url)
+    assert f"\nW&B: {url}\n" in summarize(history)
+    assert json.loads(summarize(history, "json"))["dashboard"] == url
+    assert (f'href="{url}"' in answer(gathered(history))) is linked

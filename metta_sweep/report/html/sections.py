@@ -25,7 +25,7 @@ def answer(found: Gathered) -> Markup:
     return tag(
         "section",
         tag("h2", "The answer", id="answer"),
-        tag("p", standing(found.rows, found.place), ".", class_="standing"),
+        tag("p", standing(found.rows, found.place), ". ", _dashboard(found.rows), class_="standing"),
         _best(found),
         _cards(found.rows),
         _advice(found),
@@ -59,6 +59,13 @@ def _best(found: Gathered) -> Iterator[Content]:
         )
     if same:
         yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
+
+
+def _dashboard(rows: SweepRows) -> Content:
+    """Return a link to the sweep's page at W&B; anything that is no web address is left out."""
+    if not rows.dashboard.startswith(("https://", "http://")):
+        return None
+    return tag("a", "Its page at W&B", href=rows.dashboard)
 
 
 def _cards(rows: SweepRows) -> Markup:
