@@ -73,14 +73,8 @@ class Inquiry:
         Raises:
             RequestError: With every problem found.
         """
-        resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
-        sweep = resolution.below("sweep", SWEEP_KEYS)
-        values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
-        known = [path for path, _ in leaves(values)]
-        for path, message, fix in resolution.failures:
-            wanted = _WANTED.search(message)
-            close = nearest(wanted[1], known) if wanted else None
-            self._wrong(path, message, f"did you mean {close}?" if close else fix)
+        self._check_texts()
+        sweep, values = self._resolved()
         job = self._job(sweep, values)
         self._check_protein(values.get("protein"))
         free = bool(values.get("command") or sweep.get("command"))
@@ -107,11 +101,36 @@ class Inquiry:
             notes=tuple(self.notes),
         )
 
+    def _check_texts(self) -> None:
+        """Look at every text before anything in it is resolved.
+
+        Raises:
+            RequestError: A file is no proper YAML, or holds an interpolation that may not be used.
+        """
+        raw = OmegaConf.to_container(self.tree.config, resolve=False)
+        unreadable = [problem for file in self.origins.files for problem in file.problems]
+        forbidden = list(refused(raw, expressions=EXPRESSION_KEYS))
+        self.problems += unreadable
+        for path, message, fix in forbidden:
+            self._wrong(path, message, fix)
+        if unreadable or forbidden:
+            raise RequestError(*self.problems)
+
+    def _resolved(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the plain values inside ``sweep`` and those of the other root keys."""
+        resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
+        sweep = resolution.below("sweep", SWEEP_KEYS)
+        values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
+        known = [path for path, _ in leaves(values)]
+        for path, message, fix in resolution.failures:
+            wanted = _WANTED.search(message)
+            close = nearest(wanted[1], known) if wanted else None
+            self._wrong(path, message, f"did you mean {close}?" if close else fix)
+        return sweep, values
+
     def _check_files(self, *, free: bool) -> None:
-        """Note what is wrong with the files that the composition used, beside the sweep files."""
+        """Note root keys that nobody reads."""
         for file in self.origins.files:
-            self.problems += file.problems
-            self.problems += [file.problem(path, message, fix=fix) for path, message, fix in refused(file.data)]
             self.problems += self._root_problems(file) if file.at_root else []
         known = [*JOB_KEYS, *self.keys.roots]
         for key in map(str, self.tree.config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.config.conftest import LEARNING_RATE, Desk
 
@@ -71,6 +72,19 @@ def test_what_is_wrong_with_it_is_told_with_its_place(desk: Desk, content: str, 
 
 def test_a_key_is_never_repeated_in_a_message(desk: Desk) -> None:
     assert "s3cr3t" not in desk.message(SWEEP, "wandb.api_key=s3cr3t", "wandb.token=s3cr3t", "++wandb.api_key=s3cr3t")
+
+
+def test_a_resolver_of_ones_own_is_never_called(desk: Desk) -> None:
+    called = []
+    OmegaConf.register_new_resolver("sweep_test_deed", lambda: called.append(1) or "x")
+    try:
+        desk.write(HEAD + "data_dir: ${sweep_test_deed:}\n", "configs/user/me.yaml")
+        assert "${sweep_test_deed:...} is not allowed" in desk.message(SWEEP, "+user=me")
+        assert "is not allowed" in desk.message(SWEEP, "data_dir=${sweep_test_deed:}")
+        assert "is not allowed" in desk.message(SWEEP + "    metric: ${sweep_test_deed:}\n")
+    finally:
+        OmegaConf.clear_resolver("sweep_test_deed")
+    assert called == []
 
 
 def test_a_broken_file_that_is_not_used_does_no_harm(desk: Desk) -> None:
