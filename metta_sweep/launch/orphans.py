@@ -59,7 +59,8 @@ class Orphans:
 
     def forget(self, files: AttemptFiles) -> None:
         """Take note that the attempt is over, and end what it left behind."""
-        if self._kill_at_s.pop(files, None) is not None or self._orphaned_s.pop(files, None) is not None:
+        had_no_keeper = [times.pop(files, None) is not None for times in (self._kill_at_s, self._orphaned_s)]
+        if any(had_no_keeper):
             send(processes_of(files), signal.SIGKILL)
         self._next_look_s.pop(files, None)
 
