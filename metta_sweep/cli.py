@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from metta_sweep.errors import MettaSweepError, RequestError
+from metta_sweep.errors import MettaSweepError, RequestError, SweepFailedError
 from metta_sweep.report.commands import add_commands, default_data_dir, paths_of, state_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say_error(error)
     except KeyboardInterrupt:
         return 130
+    except PermissionError as error:
+        return _say_error(SweepFailedError(f"not allowed: {error.filename or ''}: {error.strerror}"))
     except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

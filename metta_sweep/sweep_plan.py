@@ -26,7 +26,7 @@ from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.sweep_init import new_protein, spec_of
+from metta_sweep.sweep_parts import new_protein, spec_of
 
 SHOWN = 3
 """Suggestions that are shown."""

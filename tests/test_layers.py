@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "metta_sweep"
 
 LAYERS = (
-    ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "process"),
+    ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_parts", "process"),
     ("launch", "track", "report"),
     ("store",),
     ("sweep",),

@@ -72,7 +72,7 @@ class SweepLock:
         Side effects:
             The sweep's folder is made where it is missing; the lock file says who holds it.
         """
-        paths.root.mkdir(parents=True, exist_ok=True)
+        _make_folder(paths)
         descriptor = take_lock(paths.lock, patience_s=_PATIENCE_S)
         if descriptor is None:
             raise _held(paths, Holder.parse(read_json(paths.lock)))
@@ -94,6 +94,19 @@ class SweepLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _make_folder(paths: SweepPaths) -> None:
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            Problem(
+                key="data_dir",
+                message=f"{paths.root} cannot be made: {error.strerror}",
+                fix="choose a folder that you may write to: data_dir=/path, or DATA_DIR=/path",
+            )
+        ) from error
 
 
 def holder(paths: SweepPaths) -> Holder | None:

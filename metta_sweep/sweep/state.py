@@ -45,6 +45,10 @@ TRANSITIONS: Mapping[AttemptState | None, frozenset[AttemptState]] = {
 """What may follow what in the life of an attempt."""
 
 
+REPEATED = frozenset({FailureClass.CRASH, FailureClass.NO_RESULT, FailureClass.INVALID_CONFIG})
+"""Failures that hint at a cause outside the parameters where the very same one comes again and again."""
+
+
 class WrongTransitionError(ValueError):
     """An event does not fit the state; the journal was written by something else."""
 
@@ -149,7 +153,7 @@ class SweepState:
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
         run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
-        if event.failure.kind in (FailureClass.CRASH, FailureClass.NO_RESULT):
+        if event.failure.kind in REPEATED:
             self._crashes.append(event.failure)
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))

@@ -131,7 +131,7 @@ def test_retries_are_bounded_and_the_rollout_still_counts():
     "log", ["torch.OutOfMemoryError: CUDA out of memory", "diverged: loss is nan", "invalid_config: trainer.x"]
 )
 def test_a_failure_of_the_parameters_is_learned_and_counts_once(log):
-    world = World(lambda run_id, attempt, config: exits(1, log))
+    world = World(lambda run_id, attempt, config: exits(1, f"{log} at {run_id}"))
     world.control(spec(rollout_count=4))
     assert len(world.machine.started) == 4
     assert len(world.optimizer.failed) == 4
@@ -153,11 +153,12 @@ def test_a_metric_that_is_no_number_is_a_divergence_and_never_a_score(value):
     assert world.recorder.state.incumbent is None
 
 
-def test_the_same_crash_three_times_in_a_row_stops_the_sweep():
-    world = World(lambda run_id, attempt, config: exits(1, "Traceback\nKeyError: 'x'"))
+@pytest.mark.parametrize("cause", ["KeyError: 'x'", "invalid_config: device: this machine has no cuda"])
+def test_the_same_crash_three_times_in_a_row_stops_the_sweep(cause):
+    world = World(lambda run_id, attempt, config: exits(1, f"Traceback\n{cause}"))
     stop = world.control(spec(rollout_count=20))
     assert stop.failed
-    assert "KeyError: 'x'" in stop.reason.message
+    assert cause in stop.reason.message
     assert len(world.machine.started) == 3
 
 

@@ -1,0 +1,119 @@
+"""The parts of a sweep, made from what was asked: what is recorded, the optimizer, the launcher, the mirror."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.console import Console
+
+from metta_sweep.config import Asked
+from metta_sweep.goal import Goal
+from metta_sweep.launch.gpus import visible_gpus
+from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.ray import RayLauncher
+from metta_sweep.launch.server_process import BUNDLED
+from metta_sweep.launch.slurm import SlurmLauncher
+from metta_sweep.protein import Protein, ProteinSettings
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.loop import LoopSettings
+from metta_sweep.sweep.ports import Launcher, Resources
+from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.track import Mode, WandbSettings, resolve_mode
+
+
+def new_protein(asked: Asked) -> Protein:
+    """Return a Protein for what was asked that has observed nothing yet."""
+    settings = ProteinSettings.parse(asked.protein)
+    if settings.planned_rollouts is None:
+        settings = replace(settings, planned_rollouts=asked.rollout_count)
+    return Protein(asked.space, goal=asked.goal, seed=asked.seed, settings=settings)
+
+
+def spec_of(asked: Asked) -> SweepSpec:
+    """Return what was asked as the sweep keeps it."""
+    return SweepSpec(
+        name=asked.name,
+        metric=asked.metric,
+        goal=Goal(asked.goal),
+        rollout_count=asked.rollout_count,
+        num_samples=asked.num_samples,
+        parameters=asked.parameters,
+        constraints=asked.constraints,
+        training=asked.training,
+        overrides=asked.overrides,
+        command=asked.command or (),
+        protein=asked.protein,
+        limits=asked.limits,
+        seed=asked.seed,
+        sweep_file=asked.sweep_file,
+    )
+
+
+def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launcher:
+    """Return what starts the sweep's runs.
+
+    Raises:
+        RequestError: It cannot be had here.
+    """
+    slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
+    if asked.launcher["kind"] == "slurm":
+        return SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+    if asked.launcher["kind"] == "ray":
+        address, resources = asked.launcher["address"], asked.launcher["resources"]
+        return RayLauncher(max_parallel=slots, address=address, resources=resources, grace_s=grace_s)
+    warm = None if asked.command else BUNDLED
+    return LocalLauncher(
+        paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s
+    )
+
+
+def loop_settings(asked: Asked) -> LoopSettings:
+    """Return how runs are started and ended."""
+    launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
+    if gpus == "auto":
+        gpus = min(1, len(visible_gpus())) if launcher["kind"] == "local" else 0
+    return LoopSettings(
+        resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
+        max_retries=launcher["max_retries"],
+        kill_grace_s=launcher["kill_grace_s"],
+    )
+
+
+def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
+    """Return how the sweep is mirrored, and say it in one line."""
+    settings = WandbSettings.parse(asked.wandb)
+    mode, line = resolve_mode(settings, os.environ)
+    console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
+    return settings, mode
+
+
+def taken_up(spec: SweepSpec) -> SweepAsked:
+    """Return the event of this process taking up a sweep."""
+    return SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid())
+
+
+def versions() -> dict[str, str]:
+    """Return what a result's provenance needs: versions, and the git revision of the working directory."""
+    found = {"python": platform.python_version()}
+    for package in ("metta-sweep", "torch", "gpytorch", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, **_git_revision()}
+
+
+def _git_revision() -> dict[str, str]:
+    """Return the revision and whether the tree was dirty; nothing where there is no git or no repository."""
+    try:
+        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git": revision.stdout.strip(), "git_dirty": "yes" if status.stdout.strip() else "no"}
