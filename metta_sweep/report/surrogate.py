@@ -6,7 +6,7 @@ numpy and scipy; torch is never imported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,20 @@ class Importance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the model, which has seen every rollout, takes the mean metric of a rollout's point to be."""
+
+    rollout: int
+    """The rollout."""
+    mean: float
+    """Expected mean of many runs, raw."""
+    low: float
+    """5% quantile of that mean."""
+    high: float
+    """95% quantile of that mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surrogate:
     """The model's view of a sweep."""
 
@@ -77,6 +91,10 @@ class Surrogate:
     """One a parameter, the largest first."""
     points: int
     """Rollouts that the model was fitted to."""
+    winner: Expected | None = None
+    """What it expects of the rollout with the best mean: shrunk towards what its neighbours gave."""
+    favourite: Expected | None = None
+    """The rollout of which it expects most."""
 
 
 def space_of(spec: SweepSpec) -> SearchSpace | None:
@@ -106,7 +124,45 @@ def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Sur
         slices=tuple(_slice(model, space, axis, sign) for axis in range(space.dim)),
         importances=_importances(model, space, rng),
         points=len(history.points),
+        **_expectations(state, space, model),
     )
+
+
+def _expectations(state: SweepState, space: SearchSpace, model: Model) -> dict[str, Expected]:
+    """Return the winner and the favourite, of the scored rollouts whose points lie in the space."""
+    known = [
+        (seen.rollout, codes)
+        for seen in state.observations.values()
+        if seen.metric is not None
+        for codes in _codes(space, seen.params)
+    ]
+    if state.incumbent is None or not known:
+        return {}
+    mean, variance = model.observed.predict(np.array([codes for _, codes in known]))
+    center, low, high = _mixture(model, mean, variance, state.spec.goal.sign)
+    found = {
+        rollout: Expected(rollout=rollout, mean=center[place], low=low[place], high=high[place])
+        for place, (rollout, _) in enumerate(known)
+    }
+    favourite = max(found.values(), key=lambda one: (state.spec.goal.score(one.mean), -one.rollout))
+    winner = found.get(state.incumbent.rollout)
+    return {"favourite": favourite} | ({} if winner is None else {"winner": winner})
+
+
+def _codes(space: SearchSpace, params: Mapping[str, Any]) -> list[Array]:
+    """Return the point's codes, or nothing where it does not lie in the space."""
+    try:
+        return [space.encode(params)]
+    except RequestError:
+        return []
+
+
+def _mixture(model: Model, mean: Array, variance: Array, sign: float) -> tuple[list[float], list[float], list[float]]:
+    """Return median, 5% and 95% quantile of the raw metric from the fits' means and variances ``(H, m)``."""
+    center = mean.mean(axis=0)
+    spread = np.sqrt((variance + (mean - center) ** 2).mean(axis=0))
+    below, middle, above = (sign * model.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95))
+    return middle.tolist(), np.minimum(below, above).tolist(), np.maximum(below, above).tolist()
 
 
 def _observations(state: SweepState, space: SearchSpace) -> list[Observation]:
@@ -147,16 +203,13 @@ def _slice(model: Model, space: SearchSpace, axis: int, sign: float) -> Slice:
     points = np.repeat(model.best_point[None], len(codes), axis=0)
     points[:, axis] = codes
     mean, variance = model.observed.predict(points)
-    center = mean.mean(axis=0)
-    spread = np.sqrt((variance + (mean - center) ** 2).mean(axis=0))
-    quantiles = [sign * model.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95)]
-    low, high = np.minimum(quantiles[0], quantiles[2]), np.maximum(quantiles[0], quantiles[2])
+    middle, low, high = _mixture(model, mean, variance, sign)
     return Slice(
         name=parameter.name,
         values=tuple(parameter.domain.values(codes)),
-        mean=tuple(quantiles[1].tolist()),
-        low=tuple(low.tolist()),
-        high=tuple(high.tolist()),
+        mean=tuple(middle),
+        low=tuple(low),
+        high=tuple(high),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from metta_sweep.goal import Goal
 from metta_sweep.report.surrogate import MOST_POINTS, Surrogate, space_of, surrogate_of
 from tests.factories import History
-from tests.report.simulated import simulated
+from tests.report.simulated import simulated, value_at
 
 
 @pytest.fixture(scope="module", params=list(Goal))
@@ -35,6 +35,32 @@ def test_a_slice_peaks_where_the_surface_does(learned: tuple[Goal, Surrogate]) -
     best = max(zip(slice_.values, slice_.mean, strict=True), key=lambda pair: goal.score(pair[1]))[0]
     assert 0.0012 < best < 0.0035  # the hill is at 10 ** -2.7
     assert all(low <= mean <= high for low, mean, high in zip(slice_.low, slice_.mean, slice_.high, strict=True))
+
+
+@pytest.mark.parametrize("goal", [Goal.MAXIMIZE, pytest.param(Goal.MINIMIZE, marks=pytest.mark.slow)])
+def test_what_the_model_expects_of_the_winner_is_less_lucky_than_what_was_seen(goal: Goal) -> None:
+    luck, kept = [], []
+    for seed in range(8):
+        state = simulated(30, seed=seed, goal=goal).state
+        space = space_of(state.spec)
+        assert space is not None
+        found = surrogate_of(state, space)
+        assert found is not None
+        assert found.winner is not None
+        assert state.incumbent is not None
+        true = value_at(dict(state.incumbent.params))
+        luck.append(goal.score(state.incumbent.metric or 0.0) - true)
+        kept.append(goal.score(found.winner.mean) - true)
+    assert sum(luck) / 8 > 0.02  # the best of many is lucky: a run's noise has a deviation of 0.05
+    assert abs(sum(kept) / 8) < 0.6 * sum(luck) / 8
+
+
+def test_the_favourite_is_the_rollout_of_which_the_model_expects_most(learned: tuple[Goal, Surrogate]) -> None:
+    goal, found = learned
+    assert found.favourite is not None
+    assert found.winner is not None
+    assert goal.score(found.favourite.mean) >= goal.score(found.winner.mean)
+    assert found.winner.low <= found.winner.mean <= found.winner.high
 
 
 def test_too_little_to_learn_from_gives_no_model() -> None:

@@ -16,7 +16,7 @@ from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.text import amounts, totals, where
-from metta_sweep.report.wording import count, duration, plain
+from metta_sweep.report.wording import count, duration, number, plain
 from metta_sweep.sweep.commands import run_config
 
 
@@ -49,6 +49,7 @@ def _best(found: Gathered) -> Iterator[Content]:
         f". Found by {found_by(rows, winner)}.",
         class_="lead",
     )
+    yield from _expected(found)
     changed = [change for change in winner.changes if change.base != change.best]
     same = [f"{change.name}={plain(change.best)}" for change in winner.changes if change.base == change.best]
     if changed:
@@ -59,6 +60,21 @@ def _best(found: Gathered) -> Iterator[Content]:
         )
     if same:
         yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
+
+
+def _expected(found: Gathered) -> Iterator[Markup]:
+    """Yield what the model makes of the winner: a best of many is lucky, its neighbours are not."""
+    said = found.surrogate.winner if found.surrogate is not None else None
+    if said is None:
+        return
+    text = (
+        f"By the model, which knows every rollout, many runs of it would average {number(said.mean)} "
+        f"(90% interval {number(said.low)} to {number(said.high)})."
+    )
+    favourite = found.surrogate.favourite if found.surrogate is not None else None
+    if favourite is not None and favourite.rollout != said.rollout:
+        text += f" It expects most of rollout {favourite.rollout}: {number(favourite.mean)} on average."
+    yield tag("p", text)
 
 
 def _dashboard(rows: SweepRows) -> Content:
