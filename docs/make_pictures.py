@@ -80,7 +80,7 @@ def main(name: str, data_dir: str = "", *wanted: str) -> None:
     state = state_of(paths)
     PICTURES.mkdir(exist_ok=True)
     makers: dict[str, Callable[[Path], None]] = {
-        "report_answer": lambda out: report(paths, out, "The answer", 820),
+        "report_answer": lambda out: report(paths, out, "The answer", 900),
         "report_progress": lambda out: report(paths, out, "How it went", 1500),
         "report_parameters": lambda out: report(paths, out, "The parameters", 1500),
         "summary": lambda out: terminal(
