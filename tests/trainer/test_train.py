@@ -158,7 +158,7 @@ def wait_for(condition, seconds=60.0):
         time.sleep(0.02)
 
 
-LONG = ("trainer.total_timesteps=12800", "trainer.evaluate_interval=10", "trainer.checkpoint_interval=5")
+LONG = ("trainer.total_timesteps=6400", "trainer.evaluate_interval=10", "trainer.checkpoint_interval=5")
 
 
 @pytest.mark.slow
@@ -175,6 +175,6 @@ def test_a_run_killed_as_a_process_and_started_again_ends_where_an_undisturbed_o
     assert train.main([f"config={config}", f"run_dir={run_dir}", *LONG]) == 0
     results = [json.loads(RunPaths(path).result.read_text()) for path in (run_dir, tmp_path / "straight")]
     assert results[0]["metrics"] == results[1]["metrics"]
-    folders = [RunPaths(path).checkpoints / "step-000000012800.pt" for path in (run_dir, tmp_path / "straight")]
+    folders = [RunPaths(path).checkpoints / "step-000000006400.pt" for path in (run_dir, tmp_path / "straight")]
     killed, straight = (torch.load(path, weights_only=True)["policy"] for path in folders)
     assert all(torch.equal(killed[name], straight[name]) for name in straight)
