@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,10 @@ class TestHydra:
 )
 def test_a_files_purpose_is_its_first_comment(text: str, line: str) -> None:
     assert purpose(text) == line
+
+
+def test_reading_a_request_needs_no_torch() -> None:
+    heavy = "{'torch', 'gpytorch', 'wandb', 'metta_sweep.trainer', 'metta_sweep.protein'}"
+    code = f"import sys, metta_sweep.config; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
