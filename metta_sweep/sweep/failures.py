@@ -95,7 +95,7 @@ def _by_log(log: str) -> tuple[FailureClass, str] | None:
     for kind, pattern in patterns:
         found = pattern.search(log)
         if found:
-            return kind, _line_around(log, found.start())
+            return kind, _line_around(log, found.start()).removeprefix(f"{kind}: ")
     return None
 
 

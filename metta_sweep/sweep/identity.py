@@ -12,6 +12,10 @@ FREE_TO_CHANGE = frozenset({"device", "seed", "trainer.num_workers"})
 """Training keys that say how a run is done, not what it does."""
 
 
+IMPORTED = "imported"
+"""The sweep file of a sweep that was built from somebody else's results: what they trained is not known."""
+
+
 def check_continues(before: SweepSpec, now: SweepSpec) -> None:
     """Refuse to continue a sweep with another search: its results would not compare.
 
@@ -21,6 +25,8 @@ def check_continues(before: SweepSpec, now: SweepSpec) -> None:
     Raises:
         RequestError: It lists every difference.
     """
+    if before.sweep_file == IMPORTED:
+        return
     differences = list(_differences(_identity(before), _identity(now)))
     if differences:
         raise RequestError(

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metta_sweep.sweep.budget import Limits, StopReason, stop_reason
-from metta_sweep.sweep.state import SweepState
-
-CRASH_LIMIT = 3
-"""The same crash this often in a row stops the sweep."""
+from metta_sweep.sweep.state import CRASH_LIMIT, SweepState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,10 @@ REPEATED = frozenset({FailureClass.CRASH, FailureClass.NO_RESULT, FailureClass.I
 """Failures that hint at a cause outside the parameters where the very same one comes again and again."""
 
 
+CRASH_LIMIT = 3
+"""The same failure of these kinds this often in a row stops the sweep."""
+
+
 class WrongTransitionError(ValueError):
     """An event does not fit the state; the journal was written by something else."""
 
@@ -68,7 +72,7 @@ class SweepState:
         self._observations: dict[int, Observation] = {}
         self._incumbent: Observation | None = None
         self._live: dict[str, None] = {}
-        self._crashes: list[Failure] = []
+        self._crashes: list[tuple[Failure, int]] = []
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
@@ -113,9 +117,17 @@ class SweepState:
         rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
         self.asked, self._spec = event, event.spec
         self.created = self.created or event
-        self._crashes.clear()
+        self._forget_hopeless()
         if rescored:
             self._rescore()
+
+    def _forget_hopeless(self) -> None:
+        """Somebody tries again: what stopped the sweep had another cause than the parameters, and is not learned."""
+        streak = len(self.crash_streak)
+        if streak >= CRASH_LIMIT:
+            for _, rollout in self._crashes[-streak:]:
+                self._observations.pop(rollout, None)
+        self._crashes.clear()
 
     @_apply.register
     def _(self, event: RolloutSuggested) -> None:
@@ -154,7 +166,7 @@ class SweepState:
     def _(self, event: AttemptFailed) -> None:
         run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
         if event.failure.kind in REPEATED:
-            self._crashes.append(event.failure)
+            self._crashes.append((event.failure, run.rollout))
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))
 
@@ -317,7 +329,7 @@ class SweepState:
     def crash_streak(self) -> list[Failure]:
         """The same crash, as often as it came in a row at the end."""
         streak: list[Failure] = []
-        for failure in reversed(self._crashes):
+        for failure, _ in reversed(self._crashes):
             if streak and failure.signature != streak[-1].signature:
                 break
             streak.append(failure)

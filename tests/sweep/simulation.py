@@ -220,8 +220,7 @@ class World:
         """Run one controller to its end."""
         self.optimizer = CountingOptimizer()
         self.recorder = Recorder(self.journal, self.clock, [self])
-        if self.recorder.state.is_empty or self.recorder.state.spec != asked:
-            self.recorder.record(SweepAsked(spec=asked, versions={}))
+        self.recorder.record(SweepAsked(spec=asked, versions={}))
         loop = SweepLoop(
             recorder=self.recorder,
             launcher=self.machine,

@@ -158,7 +158,7 @@ def test_the_same_crash_three_times_in_a_row_stops_the_sweep(cause):
     world = World(lambda run_id, attempt, config: exits(1, f"Traceback\n{cause}"))
     stop = world.control(spec(rollout_count=20))
     assert stop.failed
-    assert cause in stop.reason.message
+    assert cause.removeprefix("invalid_config: ") in stop.reason.message
     assert len(world.machine.started) == 3
 
 
@@ -175,6 +175,19 @@ def test_after_the_cause_is_mended_a_failed_sweep_goes_on():
     broken = False
     assert not world.control(spec(rollout_count=7)).failed
     assert len(world.finished_runs()) == 4
+
+
+def test_what_stopped_a_sweep_is_not_learned_of_its_parameters_once_somebody_tries_again():
+    broken = True
+    world = World(
+        lambda run_id, attempt, config: exits(1, "invalid_config: device: no cuda") if broken else reward(1.0)
+    )
+    assert world.control(spec(rollout_count=6)).failed
+    broken = False
+    assert not world.control(spec(rollout_count=6)).failed
+    assert world.optimizer.failed == []
+    assert len(world.optimizer.observed) == 3
+    assert SweepState.fold(map(from_json, world.journal.events)).observations.keys() == {3, 4, 5}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
