@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,52 +18,76 @@ import numpy as np
 from metta_sweep.space import SearchSpace
 
 
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every optimizer is given."""
+
+    parameters: Mapping[str, Any]
+    constraints: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave; the score is not a number where it failed."""
+
+    score: float
+    cost: float
+    failed: bool
+
+
 class Peer(Protocol):
     """An optimizer; scores are larger-is-better."""
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]: ...
+    def ask(self) -> dict[str, Any]: ...
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None: ...
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None: ...
 
 
 class Random:
     """Points drawn evenly from the space; knows the constraints."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
-        self.space, self.rng, self.first = SearchSpace.parse(parameters, constraints), np.random.default_rng(seed), True
+    knows_constraints = True
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+    def __init__(self, task: Task, seed: int) -> None:
+        self.space = SearchSpace.parse(task.parameters, task.constraints if self.knows_constraints else ())
+        self.rng, self.first = np.random.default_rng(seed), True
+
+    def ask(self) -> dict[str, Any]:
         if self.first:
             self.first = False
             return self.space.center()
         return self.space.decode(self.space.sample(1, self.rng)[0])
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
         pass
 
 
 class Sobol(Random):
     """A scrambled Sobol sequence over the space."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+    knows_constraints = False
+
+    def __init__(self, task: Task, seed: int) -> None:
         from scipy.stats import qmc
 
-        super().__init__(parameters, (), seed)
+        super().__init__(task, seed)
         self.sobol = qmc.Sobol(self.space.dim, rng=np.random.default_rng(seed))
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+    def ask(self) -> dict[str, Any]:
         if self.first:
-            return super().ask(pending)
+            return super().ask()
         return self.space.decode(self.space.from_unit(self.sobol.random(1))[0])
 
 
 class CmaEs(Random):
     """CMA-ES (Hansen 2001, package ``cmaes``) on the unit cube, started at the center."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+    knows_constraints = False
+
+    def __init__(self, task: Task, seed: int) -> None:
         from cmaes import CMA
 
-        super().__init__(parameters, (), seed)
+        super().__init__(task, seed)
         dim = self.space.dim
         self.sizes = np.array([parameter.domain.size or 0 for parameter in self.space.parameters])
         self.unordered = np.array([parameter.domain.is_unordered for parameter in self.space.parameters])
@@ -74,20 +99,20 @@ class CmaEs(Random):
         self.done: list[tuple[np.ndarray, float]] = []
         self.worst = 0.0
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+    def ask(self) -> dict[str, Any]:
         if self.first:
-            return super().ask(pending)
+            return super().ask()
         x = self.cma.ask()
         codes = np.where(self.unordered, np.minimum(np.floor(x * self.sizes), self.sizes - 1), x)
         params = self.space.decode(codes)
         self.points.append((params, x))
         return params
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
-        self.worst = self.worst if failed else max(self.worst, -score)
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
+        self.worst = self.worst if outcome.failed else max(self.worst, -outcome.score)
         for i, (mine, x) in enumerate(self.points):
             if mine is params:
-                self.done.append((x, self.worst if failed else -score))
+                self.done.append((x, self.worst if outcome.failed else -outcome.score))
                 del self.points[i]
                 break
         if len(self.done) == self.cma.population_size:
@@ -98,13 +123,13 @@ class CmaEs(Random):
 class Optuna:
     """Optuna's samplers, define-by-run; failures get Optuna's own FAIL state."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int, kind: str) -> None:
+    def __init__(self, task: Task, seed: int, kind: str) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.simplefilter("ignore")
-        self.optuna, self.parameters = optuna, parameters
-        self.space = SearchSpace.parse(parameters)
+        self.optuna, self.parameters = optuna, task.parameters
+        self.space = SearchSpace.parse(task.parameters)
         samplers = optuna.samplers
         sampler = {
             "tpe": lambda: samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
@@ -125,7 +150,7 @@ class Optuna:
             native[name] = value
         return native
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+    def ask(self) -> dict[str, Any]:
         trial = self.study.ask()
         params: dict[str, Any] = {}
         for name, leaf in self.parameters.items():
@@ -151,13 +176,13 @@ class Optuna:
         value = min(max(trial.suggest_float(name, low, high, log=kind == "log_normal"), low), high)
         return round(value) if leaf.get("integer") else value
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
         for i, (mine, trial) in enumerate(self.trials):
             if mine is params:
-                if failed:
+                if outcome.failed:
                     self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
                 else:
-                    self.study.tell(trial, score)
+                    self.study.tell(trial, outcome.score)
                 del self.trials[i]
                 return
 
@@ -165,7 +190,7 @@ class Optuna:
 class Hebo:
     """HEBO (Cowen-Rivers et al. 2022); conditions are flattened, a failure counts as the worst score so far."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+    def __init__(self, task: Task, seed: int) -> None:
         import torch
 
         warnings.simplefilter("ignore")
@@ -174,8 +199,8 @@ class Hebo:
         from hebo.design_space.design_space import DesignSpace
         from hebo.optimizers.hebo import HEBO
 
-        self.parameters, self.space = parameters, SearchSpace.parse(parameters)
-        self.design = DesignSpace().parse([self._axis(name, leaf) for name, leaf in parameters.items()])
+        self.parameters, self.space = task.parameters, SearchSpace.parse(task.parameters)
+        self.design = DesignSpace().parse([self._axis(name, leaf) for name, leaf in task.parameters.items()])
         self.hebo = HEBO(self.design, scramble_seed=seed)
         self.first, self.worst = True, 0.0
 
@@ -194,7 +219,7 @@ class Hebo:
             return {"name": name, "type": "num", "lb": math.log(low), "ub": math.log(high)}
         return {"name": name, "type": "num", "lb": low, "ub": high}
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
+    def ask(self) -> dict[str, Any]:
         if self.first:
             self.first = False
             return self.space.center()
@@ -218,10 +243,10 @@ class Hebo:
         value = min(max(value, low), high)
         return round(value) if leaf.get("integer") else value
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
         import pandas as pd
 
-        self.worst = self.worst if failed else max(self.worst, -score)
+        self.worst = self.worst if outcome.failed else max(self.worst, -outcome.score)
         native = {}
         center = self.space.center_codes
         for i, (name, leaf) in enumerate(self.parameters.items()):
@@ -229,7 +254,7 @@ class Hebo:
             if value is None and name not in params:
                 value = self.space.parameters[i].domain.values(center[i : i + 1])[0]
             native[name] = self._native(leaf, value)
-        loss = self.worst if failed else -score
+        loss = self.worst if outcome.failed else -outcome.score
         self.hebo.observe(pd.DataFrame([native]), np.array([[loss]]))
 
     @staticmethod
@@ -247,29 +272,32 @@ class Hebo:
 class Ours:
     """Protein, through its public calls alone."""
 
-    def __init__(self, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> None:
+    def __init__(self, task: Task, seed: int) -> None:
         from metta_sweep import Protein
 
-        self.protein = Protein(parameters, seed=seed, constraints=constraints)
+        self.protein = Protein(task.parameters, seed=seed, constraints=task.constraints)
         self.last: Any = None
+        self.pending: list[dict[str, Any]] = []
 
-    def ask(self, pending: list[dict[str, Any]]) -> dict[str, Any]:
-        self.last = self.protein.suggest(pending)
-        return dict(self.last.params)
+    def ask(self) -> dict[str, Any]:
+        self.last = self.protein.suggest(self.pending)
+        self.pending.append(dict(self.last.params))
+        return self.pending[-1]
 
-    def tell(self, params: dict[str, Any], score: float, cost: float, failed: bool) -> None:
-        if failed:
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
+        self.pending = [each for each in self.pending if each is not params]
+        if outcome.failed:
             self.protein.observe_failure(params)
         else:
-            self.protein.observe(params, score=score, cost=cost)
+            self.protein.observe(params, score=outcome.score, cost=outcome.cost)
 
 
-def make(name: str, parameters: Mapping[str, Any], constraints: tuple[str, ...], seed: int) -> Peer:
+def make(name: str, task: Task, seed: int) -> Peer:
     """Return a fresh optimizer by name."""
     if name.startswith("optuna_"):
-        return Optuna(parameters, constraints, seed, name.removeprefix("optuna_"))
+        return Optuna(task, seed, name.removeprefix("optuna_"))
     kinds = {"random": Random, "sobol": Sobol, "cmaes": CmaEs, "hebo": Hebo, "protein": Ours}
-    return kinds[name](parameters, constraints, seed)
+    return kinds[name](task, seed)
 
 
 PEERS = ("random", "sobol", "cmaes", "optuna_tpe", "optuna_gp", "hebo", "protein")

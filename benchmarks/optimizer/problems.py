@@ -30,8 +30,8 @@ class Problem:
     parameters: dict[str, dict[str, Any]]
     score: Callable[[Units], float]
     """Noise-free score of units (categories and inactive parameters as they are, absent where inactive)."""
-    cost: Callable[[Units], float] = lambda units: 60.0
-    fails: Callable[[Units], bool] = lambda units: False
+    cost: Callable[[Units], float] = lambda _units: 60.0
+    fails: Callable[[Units], bool] = lambda _units: False
     noise: float = 0.0
     constraints: tuple[str, ...] = ()
     swept_cost: bool = False

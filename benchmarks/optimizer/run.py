@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.optimizer.peers import PEERS, make
+from benchmarks.optimizer.peers import PEERS, Outcome, Task, make
 from benchmarks.optimizer.problems import PROBLEMS
 
 
@@ -51,12 +51,12 @@ def measured(folder: Path) -> list[Measured]:
 
 def trial(peer_name: str, problem: Any, seed: int, runs: int, outstanding: int) -> list[dict[str, Any]]:
     """Run one optimizer; runs finish in the order of their simulated costs."""
-    peer = make(peer_name, problem.parameters, problem.constraints, seed)
+    peer = make(peer_name, Task(parameters=problem.parameters, constraints=problem.constraints), seed)
     clock, going, rows, tie = 0.0, [], [], 0
     while len(rows) < runs:
         while len(going) < outstanding and len(rows) + len(going) < runs:
             started = time.process_time()
-            params = peer.ask([each[3] for each in sorted(going)])
+            params = peer.ask()
             cpu = time.process_time() - started
             rng = np.random.default_rng([zlib.crc32(problem.name.encode()), seed, len(rows) + len(going)])
             score, cost, failed = problem.evaluate(params, rng)
@@ -64,7 +64,7 @@ def trial(peer_name: str, problem: Any, seed: int, runs: int, outstanding: int) 
             heapq.heappush(going, (clock + cost, tie, (score, cost, failed, cpu, extra), params))
             tie += 1
         clock, _, (score, cost, failed, cpu, extra), params = heapq.heappop(going)
-        peer.tell(params, score, cost, failed)
+        peer.tell(params, Outcome(score=score, cost=cost, failed=failed))
         regret = None if failed else problem.regret(params)
         row = {
             "params": params,

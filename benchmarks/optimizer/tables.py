@@ -45,6 +45,12 @@ def load(folder: Path, outstanding: int) -> dict[str, dict[str, dict[int, list[R
         record = json.loads(path.read_text())
         record_rows = record["rows"]
         found[record["peer"]][f"{record['family']}/{record['problem']}"][record["seed"]] = record_rows
+    for problem in {problem for problems in found.values() for problem in problems}:
+        everything = [row for peer in found.values() for rows in peer.get(problem, {}).values() for row in rows]
+        logs = [math.log(row["cost"]) for row in everything if row["score"] is not None]
+        low, high = min(logs), max(logs)
+        for row in everything:
+            row["cost_share"] = (math.log(row["cost"]) - low) / max(1e-9, high - low)
     return found
 
 
@@ -78,6 +84,54 @@ def table(title: str, found: Any, measure: Callable[[list[Row]], float], familie
     return [*lines, ""]
 
 
+def hypervolume(rows: list[Row]) -> float:
+    """Return the area that the score/cost front covers: 1 - regret against log cost, both from 0 to 1."""
+    front = sorted((row["cost_share"], 1.0 - min(1.0, row["regret"])) for row in rows if row["score"] is not None)
+    area, best, at = 0.0, 0.0, 0.0
+    for share, gain in front:
+        if gain > best:
+            area += best * (share - at)
+            best, at = gain, share
+    return area + best * (1.0 - at)
+
+
+def at_money(rows: list[Row], spent: float) -> float:
+    """Return the regret when so many seconds were spent."""
+    done = int(np.searchsorted(money(rows), spent, side="right"))
+    return float(curve(rows)[done - 1]) if done else 1.0
+
+
+def money_table(found: Any, families: Iterable[str]) -> list[str]:
+    """Regret after a quarter, half and all of the money that 50 runs of random search cost."""
+    lines = ["### Regret against money: shares of what 50 random runs cost", ""]
+    lines += ["| problem | peer | 1/8 | 1/4 | 1/2 | 1 | hypervolume |", "|---|---|---|---|---|---|---|"]
+    for problem in [each for each in found["random"] if each.split("/")[0] in set(families)]:
+        whole = float(np.mean([money(rows)[-1] for rows in found["random"][problem].values()]))
+        rows_of = []
+        for peer, problems in found.items():
+            runs = list(problems.get(problem, {}).values())
+            if runs:
+                cells = [np.mean([at_money(rows, share * whole) for rows in runs]) for share in (0.125, 0.25, 0.5, 1.0)]
+                rows_of.append((cells[1], peer, cells, np.mean([hypervolume(rows) for rows in runs])))
+        for _, peer, cells, area in sorted(rows_of):
+            lines.append(f"| {problem} | {peer} | {' | '.join(f'{cell:.3f}' for cell in cells)} | {area:.3f} |")
+    return [*lines, ""]
+
+
+def by_problem(found: Any, mark: int) -> list[str]:
+    """Mean regret a problem, with the number of seeds of each peer; shows peers that ran on some problems only."""
+    peers = list(found)
+    lines = [f"### Mean normalized regret after {mark} runs, by problem (seeds)", ""]
+    lines += [f"| problem | {' | '.join(peers)} |", "|---" * (len(peers) + 1) + "|"]
+    for problem in dict.fromkeys(problem for peer in peers for problem in found[peer]):
+        cells = []
+        for peer in peers:
+            runs = list(found[peer].get(problem, {}).values())
+            cells.append(f"{np.mean([curve(rows)[mark - 1] for rows in runs]):.3f} ({len(runs)})" if runs else "-")
+        lines.append(f"| {problem} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 def duplicates(rows: list[Row]) -> float:
     return len(rows) - len({json.dumps(row["params"], sort_keys=True) for row in rows})
 
@@ -98,7 +152,7 @@ def reach(found: Any, families: Iterable[str]) -> list[str]:
         "| family | best peer | its regret at 50 | Protein's at 50 | Protein reaches it after | share of its money |"
     ]
     lines += ["|---|---|---|---|---|---|"]
-    peers = [peer for peer in found if not peer.startswith("protein")]
+    peers = [peer for peer in found if not peer.startswith("protein") and len(found[peer]) == len(found["protein"])]
     for family in families:
         ends = {peer: mean_by_family(found, peer, lambda rows: curve(rows)[-1]).get(family, math.inf) for peer in peers}
         best = min(ends, key=lambda peer: ends[peer])
@@ -142,9 +196,11 @@ def report(folder: Path) -> tuple[str, dict[str, Any]]:
         title = f"Mean normalized regret after {mark} runs"
         lines += table(title, found, lambda rows, mark=mark: curve(rows)[mark - 1], everything)
     lines += reach(found, everything)
+    lines += money_table(found, ["cost"])
     lines += table("Share of failed runs", found, failed, ["failing"])
     lines += table("Duplicate points in 50 runs", found, duplicates, families)
     lines += table("Share of results inside the 90% interval", {"protein": found["protein"]}, inside, everything)
+    lines += by_problem(found, 50)
     parallel = load(folder, 4)
     if "protein" in parallel:
         shown = list(dict.fromkeys(p.split("/")[0] for p in parallel["protein"]))

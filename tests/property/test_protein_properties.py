@@ -25,7 +25,7 @@ scores = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(leaves, min_size=1, max_size=4), st.lists(scores, min_size=9, max_size=9), st.integers(0, 99))
 def test_every_suggestion_is_a_new_feasible_point(space, results, seed):
     protein = Protein({f"p{i}": leaf for i, leaf in enumerate(space)}, seed=seed)
@@ -50,7 +50,7 @@ def increasing(values):
 many = st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=30)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(many, st.sampled_from([1.0, 0.5, 0.0]))
 def test_the_score_transform_keeps_the_order_and_turns_back(values, gain):
     raw = np.sort(np.array(values))
@@ -63,7 +63,7 @@ def test_the_score_transform_keeps_the_order_and_turns_back(values, gain):
     assert abs(forward.mean()) < 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(many, st.sampled_from([2.0, 0.25, 1024.0]), st.integers(-100, 100))
 def test_the_score_transform_does_not_see_scale_or_shift(values, scale, shift):
     raw = np.round(np.array(values) * 64) / 64

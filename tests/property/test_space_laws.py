@@ -53,7 +53,7 @@ def spaces(draw):
     return SearchSpace.parse(parameters)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_decoding_and_encoding_returns_to_the_same_point(space, seed):
     codes = space.sample(5, np.random.default_rng(seed))
@@ -68,7 +68,7 @@ def test_decoding_and_encoding_returns_to_the_same_point(space, seed):
             assert twice[name] == value or abs(twice[name] - value) <= 1e-7 * max(1e-9, abs(value))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_snapping_twice_is_snapping_once_and_stays_inside(space, seed):
     rng = np.random.default_rng(seed)
@@ -110,14 +110,14 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(junk, st.one_of(junk, st.lists(st.text(max_size=10), max_size=3)))
 def test_no_mapping_at_all_gives_anything_but_a_space_or_a_request_error(parameters, constraints):
     with contextlib.suppress(RequestError):
         SearchSpace.parse(parameters, constraints)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

@@ -85,7 +85,7 @@ def test_minimize_mirrors_maximize_exactly(plain):
             assert other.predicted.score_low == -one.predicted.score_high
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(4.0, 0.0), (1 / 1024, 0.0), (1.0, 7.0), (2.0, -3.0), (1e3, 1e4)])
+@pytest.mark.parametrize(("scale", "shift"), [(1 / 1024, 0.0), (2.0, -3.0), (1e3, 1e4)])
 def test_scaling_and_shifting_the_scores_changes_no_suggestion(plain, scale, shift):
     assert params_of(trace(scale=scale, shift=shift)) == params_of(plain)
 
@@ -187,7 +187,7 @@ def test_failures_are_learnt_from():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=1)
     failed = []
-    for _ in range(30):
+    for _ in range(24):
         params = protein.suggest().params
         failed.append(params["x"] > 0.6)
         if failed[-1]:
@@ -195,7 +195,7 @@ def test_failures_are_learnt_from():
         else:
             protein.observe(params, score=params["x"] - (params["y"] - 0.3) ** 2, cost=1.0)
     assert sum(failed[:10]) <= 5
-    assert sum(failed[10:]) <= 8
+    assert sum(failed[10:]) <= 6
     assert protein.suggest().predicted.success < 1.0
 
 
@@ -329,7 +329,7 @@ def test_expensive_points_are_not_suggested_beyond_the_cap():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=0, settings=ProteinSettings(max_suggestion_cost=20.0))
     late = []
-    for run in range(25):
+    for run in range(18):
         params = protein.suggest().params
         cost = 100.0 ** params["x"]
         if run >= 10:

@@ -42,10 +42,11 @@ def test_drawing_works_where_little_is_feasible(share):
 
 def test_rules_that_share_no_parameter_are_drawn_apart():
     space = SearchSpace.parse({name: UNIT for name in "abcd"}, [f"{name} < 0.01" for name in "abcd"])
-    assert all(max(point.values()) < 0.01 for point in drawn(space))
+    assert all(max(point.values()) < 0.01 for point in drawn(space, 100))
     assert space.feasible_share(np.random.default_rng(1)) == pytest.approx(1e-8, rel=0.5)
 
 
+@pytest.mark.slow
 def test_a_chain_of_rules_is_walked_to():
     names = "abcdef"
     rules = [f"{x} < {y} < {x} + 0.12" for x, y in itertools.pairwise(names)]
