@@ -112,7 +112,7 @@ def _run(options: argparse.Namespace, overrides: list[str]) -> int:
     from metta_sweep.sweep_init import compose, run_sweep
 
     asked = compose(overrides)
-    return _show_plan(asked, options.calibrate) if asked.cmd == "plan" else run_sweep(asked, Console())
+    return _show_plan(asked, options.calibrate) if asked.cmd == "plan" else run_sweep(asked, overrides, Console())
 
 
 def _plan(options: argparse.Namespace, overrides: list[str]) -> int:

@@ -21,11 +21,12 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.commands import check_command
-from metta_sweep.sweep.events import to_json
+from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.thinking import Thinker
 from metta_sweep.sweep_parts import loop_settings, mirror_settings, new_launcher, new_protein, spec_of, taken_up
 from metta_sweep.track.companion import MirrorCompanion
@@ -43,8 +44,13 @@ def compose(overrides: Sequence[str]) -> Asked:
     return asked
 
 
-def run_sweep(asked: Asked, console: Console) -> int:
+def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
     """Run, resume or extend a sweep.
+
+    Args:
+        asked: What was asked.
+        words: The command line's own words, kept so that a person can be told what to type again.
+        console: Where progress is shown.
 
     Returns:
         The exit code: 0 where it is done, 1 where it failed or no run has a score.
@@ -56,12 +62,16 @@ def run_sweep(asked: Asked, console: Console) -> int:
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
+    start = taken_up(spec_of(asked), words)
     with SweepLock.acquire(paths), StopSignals() as signals:
         journal, progress = SqliteJournal.open(paths, create=True), Progress(console, paths=paths)
         try:
             recorder = Recorder(journal, SystemClock(signals), [progress])
             progress.begin(recorder.state)
-            stop = _nothing_left(asked, recorder, console) or _control(asked, paths, recorder, signals, console)
+            stop = _nothing_left(start.spec, recorder, console)
+            if stop is None:
+                companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder)
+                stop = _control(asked, start, paths, recorder, signals, companion)
             in_vain = stop.reason.rule == "rollout_count" and recorder.state.incumbent is None
             return int(stop.failed or in_vain)
         finally:
@@ -69,13 +79,13 @@ def run_sweep(asked: Asked, console: Console) -> int:
             journal.close()
 
 
-def _nothing_left(asked: Asked, recorder: Recorder, console: Console) -> Stop | None:
+def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop | None:
     """Return the stop rule that has ended this very request already, or None where there is work.
 
     Raises:
         RequestError: The sweep that is there is another search.
     """
-    state, spec = recorder.state, spec_of(asked)
+    state = recorder.state
     if state.is_empty:
         return None
     check_continues(state.spec, spec)
@@ -89,17 +99,22 @@ def _nothing_left(asked: Asked, recorder: Recorder, console: Console) -> Stop | 
     return stop
 
 
-def _control(asked: Asked, paths: SweepPaths, recorder: Recorder, signals: StopSignals, console: Console) -> Stop:
+def _control(
+    asked: Asked,
+    start: SweepAsked,
+    paths: SweepPaths,
+    recorder: Recorder,
+    signals: StopSignals,
+    companion: MirrorCompanion,
+) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     settings = loop_settings(asked)
-    companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder)
     launcher = new_launcher(asked, paths, settings)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
     instructions, clock = InstructionFile(paths), SystemClock(signals)
     instructions.clear()
-    event = taken_up(spec_of(asked))
-    recorder.record(event)
-    write_json(paths.asked, to_json(event))
+    recorder.record(start)
+    write_json(paths.asked, to_json(start))
     try:
         stop = SweepLoop(
             recorder=recorder,

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -93,9 +94,9 @@ def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode
     return settings, mode
 
 
-def taken_up(spec: SweepSpec) -> SweepAsked:
-    """Return the event of this process taking up a sweep."""
-    return SweepAsked(spec=spec, versions=versions(), host=socket.gethostname(), pid=os.getpid())
+def taken_up(spec: SweepSpec, words: Sequence[str]) -> SweepAsked:
+    """Return the event of this process taking up a sweep that was asked for in these words."""
+    return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=socket.gethostname(), pid=os.getpid())
 
 
 def versions() -> dict[str, str]:

@@ -87,6 +87,8 @@ def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> st
 
 
 def _sweep_command(rows: SweepRows) -> str:
-    """Return the command that takes the sweep up again; other words of the first command belong to it as well."""
+    """Return the command that takes the sweep up again."""
+    if rows.words:
+        return f"./devops/sweep.sh {shlex.join(rows.words)}"
     asked = f" ++sweep_params={shlex.quote(rows.spec.sweep_file)}" if rows.spec.sweep_file else ""
     return f"./devops/sweep.sh run={shlex.quote(rows.spec.name)}{asked}"

@@ -86,6 +86,8 @@ class RolloutRow:
 class SweepRows:
     """A sweep as a person asks about it."""
 
+    words: tuple[str, ...]
+    """The words of the command that asked for it; empty where they are not known."""
     spec: SweepSpec
     """The latest request."""
     rollouts: tuple[RolloutRow, ...]
@@ -133,6 +135,7 @@ def rows_of(state: SweepState) -> SweepRows:
     incumbent = state.incumbent
     best_runs = [rollout.best for rollout in rollouts if rollout.best is not None]
     return SweepRows(
+        words=state.asked.words if state.asked is not None else (),
         spec=spec,
         rollouts=rollouts,
         best_run=_best(best_runs, spec.goal),

@@ -32,6 +32,8 @@ class SweepAsked(Event):
     """The request."""
     versions: Mapping[str, str]
     """Versions of this package, Python and torch, and the git revision where there is one."""
+    words: tuple[str, ...] = ()
+    """The command line's own words, to be typed again."""
     host: str = ""
     """Host of the controller."""
     pid: int = 0

@@ -24,7 +24,7 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         params = rollout.suggestion.params
         return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
     values = [run.metrics.get(metric, math.nan) for run in runs if run.metrics is not None]
-    if any(math.isnan(value) for value in values):
+    if not all(math.isfinite(value) for value in values):
         return None
     return Observation(
         rollout=rollout.index,
