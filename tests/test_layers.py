@@ -85,6 +85,7 @@ def test_the_trainer_knows_nothing_of_the_sweep(part):
         ("metta_sweep.protein", ("torch", "gpytorch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.store", ("torch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.report", ("torch", "hydra", "omegaconf", "wandb")),
+        ("metta_sweep.track", ("torch", "hydra", "omegaconf", "wandb")),
         ("metta_sweep.trainer.config", ("torch", "hydra", "omegaconf", "wandb", "gpytorch", "scipy")),
         ("metta_sweep.train", ("hydra", "wandb", "gpytorch", "scipy", "rich")),
         ("metta_sweep.cli", ("torch", "wandb", "gpytorch")),
