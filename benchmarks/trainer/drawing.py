@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 340, 64, 150, 40, 48
-COLORS = ("#1f6feb", "#d1495b", "#2a9d5c", "#8a5cd1", "#c77d0a")
+COLORS = ("#1f6feb", "#d1495b", "#2a9d5c", "#8a5cd1", "#c77d0a", "#4a5568")
 
 Curve = Sequence[tuple[float, float, float]]
 """(x, mean, half the width of its band)"""
