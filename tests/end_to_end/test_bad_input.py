@@ -79,6 +79,7 @@ def test_a_metric_that_the_result_lacks_is_named_with_those_it_has_and_the_run_i
     assert sweep.noted("end") == {"s.r.0": 1, "s.r.1": 1}
 
 
+@pytest.mark.slow
 def test_another_search_under_the_same_name_is_refused(sweep):
     sweep.run(sweep.write_trial(rollouts=1, seconds=0.05))
     file = sweep.root / "trial.yaml"
@@ -88,6 +89,7 @@ def test_another_search_under_the_same_name_is_refused(sweep):
     assert sum(sweep.noted("start").values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "foreign", "removed", "other_table"])
 def test_a_damaged_journal_is_refused_and_left_as_it_is(sweep, damage):
     asked = sweep.write_trial(rollouts=2, seconds=0.05)
@@ -124,6 +126,7 @@ def test_an_unknown_sweep_is_answered_with_those_that_exist(sweep):
     assert "did you mean s?" in message
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_exist_stops_the_sweep_with_one_cause(sweep):
     file = sweep.root / "wrong.yaml"
     file.write_text((HEAD + LR).replace('["true"]', '["no_such_program_at_all"]').replace("count: 1", "count: 9"))
@@ -134,6 +137,7 @@ def test_a_command_that_does_not_exist_stops_the_sweep_with_one_cause(sweep):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_exit_0_without_a_result_is_named(sweep):
     file = sweep.root / "wrong.yaml"
     file.write_text(HEAD + LR)

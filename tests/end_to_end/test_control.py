@@ -7,6 +7,8 @@ import sys
 import time
 from collections import Counter
 
+import pytest
+
 from tests.end_to_end.conftest import TRIAL
 
 
@@ -35,6 +37,7 @@ def test_stop_lets_the_run_end_and_the_same_command_goes_on(sweep):
     assert sweep.noted("end") == Counter({f"s.r.{k}": 1 for k in range(3)})
 
 
+@pytest.mark.slow
 def test_stop_now_ends_the_runs_and_leaves_nothing_alive(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=60)
     controller = sweep.start(asked, "launcher.max_parallel=2")
@@ -46,6 +49,7 @@ def test_stop_now_ends_the_runs_and_leaves_nothing_alive(sweep):
     assert sweep.wait_until_quiet(3) == []
 
 
+@pytest.mark.slow
 def test_stop_now_ends_what_a_killed_controller_left(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=60)
     controller = sweep.start(asked)
@@ -59,6 +63,7 @@ def test_stop_now_ends_what_a_killed_controller_left(sweep):
     assert sweep.noted("end") == Counter({"s.r.0": 1})
 
 
+@pytest.mark.slow
 def test_a_paused_sweep_starts_nothing_until_it_is_resumed(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=0.8)
     controller = sweep.start(asked)
@@ -73,6 +78,7 @@ def test_a_paused_sweep_starts_nothing_until_it_is_resumed(sweep):
     assert sum(sweep.noted("end").values()) == 2
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_done_again_on_request_and_only_a_failed_one(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=0, trial=TRIAL.replace('note("start")', 'raise MemoryError("no")'))
     sweep.run(asked)
@@ -87,6 +93,7 @@ def test_a_failed_run_is_done_again_on_request_and_only_a_failed_one(sweep):
     assert "no such run" in refused.stderr
 
 
+@pytest.mark.slow
 def test_after_a_failed_sweep_the_same_command_tries_again(sweep):
     asked = sweep.write_trial(rollouts=5, seconds=0, trial=TRIAL.replace('note("start")', 'raise KeyError("x")'))
     assert sweep.run(asked).returncode == 1

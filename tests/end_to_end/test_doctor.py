@@ -37,6 +37,7 @@ def damage_flip(journal):
     journal.write_bytes(bytes(whole))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [damage_truncate, damage_empty, damage_flip, os.unlink])
 def test_a_damaged_journal_is_mended_and_no_finished_run_is_done_again(sweep, damage):
     asked = sweep.write_trial(rollouts=4, seconds=0)
@@ -56,6 +57,7 @@ def test_a_damaged_journal_is_mended_and_no_finished_run_is_done_again(sweep, da
     assert sweep.noted("end") == Counter({f"s.r.{k}": 1 for k in range(5)})
 
 
+@pytest.mark.slow
 def test_runs_that_a_dead_controller_left_are_named(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=30)
     controller = sweep.start(asked)

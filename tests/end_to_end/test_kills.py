@@ -21,6 +21,7 @@ def test_a_sweep_of_any_command_is_complete_and_exact(sweep):
     assert sweep.wait_until_quiet() == []
 
 
+@pytest.mark.slow
 def test_the_same_command_again_starts_nothing_and_a_larger_count_only_the_difference(sweep):
     asked = sweep.write_trial(rollouts=3, seconds=0.05)
     sweep.run(asked)
@@ -90,6 +91,7 @@ def test_a_run_that_outlived_its_controller_is_adopted_not_repeated(sweep):
     assert sweep.noted("start") == Counter({"s.r.0": 1, "s.r.1": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_signal_ends_everything_in_seconds_and_the_same_command_goes_on(sweep, number):
     asked = sweep.write_trial(rollouts=2, seconds=60)
@@ -107,6 +109,7 @@ def test_a_stop_signal_ends_everything_in_seconds_and_the_same_command_goes_on(s
     assert sweep.noted("end") == Counter({"s.r.0": 1, "s.r.1": 1})
 
 
+@pytest.mark.slow
 def test_a_second_controller_is_told_who_holds_the_sweep(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=3)
     first = sweep.start(asked)
@@ -120,6 +123,7 @@ def test_a_second_controller_is_told_who_holds_the_sweep(sweep):
     assert sum(sweep.noted("start").values()) == 1
 
 
+@pytest.mark.slow
 def test_the_summary_can_be_read_while_the_sweep_runs(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=1.5)
     controller = sweep.start(asked)

@@ -46,6 +46,7 @@ def test_a_plan_leaves_the_disk_as_it_is_before_and_after_the_sweep(sweep):
     assert tree(sweep.root) == after
 
 
+@pytest.mark.slow
 def test_the_sweep_command_with_cmd_plan_shows_the_same(sweep):
     asked = sweep.write_trial(rollouts=2)
     by_word = sweep.run(asked, "cmd=plan")
