@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -78,13 +79,18 @@ class Site:
             launcher.close()
 
 
+one_slurm = functools.cache(SlurmCluster)
+one_ray = functools.cache(RayCluster)
+"""One for all folders of tests: a process can be connected to one cluster only."""
+
+
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[SlurmCluster]:
     """A real SLURM, for the whole session; its commands are in PATH and know it."""
     reason = missing()
     if reason:
         pytest.skip(reason)
-    cluster = SlurmCluster()
+    cluster = one_slurm()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.environment.items():
             patch.setenv(name, value)
@@ -98,7 +104,7 @@ def ray() -> Iterator[RayCluster]:
     reason = ray_cluster.missing()
     if reason:
         pytest.skip(reason)
-    cluster = RayCluster()
+    cluster = one_ray()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.environment.items():
             patch.setenv(name, value)

@@ -84,6 +84,8 @@ class RayCluster:
 
     def close(self) -> None:
         """End every node and remove the folder."""
+        if not self.folder.exists():
+            return
         for node in reversed(self.nodes):
             self.end_node(node)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -130,6 +130,8 @@ class SlurmCluster:
 
     def close(self) -> None:
         """End the jobs and the daemons and remove the folder."""
+        if not self.folder.exists():
+            return
         self.run("scancel", "--full", "--signal=KILL", "--user=root")
         for name in ("slurmd", "slurmctld", "munged"):
             daemon = self._daemons.get(name)
