@@ -42,8 +42,13 @@ class Hypers:
         return np.exp(self.theta[:, -1])
 
 
-def most_probable(evidence: Evidence) -> Array:
-    """Return the mode of the posterior ``(d + 2,)``, found by L-BFGS (Liu & Nocedal 1989) from two starts."""
+def most_probable(evidence: Evidence, near: Array | None = None) -> Array:
+    """Return the mode of the posterior ``(d + 2,)``, found by L-BFGS (Liu & Nocedal 1989).
+
+    Args:
+        evidence: The data and the priors.
+        near: A start that is known to be good; without one, both a smooth and a noisy explanation are tried.
+    """
     priors = evidence.priors
     span = np.minimum(_SPAN, 4.0 * priors.deviation)
     bounds = list(zip(priors.mean - span, priors.mean + span, strict=True))
@@ -52,11 +57,11 @@ def most_probable(evidence: Evidence) -> Array:
         value, gradient = evidence.log_posterior_gradient(theta)
         return (-value, -gradient) if np.isfinite(value) else (1e25, np.zeros_like(theta))
 
-    starts = [priors.mean, priors.mean + np.where(np.arange(len(priors.mean)) == len(priors.mean) - 1, 2.5, -1.0)]
-    found = [
-        minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS})
-        for start in starts
-    ]
+    noisy = priors.mean - 1.0
+    noisy[-1] = priors.mean[-1] + 2.5
+    starts = [priors.mean, noisy] if near is None else [near]
+    options = {"maxiter": _ITERATIONS if near is None else _ITERATIONS // 2}
+    found = [minimize(loss, each, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for each in starts]
     best: Array = min(found, key=lambda each: float(each.fun)).x
     return best
 

@@ -19,6 +19,8 @@ from metta_sweep.space.scales import Array
 
 FIT_POINTS = 120
 """Most observations that hyperparameters are fitted on; all of them are conditioned on."""
+FEWER = ((400, 3), (100, 4), (-1, 1_000))
+"""Hyperparameter samples at most, beyond so many observations: the more is known, the less samples differ."""
 GAINS = (1.0, 0.5, 0.0)
 """Compressions of the good side that are compared."""
 GAIN_FROM = 8
@@ -75,7 +77,7 @@ class Model:
         score_map, mode, evidence = _best_map(geometry, history)
         targets = score_map.forward(history.scores)
         known = _known_noise(history, score_map)
-        count = hyper_samples if history.count <= 400 else min(3, hyper_samples)
+        count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known)
         score = _with_fantasies(observed, pending, targets, known, rng)
@@ -138,7 +140,7 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
     maps = [
         ScoreTransform.fit(history.scores, gain) for gain in (GAINS if len(history.scores) >= GAIN_FROM else (1.0,))
     ]
-    found = []
+    found: list[tuple[float, ScoreTransform, Array, Evidence]] = []
     keep = _worth_fitting(maps[0].forward(history.scores))
     differences = geometry.squared_differences(history.points[keep])
     for score_map in maps:
@@ -148,7 +150,7 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
             known_noise=_known_noise(history, score_map)[keep],
             priors=Priors.of(geometry),
         )
-        mode = most_probable(evidence)
+        mode = most_probable(evidence, found[0][2] if found else None)
         value = evidence.log_posterior(mode) + score_map.log_slope(history.scores[keep])
         found.append((value, score_map, mode, evidence))
     _, score_map, mode, evidence = max(found, key=lambda each: each[0])
@@ -181,7 +183,7 @@ def _most_probable_posterior(geometry: Geometry, points: Array, targets: Array, 
         known_noise=none[keep],
         priors=priors,
     )
-    hypers = Hypers(theta=most_probable(evidence)[None])
+    hypers = Hypers(theta=most_probable(evidence, priors.mean)[None])
     return Posterior.of(geometry, hypers, points, targets, none)
 
 
