@@ -222,13 +222,15 @@ def plot(folder: Path, path: Path) -> None:
 
     found = load(folder, 1)
     families = list(dict.fromkeys(p.split("/")[0] for p in found["protein"]))
+    peers = [peer for peer in found if len(found[peer]) == len(found["protein"])]
     figure, axes = plt.subplots(2, (len(families) + 1) // 2, figsize=(15, 6), sharex=True)
     for axis, family in zip(axes.flat, families, strict=False):
-        for peer in found:
-            if any(problem.split("/")[0] == family for problem in found[peer]):
-                style = {"color": "black", "linewidth": 2.2} if peer == "protein" else {"linewidth": 1.1}
-                axis.plot(range(1, 51), np.maximum(mean_curve(found, peer, family), 1e-3), label=peer, **style)
+        for i, peer in enumerate(peers):
+            style = {"color": "black", "linewidth": 2.2} if peer == "protein" else {"color": f"C{i}", "linewidth": 1.1}
+            axis.plot(range(1, 51), np.maximum(mean_curve(found, peer, family), 1e-3), label=peer, **style)
         axis.set(title=family, yscale="log")
+    for axis in axes.flat[len(families) :]:
+        axis.remove()
     axes.flat[0].legend(fontsize=7)
     figure.supxlabel("runs")
     figure.supylabel("normalized regret")
