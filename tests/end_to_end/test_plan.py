@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
+from metta_sweep.sweep_init import compose
+from metta_sweep.sweep_plan import plan_sweep
 from tests.end_to_end.conftest import ROOT
 
 
@@ -76,3 +80,16 @@ def test_calibration_does_one_run_and_gives_an_interval(sweep):
     assert done.returncode == 0, done.stderr
     assert "(one run, just now; others within a factor of 2)" in done.stdout
     assert not (sweep.root / "data").exists()
+
+
+@pytest.mark.parametrize("file", sorted(path.stem for path in (ROOT / "configs" / "sweep").glob("*.yaml")))
+def test_every_shipped_sweep_file_can_be_planned(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    shown = Console(file=io.StringIO(), width=140)
+    asked = compose([f"run={file}", f"++sweep_params=sweep/{file}", "+hardware=macbook", "cmd=plan"])
+    assert plan_sweep(asked, shown) == 0
+    text = shown.file.getvalue()
+    assert all(parameter.name in text for parameter in asked.space.parameters)
+    assert f"{asked.rollout_count} rollouts" in text
+    assert list(tmp_path.iterdir()) == []
