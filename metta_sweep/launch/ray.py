@@ -6,6 +6,7 @@ attempt's, so that the next controller finds it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -33,6 +34,7 @@ RECORD_PATIENCE_S = 10.0
 CANCEL_MARGIN_S = 5.0
 """Seconds beside the grace after which an actor whose keeper does not end its run is killed."""
 
+_NOTICE_S = 2.0
 _LOOK_EVERY_S = 0.5
 _STALE_S = 10.0
 
@@ -86,10 +88,10 @@ class RayLauncher:
         Raises:
             LaunchError: Ray does not take it.
         """
-        known = self.find(spec)
+        files = AttemptFiles.of(spec)
+        known = _handle(spec) if files.name in self._made_s else self.find(spec)
         if known is not None:
             return known
-        files = AttemptFiles.of(spec)
         try:
             files.put_order(Order.of(spec, grace_s=self._grace_s, log_limit=self._log_limit))
             self._make_actor(spec, files)
@@ -113,15 +115,33 @@ class RayLauncher:
         self._ray.remote(KeeperActor).options(**options).remote(str(files.order), environment)
 
     def find(self, spec: JobSpec) -> Handle | None:
-        """Return the handle of an attempt that some controller had started or had an actor made for, or None."""
+        """Return the handle of an attempt that some controller had started or had an actor made for, or None.
+
+        Where a controller was killed in the moment of making an actor, Ray takes the actor back when it notices. So an
+        actor that has not started anything is watched for up to ``_NOTICE_S`` seconds.
+        """
         files = AttemptFiles.of(spec)
-        started = files.start.exists() or files.exit.exists()
-        return _handle(spec) if started or (files.order.exists() and self._actor(files) is not None) else None
+        until_s = time.monotonic() + _NOTICE_S
+        while not (files.start.exists() or files.exit.exists()):
+            if not files.order.exists() or not self._may_have_actor(files):
+                return _handle(spec) if files.was_started else None
+            if time.monotonic() >= until_s:
+                break
+            time.sleep(_NOTICE_S / 50)
+        return _handle(spec)
+
+    def _may_have_actor(self, files: AttemptFiles) -> bool:
+        """Ask Ray and wait for its answer; without one the actor is taken to be there, and polls will tell."""
+        try:
+            return files.name in self._actors.ask()
+        except (RuntimeError, OSError, ValueError):
+            return True
 
     def _actor(self, files: AttemptFiles) -> Any:
+        """Return the actor, or None where it is gone or was never made whole."""
         try:
             return self._ray.get_actor(files.name, namespace=NAMESPACE)
-        except ValueError:
+        except (ValueError, AssertionError):  # the second: its maker died before Ray had its class
             return None
 
     # ---------------------------------------------------------------- poll
@@ -207,16 +227,16 @@ class _ActorNames:
         """Return the last answer and when it was asked for, monotonic seconds."""
         return self._answer
 
+    def ask(self) -> frozenset[str]:
+        """Ask and wait for the answer."""
+        found = self._ray.util.list_named_actors(all_namespaces=True)
+        return frozenset(actor["name"] for actor in found if actor["namespace"] == NAMESPACE)
+
     def _ask_again_and_again(self) -> None:
         while not self._over.is_set():
             asked_s = time.monotonic()
-            try:
-                found = self._ray.util.list_named_actors(all_namespaces=True)
-            except (RuntimeError, OSError, ValueError):  # what Ray raises is of these; ask again
-                found = None
-            if found is not None:
-                ours = frozenset(actor["name"] for actor in found if actor["namespace"] == NAMESPACE)
-                self._answer = ours, asked_s
+            with contextlib.suppress(RuntimeError, OSError, ValueError):  # what Ray raises is of these; ask again
+                self._answer = self.ask(), asked_s
             self._over.wait(_LOOK_EVERY_S)
 
     def close(self) -> None:
