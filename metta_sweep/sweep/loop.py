@@ -235,7 +235,10 @@ class SweepLoop:
 
     def _adopt(self) -> None:
         """Take over what an earlier controller left: find what it started, start what it only meant to start."""
-        for run in self._recorder.state.live_runs:
+        # What runs already is looked at first: what it occupies is not given away.
+        left = self._recorder.state.live_runs
+        self._launcher.poll(_handles([run for run in left if run.attempts[-1].handle is not None]))
+        for run in left:
             attempt = run.attempts[-1]
             if attempt.state is not AttemptState.STARTING:
                 self._recorder.note(f"{run.run_id} was left running by an earlier start: watching it again")
