@@ -31,6 +31,10 @@ class Posterior:
     """Inverse covariance ``(H, n, n)``."""
     alpha: Array
     """Inverse covariance times observations ``(H, n)``."""
+    targets: Array
+    """Observations ``(H, n)``."""
+    known_noise: Array
+    """Known variances ``(n,)``."""
 
     @classmethod
     def of(cls, geometry: Geometry, hypers: Hypers, points: Array, targets: Array, known_noise: Array) -> Posterior:
@@ -53,7 +57,16 @@ class Posterior:
         inverse = np.stack([_inverse(each) for each in covariance])
         wide = np.broadcast_to(targets, (len(inverse), len(points)))
         alpha = (inverse @ wide[..., None])[..., 0]
-        return cls(geometry=geometry, hypers=hypers, points=points, features=features, inverse=inverse, alpha=alpha)
+        return cls(
+            geometry=geometry,
+            hypers=hypers,
+            points=points,
+            features=features,
+            inverse=inverse,
+            alpha=alpha,
+            targets=wide,
+            known_noise=known_noise,
+        )
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean and variance ``(H, m)`` of the noise-free value (Rasmussen & Williams 2006, eqs. 2.25, 2.26)."""

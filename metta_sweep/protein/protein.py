@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
 from metta_sweep.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.protein.settings import ProteinSettings
 from metta_sweep.protein.start import space_filling, unlike
 from metta_sweep.protein.suggestion import Suggestion
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
-
-_SIGNS = {"maximize": 1.0, "minimize": -1.0}
 
 
 class Protein:
@@ -46,7 +45,7 @@ class Protein:
         Raises:
             RequestError: The space, the goal or the seed is wrong.
         """
-        if goal not in _SIGNS:
+        if goal not in set(Goal):
             raise RequestError.of(f"need maximize or minimize, got {goal!r}", key="goal")
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise RequestError.of(f"need a whole number of at least 0, got {seed!r}", key="seed")
@@ -79,7 +78,7 @@ class Protein:
         Raises:
             RequestError: The point is outside the space, a name is unknown, or the cost is no positive number.
         """
-        sign = _SIGNS[self.goal]
+        sign = Goal(self.goal).sign
         seen = read_observation(self.space, params, score=score, cost=cost, noise=noise, sign=sign)
         self._observations.append(seen)
         if curve and self.settings.steps_parameter:
@@ -118,7 +117,7 @@ class Protein:
         from metta_sweep.protein.proposal import propose
 
         try:
-            return propose(self.space, self.settings, history, waiting, self.seed, _SIGNS[self.goal])
+            return propose(self.space, self.settings, history, waiting, self.seed, Goal(self.goal).sign)
         except FitError as error:
             found = space_filling(self.space, self.seed, np.concatenate([history.all_points, waiting]))
             return self._suggestion(found[0], "sobol", f"gp_fit_failed: {error}") if len(found) else None

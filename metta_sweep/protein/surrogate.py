@@ -1,23 +1,31 @@
 """The surrogate as gpytorch states it: what the small Cholesky core computes, said in its own words.
 
 gpytorch's overhead a call (0.7 to 1.6 ms) is ten times the arithmetic at the sizes a sweep has, and a suggestion makes
-hundreds of calls. So :mod:`likelihood` and :mod:`posterior` do the same sums in numpy; the tests hold them equal to
-this module. Exact, float64, no global state: the random generators of torch are never touched.
+hundreds of calls. So :mod:`likelihood` and :mod:`posterior` do the same sums in numpy for the search. The tests hold
+them equal to this module, which makes the prediction that comes with a suggestion. Exact, float64, no global state:
+the random generators of torch are never touched.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import gpytorch
 import numpy as np
 import torch
+from linear_operator.utils.errors import NotPSDError
 from torch import Tensor
 
 from metta_sweep.protein.fitting import Hypers
 from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.likelihood import JITTER, MEAN_VARIANCE, Priors
 from metta_sweep.space.scales import Array
+
+__all__ = ["NotPSDError", "Surrogate"]
+
+_NOISE_AS_GIVEN = functools.partial(gpytorch.settings.min_fixed_noise, 1e-12, 1e-12, 1e-12)
+"""A noise-free problem is noise-free: gpytorch would round its noise up to 1e-6."""
 
 
 class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ships no types
@@ -32,7 +40,9 @@ class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ship
         noise = _tensor(hypers.noise)[:, None] + _tensor(known_noise) + JITTER
         features = _tensor(geometry.features(points)).expand(*batch, -1, -1)
         wide = _tensor(targets).expand(*batch, -1)
-        super().__init__(features, wide, gpytorch.likelihoods.FixedNoiseGaussianLikelihood(noise, batch_shape=batch))
+        with _NOISE_AS_GIVEN():
+            likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(noise, batch_shape=batch)
+        super().__init__(features, wide, likelihood)
         self.geometry = geometry
         self.mean_module = gpytorch.means.ZeroMean(batch_shape=batch)
         matern = gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=features.shape[-1], batch_shape=batch)
@@ -53,7 +63,8 @@ class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ship
         """Return mean and variance ``(H, m)`` of the noise-free value at codes ``(m, d)``."""
         self.eval()
         features = _tensor(self.geometry.features(points)).expand(len(self.signal.outputscale), -1, -1)
-        with torch.no_grad(), gpytorch.settings.fast_pred_var(False), gpytorch.settings.max_cholesky_size(10_000):
+        exact = (gpytorch.settings.fast_pred_var(False), gpytorch.settings.max_cholesky_size(10_000), _NOISE_AS_GIVEN())
+        with torch.no_grad(), exact[0], exact[1], exact[2]:
             told = self(features)
             return told.mean.numpy(), told.variance.numpy()
 
@@ -71,4 +82,4 @@ class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ship
 
 
 def _tensor(values: Array) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float64)
+    return torch.from_numpy(np.array(values, dtype=np.float64))
