@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Lint, types, tests: ./devops/test.sh [pytest arguments]; ./devops/test.sh -m "not slow" is the quick form.
+# Lint, types, tests: ./devops/test.sh [pytest arguments]. -m "not slow" is the quick form, -m long the long form of
+# faults, kills and clusters, which is left out by default.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ./devops/setup.sh dev
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile "$@"
+OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -m "not long" "$@"

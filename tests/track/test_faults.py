@@ -29,6 +29,7 @@ def synced(server, sweep, tries=4):
     raise AssertionError(report.line)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", [*OPERATIONS, "file_stream", "storage"])
 @pytest.mark.parametrize("fault", [{"status": 500}, {"kind": "lost"}], ids=["500", "lost"])
@@ -40,6 +41,7 @@ def test_one_fault_loses_and_doubles_nothing(server, tmp_path, operation, fault)
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
@@ -54,6 +56,7 @@ def test_a_bad_patch_loses_and_doubles_nothing(server, tmp_path, fault):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_server_that_fails_at_random_gets_everything_once(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=8)
@@ -69,6 +72,7 @@ def test_a_server_that_fails_at_random_gets_everything_once(server, tmp_path):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_gets_everything_when_it_is_back(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=3)
@@ -130,6 +134,7 @@ def test_a_key_that_is_refused_ends_the_mirror_with_one_line(server, tmp_path):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_mirror_killed_at_random_leaves_what_the_next_one_completes(server, tmp_path, no_process_left, seed):

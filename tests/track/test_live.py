@@ -111,6 +111,7 @@ def test_the_journal_keeps_the_id_and_a_new_start_uses_it(server, tmp_path):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_cpu_use_of_the_training_process_is_shown(server, tmp_path, start):
     sweep = ToldSweep(tmp_path, rollout_count=1)
     sweep.history.suggest().start(0)

@@ -90,6 +90,7 @@ def test_a_sweep_of_the_bundled_trainer_is_whole_there(server, tmp_path, no_proc
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_a_sweep_whose_server_fails_at_random_loses_nothing_and_is_hardly_slower(server, tmp_path, no_process_left):
     chosen, environ = short_runs(tmp_path), environ_of(server, tmp_path)
     times = {}
@@ -140,7 +141,7 @@ def timed(self):
     spent["calls"] += 1
 
 MirrorCompanion.tick = timed
-run_sweep(compose(sys.argv[1:]), Console(stderr=True))
+run_sweep(compose(sys.argv[1:]), sys.argv[1:], Console(stderr=True))
 assert "wandb" not in sys.modules
 print(spent["cpu"], spent["wall"], spent["calls"])
 """
