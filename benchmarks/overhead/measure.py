@@ -105,7 +105,8 @@ def ours(text: str, count: int, folder: Path) -> Timing:
     epoch = time.time()
     wall_s, peak = timed(command, cwd=folder, DATA_DIR=str(folder), PYTHONPATH=str(ROOT))
     with sqlite3.connect(folder / "sweep" / "noop" / "sweep.db") as journal:
-        events = [json.loads(body) for (body,) in journal.execute("select body from events order by seq")]
+        rows = journal.execute("select kind, body from events order by seq")
+        events = [{"kind": kind, **json.loads(body)} for kind, body in rows]
     submitted = [event["at"] for event in events if event["kind"] == "attempt_submitted"]
     finished = [event["wall_s"] for event in events if event["kind"] == "run_finished"]
     if len(finished) != count:
