@@ -6,7 +6,7 @@ from metta_sweep.report.best import winner_of
 from metta_sweep.report.surrogate import Importance, Surrogate, space_of
 from tests.factories import Directories, History
 
-PLACE = Place(paths=Directories(), cwd=Path("/work"))
+PLACE = Place(paths=Directories(), cwd=Path("/lab"))
 
 
 def told(history: History, surrogate: Surrogate | None = None) -> str:

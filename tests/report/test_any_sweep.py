@@ -25,7 +25,7 @@ from metta_sweep.sweep.state import SweepState
 from tests.factories import Directories
 from tests.sweep.simulation import World, random_script, spec
 
-PLACE = Place(paths=Directories("s"), cwd=Path("/work"), python="python", controller="")
+PLACE = Place(paths=Directories("s"), cwd=Path("/lab"), python="python", controller="")
 
 
 @cache

@@ -8,7 +8,7 @@ from metta_sweep.report import Place, rows_of
 from metta_sweep.report.next_step import next_step, standing
 from tests.factories import Directories, History, guide_history
 
-PLACE = Place(paths=Directories(), cwd=Path("/work"), python="python", controller="")
+PLACE = Place(paths=Directories(), cwd=Path("/lab"), python="python", controller="")
 
 
 def stands(history: History, place: Place = PLACE) -> str:

@@ -8,15 +8,15 @@ import pytest
 from metta_sweep.report import Place
 from tests.factories import Directories
 
-PLACE = Place(paths=Directories(), cwd=Path("/work"))
+PLACE = Place(paths=Directories(), cwd=Path("/lab"))
 
 
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
         ("train_dir/sweep/x", "train_dir/sweep/x"),
-        ("/work/train_dir/sweep/x", "train_dir/sweep/x"),
-        ("/work/../work/./a", "a"),
+        ("/lab/train_dir/sweep/x", "train_dir/sweep/x"),
+        ("/lab/../lab/./a", "a"),
         ("/data/sweep/x", "/data/sweep/x"),
         ("../other/x", "../other/x"),
     ],

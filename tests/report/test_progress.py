@@ -11,7 +11,7 @@ from metta_sweep.sweep.state import SweepState
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.test_summary import busy_history
 
-PLACE = Place(paths=Directories(), cwd=Path("/work"), python=".venv/bin/python")
+PLACE = Place(paths=Directories(), cwd=Path("/lab"), python=".venv/bin/python")
 
 
 def told(history: History, *, since: int = 0, width: int = 80, terminal: bool = False) -> str:

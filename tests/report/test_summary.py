@@ -16,7 +16,7 @@ from metta_sweep.sweep.events import SweepRegistered
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.html.pages import gathered
 
-PLACE = Place(paths=Directories(), cwd=Path("/work"), python=".venv/bin/python")
+PLACE = Place(paths=Directories(), cwd=Path("/lab"), python=".venv/bin/python")
 
 
 def summarize(history: History, fmt: str = "text") -> str:

@@ -11,8 +11,8 @@ from tests.factories import Directories, History
 
 
 def gathered(history: History) -> Gathered:
-    place = Place(paths=Directories(history.name), cwd=Path("/work"), python="python", controller="")
-    return gather(history.state, place, Path("/work/train_dir/sweep") / history.name)
+    place = Place(paths=Directories(history.name), cwd=Path("/lab"), python="python", controller="")
+    return gather(history.state, place, Path("/lab/train_dir/sweep") / history.name)
 
 
 def page(*histories: History) -> str:

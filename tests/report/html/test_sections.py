@@ -33,7 +33,7 @@ def test_a_minimized_metric_is_called_the_smallest() -> None:
 def test_links_lead_from_the_page_to_the_runs() -> None:
     found = gathered(guide_history())
     assert sections.runs_link(found) == "runs/"
-    elsewhere = replace(found, page_dir=Path("/work/out"))
+    elsewhere = replace(found, page_dir=Path("/lab/out"))
     assert sections.runs_link(elsewhere) == "../train_dir/sweep/my_test/runs/"
 
 
