@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.console import Console
 from metta_sweep.config import Asked, ask
 from metta_sweep.process import StopSignals, SystemClock
 from metta_sweep.protein import ProteinSettings
+from metta_sweep.protein_process import ProteinProcess
 from metta_sweep.report import Progress
 from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
@@ -108,30 +110,30 @@ def _control(
     companion: MirrorCompanion,
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
-    settings = loop_settings(asked)
-    launcher = new_launcher(asked, paths, settings)
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
-    instructions, clock = InstructionFile(paths), SystemClock(signals)
-    instructions.clear()
-    recorder.record(start)
-    write_json(paths.asked, to_json(start))
-    try:
-        stop = SweepLoop(
-            recorder=recorder,
-            launcher=launcher,
-            runs=RunDirectories(paths),
-            thinker=Thinker(new_protein(asked), clock, thread.submit),
-            clock=clock,
-            settings=settings,
-            interrupted=lambda: signals.received,
-            instructed=instructions.read,
-            between=companion.tick,
-        ).run()
+    with ExitStack() as parts:
+        settings = loop_settings(asked)
+        launcher = parts.enter_context(closing(new_launcher(asked, paths, settings)))
+        protein = parts.enter_context(closing(ProteinProcess(new_protein(asked))))
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
+        parts.callback(thread.shutdown, wait=False, cancel_futures=True)
+        instructions, clock = InstructionFile(paths), SystemClock(signals)
+        instructions.clear()
+        recorder.record(start)
+        write_json(paths.asked, to_json(start))
+        try:
+            stop = SweepLoop(
+                recorder=recorder,
+                launcher=launcher,
+                runs=RunDirectories(paths),
+                thinker=Thinker(protein, clock, thread.submit),
+                clock=clock,
+                settings=settings,
+                interrupted=lambda: signals.received,
+                instructed=instructions.read,
+                between=companion.tick,
+            ).run()
+        except InterruptedSweepError:
+            companion.end(hurry=True)
+            raise
         companion.end(hurry=False)
         return stop
-    except InterruptedSweepError:
-        companion.end(hurry=True)
-        raise
-    finally:
-        thread.shutdown(wait=False, cancel_futures=True)
-        launcher.close()

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "metta_sweep"
 
 LAYERS = (
-    ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_parts", "process"),
+    ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_parts", "protein_process", "process"),
     ("launch", "track", "report"),
     ("store",),
     ("sweep",),
@@ -83,6 +83,7 @@ def test_the_trainer_knows_nothing_of_the_sweep(part):
         ("metta_sweep.sweep.loop", ("torch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.space", ("torch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.protein", ("torch", "gpytorch", "hydra", "omegaconf", "wandb", "rich")),
+        ("metta_sweep.protein_process", ("torch", "gpytorch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.store", ("torch", "hydra", "omegaconf", "wandb", "rich")),
         ("metta_sweep.report", ("torch", "hydra", "omegaconf", "wandb")),
         ("metta_sweep.track", ("torch", "hydra", "omegaconf", "wandb")),

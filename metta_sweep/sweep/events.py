@@ -209,22 +209,26 @@ def from_json(stored: Mapping[str, Any]) -> Event:
     """
     try:
         kind = EVENT_TYPES[stored["kind"]]
-        decoded = _decode(kind, {key: value for key, value in stored.items() if key != "kind"})
+        decoded = decode(kind, {key: value for key, value in stored.items() if key != "kind"})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
     return cast(Event, decoded)
 
 
-def _decode(wanted: Any, value: Any) -> Any:
-    """Build a value of a dataclass, enum, tuple or plain type from its JSON form."""
+def decode(wanted: Any, value: Any) -> Any:
+    """Return a value of a dataclass, enum, tuple or plain type from its JSON form.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: The form is not that of the type.
+    """
     if get_origin(wanted) in (types.UnionType, Union):
         options = [option for option in get_args(wanted) if option is not type(None)]
-        return None if value is None else _decode(options[0], value)
+        return None if value is None else decode(options[0], value)
     if get_origin(wanted) is tuple:
-        return tuple(_decode(get_args(wanted)[0], item) for item in value)
+        return tuple(decode(get_args(wanted)[0], item) for item in value)
     if is_dataclass(wanted):
         hints = _hints(wanted)  # type: ignore[arg-type]  # a dataclass is hashable as a class
-        return wanted(**{name: _decode(hints[name], item) for name, item in value.items() if name in hints})  # type: ignore[operator]
+        return wanted(**{name: decode(hints[name], item) for name, item in value.items() if name in hints})  # type: ignore[operator]
     if isinstance(wanted, type) and hasattr(wanted, "__members__"):
         return wanted(value)
     return value

@@ -1,0 +1,124 @@
+"""Protein in a process of its own says what Protein says, whatever becomes of the process."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import psutil
+import pytest
+
+from metta_sweep.errors import RequestError
+from metta_sweep.protein import Protein, ProteinSettings
+from metta_sweep.protein_process import ProteinDiedError, ProteinProcess, answer_all, identity_of, twin_of
+
+PARAMETERS = {
+    "trainer.learning_rate": {"min": 1e-5, "max": 1e-1, "distribution": "log_normal"},
+    "trainer.use_lstm": {"values": [True, False]},
+    "trainer.hidden": {"min": 16, "max": 256, "distribution": "uniform_pow2", "when": {"trainer.use_lstm": True}},
+    "trainer.half": {"expr": "${trainer.batch} // 2"},
+    "trainer.batch": {"min": 32, "max": 128, "distribution": "uniform_pow2"},
+}
+
+
+def new_protein(**settings):
+    return Protein(
+        PARAMETERS,
+        goal="minimize",
+        seed=3,
+        constraints=["trainer.batch >= trainer.least"],
+        fixed={"trainer.least": 64},
+        settings=ProteinSettings(num_random_samples=2, **settings),
+    )
+
+
+def teach(optimizer, suggestions):
+    """Teach an optimizer a made-up rollout of each suggestion, the second of which failed."""
+    for number, suggestion in enumerate(suggestions):
+        if number == 1:
+            optimizer.observe_failure(suggestion.params)
+        else:
+            optimizer.observe(suggestion.params, float(number), 1.0 + number, 0.1, [(10, 0.5, 0.2)])
+
+
+def test_the_process_suggests_what_protein_suggests():
+    here, suggestions = new_protein(), []
+    with closing(ProteinProcess(new_protein())) as there:
+        for _ in range(6):
+            pending = [suggestions[-1].params] if len(suggestions) % 2 else []
+            expected = here.suggest(pending)
+            assert there.suggest(pending) == expected
+            suggestions.append(expected)
+            teach(here, suggestions[-1:])
+            teach(there, suggestions[-1:])
+    assert {suggestion.origin for suggestion in suggestions} >= {"center", "sobol", "protein"}
+
+
+def test_a_process_that_was_killed_is_replaced_by_one_that_knows_the_same():
+    here = new_protein()
+    with closing(ProteinProcess(new_protein())) as there:
+        for _ in range(4):
+            expected = here.suggest()
+            assert there.suggest() == expected
+            teach(here, [expected])
+            teach(there, [expected])
+            os.kill(there.pid, signal.SIGKILL)
+
+
+def test_a_process_that_dies_again_is_reported_and_not_started_for_ever(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with closing(ProteinProcess(new_protein())) as there, pytest.raises(ProteinDiedError, match="status 1 "):
+        there.suggest()
+
+
+def test_a_point_outside_the_space_is_refused_as_protein_refuses_it():
+    with pytest.raises(RequestError) as here:
+        new_protein().suggest([{"trainer.nothing": 1}])
+    with closing(ProteinProcess(new_protein())) as process, pytest.raises(RequestError) as there:
+        process.suggest([{"trainer.nothing": 1}])
+    assert str(there.value) == str(here.value)
+
+
+def test_closing_ends_the_process_also_in_the_middle_of_a_thought():
+    there = ProteinProcess(new_protein())
+    process = psutil.Process(there.pid)
+    there.close()
+    assert not process.is_running()
+
+
+def test_the_process_ends_with_its_controller():
+    controller = (
+        "import sys, time; from metta_sweep.protein import Protein; from metta_sweep.protein_process import *\n"
+        "p = ProteinProcess(Protein({'x': {'min': 0, 'max': 1, 'distribution': 'uniform'}}))\n"
+        "p.suggest(); print(p.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", controller], stdout=subprocess.PIPE, text=True) as process:
+        twin = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+    until_s = time.monotonic() + 30
+    while twin.is_running() and twin.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until_s:
+        time.sleep(0.02)
+    assert not twin.is_running() or twin.status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_identity_survives_json():
+    protein = new_protein(max_suggestion_cost=60.0)
+    identity = json.loads(json.dumps(identity_of(protein)))
+    assert identity_of(twin_of(identity)) == identity_of(protein)
+    assert twin_of(identity).suggest() == protein.suggest()
+
+
+def test_what_is_said_is_one_line_of_json_an_answer():
+    questions = [json.dumps(identity_of(new_protein()))] + [json.dumps({"lessons": [], "pending": []})] * 2
+    answers = io.StringIO()
+    answer_all(io.StringIO("\n".join(questions) + "\n"), answers)
+    first, second = map(json.loads, answers.getvalue().splitlines())
+    assert first == second
+    assert first["suggestion"]["origin"] == "center"
