@@ -57,8 +57,8 @@ def test_twenty_kills_of_the_controller_lose_nothing_and_repeat_nothing(sweep, s
 def test_killed_runs_are_done_again_until_every_one_is_finished(sweep):
     rng = random.Random(0)
     asked = sweep.write_trial(rollouts=8, seconds=0.4)
-    controller = sweep.start(asked, "launcher.max_parallel=2")
-    kills = 0
+    controller = sweep.start(asked, "launcher.max_parallel=2", "launcher.max_retries=6")
+    kills = 0  # at most max_retries of them: all may hit the same run
     while controller.poll() is None:
         time.sleep(rng.uniform(0.1, 0.5))
         trials = [p for p in sweep.processes() if any("trial.py" in word for word in _words(p))]
