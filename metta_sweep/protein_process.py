@@ -1,7 +1,8 @@
 """Protein in a process of its own: the controller stays small, and a thought takes no time from watching runs.
 
-The two talk in lines of JSON, a question and an answer at a time. Protein is pure, so a process that died is replaced
-by one that is told the same history. The process ends with its controller: it sees its input end.
+What needs no model is answered here; the process is started one suggestion before it is needed, so that it loads
+while a run goes on. The two talk in lines of JSON, a question and an answer at a time. Protein is pure, so a process
+that died is replaced by one that is told the same history. It ends with its controller: it sees its input end.
 """
 
 from __future__ import annotations
@@ -40,16 +41,17 @@ class ProteinProcess:
     """
 
     def __init__(self, protein: Protein) -> None:
+        self._protein = protein
         self._identity = identity_of(protein)
         self._lessons: list[dict[str, Any]] = []
         self._told = 0
         self._closed = False
-        self._twin = self._start()
+        self._twin: subprocess.Popen[str] | None = None
 
     @property
-    def pid(self) -> int:
-        """Process id of the twin, for whoever measures or watches it."""
-        return self._twin.pid
+    def pid(self) -> int | None:
+        """Process id of the twin, for whoever measures or watches it; None while none is needed."""
+        return self._twin.pid if self._twin else None
 
     def observe(
         self,
@@ -59,12 +61,14 @@ class ProteinProcess:
         noise: float | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
-        """Learn what a rollout gave; it is told with the next question."""
+        """Learn what a rollout gave; the twin is told with the next question."""
+        self._protein.observe(params, score, cost, noise, curve)
         seen = {"score": score, "cost": cost, "noise": noise, "curve": [list(point) for point in curve]}
         self._lessons.append({"params": dict(params), **seen})
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
-        """Learn that the parameters do not work; it is told with the next question."""
+        """Learn that the parameters do not work; the twin is told with the next question."""
+        self._protein.observe_failure(params)
         self._lessons.append({"params": dict(params)})
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
@@ -74,23 +78,33 @@ class ProteinProcess:
             RequestError: A point is outside the space.
             ProteinDiedError: The process died twice over the same question.
         """
-        for _ in range(STARTS):
-            answer = self._ask(pending)
-            if answer is not None:
-                return _suggestion(answer)
-            status = self._end(self._twin)
-            if self._closed:
-                break
-            self._twin, self._told = self._start(), 0
-        raise ProteinDiedError(
-            f"Protein's process ended with status {status} while it worked out the next point; what it said last, if "
-            "anything, stands above. Everything found so far is kept: the same command goes on"
-        )
+        if self._protein.needs_model(len(pending) + 1):
+            self._twin = self._twin or self._start()
+        if not self._protein.needs_model(len(pending)):
+            return self._protein.suggest(pending)
+        return self._think(pending)
 
     def close(self) -> None:
         """End the process, also in the middle of a thought."""
         self._closed = True
-        self._end(self._twin)
+        if self._twin is not None:
+            _end(self._twin)
+
+    def _think(self, pending: Sequence[Mapping[str, Any]]) -> Suggestion:
+        status = 0
+        for _ in range(STARTS):
+            twin = self._twin = self._twin or self._start()
+            answer = self._ask(twin, pending)
+            if answer is not None:
+                return _suggestion(answer)
+            status = _end(twin)
+            if self._closed:
+                break
+            self._twin, self._told = None, 0
+        raise ProteinDiedError(
+            f"Protein's process ended with status {status} while it worked out the next point; what it said last, if "
+            "anything, stands above. Everything found so far is kept: the same command goes on"
+        )
 
     def _start(self) -> subprocess.Popen[str]:
         """Start a twin in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
@@ -105,20 +119,12 @@ class ProteinProcess:
         _say(twin.stdin, self._identity)
         return twin
 
-    @staticmethod
-    def _end(twin: subprocess.Popen[str]) -> int:
-        """End a process that may have ended by itself, and return its exit status."""
-        twin.kill()
-        with contextlib.suppress(BrokenPipeError), twin:
-            twin.wait()
-        return twin.returncode
-
-    def _ask(self, pending: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    def _ask(self, twin: subprocess.Popen[str], pending: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         """Return the twin's answer, or None where it died before it gave one."""
         news = self._lessons[self._told :]
-        _say(self._twin.stdin, {"lessons": news, "pending": [dict(params) for params in pending]})
-        assert self._twin.stdout is not None  # it was opened as a pipe
-        line = self._twin.stdout.readline()
+        _say(twin.stdin, {"lessons": news, "pending": [dict(params) for params in pending]})
+        assert twin.stdout is not None  # it was opened as a pipe
+        line = twin.stdout.readline()
         if not line.endswith("\n"):
             return None
         self._told += len(news)
@@ -144,6 +150,14 @@ def twin_of(identity: Mapping[str, Any]) -> Protein:
     space = SearchSpace.parse(identity["parameters"], identity["constraints"], identity["fixed"])
     settings = ProteinSettings(**identity["settings"])
     return Protein(space, goal=identity["goal"], seed=identity["seed"], settings=settings)
+
+
+def _end(twin: subprocess.Popen[str]) -> int:
+    """End a process that may have ended by itself, and return its exit status."""
+    twin.kill()
+    with contextlib.suppress(BrokenPipeError), twin:
+        twin.wait()
+    return twin.returncode
 
 
 def answer_all(questions: IO[str], answers: IO[str]) -> None:
@@ -181,6 +195,9 @@ def main() -> None:
     """Answer on what was standard output; whatever a library prints goes to the controller's error output."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    import metta_sweep.protein.proposal
+    import metta_sweep.protein.surrogate  # noqa: F401  # loaded before the first question, while a run goes on
+
     answer_all(sys.stdin, answers)
 
 

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.protein_process import ProteinDiedError, ProteinProcess, answer_all, identity_of, twin_of
+
+ROOT = Path(__file__).parents[1]
 
 PARAMETERS = {
     "trainer.learning_rate": {"min": 1e-5, "max": 1e-1, "distribution": "log_normal"},
@@ -47,6 +51,16 @@ def teach(optimizer, suggestions):
             optimizer.observe(suggestion.params, float(number), 1.0 + number, 0.1, [(10, 0.5, 0.2)])
 
 
+def past_the_start(optimizer):
+    """Return the optimizer, taught enough that the next suggestion takes a model."""
+    fresh = new_protein()
+    for _ in range(5):
+        suggestion = fresh.suggest()
+        teach(fresh, [suggestion])
+        teach(optimizer, [suggestion])
+    return optimizer
+
+
 def test_the_process_suggests_what_protein_suggests():
     here, suggestions = new_protein(), []
     with closing(ProteinProcess(new_protein())) as there:
@@ -61,51 +75,79 @@ def test_the_process_suggests_what_protein_suggests():
 
 
 def test_a_process_that_was_killed_is_replaced_by_one_that_knows_the_same():
-    here = new_protein()
-    with closing(ProteinProcess(new_protein())) as there:
-        for _ in range(4):
+    here = past_the_start(new_protein())
+    with closing(past_the_start(ProteinProcess(new_protein()))) as there:
+        for _ in range(2):
             expected = here.suggest()
             assert there.suggest() == expected
+            assert expected.origin == "protein"
             teach(here, [expected])
             teach(there, [expected])
             os.kill(there.pid, signal.SIGKILL)
 
 
 def test_a_process_that_dies_again_is_reported_and_not_started_for_ever(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with closing(ProteinProcess(new_protein())) as there, pytest.raises(ProteinDiedError, match="status 1 "):
+    there = past_the_start(ProteinProcess(new_protein()))
+    with closing(there), pytest.raises(ProteinDiedError, match="status 1 "):
         there.suggest()
+
+
+def test_no_process_is_started_before_the_suggestion_that_precedes_its_need():
+    here, started = new_protein(), []
+    with closing(ProteinProcess(new_protein())) as there:
+        for _ in range(4):
+            suggestion = there.suggest()
+            started.append(there.pid is not None)
+            teach(here, [suggestion])
+            teach(there, [suggestion])
+            if here.needs_model(0):
+                break
+    assert started == [False] * (len(started) - 1) + [True]
 
 
 def test_a_point_outside_the_space_is_refused_as_protein_refuses_it():
     with pytest.raises(RequestError) as here:
-        new_protein().suggest([{"trainer.nothing": 1}])
-    with closing(ProteinProcess(new_protein())) as process, pytest.raises(RequestError) as there:
+        past_the_start(new_protein()).suggest([{"trainer.nothing": 1}])
+    with closing(past_the_start(ProteinProcess(new_protein()))) as process, pytest.raises(RequestError) as there:
         process.suggest([{"trainer.nothing": 1}])
     assert str(there.value) == str(here.value)
 
 
 def test_closing_ends_the_process_also_in_the_middle_of_a_thought():
-    there = ProteinProcess(new_protein())
-    process = psutil.Process(there.pid)
-    there.close()
+    there = past_the_start(ProteinProcess(new_protein()))
+    with ThreadPoolExecutor() as threads:
+        thought = threads.submit(there.suggest)
+        wait_until(lambda: there.pid is not None)
+        process = psutil.Process(there.pid)
+        there.close()
+        assert isinstance(thought.exception(), ProteinDiedError | None)
     assert not process.is_running()
 
 
+CONTROLLER = """
+import time
+from metta_sweep.protein_process import ProteinProcess
+from tests.test_protein_process import new_protein, past_the_start
+there = past_the_start(ProteinProcess(new_protein()))
+there.suggest()
+print(there.pid, flush=True)
+time.sleep(60)
+"""
+
+
 def test_the_process_ends_with_its_controller():
-    controller = (
-        "import sys, time; from metta_sweep.protein import Protein; from metta_sweep.protein_process import *\n"
-        "p = ProteinProcess(Protein({'x': {'min': 0, 'max': 1, 'distribution': 'uniform'}}))\n"
-        "p.suggest(); print(p.pid, flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", controller], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", CONTROLLER], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         twin = psutil.Process(int(process.stdout.readline()))
         process.kill()
-    until_s = time.monotonic() + 30
-    while twin.is_running() and twin.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until_s:
-        time.sleep(0.02)
-    assert not twin.is_running() or twin.status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: not twin.is_running() or twin.status() == psutil.STATUS_ZOMBIE)
+
+
+def wait_until(is_so, timeout_s=60):
+    until_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
 
 
 def test_an_identity_survives_json():

@@ -4,11 +4,13 @@
 
 Each peer has a venv of its own: VENV1 with optuna, VENV2 with hydra-optuna-sweeper (which pins an old Optuna).
 Each tool does TRIALS and 3*TRIALS runs; the slope is its cost a run, start-up excluded. Repeats are interleaved.
+Peak memory is read from /proc, so this runs on Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sqlite3
@@ -16,10 +18,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -50,6 +55,7 @@ class Timing:
     think_s: float = 0.0
     first_start_s: float = 0.0
     peak_mib: float = 0.0
+    protein_mib: float = 0.0
 
 
 def main() -> None:
@@ -76,10 +82,12 @@ def main() -> None:
                 rows[name].append((tool(options.trials, Path(short)), tool(3 * options.trials, Path(long))))
     table = {name: summary(pairs, options.trials) for name, pairs in rows.items()}
     options.json.write_text(json.dumps(table, indent=1) + "\n")
-    print("| tool | s a run | own overhead, s a run | first run started, s | peak MiB |\n|---|---|---|---|---|")
+    print("| tool | s a run | own overhead, s a run | first run started, s | peak MiB | Protein's process, MiB |")
+    print("|---|---|---|---|---|---|")
     for name, row in table.items():
-        cells = (f"{row[key]:.3f}" if row[key] else "" for key in ("slope_s", "own_s", "first_start_s"))
-        print(f"| {name} | {' | '.join(cells)} | {row['peak_mib']:.0f} |")
+        cells = [f"{row[key]:.3f}" if row[key] else "" for key in ("slope_s", "own_s", "first_start_s")]
+        cells += [f"{row[key]:.0f}" if row[key] else "" for key in ("peak_mib", "protein_mib")]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def summary(pairs: list[tuple[Timing, Timing]], trials: int) -> dict[str, float]:
@@ -95,6 +103,7 @@ def summary(pairs: list[tuple[Timing, Timing]], trials: int) -> dict[str, float]
         "own_s": statistics.median(own) if knows_runs else 0.0,
         "first_start_s": statistics.median(short.first_start_s for short, _ in pairs),
         "peak_mib": max(long.peak_mib for _, long in pairs),
+        "protein_mib": max(long.protein_mib for _, long in pairs),
     }
 
 
@@ -103,7 +112,7 @@ def ours(text: str, count: int, folder: Path) -> Timing:
     file.write_text(text.replace("COUNT", str(count)) + PARAMETERS)
     command = [sys.executable, "-m", "metta_sweep.cli", "run", "run=noop", f"++sweep_params={file}", "wandb=off"]
     epoch = time.time()
-    wall_s, peak = timed(command, cwd=folder, DATA_DIR=str(folder), PYTHONPATH=str(ROOT))
+    wall_s, peak, protein = timed(command, cwd=folder, DATA_DIR=str(folder), PYTHONPATH=str(ROOT))
     with sqlite3.connect(folder / "sweep" / "noop" / "sweep.db") as journal:
         rows = journal.execute("select kind, body from events order by seq")
         events = [{"kind": kind, **json.loads(body)} for kind, body in rows]
@@ -112,7 +121,7 @@ def ours(text: str, count: int, folder: Path) -> Timing:
     if len(finished) != count:
         raise SystemExit(f"{len(finished)} of {count} runs finished")
     think_s = sum(event["think_s"] for event in events if event["kind"] == "rollout_suggested")
-    return Timing(wall_s, sum(finished), think_s, submitted[0] - epoch, peak)
+    return Timing(wall_s, sum(finished), think_s, submitted[0] - epoch, peak, protein)
 
 
 def plain(count: int, folder: Path) -> Timing:
@@ -123,7 +132,7 @@ def plain(count: int, folder: Path) -> Timing:
 
 
 def optuna(python: Path, count: int, folder: Path) -> Timing:
-    wall_s, peak = timed([python, HERE / "optuna_subprocess.py", str(count), str(folder)], cwd=folder)
+    wall_s, peak, _ = timed([python, HERE / "optuna_subprocess.py", str(count), str(folder)], cwd=folder)
     return Timing(wall_s, peak_mib=peak)
 
 
@@ -131,12 +140,12 @@ def hydra_optuna(python: Path, count: int, folder: Path) -> Timing:
     space = ["+lr=interval(0.00001,0.01)", "+gamma=interval(0.9,0.999)"]
     settings = ["hydra/sweeper=optuna", f"hydra.sweeper.n_trials={count}", "hydra.sweeper.direction=maximize"]
     command = [python, HERE / "hydra_optuna.py", "--multirun", *settings, *space]
-    wall_s, peak = timed(command, cwd=folder)
+    wall_s, peak, _ = timed(command, cwd=folder)
     return Timing(wall_s, peak_mib=peak)
 
 
-def timed(command: list[object], *, cwd: Path, **environment: str) -> tuple[float, float]:
-    """Run a command; return wall seconds and the peak memory of its own process, MiB."""
+def timed(command: list[object], *, cwd: Path, **environment: str) -> tuple[float, float, float]:
+    """Run a command; return wall seconds and the peak memory, MiB, of its own process and of the one that thinks."""
     began = time.monotonic()
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -144,13 +153,33 @@ def timed(command: list[object], *, cwd: Path, **environment: str) -> tuple[floa
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        text=True,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{command} failed:\n{process.stderr.read().decode()[-2000:]}")
-    process.stderr.close()
-    process.returncode = 0
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    peaks = {"": 0.0, "protein": 0.0}
+    watcher = threading.Thread(target=watch, args=(psutil.Process(process.pid), peaks))
+    watcher.start()
+    _, said = process.communicate()
+    wall_s = time.monotonic() - began
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{command} failed:\n{said[-2000:]}")
+    return wall_s, peaks[""], peaks["protein"]
+
+
+def watch(process: psutil.Process, peaks: dict[str, float]) -> None:
+    """Note the peak memory of a process, and of its child that thinks, until it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+        while True:
+            peaks[""] = peak_mib(process.pid) or peaks[""]
+            thinks = [child for child in process.children() if "metta_sweep.protein_process" in child.cmdline()]
+            peaks["protein"] = max([peaks["protein"], *(peak_mib(child.pid) for child in thinks)])
+            time.sleep(0.1)
+
+
+def peak_mib(pid: int) -> float:
+    """Return the peak memory of a process; 0 for one that has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 if __name__ == "__main__":

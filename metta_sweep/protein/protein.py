@@ -106,10 +106,17 @@ class Protein:
         waiting = waiting[np.lexsort(waiting.T[::-1])] if self.space.dim else waiting
         history = History.of(self._observations, self.space.dim)
         taken = np.concatenate([history.all_points, waiting])
-        early = history.count + len(waiting) <= self.settings.random_samples(self.space)
-        if early or history.rollouts < 2 or self.space.dim == 0:
+        if not self._is_time_for_the_model(history, len(waiting)):
             return self._start(taken)
         return self._propose(history, waiting) or self._start(taken)
+
+    def needs_model(self, pending: int) -> bool:
+        """Return whether the next suggestion, with so many points pending, takes a model and so a moment's thought."""
+        return self._is_time_for_the_model(History.of(self._observations, self.space.dim), pending)
+
+    def _is_time_for_the_model(self, history: History, pending: int) -> bool:
+        early = history.count + pending <= self.settings.random_samples(self.space)
+        return not early and history.rollouts >= 2 and self.space.dim > 0
 
     def _propose(self, history: History, waiting: Array) -> Suggestion | None:
         """Ask the model; where it cannot be fitted, the fallback's origin and reason say so."""
