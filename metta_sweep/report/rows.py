@@ -102,6 +102,8 @@ class SweepRows:
     """Runs by state."""
     decided: int
     """Rollouts whose outcome is known."""
+    counted: int
+    """Rollouts that count: all but those that were left to other machines."""
     cost_s: float
     """Seconds of all runs that are over."""
     elapsed_s: float
@@ -121,7 +123,7 @@ class SweepRows:
     @property
     def is_complete(self) -> bool:
         """Whether every rollout that was asked for is decided."""
-        return self.decided >= self.spec.rollout_count and self.decided == len(self.rollouts)
+        return self.spec.rollout_count <= self.decided == self.counted
 
 
 def rows_of(state: SweepState) -> SweepRows:
@@ -143,6 +145,7 @@ def rows_of(state: SweepState) -> SweepRows:
         failures=failure_rows(state),
         run_counts=dict(Counter(run.state for run in state.runs.values())),
         decided=len(state.decided_rollouts),
+        counted=state.counted_rollouts,
         cost_s=state.total_cost_s,
         elapsed_s=state.elapsed_s,
         stopped=state.stopped,

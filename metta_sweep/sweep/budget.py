@@ -65,7 +65,7 @@ def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: f
 
 
 def _rollouts(state: SweepState) -> StopReason | None:
-    if len(state.rollouts) < state.spec.rollout_count:
+    if state.counted_rollouts < state.spec.rollout_count:
         return None
     return StopReason(rule="rollout_count", message=f"all {state.spec.rollout_count} rollouts are done")
 
@@ -101,7 +101,7 @@ def _patience(state: SweepState, limits: Limits) -> StopReason | None:
 
 def remaining_share(state: SweepState, limits: Limits, elapsed_s: float) -> float:
     """Return the share of the tightest budget that is left, 0 to 1."""
-    shares = [1 - len(state.rollouts) / max(1, state.spec.rollout_count)]
+    shares = [1 - state.counted_rollouts / max(1, state.spec.rollout_count)]
     if limits.wall_time_s:
         shares.append(1 - elapsed_s / limits.wall_time_s)
     if limits.total_cost_s:

@@ -38,6 +38,8 @@ class SweepAsked(Event):
     """Host of the controller."""
     pid: int = 0
     """Process id of the controller."""
+    shared: bool = False
+    """Whether other machines work on the sweep too; the first request decides it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,17 @@ class RolloutSuggested(Event):
     """How often each may be retried for reasons that are not the parameters'."""
     think_s: float = 0.0
     """Seconds that Protein took."""
+    machine: str = ""
+    """The machine that did it, where another one did: then its outcome follows at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutCeded(Event):
+    """Another machine does a rollout instead, since this one was held to be gone; nothing more is started of it."""
+
+    KIND = "rollout_ceded"
+    rollout: int
+    """Index of the rollout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +193,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for kind in (
         SweepAsked,
         RolloutSuggested,
+        RolloutCeded,
         AttemptStarted,
         AttemptSubmitted,
         RunFinished,

@@ -21,6 +21,7 @@ from metta_sweep.sweep.events import (
     SweepStopped,
 )
 from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
+from metta_sweep.sweep.peers import NoPeers, Peers
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
@@ -31,6 +32,9 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 
 PAUSE_SHARE = 0.02
 """Share of the live runs' mean age that a look may come late."""
+
+IDLE_S = 2.5
+"""Stands in for that age while nothing runs."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
@@ -73,6 +77,7 @@ class SweepLoop:
         interrupted: Callable[[], int | None] = lambda: None,
         instructed: Callable[[], Instruction] = lambda: Instruction.WORK,
         between: Callable[[], None] = lambda: None,
+        peers: Peers | None = None,
     ) -> None:
         self._recorder = recorder
         self._launcher = launcher
@@ -84,6 +89,7 @@ class SweepLoop:
         self._instructed = instructed
         self._instruction = Instruction.WORK
         self._between = between
+        self._peers: Peers = peers or NoPeers()
         self._limits = Limits.parse(recorder.state.spec.limits)
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
@@ -127,7 +133,8 @@ class SweepLoop:
 
     def _slots(self) -> int:
         """Return how many runs may be alive: none new where somebody asked to pause or stop."""
-        return self._launcher.capacity() if self._instruction is Instruction.WORK else 0
+        is_working = self._instruction is Instruction.WORK and self._peers.is_known()
+        return self._launcher.capacity() if is_working else 0
 
     def _perform(self, action: StartRun | SuggestRollout) -> bool:
         """Do the action, and return whether anything came of it yet."""
@@ -157,7 +164,7 @@ class SweepLoop:
         if self._thinker.is_thinking:
             return SHORTEST_PAUSE_S
         live = self._recorder.state.live_runs
-        ages_s = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live] or [LONGEST_PAUSE_S]
+        ages_s = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live] or [IDLE_S]
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_SHARE * fmean(ages_s)))
 
     # ---------------------------------------------------------------- Protein
@@ -174,17 +181,20 @@ class SweepLoop:
         self._taught = len(state.decided_rollouts)
 
     def _taken_points(self) -> list[Mapping[str, Any]]:
-        """Return the points that are not to be proposed again: pending ones, and those that crashed."""
-        return [*(rollout.suggestion.params for rollout in self._recorder.state.open_rollouts), *self._avoid]
+        """Return the points that are not to be proposed again: pending ones here and elsewhere, those that crashed."""
+        here = (rollout.suggestion.params for rollout in self._recorder.state.open_rollouts)
+        return [*here, *self._peers.points(), *self._avoid]
 
     def _suggest(self, index: int) -> bool:
-        """Record the next rollout once it is thought out, and return whether it is."""
+        """Record the next rollout once it is thought out and nobody else does it, and return whether it is."""
+        state = self._recorder.state
+        first = self._peers.claim(state)
+        if first is None:
+            return False
         self._thinker.begin(self._taken_points())
         thought = self._thinker.take()
         if thought is None:
             return False
-        state = self._recorder.state
-        first = len(state.runs)
         runs = tuple(
             PlannedRun(run_id=f"{state.spec.name}.r.{first + sample}", seed=state.spec.seed + first + sample)
             for sample in range(state.spec.num_samples)

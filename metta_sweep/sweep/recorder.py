@@ -40,11 +40,17 @@ class Recorder:
 
     def record(self, event: Event) -> None:
         """Stamp the event, store it durably, apply it and tell the listeners."""
-        stamped = replace(event, at=round(self._clock.now_s(), 3), elapsed_s=round(self.elapsed_s, 3))
-        self._journal.append([to_json(stamped)])
-        self.state.apply(stamped)
-        for listener in self._listeners:
-            listener.on_event(stamped, self.state)
+        self.record_together(event)
+
+    def record_together(self, *events: Event) -> None:
+        """Record events of which none may be stored without the others."""
+        now_s, elapsed_s = round(self._clock.now_s(), 3), round(self.elapsed_s, 3)
+        stamped = [replace(event, at=now_s, elapsed_s=elapsed_s) for event in events]
+        self._journal.append([to_json(event) for event in stamped])
+        for event in stamped:
+            self.state.apply(event)
+            for listener in self._listeners:
+                listener.on_event(event, self.state)
 
     def note(self, text: str) -> None:
         """Tell the listeners something that is no fact of the sweep."""

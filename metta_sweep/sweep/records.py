@@ -206,6 +206,8 @@ class Rollout:
     """What is evaluated."""
     run_ids: tuple[str, ...]
     """Its runs, in the order of their seeds."""
+    machine: str = ""
+    """The machine that did it, where another one did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from metta_sweep.sweep.events import (
     AttemptStarted,
     AttemptSubmitted,
     Event,
+    RolloutCeded,
     RolloutSuggested,
     RunFinished,
     RunRetried,
@@ -73,6 +74,7 @@ class SweepState:
         self._incumbent: Observation | None = None
         self._live: dict[str, None] = {}
         self._crashes: list[tuple[Failure, int]] = []
+        self._ceded: set[int] = set()
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
@@ -134,7 +136,10 @@ class SweepState:
         if event.rollout != len(self._rollouts):
             raise WrongTransitionError(f"rollout {event.rollout} suggested after {len(self._rollouts)} rollouts")
         rollout = Rollout(
-            index=event.rollout, suggestion=event.suggestion, run_ids=tuple(run.run_id for run in event.runs)
+            index=event.rollout,
+            suggestion=event.suggestion,
+            run_ids=tuple(run.run_id for run in event.runs),
+            machine=event.machine,
         )
         for planned in event.runs:
             if planned.run_id in self._runs:
@@ -144,6 +149,15 @@ class SweepState:
             )
         self._rollouts.append(rollout)
         self._open[rollout.index] = rollout
+
+    @_apply.register
+    def _(self, event: RolloutCeded) -> None:
+        if event.rollout not in self._open or any(
+            run.state is RunState.RUNNING for run in self.runs_of(self._rollouts[event.rollout])
+        ):
+            raise WrongTransitionError(f"rollout {event.rollout} is running or over and cannot be left to others")
+        del self._open[event.rollout]
+        self._ceded.add(event.rollout)
 
     @_apply.register
     def _(self, event: AttemptStarted) -> None:
@@ -165,7 +179,7 @@ class SweepState:
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
         run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
-        if event.failure.kind in REPEATED:
+        if event.failure.kind in REPEATED and not self._rollouts[run.rollout].machine:
             self._crashes.append((event.failure, run.rollout))
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))
@@ -283,6 +297,11 @@ class SweepState:
     def rollouts(self) -> list[Rollout]:
         """Every rollout, in order."""
         return self._rollouts
+
+    @property
+    def counted_rollouts(self) -> int:
+        """How many rollouts count: those that were left to others are counted as theirs."""
+        return len(self._rollouts) - len(self._ceded)
 
     @property
     def decided_rollouts(self) -> list[Rollout]:

@@ -15,6 +15,7 @@ from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop
+from metta_sweep.sweep.peers import Peers
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
@@ -216,7 +217,7 @@ class World:
     def on_note(self, text: str) -> None:
         self.heard.append(text)
 
-    def control(self, asked: SweepSpec, **settings: Any) -> Stop:
+    def control(self, asked: SweepSpec, peers: Peers | None = None, **settings: Any) -> Stop:
         """Run one controller to its end."""
         self.optimizer = CountingOptimizer()
         self.recorder = Recorder(self.journal, self.clock, [self])
@@ -229,6 +230,7 @@ class World:
             clock=self.clock,
             settings=LoopSettings(**settings),
             interrupted=lambda: self.interrupted(),
+            peers=peers,
         )
         return loop.run()
 

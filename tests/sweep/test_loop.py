@@ -297,3 +297,30 @@ def test_a_long_learning_curve_is_thinned_and_points_without_a_number_are_left_o
     curve = world.recorder.state.observations[0].curve
     assert 32 <= len(curve) <= 64
     assert all(metric == 1.0 for _, metric, _ in curve)
+
+
+class HeldBack:
+    """Peers that give out every third number, and only after a while."""
+
+    def __init__(self, clock, known_s=5.0):
+        self.clock, self.known_s, self.asked_before_s = clock, known_s, []
+
+    def is_known(self):
+        return self.clock.monotonic_s() >= self.known_s
+
+    def claim(self, state):
+        if not self.is_known():
+            self.asked_before_s.append(self.clock.monotonic_s())
+        return None if int(self.clock.monotonic_s()) % 2 else 3 * len(state.runs)
+
+    def points(self):
+        return [{"trainer.lr": 0.77}]
+
+
+def test_a_shared_sweep_starts_nothing_unknown_and_uses_the_numbers_that_it_is_given():
+    world = World(always_one)
+    peers = HeldBack(world.clock)
+    world.control(spec(rollout_count=3), peers=peers)
+    assert [run.run_id for run in world.recorder.state.runs.values()] == ["s.r.0", "s.r.3", "s.r.6"]
+    assert peers.asked_before_s == []
+    assert all({"trainer.lr": 0.77} in pending for pending in world.optimizer.pending)

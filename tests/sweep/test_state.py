@@ -16,6 +16,7 @@ from metta_sweep.sweep.events import (
     AttemptStarted,
     AttemptSubmitted,
     PlannedRun,
+    RolloutCeded,
     RolloutSuggested,
     RunFinished,
     RunRetried,
@@ -27,7 +28,7 @@ from metta_sweep.sweep.events import (
     to_json,
 )
 from metta_sweep.sweep.records import AttemptState, Failure, FailureClass
-from metta_sweep.sweep.state import TRANSITIONS, SweepState, WrongTransitionError
+from metta_sweep.sweep.state import CRASH_LIMIT, TRANSITIONS, SweepState, WrongTransitionError
 from tests.sweep.simulation import spec
 
 SUGGESTION = Suggestion(
@@ -50,7 +51,8 @@ INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
 STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
-SAMPLES = (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, RETRIED, REGISTERED, STOPPED)
+CEDED = RolloutCeded(rollout=0)
+SAMPLES = (ASKED, SUGGESTED, CEDED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, RETRIED, REGISTERED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():
@@ -83,6 +85,8 @@ def test_a_field_of_a_later_version_is_ignored():
         (ASKED, SUGGESTED, SUBMITTED),
         (ASKED, SUGGESTED, STARTED, STARTED),
         (ASKED, SUGGESTED, STARTED, SUBMITTED, SUBMITTED),
+        (ASKED, SUGGESTED, STARTED, CEDED),
+        (ASKED, SUGGESTED, STARTED, FINISHED, CEDED),
         (ASKED, SUGGESTED, STARTED, FINISHED, FINISHED),
         (ASKED, SUGGESTED, STARTED, FINISHED, FAILED),
         (ASKED, SUGGESTED, STARTED, FAILED, AttemptStarted(run_id="s.r.0", attempt=2)),
@@ -115,3 +119,24 @@ def test_elapsed_time_never_goes_back(times):
     events = [SweepStopped(rule="r", message="m", elapsed_s=t) for t in times]
     state = SweepState.fold((ASKED, *events))
     assert state.elapsed_s == max([0.0, *times])
+
+
+def test_a_rollout_that_was_left_to_others_is_not_started_and_not_counted():
+    state = SweepState.fold((ASKED, SUGGESTED, STARTED, INTERRUPTED, CEDED))
+    assert (state.waiting_runs, state.open_rollouts, state.decided_rollouts) == ([], [], [])
+    assert state.counted_rollouts == 0
+    assert len(state.rollouts) == 1
+
+
+def test_crashes_of_another_machine_do_not_stop_this_one():
+    events = [ASKED]
+    for k in range(CRASH_LIMIT):
+        run_id = f"s.r.{k}"
+        planned = (PlannedRun(run_id=run_id, seed=k),)
+        crash = Failure(kind=FailureClass.CRASH, message="no module named x")
+        events += [
+            RolloutSuggested(rollout=k, suggestion=SUGGESTION, runs=planned, max_retries=0, machine="other"),
+            AttemptStarted(run_id=run_id, attempt=1),
+            AttemptFailed(run_id=run_id, attempt=1, failure=crash, wall_s=1.0),
+        ]
+    assert SweepState.fold(events).crash_streak == []
