@@ -143,7 +143,13 @@ class Grid:
         rules = self._rules
         codes = FIRST_OBJECT + 2 * len(rules.kinds)
         sizes = (codes,) * rules.view**2 + (rules.inventory_limit + 1,) * len(rules.items) + (4,)
-        return EnvSpec(rows=self._envs * rules.num_agents, num_actions=6, width=len(sizes), code_sizes=sizes)
+        return EnvSpec(
+            rows=self._envs * rules.num_agents,
+            num_actions=6,
+            width=len(sizes),
+            code_sizes=sizes,
+            picture=(1, rules.view, rules.view),
+        )
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
         """Start every map's first episode."""

@@ -45,7 +45,7 @@ class GymnasiumEnvs:
 
     @property
     def spec(self) -> EnvSpec:
-        """Sizes and types; boxes are flattened to float32, discrete observations are codes."""
+        """Sizes and types; pictures keep their bytes, other boxes are float32, discrete observations are codes."""
         return self._spec
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
@@ -110,7 +110,10 @@ class GymnasiumEnvs:
         self._returns[row] = self._lengths[row] = 0.0
 
     def _flat(self, observation: object) -> Observations:
-        return np.asarray(observation).reshape(-1).astype(self._spec.dtype)
+        seen = np.asarray(observation)
+        if self._spec.picture is not None and seen.ndim == 3:
+            seen = np.moveaxis(seen, -1, 0)
+        return seen.reshape(-1).astype(self._spec.dtype)
 
 
 def _make(env_id: str, options: Mapping[str, Any]) -> Any:
@@ -134,10 +137,17 @@ def _spec(env: Any, rows: int) -> EnvSpec:
     if not isinstance(done, spaces.Discrete) or done.start != 0:
         raise EnvUnavailableError("env.id", f"need discrete actions from 0, got {done}")
     if isinstance(seen, spaces.Box):
-        width = int(np.prod(seen.shape))
-        return EnvSpec(rows=rows, num_actions=int(done.n), width=width)
+        width, picture = int(np.prod(seen.shape)), _picture(seen.shape) if seen.dtype == np.uint8 else None
+        return EnvSpec(rows=rows, num_actions=int(done.n), width=width, picture=picture)
     sizes = (seen.n,) if isinstance(seen, spaces.Discrete) else getattr(seen, "nvec", np.zeros(0)).reshape(-1)
     if len(sizes) == 0 or max(sizes) > MOST_CODES or np.any(np.asarray(getattr(seen, "start", 0))):
         raise EnvUnavailableError("env.id", f"need a box or up to {MOST_CODES} discrete observations, got {seen}")
     codes = tuple(int(size) for size in sizes)
     return EnvSpec(rows=rows, num_actions=int(done.n), width=len(codes), code_sizes=codes)
+
+
+def _picture(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Return (channels, height, width) of a box of bytes that is a picture, its channels last or left out."""
+    if len(shape) == 2:
+        return 1, *shape
+    return (shape[2], shape[0], shape[1]) if len(shape) == 3 and shape[2] in (1, 3, 4) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,7 @@ class Mixture:
     @property
     def spec(self) -> EnvSpec:
         """Sizes and types of all rows together."""
-        first = self._parts[0].spec
-        rows = self._blocks[-1].stop
-        return EnvSpec(rows=rows, num_actions=first.num_actions, width=first.width, code_sizes=first.code_sizes)
+        return replace(self._parts[0].spec, rows=self._blocks[-1].stop)
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
         """Start every part."""

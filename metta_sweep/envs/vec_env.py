@@ -36,12 +36,14 @@ class EnvSpec:
     width: int
     """Length of an observation."""
     code_sizes: tuple[int, ...] | None = None
-    """For observations of codes (uint8), how many codes each place can show; None for float32 observations."""
+    """For observations of codes (uint8), how many codes each place can show."""
+    picture: tuple[int, int, int] | None = None
+    """(channels, height, width) where the first places are a picture: of codes, or else of brightness 0 to 255."""
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
-        """Type of an observation's elements."""
-        return np.float32 if self.code_sizes is None else np.uint8
+        """Type of an observation's elements: bytes for codes and pictures, numbers otherwise."""
+        return np.float32 if self.code_sizes is None and self.picture is None else np.uint8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,12 +40,7 @@ class Workers:
             self._processes.append(process)
         part: EnvSpec = self._ask("spec", [()] * len(makers))[0]
         self._share = part.rows
-        self._spec = EnvSpec(
-            rows=part.rows * len(makers),
-            num_actions=part.num_actions,
-            width=part.width,
-            code_sizes=part.code_sizes,
-        )
+        self._spec = replace(part, rows=part.rows * len(makers))
 
     @property
     def spec(self) -> EnvSpec:

@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from metta_sweep.envs.config import ENV_NAMES, CogevalEnv, EnvConfig, Problem, Settings
+from metta_sweep.envs.config import ENV_NAMES, AltarEnv, CogevalEnv, EnvConfig, PongEnv, Problem, Settings
 from metta_sweep.expression import Expression
 from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_problems
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 AboveZero = Annotated[float, Field(gt=0.0)]
+LEAST_VIEW = 5
+"""Side of the smallest view that convolutions leave something of."""
 
 
 class OptimizerConfig(Settings):
@@ -90,6 +92,8 @@ class TrainerConfig(Settings):
 class AgentConfig(Settings):
     """The network: a torso of equal layers under a policy head and a value head."""
 
+    encoder: Literal["auto", "dense", "conv"] = "auto"
+    """Its first layer; auto: convolutions on pictures, a dense layer on everything else, cells of a grid too."""
     hidden_size: Positive = 128
     """Width of a layer."""
     num_layers: Positive = 2
@@ -198,10 +202,20 @@ def _problems_of_parts(config: TrainingConfig) -> Iterator[Problem]:
     """Yield what is wrong between groups that are right by themselves."""
     if isinstance(config.env, CogevalEnv) and config.rows < len(config.env.tasks):
         yield "env.tasks", f"need an environment a task (batch_size / num_steps of them), got {config.rows}"
+    if config.agent.encoder == "conv":
+        yield from _picture_problems(config.env)
     try:
         yield from simulation_problems(config.sim, config.env)
     except ValidationError as error:
         yield from ((f"sim.simulations.*.env.{key}", rule) for key, rule in map(_in_words, _errors(error)))
+
+
+def _picture_problems(env: EnvConfig) -> Iterator[Problem]:
+    """Yield why convolutions cannot be used; what gymnasium's environments show is known once they are made."""
+    if isinstance(env, PongEnv):
+        yield "agent.encoder", "pong shows no picture: need dense or auto"
+    if isinstance(env, AltarEnv) and env.game.view < LEAST_VIEW:
+        yield "agent.encoder", f"convolutions need env.game.view of at least {LEAST_VIEW}, got {env.game.view}"
 
 
 def _errors(error: ValidationError) -> list[Mapping[str, Any]]:

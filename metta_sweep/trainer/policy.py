@@ -22,32 +22,15 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from metta_sweep.envs.vec_env import EnvSpec
-from metta_sweep.trainer.codes import CodeLayer
 from metta_sweep.trainer.config import TrainingConfig
+from metta_sweep.trainer.encoders import Dense, make_encoder
 
 State: TypeAlias = tuple[Tensor, ...]
 """Each (N, features); empty for a policy without memory."""
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
-
-
-class Dense(nn.Module):
-    """Linear layer with orthogonal weights (Saxe et al., 2014) of a gain a group of outputs, and no bias at first."""
-
-    def __init__(self, inputs: int, groups: tuple[tuple[int, float], ...], generator: torch.Generator) -> None:
-        super().__init__()
-        blocks = [
-            nn.init.orthogonal_(torch.empty(outputs, inputs), gain, generator=generator) for outputs, gain in groups
-        ]
-        self.weight = nn.Parameter(torch.cat(blocks))
-        self.bias = nn.Parameter(torch.zeros(len(self.weight)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (..., outputs)."""
-        return functional.linear(x, self.weight, self.bias)
 
 
 class Memory(nn.Module):
@@ -90,11 +73,7 @@ class Policy(nn.Module):
         size, gain = config.agent.hidden_size, math.sqrt(2.0)
         self._half = config.trainer.precision == "bfloat16"
         self._activation = _ACTIVATIONS[config.agent.activation]
-        self.encoder = (
-            Dense(spec.width, ((size, gain),), generator)
-            if spec.code_sizes is None
-            else CodeLayer(spec.code_sizes, size, generator)
-        )
+        self.encoder = make_encoder(config.agent, spec, generator)
         self.layers = nn.ModuleList(Dense(size, ((size, gain),), generator) for _ in range(config.agent.num_layers - 1))
         self.memory = Memory(size, config.trainer.lstm_hidden_size, generator) if config.trainer.use_lstm else None
         self.heads = Heads(size if self.memory is None else self.memory.size, spec.num_actions, generator)

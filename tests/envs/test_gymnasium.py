@@ -64,6 +64,33 @@ def test_discrete_observations_are_codes():
     env.close()
 
 
+class Screen:
+    """An environment that shows a picture: each colour of each pixel has a number of its own."""
+
+    def __init__(self, shape):
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(2)
+        self._screen = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+
+    def reset(self, seed):
+        return self._screen, {}
+
+
+@pytest.mark.parametrize(
+    ("shape", "picture"), [((4, 5, 3), (3, 4, 5)), ((4, 5), (1, 4, 5)), ((4, 5, 1), (1, 4, 5)), ((7, 5, 9), None)]
+)
+def test_pictures_keep_their_bytes_with_the_channels_first(monkeypatch, shape, picture):
+    monkeypatch.setattr("metta_sweep.envs.gymnasium._make", lambda env_id, options: Screen(shape))
+    env = make_env(config("Screen-v0"), rows=1)
+    assert env.spec.picture == picture
+    out = Step.empty(env.spec)
+    assert out.observations.dtype == (np.float32 if picture is None else np.uint8)
+    env.reset(0, out.observations)
+    if picture is not None:
+        shown = out.observations.reshape(picture)
+        np.testing.assert_array_equal(shown[:, 2, 3], Screen(shape).reset(0)[0].reshape(4, 5, -1)[2, 3])
+
+
 def test_options_reach_the_environment():
     env = make_env(config("FrozenLake-v1", map_name="8x8"), rows=1)
     assert env.spec.code_sizes == (64,)

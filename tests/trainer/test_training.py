@@ -173,6 +173,7 @@ def plain(tmp_path_factory):
         {"trainer__precision": "bfloat16"},
         {"trainer__precision": "bfloat16", "trainer__use_lstm": True},
         {"agent__hidden_size": 8},
+        {"agent__encoder": "conv"},
         {"env__game__max_steps": 10},
         {"seed": 1},
     ],
