@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -258,12 +259,52 @@ class GymnasiumEnv(Settings):
     """Keyword arguments for ``gymnasium.make``."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield nothing: gymnasium alone can judge an id, when the environment is made."""
-        yield from ()
+        """Yield what is not installed; gymnasium alone can judge an id, when the environment is made."""
+        yield from _missing("gymnasium", "gymnasium", "gymnasium")
 
     def appearance(self) -> tuple[object, ...]:
         """Return what decides the shape of an observation."""
         return "gymnasium", self.id
+
+
+class AtariEnv(Settings):
+    """An Atari game, with the usual preprocessing."""
+
+    name: Literal["atari"]
+    """Which environment."""
+    num_agents: Literal[1] = 1
+    """Agents of one emulator."""
+    id: str = Field(default="pong", min_length=1)
+    """The game as ale-py names it."""
+    frame_skip: int = Field(default=4, ge=1, le=60)
+    """Frames that an action is held for; the last two are merged."""
+    stack: int = Field(default=4, ge=1, le=16)
+    """Screens in an observation."""
+    size: int = Field(default=84, ge=36, le=210)
+    """Side of a screen in pixels."""
+    noop_max: int = Field(default=30, ge=0)
+    """Frames of doing nothing, at most, before an episode begins."""
+    sticky_actions: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Chance that a frame repeats the action before."""
+    max_frames: int = Field(default=108_000, ge=1)
+    """Frames after which an episode is cut."""
+    clip_rewards: bool = True
+    """Learn from the signs of rewards; statistics count the score."""
+    full_action_space: bool = False
+    """All 18 actions instead of those that do something in the game."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is not installed; ale-py alone knows which games it has, when the environment is made."""
+        yield from _missing("ale_py", "ale-py", "atari")
+
+    def appearance(self) -> tuple[object, ...]:
+        """Return what decides the shape of an observation, and what an action means."""
+        return "atari", self.id, self.stack, self.size, self.full_action_space
+
+
+def _missing(module: str, package: str, extra: str) -> Iterator[Problem]:
+    if find_spec(module) is None:
+        yield "name", f"{package} is not installed: pip install 'metta-sweep[{extra}]'"
 
 
 class EnvUnavailableError(ValueError):
@@ -274,8 +315,8 @@ class EnvUnavailableError(ValueError):
         self.key, self.message = key, message
 
 
-ENV_NAMES = ("altar", "pong", "cogeval", "gymnasium")
+ENV_NAMES = ("altar", "pong", "cogeval", "atari", "gymnasium")
 """What ``env.name`` can be."""
 
-EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv | CogevalEnv | GymnasiumEnv, Field(discriminator="name")]
+EnvConfig: TypeAlias = Annotated[AltarEnv | PongEnv | CogevalEnv | AtariEnv | GymnasiumEnv, Field(discriminator="name")]
 """The ``env`` group; ``name`` says which."""

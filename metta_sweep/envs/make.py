@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from metta_sweep.envs.altar import make_altar
-from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, GymnasiumEnv, PongEnv
+from metta_sweep.envs.atari import Atari
+from metta_sweep.envs.config import AltarEnv, AtariEnv, CogevalEnv, EnvConfig, GymnasiumEnv, PongEnv
 from metta_sweep.envs.gymnasium import GymnasiumEnvs
 from metta_sweep.envs.mixture import Mixture
 from metta_sweep.envs.pong import Pong
@@ -20,7 +21,7 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) 
         config: Which.
         rows: Agents in all.
         first: Number of the first environment, where other processes have those before it.
-        workers: Processes to share slow environments out to; the native ones stay in this one.
+        workers: Processes (threads for Atari) to share slow environments out to; the native ones stay in this one.
 
     Raises:
         ValueError: ``rows`` is no multiple of the environment's agents, or of the workers.
@@ -36,6 +37,8 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) 
             return Pong(config.game, num_envs, first=first)
         case CogevalEnv():
             return _make_tasks(config, num_envs, first)
+        case AtariEnv():
+            return Atari(config, num_envs, first=first, threads=workers)
         case GymnasiumEnv():
             return _make_gymnasium(config, num_envs, first, workers)
 

@@ -21,6 +21,20 @@ from metta_sweep.trainer.simulations import SimConfig
 from tests.trainer.configs import put, shipped, small
 
 
+@pytest.fixture(autouse=True)
+def all_extras(monkeypatch):
+    """Configs are judged here as where every extra is installed."""
+    monkeypatch.setattr("metta_sweep.envs.config.find_spec", lambda module: module)
+
+
+@pytest.mark.parametrize(("env", "extra"), [("gymnasium", "gymnasium"), ("atari", "atari")])
+def test_an_extra_that_is_not_installed_is_a_problem_of_the_config(env, extra, monkeypatch):
+    monkeypatch.setattr("metta_sweep.envs.config.find_spec", lambda module: None)
+    ((key, message),) = schema.problems(shipped(env=env))
+    assert key == "env.name"
+    assert f"pip install 'metta-sweep[{extra}]'" in message
+
+
 @pytest.mark.parametrize("env", ENV_NAMES)
 def test_the_shipped_groups_make_a_valid_config(env):
     config = shipped(env=env)
@@ -95,6 +109,7 @@ def test_every_batch_size_of_the_guide_is_valid(guide, batch_size):
         ("seed", -1, "greater than or equal to 0"),
         ("sim.episodes", 0, "greater than or equal to 1"),
         ("agent.activation", "gelu", "'tanh' or 'relu'"),
+        ("agent.encoder", "transformer", "'auto', 'dense' or 'conv'"),
         ("agent.hidden_size", 0, "greater than or equal to 1"),
         ("env.num_agents", 0, "greater than or equal to 1"),
         ("env.name", "chess", "need one of 'altar', 'pong'"),
@@ -143,6 +158,8 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
             "trainer.num_workers",
             "must be a multiple of num_workers",
         ),
+        ({"agent.encoder": "conv", "env": {"name": "pong"}}, "agent.encoder", "pong shows no picture"),
+        ({"agent.encoder": "conv", "env.game.view": 3}, "agent.encoder", "view of at least 5, got 3"),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),
         ({"env.game.map.walls": 60}, "env.game.map", "room for 65"),
         ({"env.game.map.rooms": 5}, "env.game.map.rooms", "at least 11 cells each way, got 9x9"),

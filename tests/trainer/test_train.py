@@ -125,6 +125,20 @@ def test_gymnasium_trains_like_any_other_environment(config, tmp_path):
     assert 5 < read_result(RunPaths(tmp_path / "run")).metrics["reward"] <= 20
 
 
+@pytest.mark.slow
+def test_atari_trains_like_any_other_environment(config, tmp_path):
+    pytest.importorskip("ale_py")
+    content = yaml.safe_load(config.read_text())
+    content["env"] = {"name": "atari", "id": "pong", "size": 36, "max_frames": 100}
+    content["trainer"] |= {"total_timesteps": 128, "num_steps": 64}
+    content["sim"] |= {"num_envs": 1, "episodes": 1}
+    config.write_text(yaml.safe_dump(content))
+    assert train.main([f"config={config}", f"run_dir={tmp_path / 'run'}"]) == 0
+    metrics = read_result(RunPaths(tmp_path / "run")).metrics
+    assert 20 <= metrics["episode_length"] <= 25
+    assert metrics["reward"] <= 0
+
+
 def test_several_processes_must_be_told_where_they_meet(config, capsys, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert train.main([f"config={config}"]) == 2
