@@ -12,11 +12,18 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Remembers the first stop signal while it is entered; a second one takes its usual, immediate effect."""
+    """Remembers the first stop signal while it is entered; a second one takes its usual, immediate effect.
 
-    def __init__(self) -> None:
+    Args:
+        patient: A first SIGINT only asks to let runs finish and counts as none: the next one stops.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
         self.received: int | None = None
-        """Number of the signal, or None."""
+        """Number of the signal that asks to stop now, or None."""
+        self.is_finishing = False
+        """Whether a SIGINT has asked to let runs finish."""
+        self._patient = patient
         self._wake = threading.Event()
         self._before: dict[signal.Signals, object] = {}
 
@@ -31,16 +38,21 @@ class StopSignals:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.received = number
         self._wake.set()
+        if self._patient and number == signal.SIGINT and not self.is_finishing:
+            self.is_finishing = True
+            return
+        self.received = number
         for again in STOP_SIGNALS:
             signal.signal(again, signal.SIG_DFL)
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until a signal comes."""
         self._wake.wait(seconds)
-        # After the first signal the loop still polls while runs end: it must not spin.
+        self._wake.clear()
+        # After a signal that stops the loop still polls while runs end: it must neither spin nor be late.
         if self.received is not None:
+            self._wake.set()
             time.sleep(min(seconds, 0.02))
 
 

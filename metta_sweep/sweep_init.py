@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -27,6 +28,7 @@ from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
+from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.thinking import Thinker
@@ -55,30 +57,41 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         console: Where progress is shown.
 
     Returns:
-        The exit code: 0 where it is done, 1 where it failed or no run has a score.
+        The exit code: 0 where it is done, 1 where it failed or no run has a score, 130 where Ctrl-C let its runs end.
 
     Raises:
         RequestError: What was asked does not fit what is there; nothing was started.
         InterruptedSweepError: A signal stopped it; its runs wait for the next start.
+        TakenOverError: Another process has taken the sweep over, with its runs.
     """
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
     start = taken_up(spec_of(asked), words)
-    with SweepLock.acquire(paths), StopSignals() as signals:
-        journal, progress = SqliteJournal.open(paths, create=True), Progress(console, paths=paths)
+    patient = asked.launcher["on_interrupt"] == "finish"
+    with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
+        journal = SqliteJournal.open(paths, create=True, fence=lock.check)
+        progress = Progress(console, paths=paths)
         try:
             recorder = Recorder(journal, SystemClock(signals), [progress])
             progress.begin(recorder.state)
+            if lock.taken_from is not None:
+                recorder.note(f"taken over from {lock.taken_from}: it stops as soon as it notices, its runs go on here")
             stop = _nothing_left(start.spec, recorder, console)
             if stop is None:
                 companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder)
-                stop = _control(asked, start, paths, recorder, signals, companion)
-            in_vain = stop.reason.rule == "rollout_count" and recorder.state.incumbent is None
-            return int(stop.failed or in_vain)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check)
+            return _exit_code(stop, recorder, signals)
         finally:
             progress.close()
             journal.close()
+
+
+def _exit_code(stop: Stop, recorder: Recorder, signals: StopSignals) -> int:
+    if stop.reason.rule == "stopped" and signals.is_finishing:
+        return 128 + signal.SIGINT
+    in_vain = stop.reason.rule == "rollout_count" and recorder.state.incumbent is None
+    return int(stop.failed or in_vain)
 
 
 def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop | None:
@@ -101,6 +114,13 @@ def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop
     return stop
 
 
+def heard(instruction: Instruction, *, finishing: bool) -> Instruction:
+    """Return what is asked of the controller: Ctrl-C at its terminal, or the stronger wish from another one."""
+    if finishing and instruction in (Instruction.WORK, Instruction.PAUSE):
+        return Instruction.STOP
+    return instruction
+
+
 def _control(
     asked: Asked,
     start: SweepAsked,
@@ -108,6 +128,7 @@ def _control(
     recorder: Recorder,
     signals: StopSignals,
     companion: MirrorCompanion,
+    fence: Callable[[], None],
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     with ExitStack() as parts:
@@ -129,7 +150,8 @@ def _control(
                 clock=clock,
                 settings=settings,
                 interrupted=lambda: signals.received,
-                instructed=instructions.read,
+                fence=fence,
+                instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
                 between=companion.tick,
             ).run()
         except InterruptedSweepError:

@@ -35,6 +35,32 @@ def test_a_wait_ends_when_a_signal_comes():
         assert time.monotonic() - began >= 0.005
 
 
+def test_a_patient_first_interrupt_asks_to_finish_and_the_next_one_to_stop():
+    with StopSignals(patient=True) as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (signals.is_finishing, signals.received) == (True, None)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_patience_is_for_interrupts_only(number):
+    with StopSignals(patient=True) as signals:
+        os.kill(os.getpid(), number)
+        assert (signals.is_finishing, signals.received) == (False, number)
+
+
+def test_a_patient_wait_ends_at_once_and_the_next_one_is_a_wait_again():
+    with StopSignals(patient=True) as signals:
+        clock = SystemClock(signals)
+        os.kill(os.getpid(), signal.SIGINT)
+        began_s = time.monotonic()
+        clock.sleep(10)
+        assert time.monotonic() - began_s < 5
+        clock.sleep(0.05)
+        assert time.monotonic() - began_s >= 0.05
+
+
 def test_a_second_signal_ends_the_process_at_once():
     code = (
         "import os, signal\n"

@@ -22,6 +22,8 @@ from metta_sweep.errors import Problem, RequestError
 
 COMMANDS = ("sweep", "plan")
 """What ``cmd`` may be."""
+SWITCH = ("true", "false")
+"""What ``takeover`` may be."""
 _TOLD = 50  # problems in one message
 _EXAMPLE = "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep"
 
@@ -103,6 +105,7 @@ def _asked(
 
 def _word_problems(line: CommandLine) -> Iterator[Problem]:
     name, cmd = line.words.get("run"), line.words.get("cmd", "sweep")
+    takeover = line.words.get("takeover", "false")
     if name is None:
         yield Problem(message="need the sweep's name", key="run", file=PLACE, fix=f"add run=NAME, as in {_EXAMPLE}")
     elif name_problem(name):
@@ -110,6 +113,8 @@ def _word_problems(line: CommandLine) -> Iterator[Problem]:
     if cmd not in COMMANDS:
         fix = did_you_mean(cmd, COMMANDS)
         yield Problem(message=f"need one of {', '.join(COMMANDS)}, got {cmd[:80]!r}", key="cmd", file=PLACE, fix=fix)
+    if takeover not in SWITCH:
+        yield Problem(message=f"need true or false, got {takeover[:80]!r}", key="takeover", file=PLACE)
 
 
 def _sweep_files(places: ConfigPlaces, line: CommandLine, keys: TrainingKeys, problems: list[Problem]) -> SweepFiles:

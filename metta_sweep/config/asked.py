@@ -47,7 +47,7 @@ class Asked:
     """Swept parameters that the command line holds at a value."""
     launcher: Mapping[str, Any]
     """``kind``, ``max_parallel``, ``gpus_per_run``, ``cpus_per_run``, ``run_time_limit_s``, ``max_retries``,
-    ``kill_grace_s``."""
+    ``kill_grace_s``, ``on_interrupt``."""
     wandb: Mapping[str, Any]
     """``mode``, ``project``, ``entity``, ``tags``."""
     data_dir: Path
@@ -66,3 +66,5 @@ class Asked:
     """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
     description: str | None = None
     """What the sweep is about."""
+    takeover: bool = False
+    """Whether to take the sweep from a controller that holds it."""

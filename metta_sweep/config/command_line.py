@@ -23,7 +23,8 @@ from metta_sweep.errors import Problem
 PLACE = "command line"
 """Stands where a file name would stand."""
 
-_RAW = re.compile(r"^\+{0,2}(?P<key>run|cmd|sweep_params|command|data_dir)=(?P<value>.*)$", re.DOTALL)
+_RAW = re.compile(r"^\+{0,2}(?P<key>run|cmd|sweep_params|takeover|command|data_dir)=(?P<value>.*)$", re.DOTALL)
+_WORDS = ("run", "cmd", "sweep_params", "takeover")
 _QUOTED = re.compile(r"""^(['"])(.*)\1$""", re.DOTALL)
 _MAX_LENGTH = 10_000  # characters of one override
 _REMOVED = "???"  # stands in the tree of values where a key was removed
@@ -48,7 +49,7 @@ class CommandLine:
     """The overrides, sorted by what they do."""
 
     words: Mapping[str, str] = field(default_factory=dict)
-    """``run``, ``cmd`` and ``sweep_params`` as they were typed."""
+    """``run``, ``cmd``, ``sweep_params`` and ``takeover`` as they were typed."""
     choices: dict[str, str | None] = field(default_factory=dict)
     """Chosen option by config group; None for no option."""
     values: list[ValueOverride] = field(default_factory=list)
@@ -75,7 +76,7 @@ def read_command_line(overrides: Sequence[str], *, groups: Mapping[str, Sequence
     parser = OverridesParser.create()
     for text in overrides:
         raw = _RAW.match(text)
-        if raw and raw["key"] in ("run", "cmd", "sweep_params"):
+        if raw and raw["key"] in _WORDS:
             words[raw["key"]] = _unquoted(raw["value"])
             continue
         override = _parsed(parser, text, raw, line)

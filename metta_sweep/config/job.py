@@ -23,7 +23,9 @@ AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wand
 """Settings that stand at the root of the job config."""
 IN_SWEEP = ("metric", "goal", "constraints", "limits", "description")
 """Settings that stand inside ``sweep``."""
-JOB_KEYS = frozenset({*AT_ROOT, "run", "cmd", "sweep_params", "sweep", "protein", "command", "hardware", "user"})
+JOB_KEYS = frozenset(
+    {*AT_ROOT, "run", "cmd", "sweep_params", "takeover", "sweep", "protein", "command", "hardware", "user"}
+)
 """Root keys that are the sweep's own."""
 MAX_NAME = 100
 """Longest name of a sweep."""
@@ -79,6 +81,8 @@ class LauncherSettings(Settings):
     """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
     kill_grace_s: Annotated[float, Field(strict=True, ge=0, le=3600, allow_inf_nan=False)] = 5.0
     """Seconds between asking a run to end and ending it."""
+    on_interrupt: Literal["requeue", "finish"] = "requeue"
+    """What the first Ctrl-C does: end runs, which the next start resumes, or let them finish (the second ends them)."""
 
 
 def _switch(value: object) -> object:

@@ -89,7 +89,7 @@ def take_lock(path: Path, *, patience_s: float = 0.1) -> int | None:
     deadline = time.monotonic() + patience_s
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if _flock(descriptor, fcntl.LOCK_EX) and _is_at(descriptor, path):
+        if _flock(descriptor, fcntl.LOCK_EX) and is_at(descriptor, path):
             return descriptor
         os.close(descriptor)
         if time.monotonic() >= deadline:
@@ -117,7 +117,7 @@ def _flock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
     """Return whether the open file is still the one of that name: a lock on a deleted file locks nobody out."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -58,21 +58,27 @@ class JournalWriteError(MettaSweepError):
 class SqliteJournal:
     """The journal of one sweep, open for writing; implements the port ``Journal``.
 
-    The caller holds the sweep's lock: there is one writer.
+    The caller holds the sweep's lock: there is one writer. The lock may be taken from a writer that does not know it
+    yet, so each transaction asks the fence once it has SQLite's write lock, and whoever opens the journal waits for a
+    transaction under way: of two writers the earlier one cannot add anything behind the later one's back.
     """
 
-    def __init__(self, paths: SweepPaths, connection: sqlite3.Connection, head: Head) -> None:
+    def __init__(
+        self, paths: SweepPaths, connection: sqlite3.Connection, head: Head, fence: Callable[[], None] = lambda: None
+    ) -> None:
         self._paths = paths
         self._connection = connection
         self._head = head
+        self._fence = fence
 
     @classmethod
-    def open(cls, paths: SweepPaths, *, create: bool) -> SqliteJournal:
+    def open(cls, paths: SweepPaths, *, create: bool, fence: Callable[[], None] = lambda: None) -> SqliteJournal:
         """Check the journal and open it.
 
         Args:
             paths: The sweep's files.
             create: Make an empty journal where nothing of the sweep is there yet.
+            fence: Raises where the sweep has another controller: :meth:`metta_sweep.store.lock.SweepLock.check`.
 
         Raises:
             RequestError: There is none (and ``create`` is false), or it is damaged, foreign or newer, or has lost rows.
@@ -81,12 +87,13 @@ class SqliteJournal:
         try:
             if create and not paths.journal.exists():
                 _create(paths)
-            head = Head.of([digest for _, _, digest in _checked(paths)])
+            _checked(paths)
             connection = _connect_to_write(paths.journal)
+            head = _head_once_quiet(connection)
         except (sqlite3.Error, OSError) as error:
             raise _write_error(paths, error) from error
         head.write(paths.head)
-        return cls(paths, connection, head)
+        return cls(paths, connection, head, fence)
 
     def append(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Store events in order and in one transaction; when it returns they survive a power cut.
@@ -96,6 +103,7 @@ class SqliteJournal:
 
         Raises:
             JournalWriteError: They could not be stored; none of them is.
+            TakenOverError: The fence says so; none of them is stored.
         """
         rows, head = [], self._head
         for event in events:
@@ -112,12 +120,12 @@ class SqliteJournal:
     def _commit(self, rows: Sequence[tuple[int, str, str, bytes]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._fence()
             self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield every stored event in the order written."""
@@ -242,7 +250,20 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _head_once_quiet(connection: sqlite3.Connection) -> Head:
+    """Return the journal's end once no transaction of another writer is under way."""
+    connection.execute("BEGIN IMMEDIATE")
+    last = connection.execute("SELECT seq, digest FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+    connection.execute("ROLLBACK")
+    return Head.start() if last is None else Head(seq=last[0], digest=last[1])
+
+
 def _write_error(paths: SweepPaths, error: Exception) -> JournalWriteError:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        return JournalWriteError(
+            f"{paths.journal}: another process is in the middle of a write and does not go on; nothing is lost: "
+            "end that process (kill -9 PID) and give the same command again"
+        )
     return JournalWriteError(
         f"{paths.journal}: cannot be written ({error}); nothing that was recorded is lost: "
         "make room or mend the file system and give the same command again"

@@ -1,4 +1,4 @@
-"""One controller a sweep: a lock that names its holder and dies with it."""
+"""One controller a sweep: a lock that names its holder, dies with it, and can be taken over from one that does not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from metta_sweep.errors import Problem, RequestError
-from metta_sweep.store.files import is_locked, read_json, take_lock
+from metta_sweep.errors import MettaSweepError, Problem, RequestError
+from metta_sweep.store.files import is_at, is_locked, read_json, take_lock
 from metta_sweep.store.paths import SweepPaths
 
 _PATIENCE_S = 0.4
@@ -51,20 +52,33 @@ class Holder:
         return f"host {self.host}, pid {self.pid}, since {since}"
 
 
+class TakenOverError(MettaSweepError):
+    """Another process controls the sweep now: this one may write nothing, start nothing and end nothing any more."""
+
+
 class SweepLock:
     """Exclusive control of one sweep, from :meth:`acquire` to :meth:`release` or the end of the process.
 
     The lock is the kernel's (``flock``): it is gone when its holder is, ``kill -9`` included. It is closed on exec, so
     that the processes a controller starts do not keep it.
+
+    A takeover puts another file, held by the new controller, in the place of the one that is held. The old controller,
+    which may be paused and know nothing of it, finds by :meth:`check` that its own is not in place any more.
     """
 
-    def __init__(self, paths: SweepPaths, descriptor: int) -> None:
+    def __init__(self, paths: SweepPaths, descriptor: int, taken_from: Holder | None = None) -> None:
         self._paths = paths
         self._descriptor: int | None = descriptor
+        self.taken_from = taken_from
+        """Who held the sweep before it was taken over; None where nobody did."""
 
     @classmethod
-    def acquire(cls, paths: SweepPaths) -> SweepLock:
+    def acquire(cls, paths: SweepPaths, *, takeover: bool = False) -> SweepLock:
         """Take the sweep.
+
+        Args:
+            paths: The sweep's files.
+            takeover: Take it from whoever holds it.
 
         Raises:
             RequestError: Another process holds it; the message says which.
@@ -74,12 +88,22 @@ class SweepLock:
         """
         _make_folder(paths)
         descriptor = take_lock(paths.lock, patience_s=_PATIENCE_S)
-        if descriptor is None:
-            raise _held(paths, Holder.parse(read_json(paths.lock)))
-        text = json.dumps(asdict(Holder.of_this_process())) + "\n"
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
-        return cls(paths, descriptor)
+        if descriptor is not None:
+            _write_name(descriptor)
+            return cls(paths, descriptor)
+        by = Holder.parse(read_json(paths.lock))
+        if not takeover:
+            raise _held(paths, by)
+        return cls(paths, _put_in_place(paths.lock), taken_from=by)
+
+    def check(self) -> None:
+        """Make sure that the sweep is still this process's.
+
+        Raises:
+            TakenOverError: Another process has taken it over, or the lock was removed.
+        """
+        if self._descriptor is None or not is_at(self._descriptor, self._paths.lock):
+            raise _taken_over(self._paths)
 
     def release(self) -> None:
         """Let go of the sweep; a second call does nothing."""
@@ -109,6 +133,23 @@ def _make_folder(paths: SweepPaths) -> None:
         ) from error
 
 
+def _write_name(descriptor: int) -> None:
+    text = json.dumps(asdict(Holder.of_this_process())) + "\n"
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def _put_in_place(lock: Path) -> int:
+    """Put a new lock file, held and named before anybody sees it, in the place of one that somebody holds."""
+    beside = lock.with_name(f".{lock.name}.{uuid.uuid4().hex}")
+    descriptor = take_lock(beside)
+    if descriptor is None:
+        raise FileExistsError(beside)
+    _write_name(descriptor)
+    beside.replace(lock)
+    return descriptor
+
+
 def holder(paths: SweepPaths) -> Holder | None:
     """Return who controls the sweep at this moment, or None where nobody does."""
     return Holder.parse(read_json(paths.lock)) if _is_held(paths.lock) else None
@@ -127,6 +168,15 @@ def _held(paths: SweepPaths, by: Holder) -> RequestError:
             key="run",
             message=f"sweep {paths.name!r} is controlled by another process: {by}",
             file=str(paths.lock),
-            fix="to have more runs at once stop it and start it again with launcher.max_parallel=N",
+            fix="to have more runs at once stop it and start it again with launcher.max_parallel=N; "
+            "if it hangs or its terminal is lost, add takeover=true: its runs go on under the new controller",
         )
+    )
+
+
+def _taken_over(paths: SweepPaths) -> TakenOverError:
+    by = holder(paths)
+    how = f"was taken over by another process ({by})" if by is not None else "has lost its lock file"
+    return TakenOverError(
+        f"sweep {paths.name!r} {how}: this controller stops, writes nothing more and leaves runs as they are"
     )

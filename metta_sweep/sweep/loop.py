@@ -75,6 +75,7 @@ class SweepLoop:
         clock: Clock,
         settings: LoopSettings,
         interrupted: Callable[[], int | None] = lambda: None,
+        fence: Callable[[], None] = lambda: None,
         instructed: Callable[[], Instruction] = lambda: Instruction.WORK,
         between: Callable[[], None] = lambda: None,
         peers: Peers | None = None,
@@ -86,6 +87,7 @@ class SweepLoop:
         self._clock = clock
         self._settings = settings
         self._interrupted = interrupted
+        self._fence = fence
         self._instructed = instructed
         self._instruction = Instruction.WORK
         self._between = between
@@ -99,10 +101,13 @@ class SweepLoop:
 
         Raises:
             InterruptedSweepError: A signal asked to stop; nothing of the sweep is alive any more.
+            MettaSweepError: The fence says that another controller has the sweep; runs are left to that one.
             RequestError: The runs do not report the metric that was asked for.
         """
+        self._fence()
         self._adopt()
         while True:
+            self._fence()
             self._collect()
             self._heed_signals()
             self._check_metric()
@@ -218,6 +223,7 @@ class SweepLoop:
         self._submit(run, number)
 
     def _submit(self, run: Run, number: int) -> None:
+        self._fence()
         try:
             handle = self._launcher.submit(self._job(run, number))
         except LaunchError as error:
@@ -305,6 +311,7 @@ class SweepLoop:
 
     def _release(self) -> None:
         """End every live run and record it as interrupted, or as finished where its result came first."""
+        self._fence()
         grace_s = min(self._settings.kill_grace_s, 3.0)
         for handle in _handles(self._recorder.state.live_runs):
             self._launcher.cancel(handle, grace_s)
@@ -320,7 +327,7 @@ class SweepLoop:
 _HEARD: Mapping[Instruction, str] = {
     Instruction.WORK: "working again",
     Instruction.PAUSE: "pausing: runs go on to their end, nothing new is started until `metta-sweep resume`",
-    Instruction.STOP: "stopping: runs go on to their end, nothing new is started",
+    Instruction.STOP: "stopping: runs go on to their end, nothing new is started; Ctrl-C ends them now",
     Instruction.STOP_NOW: "stopping now: runs are ended and will be resumed by the same command",
 }
 

@@ -36,6 +36,8 @@ WRONG = {
     "empty_file_name": ["run=test", "++sweep_params="],
     "job_config_as_a_file": ["run=test", "++sweep_params=sweep_job"],
     "unknown_command": [FILE, "run=test", "cmd=pln"],
+    "takeover_neither_true_nor_false": [FILE, "run=test", "takeover=yes"],
+    "on_interrupt_unknown": [FILE, "run=test", "launcher.on_interrupt=wait"],
     "unknown_hardware": [FILE, "run=test", "+hardware=macbok"],
     "no_key": [FILE, "run=test", "trainer"],
     "an_option": [FILE, "run=test", "--multirun"],

@@ -115,6 +115,13 @@ class SweepUnderTest:
             assert time.monotonic() < until, f"never saw {amount} {what}s"
             time.sleep(0.01)
 
+    def wait_for_output(self, controller: subprocess.Popen[str], words: str) -> None:
+        """Read what a controller says until these words come; what follows is left for ``communicate``."""
+        for line in controller.stdout:
+            if words in line:
+                return
+        raise AssertionError(f"the controller never said {words!r}")
+
     def write_trial(self, *, rollouts: int = 5, samples: int = 1, seconds: float = 0.1, trial: str = TRIAL) -> str:
         """Write a sweep of a trial that notes its start and end in the ledger; return the override naming it."""
         script = self.root / "trial.py"

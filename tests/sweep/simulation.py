@@ -206,6 +206,7 @@ class World:
     optimizer: CountingOptimizer = field(default_factory=CountingOptimizer)
     heard: list[str] = field(default_factory=list)
     interrupted: Callable[[], int | None] = lambda: None
+    fence: Callable[[], None] = lambda: None
     submit: Submit = at_once
 
     def __post_init__(self) -> None:
@@ -231,6 +232,7 @@ class World:
             settings=LoopSettings(**settings),
             interrupted=lambda: self.interrupted(),
             peers=peers,
+            fence=lambda: self.fence(),
         )
         return loop.run()
 

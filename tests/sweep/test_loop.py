@@ -324,3 +324,33 @@ def test_a_shared_sweep_starts_nothing_unknown_and_uses_the_numbers_that_it_is_g
     assert [run.run_id for run in world.recorder.state.runs.values()] == ["s.r.0", "s.r.3", "s.r.6"]
     assert peers.asked_before_s == []
     assert all({"trainer.lr": 0.77} in pending for pending in world.optimizer.pending)
+
+
+class ReplacedError(Exception):
+    """Another controller has the sweep."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(asked_before=st.integers(0, 60), seed=st.integers(0, 5), signalled=st.booleans())
+def test_a_controller_that_was_replaced_writes_starts_and_ends_nothing(asked_before, seed, signalled):
+    world, looks = World(random_script(seed), slots=3), []
+
+    def fence():
+        looks.append((len(world.journal.events), list(world.machine.started), list(world.machine.cancelled)))
+        if len(looks) > asked_before:
+            raise ReplacedError
+
+    world.fence = fence
+    world.interrupted = lambda: signal.SIGTERM if signalled and len(looks) >= asked_before else None
+    try:
+        world.control(spec(rollout_count=6), max_retries=50)
+    except ReplacedError:
+        assert looks[-1] == (len(world.journal.events), world.machine.started, world.machine.cancelled)
+    except InterruptedSweepError:
+        assert signalled
+    else:
+        assert len(looks) <= asked_before
+    world.fence, world.interrupted = (lambda: None), (lambda: None)
+    world.control(spec(rollout_count=6), max_retries=50)
+    assert len(world.recorder.state.decided_rollouts) == 6
+    assert set(Counter(world.machine.started).values()) <= {1}
