@@ -15,6 +15,7 @@ from metta_sweep.report.wording import count, duration, number, params, printabl
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptInterrupted,
+    AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
     Event,
@@ -24,6 +25,7 @@ from metta_sweep.sweep.events import (
     SweepAsked,
     SweepStopped,
 )
+from metta_sweep.sweep.next_actions import REFUSAL_LIMIT, refusal_wait_s
 from metta_sweep.sweep.records import AttemptState, Observation, RunState
 from metta_sweep.sweep.state import SweepState
 
@@ -167,6 +169,12 @@ class Narrator:
     def _(self, event: AttemptFailed) -> Iterator[Line]:
         cause = f"{event.failure.kind} after {duration(event.wall_s)}: {printable(event.failure.message)}"
         yield Line(text=f"{event.run_id}: {cause} ({self._consequence(event)})", tone=Tone.BAD)
+
+    @lines.register
+    def _(self, event: AttemptRefused) -> Iterator[Line]:
+        refused = len(self.state.refusals)
+        again = f"tried again in {duration(refusal_wait_s(refused))}" if refused < REFUSAL_LIMIT else "given up for now"
+        yield Line(text=f"{event.run_id}: could not be started: {printable(event.message)} ({again})", tone=Tone.BAD)
 
     @lines.register
     def _(self, event: AttemptInterrupted) -> Iterator[Line]:

@@ -105,6 +105,19 @@ class AttemptSubmitted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRefused(Event):
+    """The launcher could not start an attempt: nothing ran, and it costs the run none of its retries."""
+
+    KIND = "attempt_refused"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt."""
+    message: str
+    """The launcher's reason, one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """A run left a result."""
 
@@ -196,6 +209,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         RolloutCeded,
         AttemptStarted,
         AttemptSubmitted,
+        AttemptRefused,
         RunFinished,
         AttemptFailed,
         AttemptInterrupted,

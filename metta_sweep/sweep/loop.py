@@ -13,7 +13,7 @@ from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.endings import ending_event
 from metta_sweep.sweep.events import (
-    AttemptFailed,
+    AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
     PlannedRun,
@@ -24,7 +24,7 @@ from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_
 from metta_sweep.sweep.peers import NoPeers, Peers
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Run
+from metta_sweep.sweep.records import AttemptState, Run
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -120,6 +120,8 @@ class SweepLoop:
                 if isinstance(action, Stop):
                     return self._stop(action)
                 did_something |= self._perform(action)
+                if self._recorder.state.refusals:
+                    break  # one that could not be started speaks for the others
             self._think_ahead()
             self._between()
             if not did_something:
@@ -227,8 +229,7 @@ class SweepLoop:
         try:
             handle = self._launcher.submit(self._job(run, number))
         except LaunchError as error:
-            failure = Failure(kind=FailureClass.INFRASTRUCTURE, message=f"could not be started: {error}")
-            self._recorder.record(AttemptFailed(run_id=run.run_id, attempt=number, failure=failure, wall_s=0.0))
+            self._recorder.record(AttemptRefused(run_id=run.run_id, attempt=number, message=str(error)))
         else:
             self._recorder.record(AttemptSubmitted(run_id=run.run_id, attempt=number, handle=handle))
 

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from metta_sweep.sweep.budget import Limits, StopReason, stop_reason
 from metta_sweep.sweep.state import CRASH_LIMIT, SweepState
 
+REFUSAL_LIMIT = 10
+"""A launcher that could not start anything this often in a row stops the sweep."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
+"""Seconds to wait after a launcher could not start something; doubled each time: about three minutes in all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
@@ -55,6 +61,8 @@ def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float,
     waiting = [] if _starts_nothing(reason) else state.waiting_runs
     if reason is not None and live == 0 and not waiting:
         return [Stop(reason=reason, failed=failed is not None)]
+    if state.refusals and elapsed_s < state.refusals[-1].elapsed_s + refusal_wait_s(len(state.refusals)):
+        return []
     free = max(0, slots - live)
     starts: list[Action] = [StartRun(run_id=run.run_id) for run in waiting[:free]]
     if reason is None and len(starts) < free:
@@ -67,7 +75,15 @@ def _starts_nothing(reason: StopReason | None) -> bool:
     return reason is not None and reason.rule != "rollout_count"
 
 
+def refusal_wait_s(refusals: int) -> float:
+    """Return the seconds to wait after so many refusals in a row."""
+    return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (refusals - 1))
+
+
 def _hopeless(state: SweepState) -> StopReason | None:
+    if len(state.refusals) >= REFUSAL_LIMIT:
+        message = f"no run could be started, {len(state.refusals)} times in a row: {state.refusals[-1].message}"
+        return StopReason(rule="failed", message=message)
     streak = state.crash_streak
     if len(streak) < CRASH_LIMIT:
         return None

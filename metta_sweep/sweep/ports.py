@@ -82,7 +82,7 @@ class Launcher(Protocol):
         """Start the attempt, once however often it is submitted.
 
         Raises:
-            LaunchError: It could not be started (an infrastructure failure).
+            LaunchError: It could not be started; it is tried again later.
         """
 
     def poll(self, handles: Sequence[Handle]) -> list[JobStatus]:

@@ -9,6 +9,7 @@ from functools import singledispatchmethod
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptInterrupted,
+    AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
     Event,
@@ -74,6 +75,7 @@ class SweepState:
         self._incumbent: Observation | None = None
         self._live: dict[str, None] = {}
         self._crashes: list[tuple[Failure, int]] = []
+        self._refusals: list[AttemptRefused] = []
         self._ceded: set[int] = set()
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
@@ -119,6 +121,7 @@ class SweepState:
         rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
         self.asked, self._spec = event, event.spec
         self.created = self.created or event
+        self._refusals.clear()
         self._forget_hopeless()
         if rescored:
             self._rescore()
@@ -171,6 +174,12 @@ class SweepState:
     @_apply.register
     def _(self, event: AttemptSubmitted) -> None:
         self._change(event.run_id, event.attempt, AttemptState.RUNNING, handle=event.handle)
+        self._refusals.clear()
+
+    @_apply.register
+    def _(self, event: AttemptRefused) -> None:
+        self._change(event.run_id, event.attempt, AttemptState.INTERRUPTED)
+        self._refusals.append(event)
 
     @_apply.register
     def _(self, event: AttemptInterrupted) -> None:
@@ -353,6 +362,11 @@ class SweepState:
                 break
             streak.append(failure)
         return streak
+
+    @property
+    def refusals(self) -> list[AttemptRefused]:
+        """Attempts that the launcher could not start, as many as came in a row at the end."""
+        return self._refusals
 
     def is_decided(self, rollout: Rollout) -> bool:
         """Whether the rollout's outcome is known: all runs are over, or one failed for good."""

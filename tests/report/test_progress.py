@@ -6,7 +6,8 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.report import Place, Progress
-from metta_sweep.sweep.events import Event, RunRetried
+from metta_sweep.sweep.events import AttemptRefused, AttemptStarted, Event, RunRetried
+from metta_sweep.sweep.next_actions import REFUSAL_LIMIT
 from metta_sweep.sweep.state import SweepState
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.test_summary import busy_history
@@ -44,6 +45,17 @@ def test_what_was_suggested_is_told_with_the_reason_and_the_expectation() -> Non
     said = told(History().suggest(origin="protein", reason="highest expected improvement", predicted=prediction()))
     assert "rollout 0 of 3: learning_rate=0.001, batch_size=64, gamma=0.99\n" in said
     assert "why: protein; highest expected improvement; expects reward 0.5 (0.3 to 0.7), 10 s (5.0 s to 20 s)" in said
+
+
+def test_a_launcher_that_refuses_is_told_with_the_wait_until_the_last_time() -> None:
+    history = History().suggest()
+    for number in range(REFUSAL_LIMIT):
+        history.add(AttemptStarted, run_id="my_test.r.0", attempt=number + 1)
+        history.add(AttemptRefused, run_id="my_test.r.0", attempt=number + 1, message="no such partition")
+    said = [line for line in told(history, width=140).splitlines() if "no such partition" in line]
+    assert said[0] == "my_test.r.0: could not be started: no such partition (tried again in 0.5 s)"
+    assert said[-1].endswith("(given up for now)")
+    assert len(said) == REFUSAL_LIMIT
 
 
 def test_a_reason_that_repeats_the_expectation_is_told_once() -> None:

@@ -13,6 +13,7 @@ from metta_sweep.sweep.events import (
     EVENT_TYPES,
     AttemptFailed,
     AttemptInterrupted,
+    AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
     PlannedRun,
@@ -47,12 +48,26 @@ FINISHED = RunFinished(run_id="s.r.0", attempt=1, metrics={"reward": 1.0}, cost_
 FAILED = AttemptFailed(
     run_id="s.r.0", attempt=1, failure=Failure(kind=FailureClass.OOM, message="m", detail="d"), wall_s=1.0
 )
+REFUSED = AttemptRefused(run_id="s.r.0", attempt=1, message="the cluster does not answer")
 INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
 STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 CEDED = RolloutCeded(rollout=0)
-SAMPLES = (ASKED, SUGGESTED, CEDED, STARTED, SUBMITTED, FINISHED, FAILED, INTERRUPTED, RETRIED, REGISTERED, STOPPED)
+SAMPLES = (
+    ASKED,
+    SUGGESTED,
+    CEDED,
+    STARTED,
+    SUBMITTED,
+    REFUSED,
+    FINISHED,
+    FAILED,
+    INTERRUPTED,
+    RETRIED,
+    REGISTERED,
+    STOPPED,
+)
 
 
 def test_there_is_a_sample_of_every_event():
