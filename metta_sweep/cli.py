@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -16,6 +16,22 @@ from metta_sweep.report.commands import add_commands, default_data_dir, paths_of
 
 if TYPE_CHECKING:
     from metta_sweep.config import Asked
+
+
+OVERRIDES_HELP = """\
+what can be asked, in Hydra's grammar:
+  run=NAME                     the sweep's name; the same name goes on with it
+  ++sweep_params=sweep/FILE    configs/sweep/FILE.yaml, or any path ending in .yaml
+  rollout_count=N              how many rollouts in all, over all starts
+  +hardware=macbook|aws|pufferbox   +user=NAME   env=NAME   wandb=auto|online|offline|off
+  launcher=local|slurm|ray     launcher.max_parallel=N   launcher.gpus_per_run=N
+  trainer.KEY=VALUE            any value of the training config; a swept one is held at it
+  data_dir=PATH                where sweeps lie (default: $DATA_DIR or train_dir)
+  cmd=plan                     only show what would be done
+
+example:
+  metta-sweep run run=my_test ++sweep_params=sweep/my_test_sweep +hardware=macbook trainer.num_workers=1
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,10 +63,10 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run, resume or extend a sweep: run=NAME ++sweep_params=sweep/FILE [Hydra overrides]",
-        allow_abbrev=False,
+        **_overridden("run"),
     )
     run.set_defaults(command=_run, takes_overrides=True, calibrate=False)
-    plan = commands.add_parser("plan", help="show what `run` would do, and do nothing of it", allow_abbrev=False)
+    plan = commands.add_parser("plan", help="show what `run` would do, and do nothing of it", **_overridden("plan"))
     plan.add_argument("--calibrate", action="store_true", help="do one run at the center to tell what runs cost")
     plan.set_defaults(command=_plan, takes_overrides=True)
     summarize = commands.add_parser("summarize", help="say what a sweep found", allow_abbrev=False)
@@ -71,6 +87,16 @@ def parser() -> argparse.ArgumentParser:
     migrate.add_argument("new", metavar="NEW.yaml", type=Path, nargs="?", help="default: OLD.migrated.yaml beside it")
     migrate.set_defaults(command=_migrate)
     return top
+
+
+def _overridden(command: str) -> dict[str, Any]:
+    """Return how a subcommand that takes Hydra overrides explains itself."""
+    return {
+        "usage": f"metta-sweep {command} run=NAME ++sweep_params=sweep/FILE [Hydra overrides]",
+        "epilog": OVERRIDES_HELP,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
 
 
 def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
