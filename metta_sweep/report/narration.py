@@ -138,7 +138,7 @@ class Narrator:
             yield Line(text=f"{event.run_id}: started (seed {run.seed})", tone=Tone.QUIET)
             return
         if run.attempts[-2].state is AttemptState.INTERRUPTED:
-            word = "resumed"
+            word = "tried once more" if self.state.refusals else "resumed"
         else:
             word = "again" if run.forgiven == event.attempt - 1 else f"retry {run.retries} of {run.max_retries}"
         yield Line(text=f"{event.run_id}: {word} (attempt {event.attempt})")
