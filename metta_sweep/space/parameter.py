@@ -14,6 +14,8 @@ MAX_LEVELS = 1_024
 """Most values of a whole-number parameter that are moved through one by one; above, it is searched as a line."""
 _ROUNDING = 1e-9
 """How far, in codes, a value may lie outside its bounds and still be taken for the bound."""
+_DIGITS = 12
+"""Significant digits of a suggested number: far below what a training can tell apart, above what logarithms lose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +65,14 @@ class Interval:
         return self.codes(self.numbers(codes))
 
     def values(self, codes: Array) -> list[Any]:
-        """Return plain values of codes ``(n,)``."""
+        """Return plain values of codes ``(n,)``: a center of 0.001 comes back as 0.001, not as 0.0010000000000000002."""
         numbers: list[float] = self.numbers(codes).tolist()
-        return [int(number) for number in numbers] if self.integer else numbers
+        if self.integer:
+            return [int(number) for number in numbers]
+        return [number if number in (self.low, self.high) else self._shortened(number) for number in numbers]
+
+    def _shortened(self, number: float) -> float:
+        return min(max(float(f"{number:.{_DIGITS}g}"), self.low), self.high)
 
     def code(self, value: Any) -> float | None:
         """Return the code of a value, or None where it is no value of this interval."""

@@ -91,6 +91,12 @@ def test_the_center_is_the_mean_or_the_middle_of_the_scale():
     assert one("int_uniform", 1, 9, mean=4.4).center() == {"x": 4}
 
 
+@pytest.mark.parametrize("mean", [0.001, 0.003, 0.00025, 0.0071])
+def test_a_center_comes_back_as_it_was_written(mean):
+    space = SearchSpace.parse({"lr": {"min": 1e-5, "max": 1e-2, "mean": mean, "distribution": "log_normal"}})
+    assert space.decode(space.center_codes) == {"lr": mean}
+
+
 def test_the_center_of_values_is_the_mean_the_base_value_or_the_first():
     values = {"x": {"values": ["a", "b", "c"]}}
     assert SearchSpace.parse(values).center() == {"x": "a"}
