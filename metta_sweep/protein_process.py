@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
 from metta_sweep.protein import Protein, ProteinSettings, Suggestion
+from metta_sweep.protein.suggestion import Expectation
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.events import decode
 from metta_sweep.sweep.records import CurvePoint
@@ -83,6 +84,14 @@ class ProteinProcess:
         if not self._protein.needs_model(len(pending)):
             return self._protein.suggest(pending)
         return self._think(pending)
+
+    def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
+        """Return what many runs of each point would give; worked out here, where nothing waits once the search is over.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        return self._protein.expect(points)
 
     def close(self) -> None:
         """End the process, also in the middle of a thought."""

@@ -51,6 +51,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         command=asked.command or (),
         protein=asked.protein,
         limits=asked.limits,
+        confirm=asked.confirm,
         seed=asked.seed,
         sweep_file=asked.sweep_file,
     )

@@ -34,6 +34,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         parameters=found.swept.declared,
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=_limits(job),
+        confirm=job.confirm.model_dump() if job.confirm is not None else {},
         protein=_protein(found),
         command=job.command,
         training=found.training,

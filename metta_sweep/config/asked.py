@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,6 +64,8 @@ class Asked:
     """What a person should know before the sweep starts, one line each."""
     origins: Mapping[str, Origin]
     """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
+    confirm: Mapping[str, Any] = field(default_factory=dict)
+    """``top_k``, ``seeds``: how the best are run again; empty for not at all."""
     description: str | None = None
     """What the sweep is about."""
     takeover: bool = False

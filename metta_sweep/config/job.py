@@ -21,7 +21,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
-IN_SWEEP = ("metric", "goal", "constraints", "limits", "description")
+IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description")
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
     {*AT_ROOT, "run", "cmd", "sweep_params", "takeover", "sweep", "protein", "command", "hardware", "user"}
@@ -56,6 +56,15 @@ class LimitSettings(Settings):
     """Time after which one attempt at a run is ended."""
     run_cost: Duration | None = None
     """Most that one run may cost: Protein proposes nothing dearer, and a run that gets there is ended."""
+
+
+class ConfirmSettings(Settings):
+    """``confirm``: the best of the search are run again on fresh seeds, so that the winner is not a lucky one."""
+
+    top_k: Annotated[int, Field(strict=True, ge=1, le=50)] = 3
+    """How many points."""
+    seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
+    """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
 
 
 class LauncherSettings(Settings):
@@ -132,6 +141,8 @@ class JobSettings(Settings):
     """What the sweep is about, for people."""
     limits: LimitSettings = LimitSettings()
     """When to stop."""
+    confirm: ConfirmSettings | None = None
+    """How the best are run again; None for not at all."""
     launcher: LauncherSettings = LauncherSettings()
     """How runs are started."""
     wandb: WandbSettings = WandbSettings()
@@ -229,6 +240,7 @@ def _unquote_fix(key: str, kind: str, got: object) -> str:
 
 _BLOCKS: dict[str, type[Settings]] = {
     "limits": LimitSettings,
+    "confirm": ConfirmSettings,
     "launcher": LauncherSettings,
     "wandb": WandbSettings,
 }

@@ -25,6 +25,7 @@ SWEEP_KEYS = (
     "constraints",
     "protein",
     "limits",
+    "confirm",
     "command",
     "description",
 )

@@ -10,11 +10,14 @@ import numpy as np
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.protein.history import History, Observation, read_curve, read_observation
+from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.settings import ProteinSettings
 from metta_sweep.protein.start import space_filling, unlike
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.protein.suggestion import Expectation, Suggestion
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
+
+_FEWEST_TO_EXPECT = 4
 
 
 class Protein:
@@ -117,6 +120,30 @@ class Protein:
     def _is_time_for_the_model(self, history: History, pending: int) -> bool:
         early = history.count + pending <= self.settings.random_samples(self.space)
         return not early and history.rollouts >= 2 and self.space.dim > 0
+
+    def expect(self, points: Sequence[Mapping[str, Any]]) -> list[Expectation] | None:
+        """Return what many runs of each point would give on average; None while there is no model.
+
+        Args:
+            points: Plain values by dotted path.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        from metta_sweep.protein.expectation import expectations
+        from metta_sweep.protein.model import Model
+        from metta_sweep.protein.posterior import FitError
+
+        codes = np.array([self.space.encode(params) for params in points]).reshape(len(points), self.space.dim)
+        history = History.of(self._observations, self.space.dim)
+        if not len(codes) or history.rollouts < _FEWEST_TO_EXPECT or self.space.dim == 0:
+            return None
+        rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
+        try:
+            model = Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng)
+        except FitError:
+            return None
+        return expectations(model, codes, Goal(self.goal).sign)
 
     def _propose(self, history: History, waiting: Array) -> Suggestion | None:
         """Ask the model; where it cannot be fitted, the fallback's origin and reason say so."""

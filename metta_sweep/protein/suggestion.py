@@ -28,6 +28,18 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the model, which has seen every rollout, takes the mean of many runs of a point to be; raw metric."""
+
+    mean: float
+    """Expected mean of many runs: less lucky than the point's own score, since its neighbours have a say."""
+    low: float
+    """5% quantile of that mean."""
+    high: float
+    """95% quantile of that mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """Proposed parameter values, where they came from and why."""
 

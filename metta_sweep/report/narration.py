@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 
 from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.next_step import ended_by
 from metta_sweep.report.rows import RolloutRow, rollout_row
 from metta_sweep.report.text import mean_of
@@ -18,6 +19,8 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    ConfirmationChosen,
+    ConfirmationPlanned,
     Event,
     RolloutSuggested,
     RunFinished,
@@ -28,6 +31,7 @@ from metta_sweep.sweep.events import (
 from metta_sweep.sweep.next_actions import REFUSAL_LIMIT, refusal_wait_s
 from metta_sweep.sweep.records import AttemptState, Observation, RunState
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.verdict import verdict_of
 
 
 class Tone(enum.StrEnum):
@@ -132,6 +136,17 @@ class Narrator:
         yield Line(text=f"  why: {'; '.join(why)}", tone=Tone.QUIET)
 
     @lines.register
+    def _(self, event: ConfirmationChosen) -> Iterator[Line]:
+        asked, points = self.state.spec.confirm, ", ".join(map(str, event.rollouts))
+        runs = count(int(asked.get("seeds", 1)) * len(event.rollouts), "run")
+        judge = "by the model" if any(one is not None for one in event.expected) else "by their means"
+        yield Line(text=f"confirming the best of the search {judge}, on fresh seeds: rollouts {points}, {runs}")
+
+    @lines.register
+    def _(self, event: ConfirmationPlanned) -> Iterator[Line]:
+        yield Line(text=f"{event.run.run_id}: rollout {event.rollout} again", tone=Tone.QUIET)
+
+    @lines.register
     def _(self, event: AttemptStarted) -> Iterator[Line]:
         run = self.state.runs[event.run_id]
         if event.attempt == 1:
@@ -151,13 +166,16 @@ class Narrator:
     @lines.register
     def _(self, event: RunFinished) -> Iterator[Line]:
         row = rollout_row(self.state, self.state.rollouts[self.state.runs[event.run_id].rollout])
-        run = next(run for run in row.runs if run.run_id == event.run_id)
+        run = next(run for run in (*row.runs, *row.confirmations) if run.run_id == event.run_id)
         metric = printable(self.state.spec.metric)
         if run.metric is None:
             there = ", ".join(map(printable, sorted(run.metrics))) or "nothing"
             yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}", tone=Tone.BAD)
             return
         said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}"
+        if run.confirms:
+            yield Line(text=f"{said}{self._confirmed(row)}", tone=Tone.GOOD)
+            return
         if len(row.runs) == 1:
             yield self._outcome(said, row)
             return
@@ -189,6 +207,14 @@ class Narrator:
         tone = Tone.BAD if event.rule == "failed" else Tone.PLAIN
         yield Line(text=ended_by(event), tone=tone)
 
+    def _confirmed(self, row: RolloutRow) -> str:
+        """Return what a point's fresh runs say by now."""
+        verdict = verdict_of(self.state)
+        one = next((one for one in verdict.points if one.rollout == row.index), None) if verdict is not None else None
+        return (
+            "" if verdict is None or one is None else f"; rollout {row.index} on fresh seeds: {in_short(verdict, one)}"
+        )
+
     def _outcome(self, said: str, row: RolloutRow) -> Line:
         """Return the line of a rollout that is decided, compared with its prediction and with the best before."""
         parts = [part for part in (said, compared(row)) if part]
@@ -203,6 +229,8 @@ class Narrator:
         run = self.state.runs[event.run_id]
         if run.state is RunState.WAITING:
             return "will be retried"
+        if run.confirms:
+            return "the point is not taken for the best"
         if event.failure.kind.blames_parameters:
             return "counts as a rollout; Protein avoids such points"
         if event.failure.kind.is_retried:

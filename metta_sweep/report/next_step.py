@@ -39,6 +39,7 @@ def standing(rows: SweepRows, place: Place) -> str:
 def ended_by(stopped: SweepStopped) -> str:
     """Return why a controller let go: ``Complete: all 3 rollouts are done``, ``Stopped by target: …``."""
     words = {"rollout_count": "Complete", "interrupted": "Interrupted", "failed": "Failed", "stopped": "Stopped"}
+    words |= {"confirm": "Confirmed"}
     return f"{words.get(stopped.rule, f'Stopped by {printable(stopped.rule)}')}: {printable(stopped.message)}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
+from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.narration import Line, Narrator, Tone, opening
 from metta_sweep.report.next_step import next_step
 from metta_sweep.report.place import Place, RunDirectories
@@ -100,8 +101,11 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
     if best is None or best.metric is None:
         yield Line(text="no run has a score", tone=Tone.BAD)
     else:
-        yield Line(text=f"best: {best.run_id}, {printable(rows.spec.metric)} {number(best.metric)}", tone=Tone.BEST)
-    if rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
+        said = "best, confirmed" if rows.winner is not None else "best"
+        yield Line(text=f"{said}: {best.run_id}, {printable(rows.spec.metric)} {number(best.metric)}", tone=Tone.BEST)
+    if rows.winner is not None and rows.verdict is not None:
+        yield Line(text=f"on fresh seeds: {in_short(rows.verdict, rows.winner)}", tone=Tone.BEST)
+    elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
         yield Line(text=f"best mean: {mean_of(rows.best_rollout)} (rollout {rows.best_rollout.index})")
     if place is not None and best is not None:
         yield Line(text=f"config: {place.show(place.paths.run(best.run_id).config)}")

@@ -16,6 +16,7 @@ from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import Failure, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
 
 
 class RolloutState(enum.StrEnum):
@@ -53,6 +54,8 @@ class RunRow:
     """Processes that tried it."""
     failure: Failure | None
     """Why it failed for good."""
+    confirms: bool = False
+    """Whether it ran the point again after the search, to confirm it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class RolloutRow:
     """Standard error of that mean, where several runs tell it."""
     failure: Failure | None
     """The failure that decided it."""
+    confirmations: tuple[RunRow, ...] = ()
+    """Runs that confirm its point; they have no part in its mean."""
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -93,9 +98,9 @@ class SweepRows:
     rollouts: tuple[RolloutRow, ...]
     """Every rollout, in order."""
     best_run: RunRow | None
-    """The best run of all; the earliest among equals."""
+    """The best run of the search, the earliest among equals; the best one of the confirmed point where there is one."""
     best_rollout: RolloutRow | None
-    """The rollout with the best mean: what Protein takes for the best point."""
+    """The confirmed rollout, or while there is none the one with the best mean."""
     failures: tuple[FailureRow, ...]
     """Failures by class, the most frequent first."""
     run_counts: Mapping[RunState, int]
@@ -114,11 +119,19 @@ class SweepRows:
     """Short name of every parameter by dotted path."""
     dashboard: str
     """Address of the sweep's page at W&B; empty where it has none."""
+    verdict: Verdict | None = None
+    """What the confirmation says; None where none was begun."""
 
     @property
     def runs(self) -> list[RunRow]:
-        """Every run, in order."""
-        return [run for rollout in self.rollouts for run in rollout.runs]
+        """Every run of the search in order, then those that confirm."""
+        searching = [run for rollout in self.rollouts for run in rollout.runs]
+        return searching + [run for rollout in self.rollouts for run in rollout.confirmations]
+
+    @property
+    def winner(self) -> Confirmed | None:
+        """What the confirmation says of the best; None where the best is not confirmed."""
+        return None if self.verdict is None else self.verdict.winner
 
     @property
     def is_complete(self) -> bool:
@@ -134,14 +147,16 @@ def rows_of(state: SweepState) -> SweepRows:
     """
     spec = state.spec
     rollouts = tuple(rollout_row(state, rollout) for rollout in state.rollouts)
-    incumbent = state.incumbent
-    best_runs = [rollout.best for rollout in rollouts if rollout.best is not None]
+    verdict = verdict_of(state)
+    winner = None if verdict is None else verdict.winner
+    first = winner or state.incumbent
+    contenders = rollouts if winner is None else (rollouts[winner.rollout],)
     return SweepRows(
         words=state.asked.words if state.asked is not None else (),
         spec=spec,
         rollouts=rollouts,
-        best_run=_best(best_runs, spec.goal),
-        best_rollout=None if incumbent is None else rollouts[incumbent.rollout],
+        best_run=_best([row.best for row in contenders if row.best is not None], spec.goal),
+        best_rollout=None if first is None else rollouts[first.rollout],
         failures=failure_rows(state),
         run_counts=dict(Counter(run.state for run in state.runs.values())),
         decided=len(state.decided_rollouts),
@@ -151,6 +166,7 @@ def rows_of(state: SweepState) -> SweepRows:
         stopped=state.stopped,
         short=short_names(name for rollout in rollouts for name in rollout.params),
         dashboard="" if state.registered is None else state.registered.url,
+        verdict=verdict,
     )
 
 
@@ -170,6 +186,7 @@ def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
         mean=mean,
         standard_error=None if noise is None else math.sqrt(noise),
         failure=failure,
+        confirmations=tuple(_run_row(run, state.spec.metric) for run in state.confirmations_of(rollout.index)),
     )
 
 
@@ -187,6 +204,7 @@ def _run_row(run: Run, metric: str) -> RunRow:
         steps=run.steps,
         attempts=len(run.attempts),
         failure=run.failure,
+        confirms=run.confirms,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import RequestError
+from metta_sweep.protein.expectation import expectations, metric_quantiles
 from metta_sweep.protein.history import History, Observation, read_observation
 from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.model import Model
@@ -34,7 +35,6 @@ GRID = 41
 """Points of a slice along a line."""
 DRAWS = 256
 """Points of the estimator of the importance."""
-_NORMAL_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +138,10 @@ def _expectations(state: SweepState, space: SearchSpace, model: Model) -> dict[s
     ]
     if state.incumbent is None or not known:
         return {}
-    mean, variance = model.observed.predict(np.array([codes for _, codes in known]))
-    center, low, high = _mixture(model, mean, variance, state.spec.goal.sign)
+    said = expectations(model, np.array([codes for _, codes in known]), state.spec.goal.sign)
     found = {
-        rollout: Expected(rollout=rollout, mean=center[place], low=low[place], high=high[place])
-        for place, (rollout, _) in enumerate(known)
+        rollout: Expected(rollout=rollout, mean=one.mean, low=one.low, high=one.high)
+        for (rollout, _), one in zip(known, said, strict=True)
     }
     favourite = max(found.values(), key=lambda one: (state.spec.goal.score(one.mean), -one.rollout))
     winner = found.get(state.incumbent.rollout)
@@ -155,14 +154,6 @@ def _codes(space: SearchSpace, params: Mapping[str, Any]) -> list[Array]:
         return [space.encode(params)]
     except RequestError:
         return []
-
-
-def _mixture(model: Model, mean: Array, variance: Array, sign: float) -> tuple[list[float], list[float], list[float]]:
-    """Return median, 5% and 95% quantile of the raw metric from the fits' means and variances ``(H, m)``."""
-    center = mean.mean(axis=0)
-    spread = np.sqrt((variance + (mean - center) ** 2).mean(axis=0))
-    below, middle, above = (sign * model.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95))
-    return middle.tolist(), np.minimum(below, above).tolist(), np.maximum(below, above).tolist()
 
 
 def _observations(state: SweepState, space: SearchSpace) -> list[Observation]:
@@ -203,7 +194,7 @@ def _slice(model: Model, space: SearchSpace, axis: int, sign: float) -> Slice:
     points = np.repeat(model.best_point[None], len(codes), axis=0)
     points[:, axis] = codes
     mean, variance = model.observed.predict(points)
-    middle, low, high = _mixture(model, mean, variance, sign)
+    middle, low, high = metric_quantiles(model, mean, variance, sign)
     return Slice(
         name=parameter.name,
         values=tuple(parameter.domain.values(codes)),

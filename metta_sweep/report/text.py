@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.calibration import calibration, verdict
+from metta_sweep.report.confirmed import confirmation_lines, in_short, luck
 from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
@@ -24,6 +25,7 @@ def text(rows: SweepRows, place: Place) -> str:
     sections = (
         _configuration(rows),
         _rollouts(rows),
+        _confirmation(rows),
         _overall_best(rows, place),
         _failures(rows),
         _ending(rows, place),
@@ -114,15 +116,24 @@ def parameter_lines_of(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     yield line
 
 
+def _confirmation(rows: SweepRows) -> Iterator[str]:
+    lines = list(confirmation_lines(rows))
+    if lines:
+        yield from ("🔁 CONFIRMATION:", RULE, lines[0], *(f"  {line}" for line in lines[1:]))
+
+
 def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
     best = rows.best_run
     if best is None or best.metric is None:
         yield "🏆 OVERALL BEST RUN: none yet"
         return
-    yield f"🏆 OVERALL BEST RUN: {best.run_id}"
+    winner = rows.winner
+    yield f"🏆 OVERALL BEST RUN: {best.run_id}{'' if winner is None else f' (confirmed: rollout {winner.rollout})'}"
     yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}"
+    if winner is not None and rows.verdict is not None:
+        yield f"  On fresh seeds: {in_short(rows.verdict, winner)}"
     yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
-    yield from _best_by_mean(rows)
+    yield from _best_by_mean(rows) if winner is None else [f"  {luck(winner)}"]
 
 
 def _best_by_mean(rows: SweepRows) -> Iterator[str]:

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from metta_sweep.sweep.confirmation import Confirm, runs_left
 from metta_sweep.sweep.state import SweepState
+
+MOST_ROOM = 0.5
+"""Most that is left for a confirmation, as a share of what the search takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class StopReason:
 
 
 def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: float) -> StopReason | None:
-    """Return the rule that forbids a new rollout, or None.
+    """Return the rule that forbids a new rollout, or None. Of time and cost, room is left for a confirmation.
 
     Args:
         state: The sweep so far.
@@ -53,15 +57,47 @@ def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: f
         now_s: Seconds since the epoch; only ``deadline`` looks at it.
         elapsed_s: Seconds that controllers have spent on the sweep.
     """
+    room = room_for_confirmation(state)
     checks = (
+        _confirmation_only(state),
         _target(state, limits),
         _rollouts(state),
-        _at_least("wall_time", elapsed_s, limits.wall_time_s),
-        _at_least("total_cost", state.total_cost_s, limits.total_cost_s),
+        _at_least("wall_time", elapsed_s, limits.wall_time_s, room),
+        _at_least("total_cost", state.total_cost_s, limits.total_cost_s, room),
         _at_least("deadline", now_s, limits.deadline_s),
         _patience(state, limits),
     )
     return next((reason for reason in checks if reason is not None), None)
+
+
+def hard_stop(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: float) -> StopReason | None:
+    """Return the rule that forbids even a run that confirms, or None; arguments as of :func:`stop_reason`."""
+    if _confirmation_only(state) is not None:
+        return None
+    checks = (
+        _at_least("wall_time", elapsed_s, limits.wall_time_s),
+        _at_least("total_cost", state.total_cost_s, limits.total_cost_s),
+        _at_least("deadline", now_s, limits.deadline_s),
+    )
+    return next((reason for reason in checks if reason is not None), None)
+
+
+def room_for_confirmation(state: SweepState) -> float:
+    """Return what a confirmation will take, as a share of what the sweep has taken: at the pace of its runs so far.
+
+    It never takes more than a third of a limit from the search.
+    """
+    asked = Confirm.parse(state.spec.confirm)
+    if asked is None or not state.runs:
+        return 0.0
+    return min(MOST_ROOM, runs_left(state, asked) / len(state.runs))
+
+
+def _confirmation_only(state: SweepState) -> StopReason | None:
+    asked = Confirm.parse(state.spec.confirm)
+    if asked is None or not asked.only:
+        return None
+    return StopReason(rule="confirm", message="the search was left as it is; its best were run again")
 
 
 def _rollouts(state: SweepState) -> StopReason | None:
@@ -70,8 +106,9 @@ def _rollouts(state: SweepState) -> StopReason | None:
     return StopReason(rule="rollout_count", message=f"all {state.spec.rollout_count} rollouts are done")
 
 
-def _at_least(rule: str, value: float, limit: float | None) -> StopReason | None:
-    if limit is None or value < limit:
+def _at_least(rule: str, value: float, limit: float | None, room: float = 0.0) -> StopReason | None:
+    """Return the rule where the value, and the room that is left beside it as a share of it, reach the limit."""
+    if limit is None or value * (1.0 + room) < limit:
         return None
     if rule == "deadline":
         return StopReason(rule=rule, message="the deadline has passed")

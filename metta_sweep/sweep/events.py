@@ -81,6 +81,34 @@ class RolloutCeded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationChosen(Event):
+    """The search is over; these points are run again on fresh seeds."""
+
+    KIND = "confirmation_chosen"
+    rollouts: tuple[int, ...]
+    """The rollouts whose points are run again, the most promising first."""
+    expected: tuple[float | None, ...]
+    """What the model expects of each, raw metric; None where there was no model and their own means decided."""
+    top_k: int
+    """How many were asked for."""
+    decided: int
+    """Rollouts that were decided when the choice was made; a later one makes it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationPlanned(Event):
+    """A point is run once more; the run is claimed, whatever becomes of it."""
+
+    KIND = "confirmation_planned"
+    rollout: int
+    """The rollout whose point it is."""
+    run: PlannedRun
+    """The run, on a seed that nothing in the sweep had before."""
+    max_retries: int
+    """How often it may be retried for reasons that are not the parameters'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(Event):
     """An attempt is about to be submitted."""
 
@@ -207,6 +235,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         SweepAsked,
         RolloutSuggested,
         RolloutCeded,
+        ConfirmationChosen,
+        ConfirmationPlanned,
         AttemptStarted,
         AttemptSubmitted,
         AttemptRefused,

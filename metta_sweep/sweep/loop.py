@@ -11,20 +11,30 @@ from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.protein.suggestion import Suggestion
 from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.confirmation import Confirm, choice, contenders
 from metta_sweep.sweep.endings import ending_event
 from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    ConfirmationPlanned,
     PlannedRun,
     RolloutSuggested,
     SweepStopped,
 )
-from metta_sweep.sweep.next_actions import StartRun, Stop, SuggestRollout, next_actions
+from metta_sweep.sweep.next_actions import (
+    Action,
+    ChooseBest,
+    ConfirmPoint,
+    StartRun,
+    Stop,
+    SuggestRollout,
+    next_actions,
+)
 from metta_sweep.sweep.peers import NoPeers, Peers
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.sweep.records import AttemptState, Run
+from metta_sweep.sweep.records import AttemptState, Run, SweepSpec
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -129,7 +139,7 @@ class SweepLoop:
 
     # ---------------------------------------------------------------- deciding
 
-    def _decide(self, slots: int) -> list[StartRun | SuggestRollout | Stop]:
+    def _decide(self, slots: int) -> list[Action]:
         return next_actions(
             self._recorder.state,
             self._limits,
@@ -143,12 +153,18 @@ class SweepLoop:
         is_working = self._instruction is Instruction.WORK and self._peers.is_known()
         return self._launcher.capacity() if is_working else 0
 
-    def _perform(self, action: StartRun | SuggestRollout) -> bool:
+    def _perform(self, action: Action) -> bool:
         """Do the action, and return whether anything came of it yet."""
-        if isinstance(action, StartRun):
-            self._start(self._recorder.state.runs[action.run_id])
-            return True
-        return self._suggest(action.rollout)
+        match action:
+            case StartRun():
+                self._start(self._recorder.state.runs[action.run_id])
+            case ChooseBest():
+                self._choose_best()
+            case ConfirmPoint():
+                return self._confirm(action.rollout)
+            case SuggestRollout():
+                return self._suggest(action.rollout)
+        return True
 
     def _think_ahead(self) -> None:
         """With several slots, work out the next point while all are busy: the one that falls free does not wait.
@@ -180,7 +196,7 @@ class SweepLoop:
         """Tell Protein of every rollout that was decided since the last time."""
         state = self._recorder.state
         for rollout in state.decided_rollouts[self._taught :]:
-            observation = state.observations.get(rollout.index)
+            observation = state.lesson_of(rollout)
             if observation is None:
                 self._avoid.append(rollout.suggestion.params)
             else:
@@ -202,19 +218,30 @@ class SweepLoop:
         thought = self._thinker.take()
         if thought is None:
             return False
-        runs = tuple(
-            PlannedRun(run_id=f"{state.spec.name}.r.{first + sample}", seed=state.spec.seed + first + sample)
-            for sample in range(state.spec.num_samples)
-        )
         self._recorder.record(
             RolloutSuggested(
                 rollout=index,
                 suggestion=thought.suggestion,
-                runs=runs,
+                runs=tuple(_planned(state.spec, first + sample) for sample in range(state.spec.num_samples)),
                 max_retries=self._settings.max_retries,
                 think_s=round(thought.think_s, 4),
             )
         )
+        return True
+
+    def _choose_best(self) -> None:
+        state = self._recorder.state
+        expected = self._thinker.expect([point.params for point in contenders(state)])
+        self._recorder.record(choice(state, Confirm(**state.spec.confirm), expected))
+
+    def _confirm(self, rollout: int) -> bool:
+        """Claim one more run of a chosen point, and return whether its number is free."""
+        state, retries = self._recorder.state, self._settings.max_retries
+        number = self._peers.claim(state)
+        if number is None:
+            return False
+        run = _planned(state.spec, number)
+        self._recorder.record(ConfirmationPlanned(rollout=rollout, run=run, max_retries=retries))
         return True
 
     # ---------------------------------------------------------------- runs
@@ -335,6 +362,11 @@ _HEARD: Mapping[Instruction, str] = {
 
 def _handles(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
     return [run.attempts[-1].handle or {} for run in runs]
+
+
+def _planned(spec: SweepSpec, number: int) -> PlannedRun:
+    """Return the run of this number; every run of a sweep has a seed of its own."""
+    return PlannedRun(run_id=f"{spec.name}.r.{number}", seed=spec.seed + number)
 
 
 def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metta_sweep.sweep.budget import Limits, StopReason, stop_reason
+from metta_sweep.sweep.budget import Limits, StopReason, hard_stop, stop_reason
+from metta_sweep.sweep.confirmation import Confirm, candidates_of, is_chosen, runs_left
+from metta_sweep.sweep.racing import next_candidate
+from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import CRASH_LIMIT, SweepState
 
 REFUSAL_LIMIT = 10
@@ -40,7 +44,20 @@ class Stop:
     """Whether it ends because its runs cannot succeed."""
 
 
-Action = StartRun | SuggestRollout | Stop
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseBest:
+    """The search is over: choose the points that are run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmPoint:
+    """Run a chosen point once more, on a fresh seed."""
+
+    rollout: int
+    """The rollout whose point it is."""
+
+
+Action = StartRun | SuggestRollout | ChooseBest | ConfirmPoint | Stop
 
 
 def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float, elapsed_s: float) -> list[Action]:
@@ -58,16 +75,32 @@ def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float,
     live = len(state.live_runs)
     failed = _hopeless(state)
     reason = failed or stop_reason(state, limits, now_s=now_s, elapsed_s=elapsed_s)
-    waiting = [] if _starts_nothing(reason) else state.waiting_runs
-    if reason is not None and live == 0 and not waiting:
+    hard = failed or hard_stop(state, limits, now_s=now_s, elapsed_s=elapsed_s)
+    waiting = [run for run in state.waiting_runs if not (hard if run.confirms else _starts_nothing(reason))]
+    again = None if reason is None or hard else _confirmation(state, waiting)
+    if reason is not None and live == 0 and not waiting and again is None:
         return [Stop(reason=reason, failed=failed is not None)]
     if state.refusals and elapsed_s < state.refusals[-1].elapsed_s + refusal_wait_s(len(state.refusals)):
         return []
     free = max(0, slots - live)
     starts: list[Action] = [StartRun(run_id=run.run_id) for run in waiting[:free]]
-    if reason is None and len(starts) < free:
+    if len(starts) < free and reason is None:
         starts.append(SuggestRollout(rollout=len(state.rollouts)))
+    elif len(starts) < free and again is not None:
+        starts.append(again)
     return starts
+
+
+def _confirmation(state: SweepState, waiting: Sequence[Run]) -> Action | None:
+    """Return what is next to confirm the best points; None where the search is not over yet, or all of it is done."""
+    asked = Confirm.parse(state.spec.confirm)
+    is_searching = any(not run.confirms for run in (*state.live_runs, *waiting))
+    if asked is None or is_searching or not runs_left(state, asked):
+        return None
+    if not is_chosen(state, asked):
+        return ChooseBest()
+    point = next_candidate(candidates_of(state), seeds=asked.seeds)
+    return None if point is None else ConfirmPoint(rollout=point.rollout)
 
 
 def _starts_nothing(reason: StopReason | None) -> bool:

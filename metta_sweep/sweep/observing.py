@@ -36,6 +36,13 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
     )
 
 
+def says_something(run: Run, metric: str) -> bool:
+    """Return whether a run says something of its parameters: by a score, or by a failure that they are to blame for."""
+    if run.failure is not None:
+        return run.failure.kind.blames_parameters
+    return run.metrics is not None and math.isfinite(run.metrics.get(metric, math.nan))
+
+
 def deciding_failure(runs: Sequence[Run]) -> Failure | None:
     """Return the failure that decides a rollout with these runs, or None."""
     return next((run.failure for run in runs if run.failure is not None), None)

@@ -42,6 +42,8 @@ class SweepSpec:
     """Settings of Protein."""
     limits: Mapping[str, Any] = field(default_factory=dict)
     """Stop rules, see :class:`metta_sweep.sweep.budget.Limits`."""
+    confirm: Mapping[str, Any] = field(default_factory=dict)
+    """How the best are run again after the search, see :class:`metta_sweep.sweep.confirmation.Confirm`."""
     seed: int = 0
     """Seed of Protein and, with the run's place in the sweep, of every run."""
     sweep_file: str = ""
@@ -162,6 +164,8 @@ class Run:
     """How often a failure that is not the parameters' may be retried."""
     forgiven: int = 0
     """Attempts that a person does not count: the run is done again whatever became of them."""
+    confirms: bool = False
+    """Whether it runs a point of the search again to confirm it; it decides no rollout."""
 
     @property
     def state(self) -> RunState:

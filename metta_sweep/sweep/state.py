@@ -12,7 +12,10 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    ConfirmationChosen,
+    ConfirmationPlanned,
     Event,
+    PlannedRun,
     RolloutCeded,
     RolloutSuggested,
     RunFinished,
@@ -21,7 +24,7 @@ from metta_sweep.sweep.events import (
     SweepRegistered,
     SweepStopped,
 )
-from metta_sweep.sweep.observing import deciding_failure, observation_of
+from metta_sweep.sweep.observing import deciding_failure, observation_of, says_something
 from metta_sweep.sweep.records import (
     Attempt,
     AttemptState,
@@ -77,6 +80,7 @@ class SweepState:
         self._crashes: list[tuple[Failure, int]] = []
         self._refusals: list[AttemptRefused] = []
         self._ceded: set[int] = set()
+        self._confirming: dict[int, tuple[str, ...]] = {}
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
@@ -89,6 +93,8 @@ class SweepState:
         """Where the dashboard keeps the sweep."""
         self.stopped: SweepStopped | None = None
         """Why the last controller let go; None while one is at work or after it died."""
+        self.confirmation: ConfirmationChosen | None = None
+        """Which points are run again; None while nothing was chosen or after another metric is asked for."""
 
     @classmethod
     def fold(cls, events: Iterable[Event]) -> SweepState:
@@ -145,11 +151,7 @@ class SweepState:
             machine=event.machine,
         )
         for planned in event.runs:
-            if planned.run_id in self._runs:
-                raise WrongTransitionError(f"run {planned.run_id} is planned twice")
-            self._runs[planned.run_id] = Run(
-                run_id=planned.run_id, rollout=event.rollout, seed=planned.seed, max_retries=event.max_retries
-            )
+            self._plan(planned, event)
         self._rollouts.append(rollout)
         self._open[rollout.index] = rollout
 
@@ -161,6 +163,28 @@ class SweepState:
             raise WrongTransitionError(f"rollout {event.rollout} is running or over and cannot be left to others")
         del self._open[event.rollout]
         self._ceded.add(event.rollout)
+
+    @_apply.register
+    def _(self, event: ConfirmationChosen) -> None:
+        self.confirmation = event
+
+    @_apply.register
+    def _(self, event: ConfirmationPlanned) -> None:
+        if event.rollout >= len(self._rollouts):
+            raise WrongTransitionError(f"run {event.run.run_id} confirms rollout {event.rollout}, which does not exist")
+        self._plan(event.run, event)
+        self._confirming[event.rollout] = (*self._confirming.get(event.rollout, ()), event.run.run_id)
+
+    def _plan(self, planned: PlannedRun, event: RolloutSuggested | ConfirmationPlanned) -> None:
+        if planned.run_id in self._runs:
+            raise WrongTransitionError(f"run {planned.run_id} is planned twice")
+        self._runs[planned.run_id] = Run(
+            run_id=planned.run_id,
+            rollout=event.rollout,
+            seed=planned.seed,
+            max_retries=event.max_retries,
+            confirms=isinstance(event, ConfirmationPlanned),
+        )
 
     @_apply.register
     def _(self, event: AttemptStarted) -> None:
@@ -188,7 +212,7 @@ class SweepState:
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
         run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
-        if event.failure.kind in REPEATED and not self._rollouts[run.rollout].machine:
+        if event.failure.kind in REPEATED and not run.confirms and not self._rollouts[run.rollout].machine:
             self._crashes.append((event.failure, run.rollout))
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))
@@ -256,6 +280,8 @@ class SweepState:
         self._runs[run.run_id] = run
         counted_s = 0.0 if run.metrics is not None else sum(a.wall_s for a in run.attempts[: run.forgiven])
         self.total_cost_s += run.cost_s - counted_s
+        if run.confirms:
+            return
         rollout = self._rollouts[run.rollout]
         if run.rollout in self._open and self.is_decided(rollout):
             del self._open[run.rollout]
@@ -279,7 +305,7 @@ class SweepState:
     def _rescore(self) -> None:
         """Derive every observation anew: the metric or the goal has changed. Curves were of the metric before."""
         self._observations.clear()
-        self._incumbent = None
+        self._incumbent = self.confirmation = None
         self._runs = {run_id: replace(run, curve=()) for run_id, run in self._runs.items()}
         for rollout in self._decided:
             self._observe(rollout)
@@ -339,14 +365,24 @@ class SweepState:
     @property
     def waiting_runs(self) -> list[Run]:
         """Runs that are to be started, in order."""
-        return [
-            run for rollout in self._open.values() for run in self.runs_of(rollout) if run.state is RunState.WAITING
-        ]
+        searching = (run for rollout in self._open.values() for run in self.runs_of(rollout))
+        confirming = (self._runs[run_id] for run_ids in self._confirming.values() for run_id in run_ids)
+        return [run for run in (*searching, *confirming) if run.state is RunState.WAITING]
+
+    def confirmations_of(self, rollout: int) -> list[Run]:
+        """Return the runs that confirm a rollout's point, in the order planned."""
+        return [self._runs[run_id] for run_id in self._confirming.get(rollout, ())]
 
     @property
     def observations(self) -> Mapping[int, Observation]:
-        """What Protein has learned, by rollout."""
+        """What the search has learned, by rollout."""
         return self._observations
+
+    def lesson_of(self, rollout: Rollout) -> Observation | None:
+        """Return what Protein is taught of a decided rollout: runs that confirmed it count like its own."""
+        seen = self._observations.get(rollout.index)
+        again = [run for run in self.confirmations_of(rollout.index) if says_something(run, self.spec.metric)]
+        return observation_of(rollout, [*self.runs_of(rollout), *again], self.spec.metric) if seen and again else seen
 
     @property
     def incumbent(self) -> Observation | None:

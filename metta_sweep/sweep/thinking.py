@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.protein.suggestion import Expectation, Suggestion
 from metta_sweep.sweep.ports import Clock
 from metta_sweep.sweep.records import CurvePoint, Observation
 
@@ -30,6 +30,9 @@ class Optimizer(Protocol):
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         """Learn that the parameters do not work."""
+
+    def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
+        """Return what many runs of each point would give on average; None while there is no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,15 @@ class Thinker:
             return None
         finished, self._under_way = self._under_way, None
         return finished.result()
+
+    def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
+        """Return what the optimizer, with every lesson learned, expects of points. Waits for a thought under way."""
+        if self._under_way is not None:
+            wait([self._under_way])
+        lessons, self._lessons = self._lessons, []
+        for lesson in lessons:
+            self._teach(lesson)
+        return self._optimizer.expect(points)
 
     def _teach(self, lesson: Observation) -> None:
         if lesson.metric is None:

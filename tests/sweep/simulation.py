@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.protein.suggestion import Expectation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
@@ -175,6 +175,7 @@ class CountingOptimizer:
     observed: list[tuple[Mapping[str, Any], float, float, float | None]] = field(default_factory=list)
     failed: list[Mapping[str, Any]] = field(default_factory=list)
     pending: list[list[Mapping[str, Any]]] = field(default_factory=list)
+    prefers: Callable[[Mapping[str, Any]], float] | None = None
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
         self.pending.append(list(pending))
@@ -185,6 +186,12 @@ class CountingOptimizer:
         self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None, curve: Any = ()
     ) -> None:
         self.observed.append((params, score, cost, noise))
+
+    def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
+        """Without a model the means of the search decide; ``prefers`` is a model that likes some points more."""
+        if self.prefers is None:
+            return None
+        return [Expectation(mean=self.prefers(point), low=0.0, high=1.0) for point in points]
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         self.failed.append(params)
@@ -208,6 +215,7 @@ class World:
     interrupted: Callable[[], int | None] = lambda: None
     fence: Callable[[], None] = lambda: None
     submit: Submit = at_once
+    prefers: Callable[[Mapping[str, Any]], float] | None = None
 
     def __post_init__(self) -> None:
         self.machine = SimulatedMachine(clock=self.clock, script=self.script, slots=self.slots)
@@ -220,7 +228,7 @@ class World:
 
     def control(self, asked: SweepSpec, peers: Peers | None = None, **settings: Any) -> Stop:
         """Run one controller to its end."""
-        self.optimizer = CountingOptimizer()
+        self.optimizer = CountingOptimizer(prefers=self.prefers)
         self.recorder = Recorder(self.journal, self.clock, [self])
         self.recorder.record(SweepAsked(spec=asked, versions={}))
         loop = SweepLoop(

@@ -16,6 +16,8 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    ConfirmationChosen,
+    ConfirmationPlanned,
     PlannedRun,
     RolloutCeded,
     RolloutSuggested,
@@ -42,6 +44,8 @@ ASKED = SweepAsked(spec=spec(parameters={"trainer.lr": {"min": 0.1}}, command=("
 SUGGESTED = RolloutSuggested(
     rollout=0, suggestion=SUGGESTION, runs=(PlannedRun(run_id="s.r.0", seed=1),), max_retries=2
 )
+CHOSEN = ConfirmationChosen(rollouts=(0, 2), expected=(0.5, None), top_k=2, decided=3)
+AGAIN = ConfirmationPlanned(rollout=0, run=PlannedRun(run_id="s.r.1", seed=2), max_retries=2)
 STARTED = AttemptStarted(run_id="s.r.0", attempt=1)
 SUBMITTED = AttemptSubmitted(run_id="s.r.0", attempt=1, handle={"pid": 7})
 FINISHED = RunFinished(run_id="s.r.0", attempt=1, metrics={"reward": 1.0}, cost_s=None, steps=5, wall_s=2.0)
@@ -54,20 +58,8 @@ STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 CEDED = RolloutCeded(rollout=0)
-SAMPLES = (
-    ASKED,
-    SUGGESTED,
-    CEDED,
-    STARTED,
-    SUBMITTED,
-    REFUSED,
-    FINISHED,
-    FAILED,
-    INTERRUPTED,
-    RETRIED,
-    REGISTERED,
-    STOPPED,
-)
+ATTEMPTS = (STARTED, SUBMITTED, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
+SAMPLES = (ASKED, SUGGESTED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():
@@ -97,6 +89,8 @@ def test_a_field_of_a_later_version_is_ignored():
         (STARTED,),
         (ASKED, STARTED),
         (ASKED, SUGGESTED, SUGGESTED),
+        (ASKED, AGAIN),
+        (ASKED, SUGGESTED, AGAIN, AGAIN),
         (ASKED, SUGGESTED, SUBMITTED),
         (ASKED, SUGGESTED, STARTED, STARTED),
         (ASKED, SUGGESTED, STARTED, SUBMITTED, SUBMITTED),
