@@ -65,7 +65,7 @@ class Interval:
         return self.codes(self.numbers(codes))
 
     def values(self, codes: Array) -> list[Any]:
-        """Return plain values of codes ``(n,)``: a center of 0.001 comes back as 0.001, not as 0.0010000000000000002."""
+        """Return plain values of codes ``(n,)``: 0.001 comes back as 0.001, not as 0.0010000000000000002."""
         numbers: list[float] = self.numbers(codes).tolist()
         if self.integer:
             return [int(number) for number in numbers]
