@@ -32,7 +32,16 @@ from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.thinking import Thinker
-from metta_sweep.sweep_parts import loop_settings, mirror_settings, new_launcher, new_protein, spec_of, taken_up
+from metta_sweep.sweep_parts import (
+    check_shared,
+    loop_settings,
+    mirror_settings,
+    new_launcher,
+    new_protein,
+    spec_of,
+    taken_up,
+    turn_of,
+)
 from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.config import schema
 
@@ -67,7 +76,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
-    start = taken_up(spec_of(asked), words)
+    start = taken_up(spec_of(asked), words, shared=asked.wandb["share"])
     patient = asked.launcher["on_interrupt"] == "finish"
     with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
         journal = SqliteJournal.open(paths, create=True, fence=lock.check)
@@ -79,7 +88,9 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
                 recorder.note(f"taken over from {lock.taken_from}: it stops as soon as it notices, its runs go on here")
             stop = _nothing_left(start.spec, recorder, console)
             if stop is None:
-                companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder)
+                check_shared(recorder.state, asked)
+                slots = asked.launcher["max_parallel"]
+                companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder, slots=slots)
                 stop = _control(asked, start, paths, recorder, signals, companion, lock.check)
             return _exit_code(stop, recorder, signals)
         finally:
@@ -134,13 +145,15 @@ def _control(
     with ExitStack() as parts:
         settings = loop_settings(asked)
         launcher = parts.enter_context(closing(new_launcher(asked, paths, settings)))
-        protein = parts.enter_context(closing(ProteinProcess(new_protein(asked))))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
         parts.callback(thread.shutdown, wait=False, cancel_futures=True)
         instructions, clock = InstructionFile(paths), SystemClock(signals)
         instructions.clear()
         recorder.record(start)
         write_json(paths.asked, to_json(start))
+        optimizer = new_protein(asked, turn=turn_of(recorder.state))
+        peers = companion.join(optimizer.space)
+        protein = parts.enter_context(closing(ProteinProcess(optimizer)))
         try:
             stop = SweepLoop(
                 recorder=recorder,
@@ -153,6 +166,7 @@ def _control(
                 fence=fence,
                 instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
                 between=companion.tick,
+                peers=peers,
             ).run()
         except InterruptedSweepError:
             companion.end(hurry=True)

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.console import Console
 
 from metta_sweep.config import Asked
+from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.launch.gpus import visible_gpus
 from metta_sweep.launch.local import LocalLauncher
@@ -25,15 +26,20 @@ from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
 from metta_sweep.sweep.ports import Launcher, Resources
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.ranges import machine_of
+
+TURNS = 2**20
+"""Machines that share a sweep draw their seeds from so many."""
 
 
-def new_protein(asked: Asked) -> Protein:
-    """Return a Protein for what was asked that has observed nothing yet."""
+def new_protein(asked: Asked, *, turn: int = 0) -> Protein:
+    """Return a Protein for what was asked that has observed nothing yet; ``turn`` tells machines apart."""
     settings = ProteinSettings.parse(asked.protein)
     if settings.planned_rollouts is None:
         settings = replace(settings, planned_rollouts=asked.rollout_count)
-    return Protein(asked.space, goal=asked.goal, seed=asked.seed, settings=settings)
+    return Protein(asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
 
 
 def spec_of(asked: Asked) -> SweepSpec:
@@ -95,9 +101,27 @@ def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode
     return settings, mode
 
 
-def taken_up(spec: SweepSpec, words: Sequence[str]) -> SweepAsked:
+def taken_up(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
     """Return the event of this process taking up a sweep that was asked for in these words."""
-    return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=socket.gethostname(), pid=os.getpid())
+    host, pid = socket.gethostname(), os.getpid()
+    return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=host, pid=pid, shared=shared)
+
+
+def turn_of(state: SweepState) -> int:
+    """Return what a sweep's machines differ in where they share it: otherwise all of them would begin alike."""
+    shared = state.created is not None and state.created.shared
+    return int(machine_of(state.created), 16) % TURNS if shared and state.created is not None else 0
+
+
+def check_shared(state: SweepState, asked: Asked) -> None:
+    """Refuse to share a sweep that was begun alone: its runs have numbers that other machines may have given as well.
+
+    Raises:
+        RequestError: It says so.
+    """
+    if asked.wandb["share"] and state.created is not None and not state.created.shared:
+        fix = "choose another run= name for the shared sweep, or leave out wandb.share"
+        raise RequestError.of(f"sweep {asked.name!r} was begun without it", key="wandb.share", fix=fix)
 
 
 def versions() -> dict[str, str]:

@@ -110,6 +110,12 @@ class WandbSettings(Settings):
     """User or team at W&B; None for the account's own."""
     tags: tuple[str, ...] = ()
     """Tags of every run."""
+    share: Annotated[bool, Field(strict=True)] = False
+    """Whether machines that are given the same ``run`` do one sweep together."""
+    gone_after: Duration = 180.0
+    """Time of silence after which another machine of a shared sweep is gone."""
+    checkpoints: Annotated[bool, Field(strict=True)] = False
+    """Whether each run's last checkpoint is kept as an artifact."""
 
 
 def _words(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
@@ -39,6 +40,12 @@ def check_continues(before: SweepSpec, now: SweepSpec) -> None:
                 fix="choose another run= name, or ask for what it was started with",
             ),
         )
+
+
+def search_of(spec: SweepSpec) -> dict[str, Any]:
+    """Return by path what is the same on every machine that does the same search, wherever its programs lie."""
+    programs = [Path(word).name if Path(word).is_absolute() else word for word in spec.command]
+    return {**_identity(spec), "sweep.command": programs, "num_samples": spec.num_samples}
 
 
 def _identity(spec: SweepSpec) -> dict[str, Any]:

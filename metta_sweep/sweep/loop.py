@@ -40,6 +40,9 @@ from metta_sweep.sweep.thinking import Thinker
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 """Limits of the time between two looks at the launcher."""
 
+SEEDS = 2**31
+"""Seeds of runs are below it."""
+
 PAUSE_SHARE = 0.02
 """Share of the live runs' mean age that a look may come late."""
 
@@ -288,8 +291,10 @@ class SweepLoop:
                 self._recorder.note(f"{run.run_id} was left running by an earlier start: watching it again")
                 continue
             handle = self._launcher.find(self._job(run, attempt.number))
-            if handle is None:
+            if handle is None and self._peers.is_known():
                 self._submit(run, attempt.number)
+            elif handle is None:  # another machine may have taken it over
+                self._recorder.record(AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=0.0))
             else:
                 self._recorder.record(AttemptSubmitted(run_id=run.run_id, attempt=attempt.number, handle=handle))
 
@@ -366,7 +371,7 @@ def _handles(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
 
 def _planned(spec: SweepSpec, number: int) -> PlannedRun:
     """Return the run of this number; every run of a sweep has a seed of its own."""
-    return PlannedRun(run_id=f"{spec.name}.r.{number}", seed=spec.seed + number)
+    return PlannedRun(run_id=f"{spec.name}.r.{number}", seed=(spec.seed + number) % SEEDS)
 
 
 def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:

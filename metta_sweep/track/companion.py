@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from metta_sweep.space import SearchSpace
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import SweepRegistered
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.track.controller import MirrorProcess, start_mirror
+from metta_sweep.track.peers import BoardPeers
 from metta_sweep.track.settings import Mode, WandbSettings
 
 END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 8.0, 60.0
@@ -18,13 +20,41 @@ HURRIED_END_S = 2.0
 class MirrorCompanion:
     """Keeps the mirror of one sweep. Nothing that happens here can fail the sweep or make it wait."""
 
-    def __init__(self, paths: SweepPaths, settings: WandbSettings, mode: Mode, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        paths: SweepPaths,
+        settings: WandbSettings,
+        mode: Mode,
+        recorder: Recorder,
+        *,
+        slots: int = 1,
+    ) -> None:
+        """Keep the mirror of ``paths``; ``slots``, the runs at once, matter to a sweep that other machines share."""
         self._paths = paths
+        self._slots = slots
         self._settings = settings
         self._mode = mode
         self._recorder = recorder
         self._mirror: MirrorProcess | None = None
         self._is_started = False
+        self._peers: BoardPeers | None = None
+
+    def join(self, space: SearchSpace) -> BoardPeers | None:
+        """Return the other machines that work on the same sweep; None where it is not shared.
+
+        Args:
+            space: Its center is the point of the first rollout.
+        """
+        created = self._recorder.state.created
+        if created is not None and created.shared:
+            self._peers = BoardPeers(
+                self._paths,
+                self._recorder,
+                center=space.decode(space.feasible_center),
+                gone_after_s=self._settings.gone_after,
+                is_mirrored=self._settings.share and self._mode is Mode.ONLINE,
+            )
+        return self._peers
 
     def tick(self) -> None:
         """Start the mirror with the first run, pass on what it says, keep the sweep's id in the journal."""
@@ -32,10 +62,12 @@ class MirrorCompanion:
             for line in self._mirror.poll():
                 self._recorder.note(line)
             self._keep_registration(self._mirror)
-        elif not self._is_started and self._recorder.state.live_runs:
+        elif not self._is_started and (self._recorder.state.live_runs or self._peers is not None):
             # The runs' own processes load first: the first result is worth more than its mirror image.
             self._is_started = True
-            self._mirror = start_mirror(self._paths, self._settings, self._mode)
+            self._mirror = start_mirror(self._paths, self._settings, self._mode, slots=self._slots)
+        if self._peers is not None:
+            self._peers.tick()
 
     def _keep_registration(self, mirror: MirrorProcess) -> None:
         found = mirror.registration

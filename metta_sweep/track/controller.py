@@ -219,7 +219,7 @@ class MirrorProcess:
 
 
 def start_mirror(
-    paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str] = os.environ
+    paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str] = os.environ, *, slots: int = 1
 ) -> MirrorProcess | None:
     """Start the sweep's mirror; None where nothing is to be sent or written now.
 
@@ -228,13 +228,16 @@ def start_mirror(
         settings: The ``wandb`` group.
         mode: See :func:`metta_sweep.track.settings.resolve_mode`.
         environ: The mirror's environment; WANDB_SERVICE is left out of it.
+        slots: Runs that may be alive at once, for a sweep that other machines share.
 
     Side effects:
         A process, its log ``wandb/mirror.log`` and ``wandb.json`` in the sweep's folder.
     """
     if mode is Mode.OFF or (mode is Mode.OFFLINE and not writes_offline(settings, environ)):
         return None
-    return MirrorProcess(paths, _link_for(paths, settings, mode), environ).start()
+    shared_slots = slots if settings.share else 0
+    link = _link_for(paths, settings, mode).with_(slots=shared_slots, gone_after_s=settings.gone_after)
+    return MirrorProcess(paths, link, environ).start()
 
 
 def sync(

@@ -14,6 +14,8 @@ import yaml
 from metta_sweep.result import RunPaths, read_evaluations
 from metta_sweep.sweep.records import Rollout, Run, RunState
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.claims import number_of
+from metta_sweep.track.ranges import machine_of
 from metta_sweep.track.redaction import Redaction
 
 OWN_KEY = "metta_sweep"
@@ -83,7 +85,7 @@ def run_facts(
     return RunFacts(
         run_id=run.run_id,
         wandb_id=f"{run.run_id}-{identity}",
-        group=f"{state.spec.name}.rollout.{run.rollout}",
+        group=f"{state.spec.name}.rollout.{_label(state, rollout)}",
         tags=tuple(
             dict.fromkeys(tag[:TAG_LIMIT] for tag in (state.spec.name, rollout.suggestion.origin, *tags) if tag)
         ),
@@ -91,10 +93,6 @@ def run_facts(
         summary=redaction.of_config(_summary(state, run, paths)),
         state=run.state,
     )
-
-
-def _tags(*tags: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag[:TAG_LIMIT] for tag in tags if tag))
 
 
 def history(paths: RunPaths) -> list[Row]:
@@ -144,7 +142,25 @@ def _suggestion(state: SweepState, rollout: Rollout, run: Run, identity: str) ->
         "reason": suggestion.reason,
         "params": dict(suggestion.params),
         "predicted": None if suggestion.predicted is None else asdict(suggestion.predicted),
+        **_shared_by(state, rollout),
     }
+
+
+def _label(state: SweepState, rollout: Rollout) -> int:
+    """Return what the rollout is called: its index, which differs from machine to machine, or its first number."""
+    return number_of(rollout.run_ids[0]) if _is_shared(state) else rollout.index
+
+
+def _is_shared(state: SweepState) -> bool:
+    return state.created is not None and state.created.shared
+
+
+def _shared_by(state: SweepState, rollout: Rollout) -> dict[str, Any]:
+    """Return what other machines of a shared sweep need to know of a run, beside the rest."""
+    if state.created is None or not state.created.shared:
+        return {}
+    first, samples = number_of(rollout.run_ids[0]), len(rollout.run_ids)
+    return {"machine": machine_of(state.created), "first": first, "samples": samples}
 
 
 def _summary(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
@@ -152,6 +168,7 @@ def _summary(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
     own: dict[str, Any] = {"state": str(run.state), "attempts": len(run.attempts), "rollout": run.rollout}
     own |= {"cost_s": run.cost_s, "wall_s": run.wall_s}
     own |= _outcome(state, run, paths)
+    own |= {"metrics": metrics, "curve": [list(point) for point in run.curve]} if _is_shared(state) else {}
     shown = {"cost_s": run.cost_s, "steps": run.steps, "score": own.get("score")}
     return {**{name: value for name, value in shown.items() if value is not None}, **metrics, OWN_KEY: own}
 

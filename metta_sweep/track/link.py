@@ -31,6 +31,10 @@ class Link:
     """``starting``, ``ok``, ``away``, ``refused``, ``busy`` or ``ended``."""
     message: str = ""
     """What is wrong, in one line."""
+    slots: int = 1
+    """Runs of a shared sweep that may be alive at once on this machine; 0 where it takes no part."""
+    gone_after_s: float = 180.0
+    """Seconds of silence after which another machine of a shared sweep is gone."""
     mirrored: int = 0
     """Runs that are whole at W&B."""
     pending: int = 0
@@ -61,6 +65,11 @@ class Link:
 def link_path(paths: SweepPaths) -> Path:
     """Return where the link lies."""
     return paths.root / "wandb.json"
+
+
+def board_path(paths: SweepPaths) -> Path:
+    """Return where the mirror writes what it knows of other machines."""
+    return paths.root / "machines.json"
 
 
 def lock_path(paths: SweepPaths) -> Path:

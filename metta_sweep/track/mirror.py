@@ -33,6 +33,7 @@ from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
 if TYPE_CHECKING:
     from metta_sweep.track.client import Client
     from metta_sweep.track.mirroring import Mirroring
+    from metta_sweep.track.sharing import Sharing
 
 TICK_S = 0.5
 """Seconds between two looks at the journal."""
@@ -42,6 +43,9 @@ REDRAW_S = 120.0
 
 OVERVIEW_S = 3.0
 """Seconds that must be left for the overview at the end; it is drawn anew at the next catch-up."""
+
+SETTLE_S = 2.0
+"""Seconds in which two machines that register the same sweep at once will see each other's."""
 
 REACH_S = 3.0
 """Seconds in which a server must take a connection."""
@@ -88,6 +92,7 @@ class _Process:
         self._work = folder(paths) / "work"
         self._noted = False
         self._drawn_s = time.monotonic()
+        self._sharing: Sharing | None = None
 
     def run(self) -> int:
         end_left_service(self._paths)
@@ -175,8 +180,20 @@ class _Process:
         else:
             self._register(client, known)
             mirroring.begin(client.sent_runs(str(client.place.sweep_id)), compare=self._once)
+            self._share(client)
         self._say("ok")
         return mirroring
+
+    def _share(self, client: Client) -> None:
+        """Work together with other machines, where the sweep is shared."""
+        from metta_sweep.track.machines import SharedServer
+        from metta_sweep.track.sharing import Sharing
+
+        created = self._feed.state.created
+        if created is not None and created.shared and not self._once:
+            server = SharedServer(client, name=created.spec.name, identity=identity_of(created))
+            link = self._link
+            self._sharing = Sharing(self._paths, server, slots=link.slots, gone_after_s=link.gone_after_s).start()
 
     def _known_id(self) -> str | None:
         """Return the id that the journal keeps for this place, or the one that an earlier mirror left."""
@@ -192,7 +209,8 @@ class _Process:
         if created is None:
             return
         identity = identity_of(created)
-        found = register(client, registration(created.spec, identity), identity, known)
+        settle_s = SETTLE_S if created.shared else 0.0
+        found = register(client, registration(created.spec, identity), identity, known, settle_s=settle_s)
         client.place = Place(entity=found.entity, project=found.project, sweep_id=found.sweep_id)
         self._link = self._link.with_(
             entity=found.entity, project=found.project, sweep_id=found.sweep_id, url=found.url
@@ -213,6 +231,8 @@ class _Process:
             mirroring.tick()
             mirroring.pause()
             mirroring.prove(again=False)
+        if self._sharing is not None:
+            self._sharing.stop(left=not self._watchdog.controller_died)
         self._draw(mirroring)
         self._report(mirroring)
         self._say("ended")

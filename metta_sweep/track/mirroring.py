@@ -17,6 +17,7 @@ from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
 from metta_sweep.track.link import folder
 from metta_sweep.track.overview import overview
 from metta_sweep.track.overview_run import send_overview
+from metta_sweep.track.ranges import machine_of
 from metta_sweep.track.sources import Marks, RunSources
 
 PROVE_S = 20.0
@@ -40,9 +41,9 @@ SEND_LIMIT = 3
 _log = logging.getLogger("metta_sweep.track")
 
 
-def overview_id(name: str, identity: str) -> str:
-    """Return the id of a sweep's overview run."""
-    return f"{name}.{OVERVIEW}-{identity}"
+def overview_id(name: str, identity: str, machine: str = "") -> str:
+    """Return the id of a sweep's overview run; each machine of a shared sweep has its own."""
+    return f"{name}.{OVERVIEW}{f'.{machine}' if machine else ''}-{identity}"
 
 
 class Mirroring:
@@ -177,8 +178,8 @@ class Mirroring:
 
     def _list_new_runs(self) -> None:
         run_ids = list(self._sources.feed.state.runs)
-        new = (run_id for run_id in run_ids[self._listed :] if run_id not in self.whole | self._left)
-        self._todo.update(dict.fromkeys(new))
+        ours = (run_id for run_id in run_ids[self._listed :] if self._sources.is_ours(self._run(run_id)))
+        self._todo.update(dict.fromkeys(run_id for run_id in ours if run_id not in self.whole | self._left))
         self._listed = len(run_ids)
 
     # ---------------------------------------------------------------- proving
@@ -239,7 +240,8 @@ class Mirroring:
         name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
         described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
         config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
-        wandb_id, redaction = overview_id(spec.name, identity), self._sources.redaction
+        machine = machine_of(state.created) if state.created is not None and state.created.shared else ""
+        wandb_id, redaction = overview_id(spec.name, identity, machine), self._sources.redaction
         kept = "".join(json.dumps(redaction.of_config(event)) + "\n" for event in read_events(self._sources.paths))
         staged = self._work / OVERVIEW / JOURNAL_FILE
         staged.parent.mkdir(parents=True, exist_ok=True)
@@ -254,4 +256,4 @@ class Mirroring:
         return self._sources.feed.state.runs[run_id]
 
     def _runs(self) -> list[Run]:
-        return list(self._sources.feed.state.runs.values())
+        return [run for run in self._sources.feed.state.runs.values() if self._sources.is_ours(run)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.identity import search_of
 from metta_sweep.sweep.records import SweepSpec
 
 IDENTITY_MARK = "metta_sweep identity: "
@@ -17,8 +19,21 @@ _SAME_NAME = {"uniform": "uniform", "log_normal": "log_uniform_values", "int_uni
 
 
 def identity_of(created: SweepAsked) -> str:
-    """Return what tells this sweep from others of its name: 8 hex digits, the same at every start."""
-    said = f"{created.spec.name}\n{created.at!r}\n{created.host}\n{created.pid}"
+    """Return what tells this sweep from others of its name: 8 hex digits, the same at every start.
+
+    A shared sweep is the same one on every machine that does the same search.
+    """
+    if created.shared:
+        return _digest(json.dumps([created.spec.name, search_of(created.spec)], sort_keys=True, default=str))
+    return machine_of(created)
+
+
+def machine_of(created: SweepAsked) -> str:
+    """Return what tells this journal from those of other machines: 8 hex digits, the same at every start."""
+    return _digest(f"{created.spec.name}\n{created.at!r}\n{created.host}\n{created.pid}")
+
+
+def _digest(said: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 

@@ -7,20 +7,20 @@ attempt is one request, and of several found the one that was created first is i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-import wandb
 import yaml
 
-from metta_sweep.track.client import HTTP_S, Client, RefusedError, TryLaterError, client_errors
+from metta_sweep.track.client import Client, TryLaterError, client_errors
+from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.ranges import IDENTITY_MARK
 
 _CREATE = """
-mutation UpsertSweep($config: String, $description: String, $entityName: String, $projectName: String) {
-  upsertSweep(input: {config: $config, description: $description, entityName: $entityName, projectName: $projectName}) {
+mutation UpsertSweep($config: String, $description: String, $entity: String, $project: String) {
+  upsertSweep(input: {config: $config, description: $description, entityName: $entity, projectName: $project}) {
     sweep { name }
   }
 }
@@ -51,7 +51,9 @@ class Registered:
     """Its page."""
 
 
-def register(client: Client, config: Mapping[str, Any], identity: str, known_id: str | None) -> Registered:
+def register(
+    client: Client, config: Mapping[str, Any], identity: str, known_id: str | None, *, settle_s: float = 0.0
+) -> Registered:
     """Return the sweep's registration, made where there is none yet.
 
     Args:
@@ -59,6 +61,7 @@ def register(client: Client, config: Mapping[str, Any], identity: str, known_id:
         config: See :func:`metta_sweep.track.ranges.registration`.
         identity: The sweep's identity.
         known_id: The id that the journal or the link holds; it is kept as long as the server knows it.
+        settle_s: Seconds in which another machine that also found none will have created its own.
 
     Raises:
         TryLaterError: W&B is away or busy; nothing is made twice by trying again.
@@ -69,34 +72,21 @@ def register(client: Client, config: Mapping[str, Any], identity: str, known_id:
     found = server.look_up(known) if known else None
     if found is None:
         server.create(config)
+        time.sleep(settle_s)
         found = server.look_up(server.find(identity) or "")
     if found is None:
         raise TryLaterError("the sweep was registered but cannot be seen yet")
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """The two requests that the client does not offer as one request each, with its own key and address."""
-
-    api: wandb.Api
-    entity: str
-    project: str
-
-    @classmethod
-    def of(cls, client: Client) -> _Server:
-        api = client.api()
-        with client_errors():
-            entity = client.place.entity or api.default_entity
-        if not entity:
-            raise RefusedError("the key has no default entity: set wandb.entity")
-        return cls(api, str(entity), client.place.project)
+class _Server(GraphQL):
+    """Sweeps of a project, each question one request."""
 
     def look_up(self, sweep_id: str) -> Registered | None:
         """Return the sweep of that id, or None where the server has none."""
         try:
             with client_errors():
-                sweep = self.api.sweep(f"{self.entity}/{self.project}/{sweep_id}")  # type: ignore[no-untyped-call]
+                sweep = self.client_api.sweep(f"{self.entity}/{self.project}/{sweep_id}")  # type: ignore[no-untyped-call]
                 return Registered(sweep_id=sweep_id, entity=self.entity, project=self.project, url=sweep.url)
         except TryLaterError as error:
             if "could not find sweep" in str(error).lower():
@@ -107,7 +97,7 @@ class _Server:
         """Return the id of the sweep with that identity, the first that was created where there are several."""
         mark, cursor, found = IDENTITY_MARK + identity, None, []
         while True:
-            page = self._request(_LIST, cursor=cursor)["project"]
+            page = self.ask(_LIST, cursor=cursor)["project"]
             if page is None:
                 return None
             nodes = [edge["node"] for edge in page["sweeps"]["edges"]]
@@ -119,38 +109,4 @@ class _Server:
     def create(self, config: Mapping[str, Any]) -> None:
         """Send one request to create the sweep."""
         text = yaml.safe_dump(dict(config), sort_keys=False)
-        self._request(_CREATE, config=text, description=config["description"])
-
-    def _request(self, query: str, **variables: Any) -> dict[str, Any]:
-        if self.api.api_key is None:
-            raise RefusedError("registering a sweep needs an API key: set WANDB_API_KEY or run wandb login")
-        place = {"entity": self.entity, "project": self.project}
-        named = {"entityName": self.entity, "projectName": self.project} if query is _CREATE else place
-        url = f"{self.api.settings['base_url']}/graphql"
-        answer = _post(url, self.api.api_key, {"query": query, "variables": {**named, **variables}})
-        if answer.get("errors") or not isinstance(answer.get("data"), dict):
-            raise RefusedError(f"W&B does not take the sweep: {str(answer.get('errors'))[:200]}")
-        data: dict[str, Any] = answer["data"]
-        return data
-
-
-def _post(url: str, key: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Send one request, once.
-
-    Raises:
-        TryLaterError: There was no answer, or it was no answer of the service; the deed may have been done.
-        RefusedError: The key was not accepted.
-    """
-    try:
-        reply = requests.post(url, json=content, auth=("api", key), timeout=HTTP_S)
-    except requests.RequestException as error:
-        raise TryLaterError(f"no answer about the sweep ({type(error).__name__})") from error
-    if reply.status_code in (401, 403):
-        raise RefusedError(f"W&B answered {reply.status_code}: the key is not accepted here")
-    try:
-        answer = reply.json()
-    except ValueError as error:
-        raise TryLaterError(f"W&B answered {reply.status_code} about the sweep") from error
-    if reply.status_code >= 500 or reply.status_code == 429 or not isinstance(answer, dict):
-        raise TryLaterError(f"W&B answered {reply.status_code} about the sweep")
-    return answer
+        self.ask(_CREATE, config=text, description=config["description"])

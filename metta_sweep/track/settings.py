@@ -36,6 +36,12 @@ class WandbSettings:
     """User or team at W&B; None for the account's own."""
     tags: tuple[str, ...] = ()
     """Tags of every run."""
+    share: bool = False
+    """Whether other machines work on the same sweep."""
+    gone_after: float = 180.0
+    """Seconds of silence after which another machine is gone."""
+    checkpoints: bool = False
+    """Whether each run's last checkpoint is kept as an artifact."""
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> WandbSettings:

@@ -59,6 +59,10 @@ class RunSources:
             raise ValueError("the journal is empty yet")
         return identity_of(self.feed.state.created)
 
+    def is_ours(self, run: Run) -> bool:
+        """Return whether this machine did it; what another did is its own mirror's to send."""
+        return not self.feed.state.rollouts[run.rollout].machine
+
     def wandb_id(self, run: Run) -> str:
         """Return the run's id at W&B."""
         return f"{run.run_id}-{self.identity}"

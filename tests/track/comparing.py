@@ -65,13 +65,13 @@ def leaves(parameters: dict, prefix: str = "") -> list[str]:
     return found
 
 
-def assert_run(remote: RemoteRun, run_id: str, sweep: Mirrored, sweep_id: str) -> None:
+def assert_run(remote: RemoteRun, run_id: str, sweep: Mirrored, sweep_id: str, *, group: int | None = None) -> None:
     state, paths = sweep.state, sweep.paths.run(run_id)
     run = state.runs[run_id]
     suggestion = state.rollouts[run.rollout].suggestion
     assert remote.run_id == f"{run_id}-{identity_of(state.created)}"
     assert remote.sweep == sweep_id
-    assert remote.group == f"{state.spec.name}.rollout.{run.rollout}"
+    assert remote.group == f"{state.spec.name}.rollout.{run.rollout if group is None else group}"
     assert {state.spec.name, suggestion.origin} <= set(remote.tags)
     assert remote.state in STATES[run.state], run_id
     own = remote.config["metta_sweep"]
