@@ -14,6 +14,7 @@ from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.confirmation import Confirm, choice, contenders
 from metta_sweep.sweep.endings import ending_event
 from metta_sweep.sweep.events import (
+    AttemptInterrupted,
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
