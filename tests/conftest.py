@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any_load", deadline=None)
+settings.load_profile("any_load")
 
 CLUSTERS = ("slurm", "ray")
 
