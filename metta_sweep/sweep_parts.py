@@ -95,7 +95,7 @@ def loop_settings(asked: Asked) -> LoopSettings:
 
 def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
     """Return how the sweep is mirrored, and say it in one line."""
-    settings = WandbSettings.parse(asked.wandb)
+    settings = WandbSettings.parse({**asked.wandb, "description": asked.description})
     mode, line = resolve_mode(settings, os.environ)
     console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
     return settings, mode

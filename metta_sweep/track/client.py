@@ -26,6 +26,9 @@ INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 SEND_S = 5.0
 """Seconds between two requests about a living run."""
 
+STATS_S = 5.0
+"""Seconds between two readings of a training process's CPU and GPU use; the client's own 15 would miss short runs."""
+
 _DENIED = ("401", "403", "permission denied", "api key", "unauthorized", "forbidden")
 
 
@@ -118,6 +121,16 @@ class OpenRun:
         for number in range(self.rows, len(rows)):
             self._run.log(dict(rows[number]), step=number, commit=True)
         self.rows = max(self.rows, len(rows))
+
+    def keep(self, path: Path, *, name: str) -> None:
+        """Keep a file or folder as an artifact of the run; one that is there already is not sent again."""
+        with client_errors():
+            artifact = wandb.Artifact(name, type="model")
+            if path.is_dir():
+                artifact.add_dir(str(path), policy="immutable")
+            else:
+                artifact.add_file(str(path), policy="immutable")
+            self._run.log_artifact(artifact)
 
     def close(self, *, summary: Mapping[str, Any], files: Mapping[str, str], folder: Path, exit_code: int) -> None:
         """End the run with its summary and files.
@@ -214,6 +227,7 @@ class Client:
             x_disable_machine_info=pid is None,
             x_disable_stats=pid is None,
             x_save_requirements=False,
+            x_stats_sampling_interval=STATS_S,
             x_graphql_retry_max=5,
             x_graphql_retry_wait_min_seconds=1,
             x_graphql_retry_wait_max_seconds=5,

@@ -209,6 +209,8 @@ class MirrorProcess:
         lines = []
         if self._seen.url:
             lines.append(f"W&B: {self._seen.url}")
+        if self._seen.namesake:
+            lines.append(_offer(self._seen.namesake, self._paths))
         if self._seen.state == "refused":
             lines.append(f"W&B does not let us in: {self._seen.message}; the sweep goes on, {_later(self._paths.name)}")
         elif self._seen.state == "away" and time.monotonic() - self._started_s > FIRST_PAUSE_S:
@@ -275,7 +277,14 @@ def sync(
 def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode) -> Link:
     """Return the link to start with: an id that is known is kept as long as the place is the same."""
     before = Link.read(paths)
-    link = Link(entity=settings.entity, project=settings.project, tags=settings.tags, mode=str(mode))
+    link = Link(
+        entity=settings.entity,
+        project=settings.project,
+        tags=settings.tags,
+        mode=str(mode),
+        description=settings.description,
+        checkpoints=settings.checkpoints,
+    )
     if before is None or before.project != settings.project or settings.entity not in (None, before.entity):
         return link
     return link.with_(entity=before.entity, sweep_id=before.sweep_id, url=before.url)
@@ -290,6 +299,14 @@ def _closing_line(link: Link, status: int, name: str) -> str:
         return f"W&B does not let us in: {link.message}; {_later(name)}"
     missing = f"{link.mirrored} runs are there, the rest is not yet"
     return f"W&B: {missing}{f' ({link.message})' if link.message else ''}; {_later(name)}"
+
+
+def _offer(namesake: str, paths: SweepPaths) -> str:
+    """Return the offer to go on with a sweep that W&B has and this machine does not."""
+    return (
+        f"W&B has an earlier sweep {paths.name}, and this is a new one; to go on with the earlier one instead, "
+        f"stop this one, move {paths.root} away and give: metta-sweep import {namesake}"
+    )
 
 
 def _later(name: str) -> str:

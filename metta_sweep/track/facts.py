@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -116,6 +117,15 @@ def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
         except FileNotFoundError:
             continue
     return found
+
+
+def last_checkpoint(paths: RunPaths) -> Path | None:
+    """Return the run's last checkpoint, a file or a folder; None where it left none."""
+    try:
+        found = [path for path in paths.checkpoints.iterdir() if not path.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
 
 def _config(paths: RunPaths) -> dict[str, Any]:

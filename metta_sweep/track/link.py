@@ -21,10 +21,16 @@ class Link:
     """Project."""
     tags: tuple[str, ...] = ()
     """Tags of every run."""
+    description: str = ""
+    """What the sweep is about."""
+    checkpoints: bool = False
+    """Whether each run's last checkpoint is kept as an artifact."""
     sweep_id: str | None = None
     """The registered sweep; None before it is."""
     url: str = ""
     """Its page."""
+    namesake: str = ""
+    """``ENTITY/PROJECT/SWEEP`` of an earlier sweep of this name that is not this one, where there is one."""
     mode: str = "online"
     """``online`` or ``offline``."""
     state: str = "starting"

@@ -173,7 +173,13 @@ class _Process:
         place = Place(entity=self._link.entity, project=self._link.project, sweep_id=known)
         client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)
         redaction = Redaction.of_environment(os.environ)
-        sources = RunSources(paths=self._paths, feed=self._feed, redaction=redaction, tags=self._link.tags)
+        sources = RunSources(
+            paths=self._paths,
+            feed=self._feed,
+            redaction=redaction,
+            tags=self._link.tags,
+            with_checkpoints=self._link.checkpoints,
+        )
         mirroring = Mirroring(sources, client, work=self._work, alive=self._watchdog.alive)
         if self._offline:
             mirroring.begin_offline()
@@ -210,10 +216,15 @@ class _Process:
             return
         identity = identity_of(created)
         settle_s = SETTLE_S if created.shared else 0.0
-        found = register(client, registration(created.spec, identity), identity, known, settle_s=settle_s)
+        config = registration(created.spec, identity, self._link.description)
+        found = register(client, config, identity, known, settle_s=settle_s)
         client.place = Place(entity=found.entity, project=found.project, sweep_id=found.sweep_id)
         self._link = self._link.with_(
-            entity=found.entity, project=found.project, sweep_id=found.sweep_id, url=found.url
+            entity=found.entity,
+            project=found.project,
+            sweep_id=found.sweep_id,
+            url=found.url,
+            namesake=found.namesake,
         )
 
     def _end(self, mirroring: Mirroring) -> int:

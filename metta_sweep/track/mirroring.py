@@ -171,6 +171,8 @@ class Mirroring:
         summary = {**facts.summary, OWN_KEY: {**facts.summary[OWN_KEY], SEAL_KEY: seal}}
         staged = self._work / run.run_id
         opened.send(delivery.rows)
+        if delivery.checkpoint is not None:
+            opened.keep(delivery.checkpoint, name=f"{run.run_id}-checkpoint")
         opened.close(summary=summary, files=delivery.files, folder=staged, exit_code=facts.exit_code)
         shutil.rmtree(staged, ignore_errors=True)
         _log.info("sent %s in %.2f s", run.run_id, time.monotonic() - began_s)

@@ -9,6 +9,7 @@ from typing import Any
 
 from metta_sweep.sweep.records import Rollout
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.parallel import parallel_coordinates
 
 OVERVIEW_ROWS_PREFIX = "sweep/"
 """Every figure of the overview's history is named below it."""
@@ -37,6 +38,8 @@ class Overview:
     """Every decided rollout with its values, outcome and predictions."""
     importance: Table
     """How strongly each numeric parameter goes with the score."""
+    parallel: str
+    """Parallel coordinates as an SVG picture; empty while nothing has a score."""
     summary: Mapping[str, Any]
     """Where the sweep stands."""
     metric: str
@@ -44,9 +47,21 @@ class Overview:
 
     def chosen(self, *columns: str) -> Table:
         """Return these columns of the rollouts that have a value in each."""
-        places = [self.rollouts.columns.index(name) for name in columns]
-        picked = (tuple(row[place] for place in places) for row in self.rollouts.rows)
-        return Table(columns=columns, rows=tuple(row for row in picked if None not in row))
+        return _chosen(self.rollouts, columns)
+
+    @property
+    def front(self) -> Table:
+        """Return cost and metric of the rollouts that no other beats in both, the cheapest first."""
+        place = self.rollouts.columns.index("on_front")
+        rows = tuple(row for row in self.rollouts.rows if row[place])
+        found = _chosen(Table(columns=self.rollouts.columns, rows=rows), ("cost_s", "metric"))
+        return Table(columns=found.columns, rows=tuple(sorted(found.rows)))
+
+
+def _chosen(table: Table, columns: tuple[str, ...]) -> Table:
+    places = [table.columns.index(name) for name in columns]
+    picked = (tuple(row[place] for place in places) for row in table.rows)
+    return Table(columns=columns, rows=tuple(row for row in picked if None not in row))
 
 
 def overview(state: SweepState) -> Overview:
@@ -56,6 +71,7 @@ def overview(state: SweepState) -> Overview:
         curves=tuple(_curves(state)),
         rollouts=_rollouts(state, decided),
         importance=_importance(state),
+        parallel=parallel_coordinates(state),
         summary=_summary(state),
         metric=state.spec.metric,
     )

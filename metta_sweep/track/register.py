@@ -8,8 +8,8 @@ attempt is one request, and of several found the one that was created first is i
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -30,7 +30,7 @@ query GetSweeps($project: String!, $entity: String!, $cursor: String, $perPage: 
   project(name: $project, entityName: $entity) {
     sweeps(after: $cursor, first: $perPage) {
       pageInfo { endCursor hasNextPage }
-      edges { node { name description createdAt } }
+      edges { node { name displayName description createdAt } }
     }
   }
 }
@@ -49,6 +49,8 @@ class Registered:
     """Its project."""
     url: str
     """Its page."""
+    namesake: str = ""
+    """The latest other sweep of ours of this name, where this one was made just now."""
 
 
 def register(
@@ -70,13 +72,15 @@ def register(
     server = _Server.of(client)
     known = known_id or server.find(identity)
     found = server.look_up(known) if known else None
-    if found is None:
-        server.create(config)
-        time.sleep(settle_s)
-        found = server.look_up(server.find(identity) or "")
+    if found is not None:
+        return found
+    namesake = server.namesake(str(config["name"]))
+    server.create(config)
+    time.sleep(settle_s)
+    found = server.look_up(server.find(identity) or "")
     if found is None:
         raise TryLaterError("the sweep was registered but cannot be seen yet")
-    return found
+    return replace(found, namesake=namesake)
 
 
 class _Server(GraphQL):
@@ -95,18 +99,33 @@ class _Server(GraphQL):
 
     def find(self, identity: str) -> str | None:
         """Return the id of the sweep with that identity, the first that was created where there are several."""
-        mark, cursor, found = IDENTITY_MARK + identity, None, []
+        found = [(node["createdAt"], node["name"]) for node in self._ours() if _identity(node) == identity]
+        return min(found)[1] if found else None
+
+    def namesake(self, name: str) -> str:
+        """Return ``ENTITY/PROJECT/SWEEP`` of the latest sweep of ours with that name; empty where there is none."""
+        found = [(node["createdAt"], node["name"]) for node in self._ours() if node["displayName"] == name]
+        return f"{self.entity}/{self.project}/{max(found)[1]}" if found else ""
+
+    def _ours(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the sweeps that this package registered."""
+        cursor = None
         while True:
             page = self.ask(_LIST, cursor=cursor)["project"]
             if page is None:
-                return None
-            nodes = [edge["node"] for edge in page["sweeps"]["edges"]]
-            found += [(node["createdAt"], node["name"]) for node in nodes if mark in (node["description"] or "")]
+                return
+            yield from (edge["node"] for edge in page["sweeps"]["edges"] if _identity(edge["node"]))
             cursor = page["sweeps"]["pageInfo"]["endCursor"]
             if not page["sweeps"]["pageInfo"]["hasNextPage"]:
-                return min(found)[1] if found else None
+                return
 
     def create(self, config: Mapping[str, Any]) -> None:
         """Send one request to create the sweep."""
         text = yaml.safe_dump(dict(config), sort_keys=False)
         self.ask(_CREATE, config=text, description=config["description"])
+
+
+def _identity(node: Mapping[str, Any]) -> str:
+    """Return the identity that stands in a sweep's description; empty in somebody else's."""
+    _, mark, identity = str(node["description"] or "").rpartition(IDENTITY_MARK)
+    return identity.strip() if mark else ""

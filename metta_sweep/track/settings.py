@@ -36,6 +36,8 @@ class WandbSettings:
     """User or team at W&B; None for the account's own."""
     tags: tuple[str, ...] = ()
     """Tags of every run."""
+    description: str = ""
+    """What the sweep is about."""
     share: bool = False
     """Whether other machines work on the same sweep."""
     gone_after: float = 180.0

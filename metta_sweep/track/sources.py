@@ -11,7 +11,7 @@ from metta_sweep.result import RunPaths
 from metta_sweep.store.files import read_json, write_whole
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
-from metta_sweep.track.facts import Row, RunFacts, history, run_facts, run_files
+from metta_sweep.track.facts import Row, RunFacts, history, last_checkpoint, run_facts, run_files
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import folder
 from metta_sweep.track.ranges import identity_of
@@ -28,6 +28,8 @@ class Delivery:
     """History."""
     files: Mapping[str, str]
     """Texts by name."""
+    checkpoint: Path | None = None
+    """What is kept as an artifact."""
 
     @property
     def seal(self) -> str:
@@ -47,6 +49,8 @@ class RunSources:
     """Keeps secrets out."""
     tags: tuple[str, ...] = ()
     """The user's tags."""
+    with_checkpoints: bool = False
+    """Whether checkpoints are sent."""
 
     @property
     def identity(self) -> str:
@@ -92,7 +96,8 @@ class RunSources:
 
     def delivery(self, run: Run) -> Delivery:
         """Return all that is to be sent of a run that is over."""
-        return Delivery(facts=self.facts(run), rows=self.rows(run), files=self.files(run))
+        checkpoint = last_checkpoint(self.run_paths(run)) if self.with_checkpoints else None
+        return Delivery(facts=self.facts(run), rows=self.rows(run), files=self.files(run), checkpoint=checkpoint)
 
     def history_size(self, run: Run) -> int:
         """Return the bytes of the run's evaluations: reading them all at each look would cost too much."""

@@ -119,7 +119,7 @@ def test_cpu_use_of_the_training_process_is_shown(server, tmp_path, start):
     (root / "attempts").mkdir()
     (root / "attempts" / "my_test.r.0.a1.start.json").write_text(f'{{"child": {{"pid": {psutil.Process().pid}}}}}')
     mirror = start(sweep)
-    wait_for(lambda: remote(server) is not None and remote(server).count("wandb-events.jsonl") > 0, mirror, 60)
+    wait_for(lambda: remote(server) is not None and remote(server).count("wandb-events.jsonl") > 0, mirror, 180)
     sweep.report(0, 1.0).finish(0, 1.0).close()
     mirror.stop(20)
     assert any("proc.cpu" in line for line in remote(server).lines["wandb-events.jsonl"].values())

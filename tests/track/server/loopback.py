@@ -181,6 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _store(self, body: bytes) -> dict[str, Any]:
         if self.path.startswith("/storage/artifact/"):
+            artifact_id, _, name = unquote(self.path).removeprefix("/storage/artifact/").split("/", 2)
+            self.server_of.world.artifacts[artifact_id].files[name] = body
             return {}
         run, name = self._storage_place()
         with self.server_of.lock:

@@ -28,7 +28,7 @@ class Schema:
             "createArtifact": self._create_artifact,
             "createArtifactManifest": self._create_manifest,
             "createArtifactFiles": self._create_artifact_files,
-            "commitArtifact": lambda input: {"artifact": {"id": input["artifactID"], "digest": ""}},
+            "commitArtifact": self._commit_artifact,
             "entity": lambda name: {**_entity(name), "organization": {"coreWeaveOrganizationId": None}},
             "model": self._model,
             "project": self._project,
@@ -132,7 +132,12 @@ class Schema:
 
     def _create_artifact(self, input: Mapping[str, Any]) -> dict[str, Any]:
         sequence = {"id": "sequence", "latestArtifact": None, "name": input["artifactCollectionName"]}
-        return {"artifact": {"id": "artifact", "state": "PENDING", "artifactSequence": sequence}}
+        artifact = self._world.create_artifact(input)
+        return {"artifact": {"id": artifact.artifact_id, "state": "PENDING", "artifactSequence": sequence}}
+
+    def _commit_artifact(self, input: Mapping[str, Any]) -> dict[str, Any]:
+        self._world.artifacts[input["artifactID"]].committed = True
+        return {"artifact": {"id": input["artifactID"], "digest": ""}}
 
     def _create_manifest(self, input: Mapping[str, Any]) -> dict[str, Any]:
         place = f"{input['entityName']}/{input['projectName']}/{input['runName']}"

@@ -88,10 +88,23 @@ class RemoteRun:
             self.state = "finished" if self.exit_code == 0 else ended
 
 
+@dataclass(slots=True, kw_only=True)
+class RemoteArtifact:
+    """An artifact as the dashboard would list it."""
+
+    artifact_id: str
+    name: str
+    kind: str
+    run_id: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    committed: bool = False
+
+
 class World:
     """Everything that was sent."""
 
     def __init__(self) -> None:
+        self.artifacts: dict[str, RemoteArtifact] = {}
         self.sweeps: dict[str, RemoteSweep] = {}
         self.runs: dict[tuple[str, str, str], RemoteRun] = {}
         self._count = 0
@@ -100,6 +113,19 @@ class World:
         """Return the one run with this display name."""
         (found,) = [run for run in self.runs.values() if run.display_name == name]
         return found
+
+    def create_artifact(self, given: Mapping[str, Any]) -> RemoteArtifact:
+        """Create an artifact of a run."""
+        artifact_id = f"artifact{len(self.artifacts)}"
+        name, kind = given["artifactCollectionName"], given["artifactTypeName"]
+        self.artifacts[artifact_id] = RemoteArtifact(
+            artifact_id=artifact_id, name=name, kind=kind, run_id=given["runName"]
+        )
+        return self.artifacts[artifact_id]
+
+    def models(self) -> list[RemoteArtifact]:
+        """Return the artifacts that are checkpoints."""
+        return [artifact for artifact in self.artifacts.values() if artifact.kind == "model"]
 
     def runs_of(self, sweep_id: str) -> list[RemoteRun]:
         """Return the sweep's runs in the order created."""
