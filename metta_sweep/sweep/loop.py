@@ -165,7 +165,7 @@ class SweepLoop:
             case ChooseBest():
                 self._choose_best()
             case ConfirmPoint():
-                return self._confirm(action.rollout)
+                self._confirm(action.rollout)
             case SuggestRollout():
                 return self._suggest(action.rollout)
         return True
@@ -238,15 +238,11 @@ class SweepLoop:
         expected = self._thinker.expect([point.params for point in contenders(state)])
         self._recorder.record(choice(state, Confirm(**state.spec.confirm), expected))
 
-    def _confirm(self, rollout: int) -> bool:
-        """Claim one more run of a chosen point, and return whether its number is free."""
+    def _confirm(self, rollout: int) -> None:
+        """Claim one more run of a chosen point."""
         state, retries = self._recorder.state, self._settings.max_retries
-        number = self._peers.claim(state)
-        if number is None:
-            return False
-        run = _planned(state.spec, number)
+        run = _planned(state.spec, self._peers.own_number(state))
         self._recorder.record(ConfirmationPlanned(rollout=rollout, run=run, max_retries=retries))
-        return True
 
     # ---------------------------------------------------------------- runs
 

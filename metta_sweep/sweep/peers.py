@@ -17,6 +17,9 @@ class Peers(Protocol):
     def claim(self, state: SweepState) -> int | None:
         """Return the number of the next rollout's first run, which nobody else uses; None while there is none."""
 
+    def own_number(self, state: SweepState) -> int:
+        """Return a number for a run that is no part of the search; no other machine can have it."""
+
     def points(self) -> Sequence[Mapping[str, Any]]:
         """Return the points that others are evaluating now."""
 
@@ -30,6 +33,10 @@ class NoPeers:
 
     def claim(self, state: SweepState) -> int:
         """Return the number after all runs."""
+        return len(state.runs)
+
+    def own_number(self, state: SweepState) -> int:
+        """Return the same: there is one range."""
         return len(state.runs)
 
     def points(self) -> Sequence[Mapping[str, Any]]:

@@ -82,13 +82,16 @@ def run_facts(
         tags: The user's tags.
     """
     rollout = state.rollouts[run.rollout]
+    confirms = ("confirmation",) if run.confirms else ()
     config = {**_config(paths), OWN_KEY: _suggestion(state, rollout, run, identity)}
     return RunFacts(
         run_id=run.run_id,
         wandb_id=f"{run.run_id}-{identity}",
         group=f"{state.spec.name}.rollout.{_label(state, rollout)}",
         tags=tuple(
-            dict.fromkeys(tag[:TAG_LIMIT] for tag in (state.spec.name, rollout.suggestion.origin, *tags) if tag)
+            dict.fromkeys(
+                tag[:TAG_LIMIT] for tag in (state.spec.name, rollout.suggestion.origin, *confirms, *tags) if tag
+            )
         ),
         config=redaction.of_config(config),
         summary=redaction.of_config(_summary(state, run, paths)),
@@ -153,6 +156,7 @@ def _suggestion(state: SweepState, rollout: Rollout, run: Run, identity: str) ->
         "params": dict(suggestion.params),
         "predicted": None if suggestion.predicted is None else asdict(suggestion.predicted),
         **_shared_by(state, rollout),
+        **({"confirms": True} if run.confirms else {}),
     }
 
 

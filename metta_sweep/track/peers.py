@@ -73,8 +73,17 @@ class BoardPeers:
         claimed = next((number for number in in_hand if number not in used), None)
         if claimed is not None or not self._is_alone:
             return claimed
-        if state.created is None or state.counted_rollouts + self._counted_on >= state.spec.rollout_count:
-            return None
+        is_left = state.counted_rollouts + self._counted_on < state.spec.rollout_count
+        return self.own_number(state) if is_left else None
+
+    def own_number(self, state: SweepState) -> int:
+        """Return the next number of this machine's own range.
+
+        Raises:
+            ValueError: The journal is empty.
+        """
+        if state.created is None:
+            raise ValueError("nobody has asked for this sweep yet")
         return alone_number(machine_of(state.created), len(state.runs))
 
     def points(self) -> Sequence[Mapping[str, Any]]:

@@ -190,11 +190,12 @@ class Sharing:
         return self._feed.state.spec.num_samples
 
     def _by_rollout(self) -> dict[int, list[SentRun]]:
-        """Return the runs at W&B by their rollout's number, in order; a claim is the first run of its rollout."""
+        """Return the search's runs at W&B by their rollout's number, in order; a claim is the first of its rollout."""
         found: dict[int, list[SentRun]] = {}
         for number, run in sorted(self._runs.items()):
-            first = run.config.get(OWN_KEY, {}).get("first", number)
-            found.setdefault(first, []).append(run)
+            own = run.config.get(OWN_KEY, {})
+            if not own.get("confirms"):
+                found.setdefault(own.get("first", number), []).append(run)
         return found
 
     def _owner(self, number: int, runs: list[SentRun]) -> str:

@@ -65,7 +65,7 @@ class RunSources:
 
     def is_ours(self, run: Run) -> bool:
         """Return whether this machine did it; what another did is its own mirror's to send."""
-        return not self.feed.state.rollouts[run.rollout].machine
+        return run.confirms or not self.feed.state.rollouts[run.rollout].machine
 
     def wandb_id(self, run: Run) -> str:
         """Return the run's id at W&B."""

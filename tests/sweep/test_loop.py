@@ -313,6 +313,9 @@ class HeldBack:
             self.asked_before_s.append(self.clock.monotonic_s())
         return None if int(self.clock.monotonic_s()) % 2 else 3 * len(state.runs)
 
+    def own_number(self, state):
+        return 100 + len(state.runs)
+
     def points(self):
         return [{"trainer.lr": 0.77}]
 
@@ -320,8 +323,9 @@ class HeldBack:
 def test_a_shared_sweep_starts_nothing_unknown_and_uses_the_numbers_that_it_is_given():
     world = World(always_one)
     peers = HeldBack(world.clock)
-    world.control(spec(rollout_count=3), peers=peers)
-    assert [run.run_id for run in world.recorder.state.runs.values()] == ["s.r.0", "s.r.3", "s.r.6"]
+    world.control(spec(rollout_count=3, confirm={"top_k": 1, "seeds": 2}), peers=peers)
+    run_ids = [run.run_id for run in world.recorder.state.runs.values()]
+    assert run_ids == ["s.r.0", "s.r.3", "s.r.6", "s.r.103", "s.r.104"]
     assert peers.asked_before_s == []
     assert all({"trainer.lr": 0.77} in pending for pending in world.optimizer.pending)
 
