@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     summarize.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     summarize.set_defaults(command=_summarize)
     add_commands(commands, _add_sweep)
+    _add_replay(commands)
     _add_control(commands)
     sync = commands.add_parser("sync", help="bring W&B up to what a sweep knows", allow_abbrev=False)
     _add_sweep(sync)
@@ -118,6 +119,19 @@ def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_sweep(retry)
     retry.add_argument("runs", nargs="+", metavar="RUN", help="NAME.r.K")
     retry.set_defaults(command=_retry)
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``replay``."""
+    command = commands.add_parser("replay", help="show an episode of a run of the bundled trainer", allow_abbrev=False)
+    command.add_argument("run", metavar="RUN", help="NAME.r.K, a sweep's NAME for its best run, or a run's directory")
+    _add_data_dir(command)
+    command.add_argument("--format", choices=("html", "gif"), default="html", dest="form")
+    command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which policy plays")
+    command.add_argument("--simulation", help="one of the run's named simulations (default: each of them)")
+    command.add_argument("--episode", type=int, default=0, metavar="K", help="of the evaluation's episodes, from 0")
+    command.add_argument("--out", type=Path, help="the file to write (default: replay.html in the run's directory)")
+    command.set_defaults(command=_replay)
 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:
@@ -185,6 +199,23 @@ def _retry(options: argparse.Namespace, rest: list[str]) -> int:
     from metta_sweep.sweep_control import retry
 
     return retry(paths_of(options.name, options.data_dir), Console(), options.runs)
+
+
+def _replay(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep_replay import Replay, replay
+
+    asked = Replay(
+        run=options.run,
+        data_dir=options.data_dir,
+        form=options.form,
+        checkpoint=options.checkpoint,
+        simulation=options.simulation,
+        episode=options.episode,
+        out=options.out,
+    )
+    sys.stdout.write(f"{replay(asked)}\n")
+    return 0
 
 
 def _sync(options: argparse.Namespace, rest: list[str]) -> int:

@@ -12,7 +12,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "metta_sweep"
 
 LAYERS = (
-    ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_parts", "protein_process", "process"),
+    (
+        "cli",
+        "sweep_init",
+        "sweep_plan",
+        "sweep_control",
+        "sweep_doctor",
+        "sweep_replay",
+        "sweep_parts",
+        "protein_process",
+        "process",
+    ),
     ("launch", "track", "report"),
     ("store",),
     ("sweep",),
@@ -25,7 +35,7 @@ LAYERS = (
 
 TRAINER_SIDE = ("train", "trainer", "envs")
 SHARED_WITH_TRAINER = ("result", "expression")
-COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor")
+COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_replay")
 """The only parts that may look at the trainer's schema, to hand it to the configuration."""
 
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from metta_sweep.envs.config import AltarGame, ObjectConfig
-from metta_sweep.envs.grid import Grid, Kind, Layout, Rules
+from metta_sweep.envs.grid import Grid
+from metta_sweep.envs.grid_rules import Kind, Layout, Rules
 from metta_sweep.envs.layouts import DrawnLayout, RandomLayout
 
 

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.config import AtariEnv, EnvUnavailableError
+from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
-from metta_sweep.envs.vec_env import Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 INSTALL = "ale-py is not installed: pip install 'metta-sweep[atari]'"
 
@@ -41,6 +42,7 @@ class Atari:
         self._config, self._envs = config, num_envs
         self._emulators = _make(config, num_envs, threads)
         self._numbers = np.arange(first, first + num_envs)
+        self._screens = np.zeros((num_envs, config.stack, config.size, config.size), np.uint8)
         self._seed = np.zeros(1, np.int64)
         self._episode = np.zeros(num_envs, np.int64)
         self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs)
@@ -67,6 +69,7 @@ class Atari:
     def receive(self, out: Step) -> Truncated | None:
         """Wait for the step that was sent."""
         screens, rewards, terminals, truncations, info = self._emulators.recv()
+        self._screens = screens
         out.observations[:] = screens.reshape(self._envs, -1)
         out.rewards[:] = np.sign(rewards) if self._config.clip_rewards else rewards
         out.terminals[:] = terminals
@@ -109,19 +112,37 @@ class Atari:
         """Let go of the emulators; their threads end with them."""
         del self._emulators
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Words for the actions."""
+        return tuple(action.name.lower() for action in self._emulators.ale.get_action_set())
+
+    @property
+    def legend(self) -> Mapping[str, Color]:
+        """Nothing: a screen speaks for itself."""
+        return {}
+
+    def picture(self, env: int) -> Bytes:
+        """Return the newest of the screens that the agent sees."""
+        return np.repeat(self._screens[env, -1, :, :, None], 3, axis=2)
+
+    def facts(self, env: int) -> Mapping[str, str]:
+        """Return the score."""
+        return {"score": f"{self._returns[env]:g}"}
+
     def _begin_all(self, observations: Observations) -> None:
         self._finished.clear()
         self._returns[:] = self._lengths[:] = 0.0
-        screens, _ = self._emulators.reset(seed=self._seeds(np.arange(self._envs)))
-        observations[:] = screens.reshape(self._envs, -1)
+        self._screens, _ = self._emulators.reset(seed=self._seeds(np.arange(self._envs)))
+        observations[:] = self._screens.reshape(self._envs, -1)
 
     def _begin(self, rows: Ints, observations: Observations) -> None:
         """Start the next episodes of some emulators, each from a seed of its own."""
         self._returns[rows] = self._lengths[rows] = 0.0
         mask = np.zeros(self._envs, np.bool_)
         mask[rows] = True
-        screens, _ = self._emulators.reset(seed=self._seeds(rows), options={"reset_mask": mask})
-        observations[rows] = screens.reshape(self._envs, -1)[rows]
+        self._screens, _ = self._emulators.reset(seed=self._seeds(rows), options={"reset_mask": mask})
+        observations[rows] = self._screens.reshape(self._envs, -1)[rows]
 
     def _seeds(self, rows: Ints) -> Ints:
         draws = uniforms(int(self._seed[0]), self._numbers[rows], self._episode[rows], 1)[:, 0]

@@ -15,77 +15,31 @@ code      what a cell shows: 0 empty (or outside), 1 wall, 2 agent, then two cod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
+from metta_sweep.envs.grid_rules import (
+    BLOCKED,
+    FIXED,
+    IDLE,
+    LENGTH,
+    MOVED,
+    NEVER,
+    REWARD,
+    TRIED,
+    Layout,
+    Rules,
+    stat_names,
+)
+from metta_sweep.envs.pictures import Color, draw_grid, grid_legend
 from metta_sweep.envs.randomness import staggered, uniforms
-from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 EMPTY, WALL, AGENT, FIRST_OBJECT = 0, 1, 2, 3
 NOOP, NORTH, SOUTH, WEST, EAST, USE = range(6)
-NEVER = np.iinfo(np.int64).max
-"""A tick that does not come."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """A kind of object, ready for arithmetic."""
-
-    name: str
-    count: int
-    inputs: tuple[int, ...]
-    """Amount of each item that a use takes."""
-    outputs: tuple[int, ...]
-    """Amount of each item that a use gives."""
-    cooldown: int
-    hp: int
-
-    @property
-    def lives(self) -> int:
-        """Uses before it is spent."""
-        return self.hp or NEVER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """A game on the grid."""
-
-    kinds: tuple[Kind, ...]
-    items: tuple[str, ...]
-    rewards: tuple[float, ...]
-    """Reward for each item got."""
-    num_agents: int
-    max_steps: int
-    view: int
-    inventory_limit: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Where the things of n fresh maps are; places count cells of a map of (height, width)."""
-
-    walls: Bools
-    """(n, height * width)"""
-    agents: Ints
-    """(n, A)"""
-    objects: Ints
-    """(n, K), kinds one after the other"""
-
-
-class Layout(Protocol):
-    """Makes fresh maps."""
-
-    height: int
-    width: int
-    draws: int
-    """Random numbers that a map needs."""
-
-    def place(self, draws: Doubles) -> Placement:
-        """Return n maps made of (n, draws) numbers in [0, 1)."""
 
 
 class Grid:
@@ -200,6 +154,35 @@ class Grid:
     def close(self) -> None:
         """Do nothing: all is Python's."""
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Words for the actions."""
+        return "wait", "north", "south", "west", "east", "use"
+
+    @property
+    def legend(self) -> Mapping[str, Color]:
+        """What the colors of a picture mean."""
+        return grid_legend(tuple(kind.name for kind in self._rules.kinds))
+
+    def picture(self, env: int) -> Bytes:
+        """Return a map as it stands, seen by its first agent."""
+        shape, radius = (self._layout.height, self._layout.width), self._rules.view // 2
+        rows, columns = np.divmod(self._position[env] - self._base[env], self._pitch)
+        near = [np.abs(np.arange(n) + radius - at[0]) <= radius for n, at in zip(shape, (rows, columns), strict=True)]
+        return draw_grid(
+            self._cells[self._base[env] + self._inside].reshape(shape),
+            kinds=len(self._rules.kinds),
+            agents=np.stack([rows, columns], 1) - radius,
+            facing=self._facing[env],
+            sight=near[0][:, None] & near[1],
+        )
+
+    def facts(self, env: int) -> Mapping[str, str]:
+        """Return what a map's first agent carries."""
+        pairs = zip(self._rules.items, self._carried[env, 0], strict=True)
+        carried = ", ".join(f"{amount} {item}" for item, amount in pairs if amount)
+        return {"carries": carried or "nothing"}
+
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         names = "cells object_at object_cell ready_at uses_left position facing carried tick born episode seed stats"
         return {name: getattr(self, f"_{name}") for name in names.split()}
@@ -301,22 +284,3 @@ class Grid:
         observations[:, :cells] = self._views[corner].reshape(-1, cells)
         observations[:, cells : cells + items] = self._carried[envs].reshape(-1, items)
         observations[:, -1] = self._facing[envs].reshape(-1)
-
-
-REWARD, LENGTH, IDLE, MOVED, BLOCKED, TRIED, FIXED = range(7)
-"""Columns of the statistics; the rest follow, by kind and by item."""
-
-
-def stat_names(rules: Rules) -> tuple[str, ...]:
-    """Return the statistics of an episode: ``action.use`` counts tries, ``action.use.KIND`` those that worked."""
-    return (
-        "reward",
-        "episode_length",
-        "action.noop",
-        "action.move",
-        "action.move.blocked",
-        "action.use",
-        *(f"action.use.{kind.name}" for kind in rules.kinds),
-        *(f"{item}.get" for item in rules.items),
-        *(f"{item}.put" for item in rules.items),
-    )

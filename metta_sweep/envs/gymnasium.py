@@ -13,11 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.config import EnvUnavailableError
+from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
-from metta_sweep.envs.vec_env import Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 MOST_CODES = 255
 """Largest discrete observation that is shown as a code."""
+SHORT = 16
+"""Numbers of an observation that a person still reads."""
 
 
 class GymnasiumEnvs:
@@ -101,6 +104,32 @@ class GymnasiumEnvs:
         """Close every environment."""
         for env in self._envs:
             env.close()
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Numbers: gymnasium has no words for actions."""
+        return tuple(str(action) for action in range(self._spec.num_actions))
+
+    @property
+    def legend(self) -> Mapping[str, Color]:
+        """Nothing: gymnasium's pictures speak for themselves."""
+        return {}
+
+    def picture(self, env: int) -> Bytes | None:
+        """Return what the environment renders, if it was made with ``render_mode: rgb_array`` and can."""
+        import gymnasium
+
+        if self._envs[env].render_mode != "rgb_array":
+            return None
+        try:
+            return np.asarray(self._envs[env].render(), np.uint8)
+        except gymnasium.error.DependencyNotInstalled:
+            return None
+
+    def facts(self, env: int) -> Mapping[str, str]:
+        """Return what the agent sees, where that is short."""
+        seen = self._current[env]
+        return {"sees": " ".join(f"{value:.3g}" for value in seen)} if len(seen) <= SHORT else {}
 
     def _begin(self, row: int) -> None:
         number, episode = self._numbers[row : row + 1], self._episode[row : row + 1]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from metta_sweep.envs import config
-from metta_sweep.envs.grid import Placement
+from metta_sweep.envs.grid_rules import Placement
 from metta_sweep.envs.vec_env import Doubles
 
 

@@ -22,14 +22,17 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.config import PongGame
+from metta_sweep.envs.pictures import AGENT_COLOR, EDGE, FLOOR, OTHER_COLOR, Color, draw_rectangles
 from metta_sweep.envs.randomness import staggered, uniforms
-from metta_sweep.envs.vec_env import Bools, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Bools, Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
 
 STAY, UP, DOWN = range(3)
 SERVE_ANGLE, HIT_ANGLE = np.pi / 6, np.pi / 3
 """Steepest angle of a serve, and of a ball that left the end of a paddle."""
 QUICKEN, TOP_SPEED = 1.05, 3.0
 """What a hit does to the ball's speed, and how many times the speed of a serve it can have."""
+COURT, MARGIN, BALL = 192, 0.05, (209, 73, 91)
+"""Of a picture: its side in pixels, what is left free around the court, and the color of the ball."""
 STATS = ("reward", "episode_length", "points.won", "points.lost", "hits", "action.stay", "action.up", "action.down")
 REWARD, LENGTH, WON, LOST, HITS, ACTIONS = range(6)
 
@@ -107,6 +110,34 @@ class Pong:
 
     def close(self) -> None:
         """Do nothing: all is Python's."""
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Words for the actions."""
+        return "stay", "up", "down"
+
+    @property
+    def legend(self) -> Mapping[str, Color]:
+        """What the colors of a picture mean."""
+        return {"agent": AGENT_COLOR, "opponent": OTHER_COLOR, "ball": BALL}
+
+    def picture(self, env: int) -> Bytes:
+        """Return a court as it stands."""
+        half = self._game.paddle_size / 2
+
+        def span(middle: float, reach: float) -> slice:
+            low, high = ((middle + side * reach + MARGIN) * COURT / (1.0 + 2.0 * MARGIN) for side in (-1, 1))
+            return slice(max(0, round(low)), max(0, round(high)))
+
+        sides = ((OTHER_COLOR, self._theirs[env], -0.02), (AGENT_COLOR, self._mine[env], 1.02))
+        paddles = [(color, span(float(middle), half), span(x, 0.015)) for color, middle, x in sides]
+        ball = (BALL, span(float(self._y[env]), 0.02), span(float(self._x[env]), 0.02))
+        return draw_rectangles(COURT, COURT, FLOOR, [(EDGE, slice(None), span(0.5, 0.004)), *paddles, ball])
+
+    def facts(self, env: int) -> Mapping[str, str]:
+        """Return the score."""
+        won, lost = self._stats[env, [WON, LOST]]
+        return {"score": f"{won:.0f} won, {lost:.0f} lost"}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         names = "x y vx vy mine theirs tick born episode serves seed stats"

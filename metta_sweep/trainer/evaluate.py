@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import Doubles, Episodes, Ints, Step
@@ -40,29 +41,56 @@ def _overall(played: list[dict[str, float]], weights: list[float]) -> dict[str, 
     return overall
 
 
-@torch.no_grad()
+class Stage:
+    """A simulation while it is played: the environments from their first step, and a policy's memory of them.
+
+    Args:
+        policy: Decides.
+        simulation: What is played.
+        device: Where the policy computes.
+        deterministic: Take the likeliest action instead of drawing one.
+    """
+
+    def __init__(self, policy: Policy, simulation: Simulation, device: torch.device, *, deterministic: bool) -> None:
+        self.env = make_env(simulation.env, rows=simulation.num_envs * simulation.env.num_agents)
+        self.out = Step.empty(self.env.spec)
+        """What the last step gave."""
+        self._policy, self._device, self._deterministic = policy, device, deterministic
+        self._generator = torch.Generator(device).manual_seed(simulation.seed)
+        self._memory = policy.initial_state(self.env.spec.rows)
+        self.env.reset(simulation.seed, self.out.observations)
+
+    @torch.no_grad()
+    def decide(self) -> tuple[Tensor, Tensor]:
+        """Return the policy's outputs (rows, actions + 1) for what is seen now, and the actions that it takes."""
+        spec, seen = self.env.spec, torch.from_numpy(self.out.observations).to(self._device)
+        outputs, self._memory = self._policy.step(seen, self._memory)
+        clocks = None if self._deterministic else draw_clocks(1, spec.rows, spec.num_actions, self._generator)[0]
+        return outputs, choose(outputs, clocks)
+
+    def act(self, actions: Tensor) -> bool:
+        """Play one step; return whether any episode ended with it."""
+        self.env.step(actions.cpu().numpy(), self.out)
+        ended = self.out.terminals | self.out.truncations
+        self._memory = forget(self._memory, torch.from_numpy(ended))
+        return bool(ended.any())
+
+
 def play(policy: Policy, simulation: Simulation, device: torch.device, *, deterministic: bool) -> dict[str, float]:
     """Return the means and standard errors of one simulation.
 
     Every environment plays the same number of episodes: taking the first to finish would favour short ones.
     The agents of one environment count as one observation of the mean.
     """
-    agents = simulation.env.num_agents
-    env = make_env(simulation.env, rows=simulation.num_envs * agents)
-    out = Step.empty(env.spec)
-    env.reset(simulation.seed, out.observations)
-    generator = torch.Generator(device).manual_seed(simulation.seed)
-    memory, played = policy.initial_state(env.spec.rows), np.zeros(env.spec.rows, np.int64)
+    stage = Stage(policy, simulation, device, deterministic=deterministic)
+    played = np.zeros(stage.env.spec.rows, np.int64)
     kept: list[Episodes] = []
     while played.min() < simulation.episodes:
-        outputs, state = policy.step(torch.from_numpy(out.observations).to(device), memory)
-        clocks = None if deterministic else draw_clocks(1, env.spec.rows, env.spec.num_actions, generator)[0]
-        env.step(choose(outputs, clocks).cpu().numpy(), out)
-        memory = forget(state, torch.from_numpy(out.terminals | out.truncations))
-        if out.terminals.any() or out.truncations.any():
-            kept.append(_counted(env.drain(), played, simulation.episodes))
-    env.close()
-    return _summary(kept, agents)
+        _, actions = stage.decide()
+        if stage.act(actions):
+            kept.append(_counted(stage.env.drain(), played, simulation.episodes))
+    stage.env.close()
+    return _summary(kept, simulation.env.num_agents)
 
 
 def _counted(episodes: Episodes, played: Ints, limit: int) -> Episodes:

@@ -1,0 +1,146 @@
+"""Recording: one episode of each simulation of a run's evaluation, as its policy plays it.
+
+The whole evaluation is played again, with its seeds, so that an episode here is one of those that the metrics count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metta_sweep.envs.config import EnvConfig, EnvUnavailableError, GymnasiumEnv
+from metta_sweep.envs.make import make_env
+from metta_sweep.envs.pictures import Color, Viewable
+from metta_sweep.envs.vec_env import Bytes
+from metta_sweep.trainer.checkpoint import CheckpointError
+from metta_sweep.trainer.config import ConfigError, TrainingConfig
+from metta_sweep.trainer.evaluate import Stage
+from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.simulations import Simulation, simulations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One step: what was there, and what the agent did about it."""
+
+    picture: Bytes | None
+    """(height, width, 3) before the step; None where the environment cannot be drawn."""
+    facts: Mapping[str, str]
+    """What the picture does not show."""
+    action: int
+    """What was done."""
+    reward: float
+    """What it brought."""
+    value: float
+    """What the policy expected of the rest of the episode."""
+    probabilities: tuple[float, ...]
+    """Of the actions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """One episode."""
+
+    name: str
+    """Of the simulation; empty for the training environment."""
+    number: int
+    """Of the environment that played it, from 0."""
+    action_names: tuple[str, ...]
+    """Words for the actions."""
+    legend: Mapping[str, Color]
+    """What the colors of the pictures mean."""
+    frames: tuple[Frame, ...]
+    """Its steps."""
+    cut: bool
+    """A time limit ended it."""
+
+    @property
+    def reward(self) -> float:
+        """Sum of the watched agent's rewards."""
+        return float(sum(frame.reward for frame in self.frames))
+
+
+def load_policy(config: TrainingConfig, weights: Mapping[str, Tensor], checkpoint: Path) -> Policy:
+    """Return a policy with a checkpoint's weights, on the CPU.
+
+    Raises:
+        CheckpointError: They are of another network.
+        EnvUnavailableError: The environment cannot be made here.
+    """
+    env = make_env(config.env, rows=config.env.num_agents)
+    policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed))
+    env.close()
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).partition("\n\t")[2].partition("\n")[0]
+        raise CheckpointError(f"{checkpoint}: holds the weights of another network ({first})") from error
+    return policy
+
+
+def films(policy: Policy, config: TrainingConfig, *, number: int, only: str | None = None) -> list[Film]:
+    """Return the first episode of environment ``number`` of each simulation, or of one of them.
+
+    Raises:
+        ConfigError: There is no such simulation, or no such environment in it.
+    """
+    suite = simulations(config.sim, config.env)
+    chosen = [each for each in suite if only in (None, each.name)]
+    if not chosen:
+        raise ConfigError([("simulation", f"need one of {', '.join(each.name for each in suite)}, got {only}")])
+    return [record(policy, each, number=number, deterministic=config.sim.deterministic) for each in chosen]
+
+
+def record(policy: Policy, simulation: Simulation, *, number: int, deterministic: bool) -> Film:
+    """Return the first episode of one environment of a simulation, as its first agent plays it.
+
+    Raises:
+        ConfigError: The simulation has no such environment.
+    """
+    if not 0 <= number < simulation.num_envs:
+        raise ConfigError([("episode", f"need a number from 0 to {simulation.num_envs - 1}, got {number}")])
+    stage = _stage(policy, simulation, deterministic=deterministic)
+    env, row, frames, ended = stage.env, number * simulation.env.num_agents, [], False
+    if not isinstance(env, Viewable):
+        raise ConfigError([("simulation", "several environments side by side cannot be shown: name one simulation")])
+    while not ended:
+        outputs, actions = stage.decide()
+        picture, facts = env.picture(number), dict(env.facts(number))
+        stage.act(actions)
+        frames.append(_frame(picture, facts, outputs[row].float(), int(actions[row]), float(stage.out.rewards[row])))
+        ended = bool(stage.out.terminals[row] or stage.out.truncations[row])
+    names, legend, cut = env.action_names, dict(env.legend), bool(stage.out.truncations[row])
+    stage.env.close()
+    return Film(name=simulation.name, number=number, action_names=names, legend=legend, frames=tuple(frames), cut=cut)
+
+
+def _frame(picture: Bytes | None, facts: Mapping[str, str], outputs: Tensor, action: int, reward: float) -> Frame:
+    probabilities = torch.softmax(outputs[:-1], 0).tolist()
+    return Frame(
+        picture=None if picture is None else np.ascontiguousarray(picture),
+        facts=facts,
+        action=action,
+        reward=reward,
+        value=float(outputs[-1]),
+        probabilities=tuple(probabilities),
+    )
+
+
+def _stage(policy: Policy, simulation: Simulation, *, deterministic: bool) -> Stage:
+    """Return the simulation on its stage; gymnasium's environments are asked for pictures, if they have any."""
+    try:
+        drawn = replace(simulation, env=_drawn(simulation.env))
+        return Stage(policy, drawn, torch.device("cpu"), deterministic=deterministic)
+    except EnvUnavailableError:
+        return Stage(policy, simulation, torch.device("cpu"), deterministic=deterministic)
+
+
+def _drawn(env: EnvConfig) -> EnvConfig:
+    if not isinstance(env, GymnasiumEnv):
+        return env
+    return env.model_copy(update={"options": {**env.options, "render_mode": "rgb_array"}})
