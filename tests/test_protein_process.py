@@ -74,6 +74,7 @@ def test_the_process_suggests_what_protein_suggests():
     assert {suggestion.origin for suggestion in suggestions} >= {"center", "sobol", "protein"}
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_replaced_by_one_that_knows_the_same():
     here = past_the_start(new_protein())
     with closing(past_the_start(ProteinProcess(new_protein()))) as there:
@@ -106,6 +107,7 @@ def test_no_process_is_started_before_the_suggestion_that_precedes_its_need():
     assert started == [False] * (len(started) - 1) + [True]
 
 
+@pytest.mark.slow
 def test_a_point_outside_the_space_is_refused_as_protein_refuses_it():
     with pytest.raises(RequestError) as here:
         past_the_start(new_protein()).suggest([{"trainer.nothing": 1}])
@@ -136,6 +138,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_its_controller():
     with subprocess.Popen([sys.executable, "-c", CONTROLLER], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         twin = psutil.Process(int(process.stdout.readline()))

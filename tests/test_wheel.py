@@ -32,6 +32,7 @@ def test_every_config_is_in_the_wheel_and_nothing_else_than_the_package(installe
     assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"metta_sweep"}
 
 
+@pytest.mark.slow
 def test_an_installed_sweep_finds_shipped_and_own_sweep_files(installed, tmp_path):
     own = tmp_path / "configs" / "sweep" / "mine.yaml"
     own.parent.mkdir(parents=True)

@@ -72,7 +72,9 @@ class Interval:
         return [number if number in (self.low, self.high) else self._shortened(number) for number in numbers]
 
     def _shortened(self, number: float) -> float:
-        return min(max(float(f"{number:.{_DIGITS}g}"), self.low), self.high)
+        short = float(f"{number:.{_DIGITS}g}")
+        fits = self.low <= short <= self.high and abs(short - number) <= _ROUNDING * (self.high - self.low)
+        return short if fits else number
 
     def code(self, value: Any) -> float | None:
         """Return the code of a value, or None where it is no value of this interval."""

@@ -18,6 +18,7 @@ def refused(done):
     return done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -60,6 +61,7 @@ def test_a_wrong_command_line_is_refused(sweep, overrides, said):
     assert not (sweep.root / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_swept_path_that_the_training_does_not_have_is_refused(sweep):
     file = sweep.root / "wrong.yaml"
     file.write_text(
@@ -71,6 +73,7 @@ def test_a_swept_path_that_the_training_does_not_have_is_refused(sweep):
     )
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_result_lacks_is_named_with_those_it_has_and_the_run_is_kept(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=0.05)
     message = refused(sweep.run(asked, "sweep.metric=reward"))

@@ -24,6 +24,7 @@ def control(sweep, *words):
     )
 
 
+@pytest.mark.slow
 def test_stop_lets_the_run_end_and_the_same_command_goes_on(sweep):
     asked = sweep.write_trial(rollouts=3, seconds=1.0)
     controller = sweep.start(asked)
@@ -102,6 +103,7 @@ def test_after_a_failed_sweep_the_same_command_tries_again(sweep):
     assert sum(sweep.noted("end").values()) == 2
 
 
+@pytest.mark.slow
 def test_nobody_at_work_is_said_plainly(sweep):
     sweep.run(sweep.write_trial(rollouts=1, seconds=0))
     assert "nobody controls" in control(sweep, "stop", sweep.name).stdout

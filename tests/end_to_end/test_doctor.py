@@ -11,6 +11,7 @@ from metta_sweep.store.paths import SweepPaths
 from tests.end_to_end.test_control import control
 
 
+@pytest.mark.slow
 def test_a_sound_sweep_is_called_sound_and_a_repair_changes_nothing(sweep):
     sweep.run(sweep.write_trial(rollouts=2, seconds=0))
     (journal,) = (sweep.root / "data").rglob("sweep.db")

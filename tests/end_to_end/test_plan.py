@@ -35,6 +35,7 @@ def without_disk(text):
     return text.partition("  disk:")[0]
 
 
+@pytest.mark.slow
 def test_a_plan_leaves_the_disk_as_it_is_before_and_after_the_sweep(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=0.05)
     before = tree(sweep.root)

@@ -43,6 +43,7 @@ def trace(steps=65, **settings):
     return seen
 
 
+@pytest.mark.slow
 def test_it_plays_like_the_emulator_itself_and_starts_each_episode_from_a_seed_of_its_own():
     """Breakout: random play loses its lives at any time, and the time limit cuts what is left."""
     env, out = started(rows=2, id="breakout", max_frames=600)
@@ -88,6 +89,7 @@ def plain():
     return trace()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -106,6 +108,7 @@ def test_every_setting_of_the_game_changes_it(change, plain):
     assert trace(**change) != plain
 
 
+@pytest.mark.slow
 def test_rewards_are_clipped_for_learning_and_counted_in_full():
     def play(**settings):
         env, out = started(rows=2, id="space_invaders", max_frames=800, **settings)
@@ -135,6 +138,7 @@ def test_the_same_seed_gives_the_same_game_whatever_plays_beside_it():
         np.testing.assert_array_equal(out.observations[1:], own.observations)
 
 
+@pytest.mark.slow
 def test_restored_emulators_start_the_episodes_after_those_that_were_played():
     env, out = started()
     env.step(np.zeros(3, np.int64), out)
