@@ -110,6 +110,13 @@ def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command = commands.add_parser(name, help=text, allow_abbrev=False)
         _add_sweep(command)
         command.set_defaults(command=_instruct, instruction="pause" if name == "pause" else "work")
+    confirm = commands.add_parser(
+        "confirm", help="run the best of a sweep again on fresh seeds, to tell luck from merit", allow_abbrev=False
+    )
+    _add_sweep(confirm)
+    confirm.add_argument("--top-k", type=int, default=3, help="how many points (default: 3)")
+    confirm.add_argument("--seeds", type=int, default=5, help="runs a point on average (default: 5)")
+    confirm.set_defaults(command=_confirm)
     doctor = commands.add_parser("doctor", help="check this machine, or a sweep's files", allow_abbrev=False)
     doctor.add_argument("name", metavar="NAME", nargs="?", help="a sweep, also as run=NAME")
     _add_data_dir(doctor)
@@ -180,6 +187,14 @@ def _instruct(options: argparse.Namespace, rest: list[str]) -> int:
     from metta_sweep.sweep_control import instruct
 
     return instruct(paths_of(options.name, options.data_dir), Console(), Instruction(options.instruction))
+
+
+def _confirm(options: argparse.Namespace, rest: list[str]) -> int:
+    del rest
+    from metta_sweep.sweep_confirm import confirm_sweep
+
+    paths = paths_of(options.name, options.data_dir)
+    return confirm_sweep(paths, Console(), top_k=options.top_k, seeds=options.seeds)
 
 
 def _doctor(options: argparse.Namespace, rest: list[str]) -> int:

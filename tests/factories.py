@@ -15,6 +15,8 @@ from metta_sweep.sweep.events import (
     AttemptInterrupted,
     AttemptStarted,
     AttemptSubmitted,
+    ConfirmationChosen,
+    ConfirmationPlanned,
     Event,
     PlannedRun,
     RolloutSuggested,
@@ -121,6 +123,22 @@ class History:
     def fail(self, number: int, kind: str = "oom", message: str = "CUDA out of memory", detail: str = "") -> History:
         failure = Failure(kind=FailureClass(kind), message=message, detail=detail)
         self.add(AttemptFailed, **self._attempt(number), failure=failure, wall_s=3.0)
+        return self
+
+    def choose(self, *rollouts: int, expected: float | None = None, top_k: int = 0) -> History:
+        decided, wanted = len(self.state.decided_rollouts), top_k or len(rollouts)
+        said = (expected,) * len(rollouts)
+        self.add(ConfirmationChosen, rollouts=rollouts, expected=said, top_k=wanted, decided=decided)
+        return self
+
+    def again(self, rollout: int, *values: float | None) -> History:
+        """Run a rollout's point on fresh seeds: these values, None for a run that fails."""
+        for value in values:
+            number = len(self.state.runs)
+            planned = PlannedRun(run_id=self.run(number), seed=number)
+            self.add(ConfirmationPlanned, rollout=rollout, run=planned, max_retries=2)
+            self.start(number)
+            self.fail(number) if value is None else self.finish(number, value)
         return self
 
     def interrupt(self, number: int) -> History:

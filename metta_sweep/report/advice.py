@@ -6,26 +6,36 @@ from collections.abc import Iterator, Sequence
 
 from metta_sweep.report.best import Winner
 from metta_sweep.report.calibration import calibration, verdict
+from metta_sweep.report.confirmed import chance
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import where
 from metta_sweep.report.wording import count, plain
 from metta_sweep.space import SearchSpace
+from metta_sweep.sweep.verdict import Verdict
 
 NEAR_A_BOUND = 0.02
 """How near to a bound, as a share of the range, the best value suggests a wider range."""
 IDLE = 0.05
 """Share of the score's variation below which a parameter hardly matters."""
+RIVAL = 0.2
+"""Chance of being the best from which another point is named beside the confirmed one."""
 LATE = 0.2
 """Share of the rollouts, the last ones, in which a new best means that the search was still improving."""
 
 
-def advice(rows: SweepRows, winner: Winner | None, space: SearchSpace | None, surrogate: Surrogate | None) -> list[str]:
+def advice(
+    rows: SweepRows,
+    winner: Winner | None,
+    space: SearchSpace | None,
+    surrogate: Surrogate | None,
+    program: str = "metta-sweep",
+) -> list[str]:
     """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing."""
     found: list[str] = []
     idle = _idle(surrogate)
     if winner is not None:
-        found += _confirm(rows, winner)
+        found += _confirm(rows, winner, program)
         found += _widen(winner, space, idle) if space is not None else ()
         found += _go_on(rows, winner)
     found += _drop(idle)
@@ -34,14 +44,29 @@ def advice(rows: SweepRows, winner: Winner | None, space: SearchSpace | None, su
     return [*found, f"{warning}."] if warning else found
 
 
-def _confirm(rows: SweepRows, winner: Winner) -> Iterator[str]:
-    if len(winner.rollout.runs) == 1:
+def _confirm(rows: SweepRows, winner: Winner, program: str) -> Iterator[str]:
+    """Yield how much the winner can be relied on, and what to do about it."""
+    if rows.verdict is not None and winner.confirmed is not None:
+        yield from _close_call(rows.verdict)
+    elif rows.verdict is not None and not rows.verdict.is_over:
+        return
+    elif rows.verdict is not None and rows.verdict.is_over and rows.verdict.best is None:
+        yield "Every point that was run again failed on a fresh seed: the best is not to be relied on."
+    elif len(winner.rollout.runs) == 1:
         scored = sum(row.mean is not None for row in rows.rollouts)
         picked = f" and picked out of {scored}" if scored > 1 else ""
         yield (
-            f"The best was measured by one run{picked}: part of it is luck. "
-            "Run it again on other seeds before you rely on it."
+            f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: "
+            f"{program} confirm {rows.spec.name}"
         )
+
+
+def _close_call(verdict: Verdict) -> Iterator[str]:
+    """Yield which points may as well be the best as the confirmed one."""
+    rivals = [one for one in verdict.points[1:] if (one.chance_best or 0.0) >= RIVAL]
+    if rivals:
+        names = " and ".join(f"rollout {one.rollout} ({chance(one)})" for one in rivals)
+        yield f"The confirmed best is not alone: {names} may be better. More seeds tell, or take the cheaper one."
 
 
 def _idle(surrogate: Surrogate | None) -> list[str]:

@@ -13,6 +13,7 @@ from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows
+from metta_sweep.sweep.verdict import Verdict
 
 VERSION = 1
 """Version of the form; a reader refuses one that it does not know."""
@@ -46,6 +47,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         if best is None
         else {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)},
         "best_rollout": None if rows.best_rollout is None else rows.best_rollout.index,
+        "confirmation": None if rows.verdict is None else _confirmation(rows, rows.verdict),
         "failures": [_failure(row) for row in rows.failures],
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},
         "decided": rows.decided,
@@ -66,8 +68,17 @@ def _calibration(rows: SweepRows) -> dict[str, Any]:
     return {**within, "verdict": verdict(found) or None}
 
 
-def _best_run(best: RunRow, place: Place) -> dict[str, Any]:
-    return {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)}
+def _confirmation(rows: SweepRows, verdict: Verdict) -> dict[str, Any]:
+    """Return what each point gave on fresh seeds, the best first."""
+    return {
+        "over": verdict.is_over,
+        "stale": verdict.is_stale,
+        "planned": verdict.planned,
+        "budget": verdict.budget,
+        "winner": None if verdict.winner is None else verdict.winner.rollout,
+        "points": [asdict(one) for one in verdict.points],
+        "runs": [run_object(run) for rollout in rows.rollouts for run in rollout.confirmations],
+    }
 
 
 def rollout_object(row: RolloutRow) -> dict[str, Any]:

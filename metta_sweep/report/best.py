@@ -14,14 +14,16 @@ import yaml
 from metta_sweep.errors import RequestError
 from metta_sweep.report.as_json import json_text, rollout_object, run_object
 from metta_sweep.report.calibration import cost_of
+from metta_sweep.report.confirmed import in_short, luck
 from metta_sweep.report.narration import expectation, reason_of
-from metta_sweep.report.next_step import next_step, repeat_command
+from metta_sweep.report.next_step import confirm_command, next_step, repeat_command
 from metta_sweep.report.place import Place, RunDirectories
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
 from metta_sweep.sweep.commands import long_options, run_config
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.verdict import Confirmed
 
 COVERAGE = 0.9
 """Share of cases in which the interval of a mean holds the true mean."""
@@ -58,6 +60,8 @@ class Winner:
     """Its best run."""
     interval: tuple[float, float] | None
     """90% interval of the mean; None where a single run tells nothing of its luck."""
+    confirmed: Confirmed | None
+    """What its fresh runs say; None where it is not confirmed."""
     changes: tuple[Change, ...]
     """Every parameter of the suggestion beside the base config, in order."""
     provenance: Mapping[str, str]
@@ -98,6 +102,7 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         rollout=rollout,
         run=rollout.best,
         interval=_interval(rollout),
+        confirmed=rows.winner,
         changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
         provenance={} if state.asked is None else state.asked.versions,
     )
@@ -127,7 +132,7 @@ def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
 def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     paths = place.paths.run(winner.run.run_id)
     lines = [f"🏆 BEST OF {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
-    lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows)]
+    lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows, winner, place)]
     lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(winner), ""]
@@ -140,6 +145,8 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
 def score_in_words(rows: SweepRows, winner: Winner) -> str:
     """Return the score with what is known of its luck."""
     rollout = winner.rollout
+    if winner.confirmed is not None and rows.verdict is not None:
+        return f"{in_short(rows.verdict, winner.confirmed)} (confirmed on fresh seeds)"
     if winner.interval is None or rollout.mean is None:
         return f"{_own(winner)}{_episodes(rows, winner)} (one run: how much of it is luck is not known)"
     low, high = map(number, winner.interval)
@@ -153,11 +160,14 @@ def _episodes(rows: SweepRows, winner: Winner) -> str:
     return "" if found is None else f" ± {error(found)} over its evaluation"
 
 
-def _luck(rows: SweepRows) -> Iterator[str]:
-    """Yield the warning that the best of many is lucky as well as good."""
+def _luck(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
+    """Yield how lucky the score was, or the warning that the best of many is lucky as well as good."""
     scored = sum(row.mean is not None for row in rows.rollouts)
-    if scored > 1:
+    if winner.confirmed is not None:
+        yield f"  {luck(winner.confirmed)}"
+    elif scored > 1:
         yield f"  It was picked as the best of {scored} points: a fresh run is likely to do somewhat worse."
+        yield f"  To know how good it is: {confirm_command(rows, place)}"
 
 
 def _own(winner: Winner) -> str:
@@ -200,6 +210,7 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "run": run_object(winner.run),
             "rollout": rollout_object(winner.rollout),
             "interval_90": winner.interval,
+            "confirmed": None if winner.confirmed is None else asdict(winner.confirmed),
             "changes": [asdict(change) for change in winner.changes],
             "directory": place.show(paths.root),
             "config": place.show(paths.config),
@@ -230,6 +241,8 @@ def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
 def _provenance(rows: SweepRows, winner: Winner) -> Iterator[str]:
     value = f"{printable(rows.spec.metric)} {_own(winner)}"
     yield f"# The best of sweep {printable(rows.spec.name)}: run {winner.run.run_id}, seed {winner.run.seed}, {value}."
+    if winner.confirmed is not None and rows.verdict is not None:
+        yield f"# On fresh seeds: {in_short(rows.verdict, winner.confirmed)}."
     yield from (f"# {printable(name)}: {printable(value)}" for name, value in winner.provenance.items())
 
 

@@ -47,7 +47,7 @@ def records(state: SweepState, *, paths: RunDirectories) -> list[dict[str, Any]]
             **{f"metric.{name}": run.metrics.get(name) for name in metrics},
         }
         for rollout in rows.rollouts
-        for run in rollout.runs
+        for run in (*rollout.runs, *rollout.confirmations)
     ]
 
 
@@ -55,6 +55,7 @@ def _run(rollout: RolloutRow, run: RunRow, paths: RunDirectories) -> dict[str, A
     return {
         "run": run.run_id,
         "rollout": rollout.index,
+        "purpose": "confirmation" if run.confirms else "search",
         "state": str(run.state),
         "seed": run.seed,
         "metric": run.metric,

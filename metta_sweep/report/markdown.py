@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from metta_sweep.report.asked_for import override_lines, parameter_lines
+from metta_sweep.report.confirmed import confirmation_lines, in_short
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, SweepRows
@@ -18,7 +19,7 @@ _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 def markdown(rows: SweepRows, place: Place) -> str:
     """Return the summary, the answer first."""
-    sections = (_answer(rows, place), _rollouts(rows), _failures(rows), _configuration(rows))
+    sections = (_answer(rows, place), _confirmation(rows), _rollouts(rows), _failures(rows), _configuration(rows))
     title = [f"# Sweep {escape(rows.spec.name)}"]
     return "\n\n".join("\n".join(lines) for lines in (title, *map(list, sections)) if lines) + "\n"
 
@@ -42,7 +43,9 @@ def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
         yield "**No run has a score yet.**"
     else:
         yield f"**Best run: {escape(best.run_id)}, {escape(rows.spec.metric)} {number(best.metric)}**"
-        if rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
+        if rows.winner is not None and rows.verdict is not None:
+            yield f"(confirmed on fresh seeds: {in_short(rows.verdict, rows.winner)})"
+        elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
             yield f"(best mean: {mean_of(rows.best_rollout)}, rollout {rows.best_rollout.index})"
         yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
     yield f"- {escape(standing(rows, place))}"
@@ -50,6 +53,12 @@ def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"- Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
     step = next_step(rows, place)
     yield from ("", f"Next, {step.purpose}:", "", f"    {printable(step.command)}")
+
+
+def _confirmation(rows: SweepRows) -> Iterator[str]:
+    lines = list(confirmation_lines(rows))
+    if lines:
+        yield from ("## Confirmation", "", f"{lines[0]}:", "", *(f"- {escape(line)}" for line in lines[1:]))
 
 
 def _rollouts(rows: SweepRows) -> Iterator[str]:

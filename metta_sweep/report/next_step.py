@@ -77,6 +77,11 @@ def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:
     return f"{place.python} -m metta_sweep.train config={place.quoted(paths.config)}"
 
 
+def confirm_command(rows: SweepRows, place: Place) -> str:
+    """Return what to type to have the best points run again on fresh seeds."""
+    return f"{place.program} confirm {shlex.quote(rows.spec.name)}"
+
+
 def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> str:
     """Return the user's own command for the run in a fresh directory: a result is never overwritten."""
     fresh = RunPaths(paths.root.with_name(f"{paths.root.name}.repeat"))

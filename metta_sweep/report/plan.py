@@ -132,9 +132,12 @@ def _suggestions(plan: Plan) -> Iterator[str]:
 def _takes(plan: Plan) -> Iterator[str]:
     asked = plan.asked
     left = max(0, asked.rollout_count - plan.done)
-    runs = left * asked.num_samples
+    again = asked.confirm["top_k"] * asked.confirm["seeds"] if asked.confirm else 0
+    runs = left * asked.num_samples + again
     seeds = f" x {count(asked.num_samples, 'seed')}" if asked.num_samples > 1 else ""
-    yield f"  {count(left, 'rollout')}{seeds} = {count(runs, 'run')}, {asked.launcher['max_parallel']} at a time"
+    confirmed = f" + {again} that confirm the best {asked.confirm['top_k']}" if again else ""
+    every = f"{count(left, 'rollout')}{seeds}{confirmed} = {count(runs, 'run')}"
+    yield f"  {every}, {asked.launcher['max_parallel']} at a time"
     if plan.done:
         yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were claimed before"
     if plan.run_cost is None:

@@ -108,3 +108,35 @@ def test_nobody_at_work_is_said_plainly(sweep):
     sweep.run(sweep.write_trial(rollouts=1, seconds=0))
     assert "nobody controls" in control(sweep, "stop", sweep.name).stdout
     assert control(sweep, "pause", sweep.name).returncode == 2
+
+
+def test_a_finished_sweep_is_confirmed_on_fresh_seeds_and_its_search_stays_as_it_is(sweep):
+    asked = sweep.write_trial(rollouts=2, seconds=0.0)
+    assert sweep.run(asked).returncode == 0
+    done = control(sweep, "confirm", sweep.name, "--top-k", "1", "--seeds", "2")
+    assert done.returncode == 0, done.stderr
+    assert sweep.noted("end") == Counter({f"s.r.{k}": 1 for k in range(4)})
+    facts = sweep.facts()
+    assert len(facts["rollouts"]) == facts["rollout_count"] == 2
+    assert facts["confirmation"]["winner"] == facts["best_rollout"]
+    assert sum(point["scored"] for point in facts["confirmation"]["points"]) == 2
+
+
+@pytest.mark.slow
+def test_a_confirmation_that_was_killed_goes_on_and_loses_nothing(sweep):
+    asked = sweep.write_trial(rollouts=1, seconds=0.5)
+    confirm = "++sweep.confirm={top_k: 1, seeds: 3}"
+    controller = sweep.start(asked, confirm)
+    sweep.wait_for("start", 2)
+    controller.kill()
+    controller.communicate()
+    assert sweep.run(asked, confirm).returncode == 0
+    assert sweep.noted("end") == sweep.noted("start") == Counter({f"s.r.{k}": 1 for k in range(4)})
+
+
+def test_a_confirmation_that_cannot_be_is_refused_in_words(sweep):
+    asked = sweep.write_trial(rollouts=1, seconds=0.0)
+    sweep.run(asked)
+    done = control(sweep, "confirm", sweep.name, "--seeds", "0")
+    assert (done.returncode, "--seeds: need a whole number of at least 1" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr

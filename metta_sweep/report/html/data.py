@@ -38,4 +38,5 @@ def _value(value: Any) -> float | str | None:
 def _run(run: RunRow) -> list[Any]:
     """Return id, rollout, state, metric, cost, steps, seed and failure."""
     failure = None if run.failure is None else f"{run.failure.kind}: {printable(run.failure.message)}"
-    return [run.run_id, run.rollout, str(run.state), run.metric, run.cost_s, run.steps, run.seed, failure]
+    state = f"{run.state}, confirms" if run.confirms else str(run.state)
+    return [run.run_id, run.rollout, state, run.metric, run.cost_s, run.steps, run.seed, failure]

@@ -68,6 +68,6 @@ def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
         winner=winner,
         space=space,
         surrogate=surrogate,
-        advice=advice(rows, winner, space, surrogate),
+        advice=advice(rows, winner, space, surrogate, place.program),
         evaluations={run.run_id: list(read_evaluations(place.paths.run(run.run_id))) for run in runs_to_draw(rows)},
     )

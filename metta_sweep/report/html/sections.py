@@ -11,6 +11,7 @@ import yaml
 
 from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.best import found_by, score_in_words
+from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, worth
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.next_step import next_step, standing
@@ -49,7 +50,8 @@ def _best(found: Gathered) -> Iterator[Content]:
         f". Found by {found_by(rows, winner)}.",
         class_="lead",
     )
-    yield from _expected(found)
+    yield from _expected(found) if winner.confirmed is None else [tag("p", luck(winner.confirmed))]
+    yield from _confirmation(found)
     changed = [change for change in winner.changes if change.base != change.best]
     same = [f"{change.name}={plain(change.best)}" for change in winner.changes if change.base == change.best]
     if changed:
@@ -60,6 +62,28 @@ def _best(found: Gathered) -> Iterator[Content]:
         )
     if same:
         yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
+
+
+def _confirmation(found: Gathered) -> Iterator[Content]:
+    """Yield what each point gave that was run again on fresh seeds."""
+    rows, verdict = found.rows, found.rows.verdict
+    if verdict is None:
+        return
+    shown = [
+        (
+            str(one.rollout),
+            number(one.searched),
+            "none" if one.mean is None else number(one.mean),
+            "failed on a fresh seed" if one.failed else worth(one),
+            chance(one),
+            str(one.scored),
+        )
+        for one in verdict.points
+    ]
+    head = ("Rollout", "In the search", "On fresh seeds", "Less luck", "Chance of being best", "Fresh runs")
+    yield table(head, shown, caption=f"Confirmation: {progress_of(verdict)}")
+    if note := stale_note(rows):
+        yield tag("p", note)
 
 
 def _expected(found: Gathered) -> Iterator[Markup]:
