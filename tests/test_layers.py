@@ -17,6 +17,7 @@ LAYERS = (
         "sweep_init",
         "sweep_plan",
         "sweep_control",
+        "sweep_confirm",
         "sweep_doctor",
         "sweep_replay",
         "sweep_parts",
@@ -35,7 +36,7 @@ LAYERS = (
 
 TRAINER_SIDE = ("train", "trainer", "envs")
 SHARED_WITH_TRAINER = ("result", "expression")
-COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_doctor", "sweep_replay")
+COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_confirm", "sweep_doctor", "sweep_replay")
 """The only parts that may look at the trainer's schema, to hand it to the configuration."""
 
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
