@@ -88,6 +88,13 @@ class UpdateReport:
     """How far the policy moved in the last pass, in nats; None where no ``target_kl`` asks for it."""
     epochs: int
     """Passes over the batch."""
+    learning_rate: float
+    """Where the schedule had it."""
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is reported of it beside the evaluations."""
+        shown = {"gradient_norm": self.gradient_norm, "kl": self.kl, "learning_rate": self.learning_rate}
+        return {f"train/{name}": value for name, value in shown.items() if value is not None}
 
 
 class Learner:
@@ -119,7 +126,7 @@ class Learner:
             if self._config.target_kl is not None and kl > self._config.target_kl:
                 break
         measured = None if self._config.target_kl is None else kl
-        return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=measured, epochs=len(norms))
+        return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=measured, epochs=len(norms), learning_rate=rate)
 
     def _pass_over(self, batch: Batch, generator: torch.Generator) -> tuple[float, float]:
         """Learn from every segment once; return the means of the gradient's length and of the distance moved."""

@@ -69,6 +69,7 @@ class Training:
         self._elapsed_s = 0.0
         self._best = -math.inf
         self._metrics: dict[str, float] = {}
+        self._learned: dict[str, float] = {}
         env.reset(config.seed, self._player.first_observations, stagger=True)
 
     @property
@@ -128,6 +129,7 @@ class Training:
         batch = make_batch(self._player, self._config.trainer, self._device)
         report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
         self.update += 1
+        self._learned = report.metrics()
         if not math.isfinite(report.gradient_norm):
             raise DivergedError(f"the gradient is {report.gradient_norm} at step {self.step}")
 
@@ -135,7 +137,7 @@ class Training:
         """Evaluate and report; return whether it was the best so far."""
         if not all(bool(torch.isfinite(weight).all()) for weight in self.policy.parameters()):
             raise DivergedError(f"weights are not finite at step {self.step}")
-        self._metrics = evaluate(self.policy, self._config, self._device)
+        self._metrics = {**evaluate(self.policy, self._config, self._device), **self._learned}
         for name, value in self._metrics.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} at step {self.step}")

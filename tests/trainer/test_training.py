@@ -42,6 +42,7 @@ def test_a_run_leaves_its_result_its_evaluations_and_its_checkpoints(tmp_path):
     evaluations = list(read_evaluations(paths))
     assert [evaluation.step for evaluation in evaluations] == [256, 512]
     assert result.metrics == evaluations[-1].metrics
+    assert {"train/gradient_norm", "train/learning_rate"} <= result.metrics.keys()
     assert CheckpointFolder(paths.checkpoints).at(512).exists()
     best = max(evaluations, key=lambda evaluation: evaluation.metrics["reward"])
     assert load(CheckpointFolder(paths.checkpoints).best)["metrics"]["reward"] == best.metrics["reward"]
