@@ -72,30 +72,52 @@ def test_a_server_that_fails_at_random_gets_everything_once(server, tmp_path):
     assert_mirrored(server, sweep)
 
 
+AWAY_S = 30.0
+PHASES = ("registering", "beginning a run", "during a run", "ending a run", "ending the sweep")
+
+
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_server_that_is_away_for_a_while_gets_everything_when_it_is_back(server, tmp_path):
-    sweep = ToldSweep(tmp_path, rollout_count=3)
-    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server))
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_server_that_is_away_for_a_while_gets_everything_when_it_is_back(server, tmp_path, no_process_left, phase):
+    sweep, back = ToldSweep(tmp_path, rollout_count=3), None
+
+    def at(now):
+        nonlocal back
+        back = server.away_for(AWAY_S) if now == phase else back
+
+    at("registering")
+    mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))
     sweep.history.suggest().start(0)
+    if phase != "registering":
+        glance_until(mirror, lambda: server.world.sweeps)
+    at("beginning a run")
     sweep.write().run_dir(0)
     sweep.report(0, 0.5)
-    said = []
-    deadline = time.monotonic() + 40
-    while not any(run.history for run in server.world.runs.values()):
-        said += mirror.poll()
+    if back is None:
+        glance_until(mirror, lambda: any(run.history for run in server.world.runs.values()))
+    at("during a run")
+    sweep.report(0, 0.7, first_step=1024)
+    if back is None:
+        glance_until(mirror, lambda: any(len(run.history) == 2 for run in server.world.runs.values()))
+    at("ending a run")
+    sweep.finish(0, 0.8).whole_run(2.0).whole_run(3.0).history.stop()
+    sweep.close()
+    at("ending the sweep")
+    began_s = time.monotonic()
+    mirror.stop(8.0)
+    assert time.monotonic() - began_s < 8.0 + 30.0
+    back.join()
+    synced(server, sweep)
+    assert_mirrored(server, sweep)
+
+
+def glance_until(mirror, condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        mirror.poll()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    back = server.away_for(12)
-    sweep.report(0, 0.7, first_step=1024).finish(0, 0.8).whole_run(2.0)
-    while back.is_alive():
-        said += mirror.poll()
-        time.sleep(0.05)
-    sweep.whole_run(3.0).close()
-    line = mirror.stop(60)
-    if "all there" not in line:
-        synced(server, sweep)
-    assert_mirrored(server, sweep)
 
 
 @pytest.mark.slow

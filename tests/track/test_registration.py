@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from metta_sweep.sweep.events import SweepRegistered
-from metta_sweep.track import WandbSettings, sync
-from metta_sweep.track.ranges import identity_of, registration
+from metta_sweep.sweep.events import SweepAsked, SweepRegistered
+from metta_sweep.track import Mode, WandbSettings, start_mirror, sync
+from metta_sweep.track.ranges import identity_of, machine_of, registration
+from tests.factories import History
 from tests.track.comparing import assert_mirrored
 from tests.track.server import Fault
 from tests.track.server.loopback import KEY
@@ -89,3 +91,36 @@ def test_no_key_is_left_in_any_file(server, sweep):
     files = [path for path in sweep.paths.root.rglob("*") if path.is_file()]
     assert any(path.name == "mirror.log" for path in files)
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_an_earlier_sweep_of_the_name_is_offered_for_import(server, sweep, tmp_path):
+    synced(server, sweep)
+    again = ToldSweep(tmp_path / "elsewhere", rollout_count=1, pid=7)
+    mirror, said = start_mirror(again.paths, WandbSettings(), Mode.ONLINE, environment(server)), []
+    deadline = time.monotonic() + 60
+    while not any("earlier" in line for line in said):
+        said += mirror.poll()
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+    mirror.stop(20)
+    again.close()
+    (offer,) = [line for line in said if "earlier" in line]
+    assert offer.endswith("metta-sweep import tester/metta-sweep/sw000000")
+    assert str(again.paths.root) in offer
+    assert len(server.world.sweeps) == 2
+
+
+def test_a_shared_sweep_is_the_same_one_on_every_machine_and_another_search_is_another_sweep():
+    first, other = (asked(host=host, shared=True) for host in ("one", "two"))
+    assert identity_of(first) == identity_of(other)
+    assert machine_of(first) != machine_of(other)
+    assert identity_of(asked(host="one")) != identity_of(asked(host="two"))
+    paths = ("/usr/bin/python", "/opt/env/bin/python")
+    here, there = (asked(shared=True, command=(path, "train.py")) for path in paths)
+    assert identity_of(here) == identity_of(there)
+    assert identity_of(asked(shared=True, num_samples=2)) != identity_of(first)
+    assert identity_of(asked(shared=True, rollout_count=99)) == identity_of(first)
+
+
+def asked(*, host="", shared=False, **changes):
+    return SweepAsked(spec=History(asked=changes).spec, versions={}, host=host, pid=1, at=5.0, shared=shared)

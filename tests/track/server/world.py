@@ -69,6 +69,11 @@ class RemoteRun:
         lines = self.lines.get("wandb-history.jsonl", {})
         return [json.loads(lines[offset]) for offset in sorted(lines)]
 
+    def files_text(self) -> str:
+        """Return everything that is kept of the run as one text."""
+        kept = [self.raw_config, self.summary, self.lines]
+        return "".join([json.dumps(kept), *(body.decode(errors="replace") for body in self.files.values())])
+
     def count(self, name: str) -> int:
         """Return how many lines of a stream are stored."""
         return len(self.lines.get(name, {}))
