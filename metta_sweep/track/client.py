@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ SEND_S = 5.0
 
 STATS_S = 5.0
 """Seconds between two readings of a training process's CPU and GPU use; the client's own 15 would miss short runs."""
+
+LONGEST_TEMPORARY, SHORT_TEMPORARY = 48, "/tmp"
+"""Characters of a temporary folder's path, and what stands in for a longer one: the client's process that reads CPU and
+GPU use has a socket there, whose whole path may have 107, and without it that use is not shown."""
 
 _DENIED = ("401", "403", "permission denied", "api key", "unauthorized", "forbidden")
 
@@ -97,6 +102,8 @@ def prepare_environment(folder: Path) -> None:
     os.environ.pop("WANDB_SERVICE", None)
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(HTTP_S))
     os.environ["WANDB_DIR"] = str(folder)
+    if len(tempfile.gettempdir()) > LONGEST_TEMPORARY:
+        os.environ["TMPDIR"] = tempfile.tempdir = SHORT_TEMPORARY
     os.environ["WANDB_SILENT"] = "true"
     os.environ["WANDB_CONSOLE"] = "off"
     for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_RUN_GROUP", "WANDB_NAME", "WANDB_RESUME", "WANDB_MODE"):

@@ -33,7 +33,8 @@ def processes_of(place: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            belongs = any(place in word for word in process.cmdline()) or place in process.environ().get("TMPDIR", "")
+            words = [*process.cmdline(), *(process.environ().get(name, "") for name in ("TMPDIR", "WANDB_DIR"))]
+            belongs = any(place in word for word in words)
         except psutil.Error:
             continue
         if belongs:
