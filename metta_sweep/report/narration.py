@@ -129,7 +129,8 @@ class Narrator:
     def _(self, event: RolloutSuggested) -> Iterator[Line]:
         suggestion, total = event.suggestion, self.state.spec.rollout_count
         values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
-        yield Line(text=f"rollout {event.rollout} of {total}: {values}")
+        where = f" on {printable(event.machine)}" if event.machine else ""
+        yield Line(text=f"rollout {event.rollout} of {total}{where}: {values}")
         why = [part for part in (printable(suggestion.origin), reason_of(suggestion)) if part]
         if suggestion.predicted is not None:
             why.append(f"expects {expectation(suggestion.predicted, self.state.spec.metric)}")
@@ -149,6 +150,8 @@ class Narrator:
     @lines.register
     def _(self, event: AttemptStarted) -> Iterator[Line]:
         run = self.state.runs[event.run_id]
+        if self.state.rollouts[run.rollout].machine and not run.confirms:
+            return  # it is over: another machine did it
         if event.attempt == 1:
             yield Line(text=f"{event.run_id}: started (seed {run.seed})", tone=Tone.QUIET)
             return

@@ -48,8 +48,11 @@ def fetch(client: Client, sweep_id: str, folder: Path) -> dict[str, Any]:
         config = dict(sweep.config)
     runs = sorted(client.sent_runs(sweep_id).values(), key=lambda run: (run.created_at, run.wandb_id))
     _, _, identity = str(config.get("description", "")).rpartition(IDENTITY_MARK)
-    own = any(OWN_KEY in run.config for run in runs) and bool(identity)
+    ours = [run.config[OWN_KEY] for run in runs if OWN_KEY in run.config]
+    is_shared = any("machine" in own for own in ours)
+    own = bool(ours) and bool(identity) and not is_shared
     return {
+        "is_shared": is_shared,
         "config": config,
         "name": config.get("name") or sweep_id,
         "runs": [

@@ -56,6 +56,9 @@ def import_sweep(
         fix = "choose another name, or continue the sweep that is there"
         raise RequestError(Problem(key="run", message=f"there is a sweep {paths.name!r} already", fix=fix))
     fetched = _fetch(path, timeout_s, environ)
+    if fetched["is_shared"]:
+        fix = f"give the sweep's command here with run={fetched['name']} wandb.share=true: it takes in all that is done"
+        raise RequestError(Problem(key="import", message=f"{path} is shared between machines", fix=fix))
     events = events_of(fetched, name=paths.name)
     state = SweepState.fold(events)
     journal = SqliteJournal.open(paths, create=True)

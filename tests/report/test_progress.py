@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,12 @@ def test_a_run_that_is_done_again_by_hand_is_told_as_such() -> None:
     history.add(RunRetried, run_id="my_test.r.0")
     said = told(history.start(0))
     assert "my_test.r.0: somebody asked that it be done again\nmy_test.r.0: again (attempt 2)\n" in said
+
+
+def test_what_another_machine_did_is_told_with_its_name_and_as_done() -> None:
+    history = History().suggest()
+    history.events[-1] = replace(history.events[-1], machine="gpu-07")
+    said = told(history.start(0).finish(0, 1.5))
+    assert "rollout 0 of 3 on gpu-07: " in said
+    assert "started" not in said
+    assert "reward 1.5" in said

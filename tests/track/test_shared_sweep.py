@@ -9,8 +9,10 @@ import time
 import psutil
 import pytest
 
+from metta_sweep.errors import RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track import import_sweep
 from metta_sweep.track.claims import ALONE_FROM, number_of
 from metta_sweep.track.peers import PATIENCE_S
 from tests.track.comparing import assert_run
@@ -84,21 +86,23 @@ def learned(machine):
 
 
 def test_two_machines_do_exactly_what_was_asked_for_and_know_the_same(server, tmp_path, no_process_left):
-    chosen = short_runs(tmp_path, rollouts=8, seconds=1.0)
+    chosen = short_runs(tmp_path, rollouts=6, seconds=1.0)
     one, two = (Machine(server, tmp_path, name, chosen).start() for name in ("one", "two"))
     one.wait(), two.wait()
     mine, others = ([rollout.run_ids for rollout in machine.own()] for machine in (one, two))
     assert mine
     assert others
-    assert sorted([*mine, *others]) == [(f"shared.r.{k}",) for k in range(8)]
-    assert len(one.state.decided_rollouts) == len(two.state.decided_rollouts) == 8
+    assert sorted([*mine, *others]) == [(f"shared.r.{k}",) for k in range(6)]
+    assert len(one.state.decided_rollouts) == len(two.state.decided_rollouts) == 6
     assert learned(one) == learned(two)
     (sweep,) = server.world.sweeps.values()
-    assert sorted(trained(server)) == [f"shared.r.{k}" for k in range(8)]
+    assert sorted(trained(server)) == [f"shared.r.{k}" for k in range(6)]
     for machine in (one, two):
         for rollout in machine.own():
             (run_id,) = rollout.run_ids
             assert_run(trained(server)[run_id], run_id, machine.sweep, sweep.sweep_id, group=number_of(run_id))
+    with pytest.raises(RequestError, match=r"wandb\.share=true"):
+        import_sweep(f"tester/metta-sweep/{sweep.sweep_id}", SweepPaths(tmp_path / "x", "shared"), environ=one.environ)
     origins = [rollout.suggestion.origin for machine in (one, two) for rollout in machine.own()]
     assert origins.count("center") == 1
 

@@ -109,6 +109,7 @@ def test_a_sweep_whose_server_fails_at_random_loses_nothing_and_is_hardly_slower
     assert times["on"] < 1.1 * times["off"] + SHORTEST_END_S + 4
 
 
+@pytest.mark.long
 def test_a_controller_killed_with_its_mirror_leaves_what_the_next_start_completes(server, tmp_path, no_process_left):
     chosen, environ = short_runs(tmp_path, rollouts=4, seconds=1.5), environ_of(server, tmp_path)
     line = [sys.executable, "-m", "metta_sweep.cli", "run", "run=killed", chosen, "wandb=online"]
@@ -147,7 +148,7 @@ print(spent["cpu"], spent["wall"], spent["calls"])
 """
 
 
-@pytest.mark.parametrize("mode", ["online", "offline"])
+@pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.long)])
 def test_the_mirror_costs_the_loop_next_to_nothing_a_run(server, tmp_path, no_process_left, mode):
     rollouts = 12
     chosen, environ = short_runs(tmp_path, rollouts=rollouts, seconds=0.3), environ_of(server, tmp_path)
