@@ -14,7 +14,7 @@ from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.envs.workers import Workers
 
 
-def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) -> VecEnv:
+def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1, groups: int = 1) -> VecEnv:
     """Return environments with ``rows`` agents in all.
 
     Args:
@@ -22,6 +22,8 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) 
         rows: Agents in all.
         first: Number of the first environment, where other processes have those before it.
         workers: Processes (threads for Atari) to share slow environments out to; the native ones stay in this one.
+        groups: Groups of slow environments that take turns, each with its share of the workers; they are the parts of
+            a mixture.
 
     Raises:
         ValueError: ``rows`` is no multiple of the environment's agents, or of the workers.
@@ -37,13 +39,27 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1) 
             return Pong(config.game, num_envs, first=first)
         case CogevalEnv():
             return _make_tasks(config, num_envs, first)
-        case AtariEnv():
-            return Atari(config, num_envs, first=first, threads=workers)
-        case GymnasiumEnv():
-            return _make_gymnasium(config, num_envs, first, workers)
+        case AtariEnv() | GymnasiumEnv():
+            return _make_slow(config, num_envs, first, workers, groups)
 
 
-def _make_gymnasium(config: GymnasiumEnv, num_envs: int, first: int, workers: int) -> VecEnv:
+def _make_slow(config: AtariEnv | GymnasiumEnv, num_envs: int, first: int, workers: int, groups: int) -> VecEnv:
+    """Share the environments out among groups, if there are several."""
+    if num_envs % groups or workers % groups:
+        raise ValueError(f"need multiples of {groups} groups, got {num_envs} environments and {workers} workers")
+    share, hands = num_envs // groups, workers // groups
+    parts = [_make_group(config, share, first + share * k, hands, apart=groups > 1) for k in range(groups)]
+    return parts[0] if groups == 1 else Mixture(parts)
+
+
+def _make_group(config: AtariEnv | GymnasiumEnv, num_envs: int, first: int, workers: int, *, apart: bool) -> VecEnv:
+    if isinstance(config, AtariEnv):
+        return Atari(config, num_envs, first=first, threads=workers)
+    return _make_gymnasium(config, num_envs, first, workers, apart=apart)
+
+
+def _make_gymnasium(config: GymnasiumEnv, num_envs: int, first: int, workers: int, *, apart: bool) -> VecEnv:
+    """Return gymnasium's environments, in processes of their own if there are several, or they must stand apart."""
     if num_envs % workers:
         raise ValueError(f"need a multiple of {workers} workers, got {num_envs} environments")
     share = num_envs // workers
@@ -51,7 +67,7 @@ def _make_gymnasium(config: GymnasiumEnv, num_envs: int, first: int, workers: in
         partial(GymnasiumEnvs, config.id, config.options, num_envs=share, first=first + share * k)
         for k in range(workers)
     ]
-    return makers[0]() if workers == 1 else Workers(makers)
+    return Workers(makers) if workers > 1 or apart else makers[0]()
 
 
 def _make_tasks(config: CogevalEnv, num_envs: int, first: int) -> VecEnv:

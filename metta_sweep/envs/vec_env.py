@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,15 @@ class Step:
             truncations=np.zeros(spec.rows, np.bool_),
         )
 
+    def of(self, rows: slice) -> Step:
+        """Return a view of some rows."""
+        return Step(
+            observations=self.observations[rows],
+            rewards=self.rewards[rows],
+            terminals=self.terminals[rows],
+            truncations=self.truncations[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truncated:
@@ -120,3 +129,14 @@ class VecEnv(Protocol):
 
     def close(self) -> None:
         """Give back what the environment holds outside of Python."""
+
+
+@runtime_checkable
+class Background(Protocol):
+    """An environment that steps in the background, in processes or threads of its own."""
+
+    def send(self, actions: Ints) -> None:
+        """Begin a step of every row."""
+
+    def receive(self, out: Step) -> Truncated | None:
+        """Wait for the step that was begun, and write it."""

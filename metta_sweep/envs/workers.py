@@ -51,11 +51,14 @@ class Workers:
         """Start every part."""
         observations[:] = np.concatenate(self._ask("reset", [(seed, stagger)] * len(self._pipes)))
 
-    def step(self, actions: Ints, out: Step) -> Truncated | None:
-        """Play one step of every part, all at once."""
-        answers = self._ask("step", [(part,) for part in np.split(actions, len(self._pipes))])
+    def send(self, actions: Ints) -> None:
+        """Let every part begin a step, all at once."""
+        self._request("step", [(part,) for part in np.split(actions, len(self._pipes))])
+
+    def receive(self, out: Step) -> Truncated | None:
+        """Wait for the slowest part."""
         cuts = []
-        for k, (arrays, cut) in enumerate(answers):
+        for k, (arrays, cut) in enumerate(self._answers()):
             block = slice(k * self._share, (k + 1) * self._share)
             for whole, part in zip(_arrays(out), arrays, strict=True):
                 whole[block] = part
@@ -65,6 +68,11 @@ class Workers:
             return None
         rows, last = zip(*cuts, strict=True)
         return Truncated(rows=np.concatenate(rows), observations=np.concatenate(last))
+
+    def step(self, actions: Ints, out: Step) -> Truncated | None:
+        """Play one step of every part."""
+        self.send(actions)
+        return self.receive(out)
 
     def drain(self) -> Episodes:
         """Return the episodes of all parts."""
@@ -91,9 +99,16 @@ class Workers:
             process.join(timeout=5.0)
 
     def _ask(self, verb: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send every part a request, then wait for the answers; an error of a part is raised here."""
+        """Send every part a request, then wait for the answers."""
+        self._request(verb, arguments)
+        return self._answers()
+
+    def _request(self, verb: str, arguments: Sequence[tuple[Any, ...]]) -> None:
         for pipe, own in zip(self._pipes, arguments, strict=True):
             pipe.send((verb, own))
+
+    def _answers(self) -> list[Any]:
+        """Return what every part answers; an error of a part is raised here."""
         answers = [pipe.recv() for pipe in self._pipes]
         for answer in answers:
             if isinstance(answer, Exception):

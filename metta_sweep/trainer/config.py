@@ -85,8 +85,14 @@ class TrainerConfig(Settings):
     """Updates between checkpoints; the last update is always followed by one."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the network's matrix products; weights, losses and memory always have 32 bits. bfloat16 is for GPUs."""
+    compile: bool = False
+    """Compile what learns with torch.compile: half a minute or more at the start, for large networks on GPUs."""
     num_workers: Positive = 1
-    """Processes for gymnasium's environments; the native ones need none and stay in the training process."""
+    """Processes for gymnasium's environments, threads for Atari's; the native ones need none, and ignore it."""
+    async_factor: Positive = 1
+    """Groups that those environments are split into: one steps in its workers while the policy decides for another."""
+    forward_pass_minibatch_target_size: Positive | None = None
+    """Agents that the policy decides for at once while it plays; null: all of a group."""
 
 
 class AgentConfig(Settings):
@@ -156,8 +162,14 @@ RULES = (
     ),
     Rule(
         key="trainer.num_workers",
-        expression="env.name != 'gymnasium' or trainer.batch_size // trainer.num_steps % trainer.num_workers == 0",
+        expression="env.name not in ('gymnasium', 'atari')"
+        " or trainer.batch_size // trainer.num_steps % trainer.num_workers == 0",
         message="batch_size / num_steps, the environments, must be a multiple of num_workers",
+    ),
+    Rule(
+        key="trainer.async_factor",
+        expression="env.name not in ('gymnasium', 'atari') or trainer.num_workers % trainer.async_factor == 0",
+        message="num_workers must be a multiple of async_factor: each group has workers of its own",
     ),
     Rule(
         key="trainer.bptt_horizon",

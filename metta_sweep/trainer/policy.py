@@ -77,6 +77,9 @@ class Policy(nn.Module):
         self.layers = nn.ModuleList(Dense(size, ((size, gain),), generator) for _ in range(config.agent.num_layers - 1))
         self.memory = Memory(size, config.trainer.lstm_hidden_size, generator) if config.trainer.use_lstm else None
         self.heads = Heads(size if self.memory is None else self.memory.size, spec.num_actions, generator)
+        self._learn_encoder, self._learn_body = self.encoder.forward, self._body
+        if config.trainer.compile:
+            self._compile_learning(spec)
 
     def initial_state(self, rows: int) -> State:
         """Return the memory of agents at the start of an episode."""
@@ -88,11 +91,7 @@ class Policy(nn.Module):
     def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
         """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
         with self._precision(observations):
-            features = self._features(observations)
-            if self.memory is not None:
-                steps, state = self.memory(features.unsqueeze(0), None, state)
-                features = steps[0]
-            return self.heads(features), state
+            return self._body(self.encoder(observations), None, state)
 
     def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
         """Return outputs (H * S, A + 1) of segments, step by step.
@@ -103,22 +102,38 @@ class Policy(nn.Module):
             state: Memory before the first step.
         """
         with self._precision(observations):
-            features = self._features(observations.flatten(0, 1))
-            if self.memory is not None:
-                features, _ = self.memory(features.reshape(*starts.shape, features.shape[-1]), starts, state)
-                features = features.flatten(0, 1)
-            outputs: Tensor = self.heads(features)
+            outputs, _ = self._learn_body(self._learn_encoder(observations.flatten(0, 1)), starts, state)
         return outputs
 
     def _precision(self, observations: Tensor) -> AbstractContextManager[object]:
         """Return the context in which matrix products have the precision that was asked for."""
         return torch.autocast(observations.device.type, torch.bfloat16) if self._half else nullcontext()
 
-    def _features(self, observations: Tensor) -> Tensor:
-        features = self._activation(self.encoder(observations))
+    def _body(self, encoded: Tensor, starts: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """Return the outputs for what the encoder made of observations, and the state after them.
+
+        Args:
+            encoded: (H * S, features) step by step.
+            starts: (H, S) whether an episode starts with an observation; None: a single step, of which none does.
+            state: Memory before the first step.
+        """
+        features = self._activation(encoded)
         for layer in self.layers:
             features = self._activation(layer(features))
-        return features
+        if self.memory is not None:
+            steps = 1 if starts is None else len(starts)
+            recalled, state = self.memory(features.reshape(steps, -1, features.shape[-1]), starts, state)
+            features = recalled.flatten(0, 1)
+        return self.heads(features), state
+
+    def _compile_learning(self, spec: EnvSpec) -> None:
+        """Have torch compile what learns: always the same sizes, and most of the time.
+
+        The sum of codes leaves torch for numpy; it is fast as it is.
+        """
+        self._learn_body = torch.compile(self._body)
+        if spec.code_sizes is None:
+            self._learn_encoder = torch.compile(self.encoder.forward)
 
 
 class Heads(Dense):

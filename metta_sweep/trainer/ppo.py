@@ -12,9 +12,10 @@ from torch import Tensor
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.losses import approximate_kl, loss_gradient, normalized
 from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
+from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy, State
 from metta_sweep.trainer.team import Team
-from metta_sweep.trainer.trajectories import Player, advantages
+from metta_sweep.trainer.trajectories import advantages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,8 @@ def make_batch(player: Player, config: TrainerConfig, device: torch.device) -> B
         "values": kept.values,
         "advantages": advantages(kept, gamma=config.gamma, gae_lambda=config.gae_lambda),
     }
-    memory = tuple(torch.cat(states) for states in zip(*player.memories[::horizon], strict=True))
+    before = [player.memory_before(t) for t in range(0, len(kept.actions), horizon)]
+    memory = tuple(torch.cat(states) for states in zip(*before, strict=True))
     return Batch(memory=memory, **{name: _segments(part, horizon).to(device) for name, part in parts.items()})
 
 

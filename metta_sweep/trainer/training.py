@@ -19,10 +19,10 @@ from metta_sweep.result import RunPaths
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
 from metta_sweep.trainer.config import ConfigError, TrainingConfig
 from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import Learner, make_batch
 from metta_sweep.trainer.team import Team
-from metta_sweep.trainer.trajectories import Player
 
 
 class DivergedError(ArithmeticError):
@@ -62,7 +62,14 @@ class Training:
         env = _make_share(config, self._team)
         self.policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed)).to(device)
         self._learner = Learner(self.policy, config.trainer, self._team)
-        self._player = Player(env, self.policy, steps=config.trainer.num_steps, device=device, team=self._team)
+        self._player = Player(
+            env,
+            self.policy,
+            steps=config.trainer.num_steps,
+            device=device,
+            team=self._team,
+            most=config.trainer.forward_pass_minibatch_target_size,
+        )
         self._generator = torch.Generator(device).manual_seed(config.seed)
         self._checkpoints = CheckpointFolder(self._paths.checkpoints)
         self.update = 0
@@ -191,7 +198,7 @@ class Training:
         rows = content if self._team.leads else load(self._checkpoints.part(self.step, self._team.rank))
         state = {name: np.asarray(array) for name, array in rows["env"].items()}
         self._player.env.restore(state, self._player.first_observations)
-        self._player.memory = tuple(part.to(self._device) for part in rows["memory"])
+        self._player.remember(tuple(part.to(self._device) for part in rows["memory"]))
         self._player.trajectories.starts[-1] = rows["starts"]
 
     def _forget_evaluations_after(self, step: int) -> None:
@@ -212,7 +219,8 @@ def _make_share(config: TrainingConfig, team: Team) -> VecEnv:
         message = f"batch_size / num_steps / env.num_agents must be a multiple of the {team.size} processes"
         raise ConfigError([("trainer.batch_size", message)])
     held = team.share(config.rows // agents)
-    return make_env(config.env, rows=len(held) * agents, first=held.start, workers=config.trainer.num_workers)
+    workers, groups = config.trainer.num_workers, config.trainer.async_factor
+    return make_env(config.env, rows=len(held) * agents, first=held.start, workers=workers, groups=groups)
 
 
 def _step_of(line: str) -> float:

@@ -1,4 +1,4 @@
-"""Playing: trajectories of every row, and the advantages of their steps.
+"""Trajectories of every row, and the advantages of their steps.
 
 Shapes: T steps, N rows, W places of an observation, A actions.
 """
@@ -12,9 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metta_sweep.envs.vec_env import EnvSpec, Observations, Step, VecEnv
-from metta_sweep.trainer.policy import Policy, State, choose, draw_clocks, forget
-from metta_sweep.trainer.team import Team
+from metta_sweep.envs.vec_env import EnvSpec, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,72 +73,6 @@ class Trajectories:
             terminals=self.terminals[t].numpy(),
             truncations=self.truncations[t].numpy(),
         )
-
-
-_ALONE = Team()
-
-
-class Player:
-    """Plays an environment with a policy; owns where every row stands.
-
-    Args:
-        env: Its first observations are written by whoever resets it, into :attr:`first_observations`.
-        policy: Decides.
-        steps: T.
-        device: Where the policy computes.
-        team: Who plays the other rows.
-    """
-
-    def __init__(self, env: VecEnv, policy: Policy, *, steps: int, device: torch.device, team: Team = _ALONE) -> None:
-        self.env, self._policy, self._device, self._team = env, policy, device, team
-        self.trajectories = Trajectories.empty(env.spec, steps, device)
-        self._steps = [self.trajectories.step(t) for t in range(steps)]
-        self.memory: State = policy.initial_state(env.spec.rows)
-        self.memories: list[State] = []
-        """Memory before each of the T steps of the last trajectories."""
-
-    @property
-    def first_observations(self) -> Observations:
-        """Where a fresh or restored environment writes its observations: (N, W)."""
-        view: Observations = self.trajectories.observations[-1].numpy()
-        return view
-
-    @torch.no_grad()
-    def collect(self, generator: torch.Generator) -> Trajectories:
-        """Play on for T steps."""
-        kept, spec = self.trajectories, self.env.spec
-        kept.observations[0], kept.starts[0] = kept.observations[-1], kept.starts[-1]
-        everywhere = spec.rows * self._team.size
-        held = self._team.share(everywhere)
-        clocks = draw_clocks(len(self._steps), everywhere, spec.num_actions, generator)[:, held.start : held.stop]
-        cuts = []
-        self.memories.clear()
-        for t, out in enumerate(self._steps):
-            self.memories.append(self.memory)
-            outputs, state = self._policy.step(self._on_device(kept.observations[t]), self.memory)
-            actions = choose(outputs, clocks[t]).cpu()
-            kept.outputs[t], kept.actions[t] = outputs, actions
-            truncated = self.env.step(actions.numpy(), out)
-            if truncated is not None:
-                rows = torch.from_numpy(truncated.rows)
-                cuts.append((t, rows, self._values(torch.from_numpy(truncated.observations), _of(state, rows))))
-            torch.logical_or(kept.terminals[t], kept.truncations[t], out=kept.starts[t + 1])
-            self.memory = forget(state, kept.starts[t + 1])
-        kept.next_values[:-1] = kept.values[1:]
-        kept.next_values[-1] = self._values(kept.observations[-1], self.memory)
-        for t, rows, values in cuts:
-            kept.next_values[t, rows] = values
-        return kept
-
-    def _values(self, observations: Tensor, state: State) -> Tensor:
-        return self._policy.step(self._on_device(observations), state)[0][:, -1].float().cpu()
-
-    def _on_device(self, observations: Tensor) -> Tensor:
-        return observations.to(self._device, non_blocking=True)
-
-
-def _of(state: State, rows: Tensor) -> State:
-    return tuple(part[rows.to(part.device)] for part in state)
 
 
 def advantages(kept: Trajectories, *, gamma: float, gae_lambda: float) -> Tensor:

@@ -112,7 +112,7 @@ def test_every_map_of_a_task_is_played(task):
 
 def test_environments_are_shared_out_evenly():
     env = make_env(cogeval(), rows=13)
-    assert sorted(part.spec.rows for part in env._parts) == [2, 2, 3, 3, 3]
+    assert sorted(part.spec.rows for part in env.parts) == [2, 2, 3, 3, 3]
     assert env.spec.rows == 13
 
 

@@ -158,6 +158,11 @@ def test_an_invalid_value_is_refused_by_its_key_with_the_rule(path, value, rule)
             "trainer.num_workers",
             "must be a multiple of num_workers",
         ),
+        (
+            {"env": {"name": "atari"}, "trainer.num_workers": 4, "trainer.async_factor": 3},
+            "trainer.async_factor",
+            "num_workers must be a multiple of async_factor",
+        ),
         ({"agent.encoder": "conv", "env": {"name": "pong"}}, "agent.encoder", "pong shows no picture"),
         ({"agent.encoder": "conv", "env.game.view": 3}, "agent.encoder", "view of at least 5, got 3"),
         ({"env.num_agents": 3}, "trainer.num_steps", "multiple of num_steps times env.num_agents"),

@@ -124,3 +124,31 @@ def test_clocks_depend_on_the_generator_alone():
     one, same, other = (draw_clocks(3, 2, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("use_lstm", [False, True])
+def test_a_compiled_policy_learns_what_a_plain_one_does(use_lstm):
+    plain, compiled = (policy(CODES, trainer__compile=on, trainer__use_lstm=use_lstm) for on in (False, True))
+    assert set(compiled.state_dict()) == set(plain.state_dict())
+    seen = torch.ones(4, 5, 3, dtype=torch.uint8)
+    starts = torch.zeros(4, 5, dtype=torch.bool)
+    starts[2, 1] = True
+    outputs = [made.unroll(seen, starts, made.initial_state(5)) for made in (plain, compiled)]
+    torch.testing.assert_close(*outputs)
+    for output in outputs:
+        output.square().sum().backward()
+    for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_on_a_gpu_the_outputs_are_those_of_the_cpu(precision):
+    made = policy(CODES, trainer__precision=precision, trainer__use_lstm=True)
+    seen, starts = torch.ones(4, 5, 3, dtype=torch.uint8), torch.zeros(4, 5, dtype=torch.bool)
+    here = made.unroll(seen, starts, made.initial_state(5)).float()
+    made = made.cuda()
+    there = made.unroll(seen.cuda(), starts.cuda(), made.initial_state(5)).float().cpu()
+    torch.testing.assert_close(here, there, rtol=0.05, atol=0.05)

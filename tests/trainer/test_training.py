@@ -204,6 +204,21 @@ def test_evaluating_and_checkpointing_more_often_does_not_change_what_is_learned
     assert all(torch.equal(value, often[name]) for name, value in seldom.items())
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize("changes", [{}, {"agent__encoder": "conv"}, {"trainer__precision": "bfloat16"}], ids=str)
+@pytest.mark.parametrize("use_lstm", [False, True])
+def test_a_run_on_a_gpu_ends_and_can_be_resumed(tmp_path, use_lstm, changes):
+    config, device = parsed(trainer__use_lstm=use_lstm, **changes), torch.device("cuda")
+    first = Training(config, tmp_path, device, lambda line: None)
+    with pytest.raises(InterruptedRunError):
+        first.run(lambda: first.update == 2)
+    second = Training(config, tmp_path, device, lambda line: None)
+    assert second.resume()
+    second.run()
+    assert read_result(RunPaths(tmp_path)).steps == 512
+
+
 @pytest.mark.slow
 def test_good_learning_rates_beat_bad_ones_clearly_at_100k_steps(tmp_path):
     from metta_sweep.trainer.config import parse

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from metta_sweep.envs.make import make_env
+from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import make_batch
-from metta_sweep.trainer.trajectories import Player, Trajectories, advantages
+from metta_sweep.trainer.trajectories import Trajectories, advantages
 from tests.trainer.configs import parsed
 
 T, N = 12, 5
