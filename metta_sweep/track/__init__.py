@@ -3,9 +3,10 @@
 ``settings`` decides the mode, ``controller`` starts and ends the mirror, ``mirror`` is that process: it follows the
 journal (``feed``), derives what is to be shown (``facts``, ``ranges``, ``redaction``), sends and proves it
 (``mirroring``) through the client (``client``, ``register``), and says where it stands (``link``).
-``importing`` goes the other way. A sweep that several machines share: ``claims`` decides who does what, ``machines`` asks
-W&B, ``sharing`` works in the mirror and writes the ``board``, which ``peers`` reads for the controller; ``retelling`` makes
-events of what another machine did.
+``importing`` goes the other way.
+
+A sweep that several machines share: ``claims`` decides who does what, ``machines`` asks W&B, ``sharing`` works in the
+mirror and writes the ``board``, which ``peers`` reads for the controller; ``retelling`` makes events of what others did.
 """
 
 from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync
