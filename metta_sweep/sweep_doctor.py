@@ -1,27 +1,18 @@
-"""The doctor: look at the machine and at a sweep's files, say what is amiss, and mend a journal where that is asked."""
+"""The doctor: say how a machine and a sweep's files look, and mend a journal where that is asked."""
 
 from __future__ import annotations
 
-import enum
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 from rich.console import Console
 from rich.text import Text
 
-from metta_sweep.errors import RequestError
-from metta_sweep.launch.gpus import visible_gpus
 from metta_sweep.protein.suggestion import Prediction, Suggestion
 from metta_sweep.store.files import read_json
-from metta_sweep.store.journal import read_events
-from metta_sweep.store.lock import SweepLock, holder
+from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.salvage import Salvage, replace_journal, salvage
 from metta_sweep.sweep.events import (
@@ -35,34 +26,7 @@ from metta_sweep.sweep.events import (
     to_json,
 )
 from metta_sweep.sweep.state import SweepState, WrongTransitionError
-from metta_sweep.sweep_control import launcher_of
-from metta_sweep.track import WandbSettings, resolve_mode
-
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "lustre", "gpfs", "beegfs", "9p"})
-"""File systems on which SQLite's locks cannot be trusted."""
-
-LEAST_FREE_BYTES = 2 * 10**9
-"""Less free disk than this is worth a warning."""
-
-
-class Verdict(enum.StrEnum):
-    """How a check came out."""
-
-    GOOD = "ok"
-    ODD = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    """What."""
-    verdict: Verdict
-    """How it came out."""
-    detail: str
-    """What was seen, and what to do about it."""
+from metta_sweep.sweep_checks import Check, Verdict, good, machine_checks, sweep_checks
 
 
 def doctor(data_dir: Path, name: str | None, console: Console, *, repair: bool) -> int:
@@ -84,68 +48,16 @@ def _mended(checks: Sequence[Check]) -> bool:
     return any(check.name == "repair" and check.verdict is Verdict.GOOD for check in checks)
 
 
-def machine_checks(data_dir: Path) -> Iterator[Check]:
-    """Look at what every sweep here depends on."""
-    yield _good(
-        "versions", ", ".join(f"{package} {_version(package)}" for package in ("metta-sweep", "torch", "wandb"))
-    )
-    place = next(folder for folder in (data_dir.absolute(), *data_dir.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    verdict = Verdict.GOOD if free >= LEAST_FREE_BYTES else Verdict.BAD
-    yield Check(name="disk", verdict=verdict, detail=f"{free / 1e9:.1f} GB free at {place}")
-    kind = _file_system(place)
-    if kind in NETWORK_FILE_SYSTEMS:
-        yield Check(
-            name="file system",
-            verdict=Verdict.BAD,
-            detail=f"{place} is on {kind}: a journal there can be damaged; set data_dir to a local disk",
-        )
-    else:
-        yield _good("file system", kind)
-    gpus = visible_gpus()
-    yield _good("GPUs", f"{len(gpus)} for runs ({', '.join(gpus)})" if gpus else "none; runs train on the CPU")
-    yield _good("W&B", resolve_mode(WandbSettings(), os.environ)[1].removeprefix("W&B: "))
-
-
-def sweep_checks(paths: SweepPaths) -> Iterator[Check]:
-    """Look at one sweep's files and processes."""
-    by = holder(paths)
-    yield _good("controller", str(by) if by is not None else "nobody is at work on it")
-    try:
-        state = SweepState.fold(map(from_json, read_events(paths)))
-    except (RequestError, UnknownEventError, WrongTransitionError) as error:
-        yield Check(name="journal", verdict=Verdict.BAD, detail=f"{error}")
-        return
-    yield _good("journal", f"sound: {len(state.rollouts)} rollouts, {len(state.runs)} runs")
-    yield from _left_alive(paths, state, controlled=by is not None)
-
-
-def _left_alive(paths: SweepPaths, state: SweepState, *, controlled: bool) -> Iterator[Check]:
-    live = [run for run in state.live_runs if run.attempts[-1].handle is not None]
-    handles = [run.attempts[-1].handle or {} for run in live]
-    launcher = launcher_of(handles, paths)
-    try:
-        statuses = launcher.poll(handles)
-    finally:
-        launcher.close()
-    alive = [run.run_id for run, status in zip(live, statuses, strict=True) if not status.is_over]
-    if alive and not controlled:
-        detail = f"{', '.join(alive)}: left by a dead controller; the sweep command adopts them, `stop --now` ends them"
-        yield Check(name="runs", verdict=Verdict.ODD, detail=detail)
-    else:
-        yield _good("runs", f"alive: {', '.join(alive) or 'none'}")
-
-
 def repair_journal(paths: SweepPaths) -> Iterator[Check]:
     """Put a journal of everything that can be proven or read again in the place of a damaged one.
 
     Raises:
         RequestError: A controller is at work on the sweep.
     """
-    with SweepLock.acquire(paths):
+    with SweepLock.acquire(paths) as lock:
         found = salvage(paths)
         if found.is_whole and _is_sound(found.events):
-            yield _good("repair", "nothing to mend")
+            yield good("repair", "nothing to mend")
             return
         history = Rebuilt(found.events)
         if history.state.is_empty:
@@ -156,8 +68,9 @@ def repair_journal(paths: SweepPaths) -> Iterator[Check]:
             return
         history.add_later(found.later)
         history.add_runs(paths, found)
+        lock.check()
         aside = replace_journal(paths, [to_json(event) for event in history.events])
-        yield _good("repair", f"{len(history.events)} events are in place; the damaged file is kept as {aside.name}")
+        yield good("repair", f"{len(history.events)} events are in place; the damaged file is kept as {aside.name}")
         for loss in history.losses:
             yield Check(name="repair", verdict=Verdict.ODD, detail=loss)
 
@@ -237,20 +150,3 @@ class Rebuilt:
 
 def _is_sound(events: Sequence[Mapping[str, Any]]) -> bool:
     return bool(events) and len(Rebuilt(events).events) == len(events)
-
-
-def _good(name: str, detail: str) -> Check:
-    return Check(name=name, verdict=Verdict.GOOD, detail=detail)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _file_system(place: Path) -> str:
-    """Return the kind of file system at a place: that of the longest mount point above it."""
-    mounts = [m for m in psutil.disk_partitions(all=True) if place.is_relative_to(m.mountpoint)]
-    return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else "unknown"

@@ -74,7 +74,7 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
         return SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
     if asked.launcher["kind"] == "ray":
         address, resources = asked.launcher["address"], asked.launcher["resources"]
-        return RayLauncher(max_parallel=slots, address=address, resources=resources, grace_s=grace_s)
+        return RayLauncher(max_parallel=slots, address=address, start=True, resources=resources, grace_s=grace_s)
     warm = None if asked.command else BUNDLED
     return LocalLauncher(
         paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s

@@ -1,6 +1,6 @@
 """The training process: ``python -m metta_sweep.train config=PATH [run_dir=DIR] [dotted.key=value ...]``.
 
-Exit codes: 0 done, 2 the config is invalid, 3 the training diverged, 143 ended by SIGTERM with a checkpoint.
+Exit codes: 0 done, 2 the config is invalid, 3 the training diverged, 143 ended by SIGTERM or SIGUSR1 with a checkpoint.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
 
     limit_threads()
     device, team = find_device(config.device, local_rank()), find_team()
-    asked = _listen_for_sigterm()
+    asked = _listen_for_ends()
     if team.leads:
         _keep_config(config, run_dir)
     meet(team, device)
@@ -159,15 +159,16 @@ def _keep_config(config: TrainingConfig, run_dir: Path) -> None:
         path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
-def _listen_for_sigterm() -> list[int]:
-    """Return a list that SIGTERM makes non-empty."""
+def _listen_for_ends() -> list[int]:
+    """Return a list that SIGTERM makes non-empty, or SIGUSR1, by which some queueing systems announce a preemption."""
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
         asked.append(number)
 
-    signal.signal(signal.SIGTERM, note)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, note)
     return asked
 
 

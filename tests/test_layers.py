@@ -19,6 +19,7 @@ LAYERS = (
         "sweep_control",
         "sweep_confirm",
         "sweep_doctor",
+        "sweep_checks",
         "sweep_replay",
         "sweep_parts",
         "protein_process",

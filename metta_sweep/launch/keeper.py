@@ -165,6 +165,8 @@ class Keeper:
             self._end(None, self._order.grace_s)
         elif numbers & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
             self._end(None, self._order.grace_s, tell=self._passes_signals_on)
+        elif signal.SIGUSR1 in numbers:  # nobody's wish: a queueing system's warning that it will want the node back
+            self._end(None, self._order.grace_s)
 
     def _end(self, reason: str | None, grace_s: float, *, tell: bool = True) -> None:
         """Ask every process of the tree to end; a later wish may shorten the grace, the first reason stays."""

@@ -7,7 +7,6 @@ attempt's, so that the next controller finds it.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import threading
@@ -16,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
 from metta_sweep.launch.child import NEVER_PASSED_ON
 from metta_sweep.launch.ray_actor import KeeperActor
+from metta_sweep.launch.ray_connection import connected
 from metta_sweep.store.files import is_locked
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
 
@@ -47,7 +46,8 @@ class RayLauncher:
 
     Args:
         max_parallel: Attempts that wait or run at once.
-        address: The cluster, ``host:port``; by default ``RAY_ADDRESS``, or the one that runs on this machine.
+        address: The cluster, ``host:port``; by default ``RAY_ADDRESS``, or one that runs on this machine.
+        start: Where there is none, start one on this machine. It outlives this process for as long as its runs do.
         resources: Custom resources of a run: ``{"big_memory": 1}``.
         grace_s: Seconds between SIGTERM and SIGKILL at a time limit.
         log_limit: Bytes that a run's log may have.
@@ -64,11 +64,12 @@ class RayLauncher:
         *,
         max_parallel: int = 1,
         address: str | None = None,
+        start: bool = False,
         resources: Mapping[str, float] | None = None,
         grace_s: float = DEFAULT_GRACE_S,
         log_limit: int = DEFAULT_LOG_LIMIT,
     ) -> None:
-        self._ray = _connected(address)
+        self._ray, self._use = connected(address, namespace=NAMESPACE, start=start)
         self._slots = max_parallel
         self._resources = dict(resources or {})
         self._grace_s = grace_s
@@ -112,7 +113,8 @@ class RayLauncher:
             "num_gpus": spec.resources.gpus,
             "resources": self._resources,
         }
-        self._ray.remote(KeeperActor).options(**options).remote(str(files.order), environment)
+        users = str(self._use.users) if self._use else None
+        self._ray.remote(KeeperActor).options(**options).remote(str(files.order), environment, users)
 
     def find(self, spec: JobSpec) -> Handle | None:
         """Return the handle of an attempt that some controller had started or had an actor made for, or None.
@@ -210,7 +212,10 @@ class RayLauncher:
             self._ray.kill(actor)
 
     def close(self) -> None:
-        """Stop asking Ray; attempts go on, and the connection ends with this process."""
+        """Stop asking Ray; attempts go on, and the connection ends with this process.
+
+        So does this process's use of a cluster of our own, which ends a few seconds after its last use.
+        """
         self._actors.close()
 
 
@@ -242,35 +247,6 @@ class _ActorNames:
     def close(self) -> None:
         """Stop asking."""
         self._over.set()
-
-
-def _connected(address: str | None) -> Any:
-    """Return the module ``ray``, connected; the handlers of this process's signals are left as they were."""
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        raise _unusable(f"launcher=ray needs the package ray ({error})", "pip install 'metta-sweep[ray]'") from error
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        ray.init(
-            address=address or os.environ.get("RAY_ADDRESS", "auto"),
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            configure_logging=False,
-            ignore_reinit_error=True,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _unusable(
-            f"no Ray cluster answers: {str(error).splitlines()[0]}", "ray start --head, or RAY_ADDRESS=host:port"
-        ) from error
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return ray
-
-
-def _unusable(message: str, fix: str) -> RequestError:
-    return RequestError(Problem(key="launcher", message=message, fix=fix))
 
 
 def _handle(spec: JobSpec) -> Handle:

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
+
+from metta_sweep.launch.ray_own import hold
 
 
 class KeeperActor:
@@ -19,9 +22,12 @@ class KeeperActor:
     Args:
         order: The attempt's order file, on a file system that all nodes share.
         environment: Environment of the controller; the GPUs are those that Ray gives the actor.
+        users: Lock that says that a cluster of our own is used; None where the cluster is somebody else's.
     """
 
-    def __init__(self, order: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, order: str, environment: Mapping[str, str], users: str | None = None) -> None:
+        if users is not None:
+            hold(Path(users))
         given = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
         keeper = subprocess.Popen(
             [sys.executable, "-m", "metta_sweep.launch.keep", order, "tied"],

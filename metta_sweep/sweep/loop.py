@@ -190,8 +190,8 @@ class SweepLoop:
         """Return how long to wait: short while runs are short, so that they need not wait for the loop."""
         if self._thinker.is_thinking:
             return SHORTEST_PAUSE_S
-        live = self._recorder.state.live_runs
-        ages_s = [self._recorder.elapsed_s - run.attempts[-1].started_s for run in live] or [IDLE_S]
+        live, elapsed_s = self._recorder.state.live_runs, self._recorder.elapsed_s
+        ages_s = [elapsed_s - run.attempts[-1].started_s for run in live] or [IDLE_S]
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_SHARE * fmean(ages_s)))
 
     # ---------------------------------------------------------------- Protein

@@ -365,9 +365,10 @@ class SweepState:
     @property
     def waiting_runs(self) -> list[Run]:
         """Runs that are to be started, in order."""
-        searching = (run for rollout in self._open.values() for run in self.runs_of(rollout))
-        confirming = (self._runs[run_id] for run_ids in self._confirming.values() for run_id in run_ids)
-        return [run for run in (*searching, *confirming) if run.state is RunState.WAITING]
+        searching = (run_id for rollout in self._open.values() for run_id in rollout.run_ids)
+        confirming = (run_id for run_ids in self._confirming.values() for run_id in run_ids)
+        idle = (self._runs[run_id] for run_id in (*searching, *confirming) if run_id not in self._live)
+        return [run for run in idle if run.state is RunState.WAITING]
 
     def confirmations_of(self, rollout: int) -> list[Run]:
         """Return the runs that confirm a rollout's point, in the order planned."""

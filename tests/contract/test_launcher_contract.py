@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from metta_sweep.launch.attempt import AttemptFiles
+from metta_sweep.store.files import read_json
 from metta_sweep.sweep.ports import JobState, Resources
 from tests.contract.conftest import (
     is_alive,
@@ -170,6 +172,18 @@ def test_a_cancelled_run_may_write_its_checkpoint(site):
     assert ledger(spec) == ["started", "ready", "checkpointed"]
 
 
+def test_a_run_whose_keeper_is_warned_by_sigusr1_may_write_its_checkpoint_and_is_not_called_cancelled(site):
+    launcher = site.launcher()
+    spec = site.spec("checkpoint_on_sigterm", "note=ready", "sleep=60")
+    handle = launcher.submit(spec)
+    wait_until(lambda: "ready" in ledger(spec))
+    keeper = wait_until(lambda: (read_json(AttemptFiles.of(spec).start) or {}).get("keeper"))
+    os.kill(keeper["pid"], signal.SIGUSR1)
+    status = wait_over(launcher, handle)
+    assert (status.code, status.reason) == (143, "")
+    assert ledger(spec) == ["started", "ready", "checkpointed"]
+
+
 def test_cancelling_ends_what_ignores_sigterm_once_the_grace_is_over(site):
     launcher = site.launcher()
     spec = site.spec("ignore_sigterm", "child=same", "child=session", "daemon", "note=ready", "sleep=60")
@@ -250,11 +264,12 @@ def test_a_time_limit_holds_without_a_controller(site):
 
 def test_closing_leaves_runs_running(site):
     launcher = site.launcher()
-    spec = site.spec("sleep=0.5", "exit=3")
+    spec = site.spec(f"wait_for={site.folder / 'go'}", "exit=3")
     handle = launcher.submit(spec)
     wait_running(launcher, handle, spec)
     launcher.close()
     site.launchers.remove(launcher)
+    (site.folder / "go").touch()
     assert wait_over(site.launcher(), handle).code == 3
 
 

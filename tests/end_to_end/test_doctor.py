@@ -73,5 +73,5 @@ def test_runs_that_a_dead_controller_left_are_named(sweep):
 def test_without_a_name_the_machine_is_looked_at(sweep):
     done = control(sweep, "doctor")
     assert "disk:" in done.stdout
-    assert "versions: metta-sweep" in done.stdout
+    assert "versions: python" in done.stdout
     assert control(sweep, "doctor", "--repair").returncode == 2

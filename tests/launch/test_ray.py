@@ -38,24 +38,26 @@ def site(ray, tmp_path):
     site.close()
 
 
-def said(how):
+def said(how, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["RAY_TMPDIR"] = str(tmp_path)
     found = subprocess.run(
         [sys.executable, "-c", WITHOUT_A_CLUSTER, how], capture_output=True, text=True, check=True, env=environment
     )
     return found.stdout
 
 
-def test_without_the_package_one_message_says_what_to_install():
-    assert "pip install 'metta-sweep[ray]'" in said("not installed")
+def test_without_the_package_one_message_says_what_to_install(tmp_path):
+    assert "pip install 'metta-sweep[ray]'" in said("not installed", tmp_path)
 
 
 @pytest.mark.slow
-def test_without_a_cluster_one_message_says_what_to_start():
+def test_without_a_cluster_one_message_says_what_to_start(tmp_path):
     if missing():
         pytest.skip(missing())
-    assert said("no cluster").startswith("launcher: no Ray cluster answers: ")
-    assert "ray start --head" in said("no cluster")
+    told = said("no cluster", tmp_path)
+    assert told.startswith("launcher: no Ray cluster is named, and none was started on this machine")
+    assert "ray start --head" in told
 
 
 @pytest.mark.slow

@@ -19,9 +19,11 @@ from tests.trainer.configs import put, small
 @pytest.fixture(autouse=True)
 def keep_signals_and_threads(monkeypatch):
     monkeypatch.delenv("METTA_SWEEP_RUN_DIR", raising=False)
-    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    numbers, threads = (signal.SIGTERM, signal.SIGUSR1), torch.get_num_threads()
+    handlers = [signal.getsignal(number) for number in numbers]
     yield
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
     torch.set_num_threads(threads)
 
 
@@ -176,7 +178,9 @@ LONG = ("trainer.total_timesteps=6400", "trainer.evaluate_interval=10", "trainer
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.long), signal.SIGKILL]
+)
 def test_a_run_killed_as_a_process_and_started_again_ends_where_an_undisturbed_one_does(config, tmp_path, number):
     assert train.main([f"config={config}", f"run_dir={tmp_path / 'straight'}", *LONG]) == 0
     run_dir = tmp_path / "killed"
@@ -184,7 +188,7 @@ def test_a_run_killed_as_a_process_and_started_again_ends_where_an_undisturbed_o
     wait_for(lambda: len(list(RunPaths(run_dir).checkpoints.glob("step-*.pt"))) >= 1)
     os.kill(process.pid, number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == (143 if number == signal.SIGTERM else -9), error
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143), error
     assert not RunPaths(run_dir).result.exists()
     assert train.main([f"config={config}", f"run_dir={run_dir}", *LONG]) == 0
     results = [json.loads(RunPaths(path).result.read_text()) for path in (run_dir, tmp_path / "straight")]

@@ -1,0 +1,196 @@
+"""A Ray cluster of our own: shared by who uses it, there for as long as somebody does, gone afterwards."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from metta_sweep.errors import RequestError
+from metta_sweep.launch import ray_own
+from metta_sweep.launch.processes import birth_of
+from metta_sweep.launch.ray_own import OwnCluster, Warden, hold
+from tests.contract.conftest import wait_until
+from tests.end_to_end.conftest import SweepUnderTest
+from tests.launch.ray_cluster import missing
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    return OwnCluster(tmp_path / "of_user" / "ray")
+
+
+def leave_record(cluster, pid, birth):
+    cluster.folder.mkdir(parents=True, exist_ok=True)
+    cluster.record.write_text(json.dumps({"address": "127.0.0.1:9", "token": "t", "pid": pid, "birth": birth}))
+
+
+def test_without_a_cluster_nobody_joins_one(cluster):
+    assert cluster.join(start=False) is None
+
+
+@pytest.mark.parametrize("birth", ["another boot 5", None])
+def test_the_record_of_a_warden_that_is_gone_is_not_believed(cluster, birth):
+    leave_record(cluster, os.getpid(), birth)
+    assert cluster.join(start=False) is None
+
+
+def test_who_joins_is_told_where_it_is_and_shows_the_token(cluster, monkeypatch):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "before")
+    leave_record(cluster, os.getpid(), birth_of(os.getpid()))
+    use = cluster.join(start=False)
+    assert use.connect() == "127.0.0.1:9"
+    assert (os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"]) == ("token", "t")
+    use.end()
+
+
+def test_the_folder_is_its_users_alone(cluster):
+    cluster.folder.mkdir(parents=True)
+    cluster.folder.chmod(0o777)
+    cluster.join(start=False)
+    assert [folder.stat().st_mode & 0o777 for folder in (cluster.folder, cluster.folder.parent)] == [0o700, 0o700]
+
+
+def test_a_folder_of_somebody_else_is_refused(cluster, monkeypatch):
+    monkeypatch.setattr(ray_own.os, "getuid", lambda: 12345)
+    with pytest.raises(RequestError, match="belongs to somebody else"):
+        cluster.join(start=False)
+
+
+class StandIn(Warden):
+    """A warden of a process that is no Ray."""
+
+    def _start_ray(self):
+        self._cluster.log.write_text("Ray runtime started.")
+        self.ray = subprocess.Popen(["sleep", "600"])
+        return self.ray
+
+
+@pytest.fixture
+def kept(cluster, monkeypatch):
+    """A warden at work in a thread, patient for a moment only, and a user of its cluster."""
+    monkeypatch.setattr(ray_own, "LINGER_S", 0.2)
+    monkeypatch.setattr(ray_own, "_LOOK_S", 0.02)
+    assert cluster.join(start=False) is None
+    user, warden = hold(cluster.users), StandIn(cluster)
+    thread = threading.Thread(target=warden.keep)
+    thread.start()
+    wait_until(cluster.record.exists)
+    yield warden, thread, user
+    warden.ray.kill()
+    thread.join()
+
+
+def test_a_cluster_lives_as_long_as_somebody_uses_it_and_not_longer(cluster, kept):
+    warden, thread, user = kept
+    use = cluster.join(start=True)
+    os.close(user)
+    thread.join(0.6)
+    assert thread.is_alive()
+    use.end()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert warden.ray.poll() is not None
+    assert cluster.join(start=False) is None
+
+
+def test_what_ended_by_itself_is_not_offered_any_more(cluster, kept):
+    warden, thread, user = kept
+    warden.ray.kill()
+    thread.join(30)
+    assert not cluster.record.exists()
+    os.close(user)
+
+
+def test_who_comes_while_it_ends_waits_and_then_finds_none(cluster):
+    cluster.join(start=False)
+    ending = os.open(cluster.users, os.O_RDWR)
+    fcntl.flock(ending, fcntl.LOCK_EX)
+    leave_record(cluster, os.getpid(), birth_of(os.getpid()))
+    found = []
+    thread = threading.Thread(target=lambda: found.append(cluster.join(start=False)))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    cluster.record.unlink()
+    os.close(ending)
+    thread.join(30)
+    assert found == [None]
+
+
+# ---------------------------------------------------------------- with Ray itself
+
+
+@pytest.fixture
+def sweeps(tmp_path):
+    """Two sweeps on a machine on which nobody has started Ray."""
+    if missing():
+        pytest.skip(missing())
+    folder = Path(tempfile.mkdtemp(prefix="o", dir="/tmp"))
+    alone = {"RAY_TMPDIR": str(folder), "RAY_ADDRESS": "", "OMP_NUM_THREADS": "1"}
+    both = []
+    for name in "ab":
+        root = tmp_path / name
+        root.mkdir()
+        both.append(SweepUnderTest(root, environment=alone))
+    yield folder, both
+    for process in [*of_ray(folder), *both[0].processes(), *both[1].processes()]:
+        process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def of_ray(folder):
+    """Return the processes of the cluster in a folder."""
+    return [p for p in psutil.process_iter() if str(folder) in " ".join(words(p)) and "pytest" not in words(p)]
+
+
+def words(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def done_once(sweep, count):
+    return sweep.noted("start") == sweep.noted("end") == Counter({f"s.r.{k}": 1 for k in range(count)})
+
+
+@pytest.mark.long
+def test_two_sweeps_without_a_cluster_share_one_that_outlives_a_killed_controller_and_then_ends(sweeps):
+    folder, (first, second) = sweeps
+    asked = [sweep.write_trial(rollouts=3, seconds=2.0) for sweep in (first, second)]
+    options = ("launcher=ray", "launcher.max_parallel=1")
+    killed, other = first.start(asked[0], *options), second.start(asked[1], *options)
+    first.wait_for("start", 1, timeout=200)
+    killed.kill()
+    killed.communicate()
+    first.wait_for("end", 1)
+    output, _ = other.communicate(timeout=200)
+    assert other.returncode == 0, output
+    again = first.run(asked[0], *options, timeout=200)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert done_once(first, 3)
+    assert done_once(second, 3)
+    wait_until(lambda: not of_ray(folder), "the end of the cluster", 60)
+
+
+@pytest.mark.long
+def test_a_cluster_ends_when_its_last_attempt_does_though_no_controller_comes_back(sweeps):
+    folder, (sweep, _) = sweeps
+    asked = sweep.write_trial(rollouts=1, seconds=4.0)
+    controller = sweep.start(asked, "launcher=ray")
+    sweep.wait_for("start", 1, timeout=200)
+    controller.kill()
+    controller.communicate()
+    sweep.wait_for("end", 1)
+    wait_until(lambda: not of_ray(folder), "the end of the cluster", 60)
