@@ -37,7 +37,16 @@ LAYERS = (
 
 TRAINER_SIDE = ("train", "trainer", "envs")
 SHARED_WITH_TRAINER = ("result", "expression")
-COMPOSERS = ("cli", "sweep_init", "sweep_plan", "sweep_control", "sweep_confirm", "sweep_doctor", "sweep_replay")
+COMPOSERS = (
+    "cli",
+    "sweep_init",
+    "sweep_plan",
+    "sweep_control",
+    "sweep_confirm",
+    "sweep_doctor",
+    "sweep_checks",
+    "sweep_replay",
+)
 """The only parts that may look at the trainer's schema, to hand it to the configuration."""
 
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
