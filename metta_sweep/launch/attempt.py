@@ -93,7 +93,7 @@ class ExitRecord:
     signal: int | None = None
     """Number of the signal that ended it."""
     reason: str | None = None
-    """``timeout`` or ``cancelled`` where the keeper ended it."""
+    """``timeout`` or ``cancelled`` where the keeper ended it, ``disk_full`` where it failed on a full disk."""
     wall_s: float | None = None
     """Seconds from start to end."""
 

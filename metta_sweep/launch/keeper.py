@@ -29,6 +29,12 @@ grows fast, so that what a log has beyond its limit is what a run can write in s
 LEFTOVER_GRACE_S = 1.0
 """Seconds that processes which a command leaves behind have to end by themselves once they are told."""
 
+DISK_FULL = "disk_full"
+"""Reason of an attempt that failed on a full disk."""
+
+FULL_BYTES = 64 * 1024
+"""A disk with less than that is full: not even a traceback is sure to fit."""
+
 _KILL_EVERY_S = 0.05
 _DRAFT_BYTES = 512
 _RECORD_PATIENCE_S = 60.0
@@ -102,7 +108,7 @@ class Keeper:
         else:
             self._ending = _Ending("cancelled", began_s)
             code, number = None, int(signal.SIGTERM)
-        reason = self._ending.reason if self._ending else None
+        reason = self._ending.reason if self._ending else self._reason_of_the_machine(code)
         wall_s = round(time.monotonic() - began_s, 4)
         self._write_exit(ExitRecord(code=code, signal=number, reason=reason, wall_s=wall_s))
 
@@ -192,6 +198,13 @@ class Keeper:
                 if pid == self._child:
                     found = os.waitstatus_to_exitcode(status)
         return found
+
+    def _reason_of_the_machine(self, code: int | None) -> str | None:
+        """Return ``disk_full`` where a run failed while nothing could be written, its own complaint included."""
+        if code == 0 or self._files.run.result.exists():
+            return None
+        disk = os.statvfs(self._files.run.root)
+        return DISK_FULL if disk.f_bavail * disk.f_frsize < FULL_BYTES else None
 
     def _has_children(self) -> bool:
         try:

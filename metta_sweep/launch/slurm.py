@@ -30,8 +30,10 @@ KIND = "slurm"
 COMMANDS = ("sbatch", "squeue", "scancel")
 """What must be in PATH."""
 
-OURS = frozenset({"job-name", "comment", "output", "error", "chdir", "parsable", "requeue", "no-requeue", "export"})
-"""Options of ``sbatch`` that this launcher needs for itself."""
+OURS = frozenset(
+    {"job-name", "comment", "output", "error", "chdir", "parsable", "requeue", "no-requeue", "export", "array"}
+)
+"""Options of ``sbatch`` that this launcher needs for itself; every attempt is a job of its own."""
 
 RECORD_PATIENCE_S = 10.0
 """Seconds for an exit record to come through a network file system once SLURM says that its job is over."""

@@ -69,6 +69,8 @@ def _class_and_message(ending: Ending) -> tuple[FailureClass, str]:
         return FailureClass.TIMEOUT, _seconds("time limit reached", status.wall_s)
     if status.state is JobState.LOST or status.reason in ("node_lost", "preempted"):
         return FailureClass.INFRASTRUCTURE, f"the job was lost ({status.reason or 'its process is gone'})"
+    if status.reason == "disk_full":
+        return FailureClass.INFRASTRUCTURE, "it failed while the disk of its run directory was full"
     if ending.result_problem:
         return FailureClass.NO_RESULT, ending.result_problem
     if status.code == 0:

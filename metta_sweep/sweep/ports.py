@@ -62,7 +62,7 @@ class JobStatus:
     signal: int | None = None
     """Number of the signal that ended it."""
     reason: str = ""
-    """Why the launcher ended it: ``timeout``, ``cancelled``, ``node_lost``, ``preempted``, or empty."""
+    """Why the launcher ended it: ``timeout``, ``cancelled``, ``node_lost``, ``preempted``, ``disk_full``, or empty."""
     wall_s: float | None = None
     """Seconds from start to end as the launcher measured them, where it knows."""
 

@@ -56,7 +56,7 @@ def test_a_run_that_fills_the_disk_is_recorded_all_the_same(small_disk, tmp_path
     spec = site.spec(command=(sys.executable, "-c", filling, str(small_disk / "data")))
     status = wait_over(launcher, launcher.submit(spec))
     launcher.close()
-    assert (status.state, status.code) == (JobState.EXITED, 1)
+    assert (status.state, status.code, status.reason) == (JobState.EXITED, 1, "disk_full")
 
 
 def test_a_run_that_cannot_start_on_a_full_disk_is_lost_with_the_reason(small_disk, tmp_path):

@@ -42,7 +42,7 @@ def test_without_slurm_one_message_says_so(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
-@pytest.mark.parametrize("name", ["comment", "--job-name", "no_requeue"])
+@pytest.mark.parametrize("name", ["comment", "--job-name", "no_requeue", "array"])
 def test_options_that_the_launcher_needs_are_refused(tmp_path, name):
     with pytest.raises(RequestError, match="sets this option of sbatch itself"):
         SlurmLauncher(tmp_path, sbatch={name: "x"})

@@ -82,3 +82,8 @@ def test_only_four_classes_blame_the_parameters_and_two_are_retried():
         "timeout",
     }
     assert {kind.value for kind in FailureClass if kind.is_retried} == {"killed", "infrastructure"}
+
+
+def test_a_run_that_fails_on_a_full_disk_is_not_to_blame_though_its_log_says_nothing():
+    status = JobStatus(state=JobState.EXITED, code=1, reason="disk_full")
+    assert failure_of(Ending(status=status), "reward").kind is FailureClass.INFRASTRUCTURE
