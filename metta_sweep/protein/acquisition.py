@@ -20,6 +20,8 @@ class Acquisition:
     """The value of candidate points, in nats; more is better, and a forbidden point is -inf."""
 
     model: Model
+    breadth: float
+    """Share of the value that improving the score/cost front anywhere has; the rest is for improving its top."""
     cost_power: float
     """Power of the cost that an improvement is divided by: 1 counts money, 0 counts runs (Lee et al. 2020, eq. 5)."""
     prior_center: Array
@@ -36,18 +38,35 @@ class Acquisition:
         """Return the value ``(m,)`` of codes ``(m, d)``."""
         mean, variance = self.model.score.predict(points)
         deviation = np.sqrt(variance)
-        improvement = log_improvement((mean - self.model.incumbent[:, None]) / deviation) + np.log(deviation)
-        value: Array = improvement.mean(0) + self._rest(points)
+        cost, cost_variance = (each[0] for each in self.model.cost.predict(points))
+        shares, _ = self._shares(cost)
+        each = log_improvement((mean[..., None] - self._levels) / deviation[..., None])
+        improvement = (np.log(deviation) + _log_total(each, shares)).mean(0)
+        value: Array = improvement + self._rest(points, cost, cost_variance)
         return value
 
-    def _rest(self, points: Array) -> Array:
+    @property
+    def _levels(self) -> Array:
+        """What is to be improved on ``(H, 1, K)``: the steps of the front, its top last."""
+        levels = self.model.front.levels
+        return levels[:, None, :] if self.breadth else levels[:, None, -1:]
+
+    def _shares(self, cost: Array) -> tuple[Array, Array]:
+        """Return what improving each level counts at expected log costs ``(m,)``, and its slope: ``(m, K)``."""
+        if not self.breadth:
+            return np.ones((len(cost), 1)), np.zeros((len(cost), 1))
+        front = self.model.front
+        shares = self.breadth * front.shares(cost)
+        shares[:, -1] += 1.0 - self.breadth
+        return shares, self.breadth * front.shares_slope(cost)
+
+    def _rest(self, points: Array, cost: Array, cost_variance: Array) -> Array:
         total = -((points - self.prior_center) ** 2) @ self.prior_weight
-        mean, variance = self.model.cost.predict(points)
-        total -= self.cost_power * self.model.cost_map.deviation * mean[0]
+        total -= self.cost_power * self.model.cost_map.deviation * cost
         if self.max_cost is not None:
-            spread = np.sqrt(variance[0] + self.model.cost.hypers.noise[0])
-            total += log_ndtr((self.max_cost - mean[0]) / spread)
-            total = np.where(mean[0] > self.max_cost, -np.inf, total)
+            spread = np.sqrt(cost_variance + self.model.cost.hypers.noise[0])
+            total += log_ndtr((self.max_cost - cost) / spread)
+            total = np.where(cost > self.max_cost, -np.inf, total)
         if self.model.success is not None:
             chance = np.maximum(self.model.chance_of_success(points), 1e-300)
             total += np.log(chance) - _TOO_RISKY * np.maximum(0.0, self.least_chance - chance)
@@ -55,19 +74,28 @@ class Acquisition:
 
     def gradient(self, points: Array) -> Array:
         """Return the gradient ``(m, d)`` by the codes of numbers; 0 for categories."""
-        mean, variance, by_mean, by_variance = self.model.score.predict_with_gradient(points)
-        deviation = np.sqrt(variance)
-        z = (mean - self.model.incumbent[:, None]) / deviation
-        slope = np.exp(log_ndtr(z) - log_improvement(z))
-        by_deviation = by_variance / (2.0 * deviation[..., None])
-        gradient = slope[..., None] * (by_mean - z[..., None] * by_deviation) + by_deviation
-        total: Array = (gradient / deviation[..., None]).mean(0)
+        cost, _, by_cost, _ = (each[0] for each in self.model.cost.predict_with_gradient(points))
+        total = self._improvement_gradient(points, cost, by_cost)
         total -= 2.0 * (points - self.prior_center) * self.prior_weight
-        if self.cost_power:
-            by_cost = self.model.cost.predict_with_gradient(points)[2][0]
-            total -= self.cost_power * self.model.cost_map.deviation * by_cost
+        total -= self.cost_power * self.model.cost_map.deviation * by_cost
         if self.model.success is not None:
             total += self._success_gradient(points)
+        return total
+
+    def _improvement_gradient(self, points: Array, cost: Array, by_cost: Array) -> Array:
+        """Return the gradient of the log improvement: of each level's (Jones et al. 1998, eq. 15), by its weight."""
+        mean, variance, by_mean, by_variance = self.model.score.predict_with_gradient(points)
+        deviation = np.sqrt(variance)
+        shares, by_share = self._shares(cost)
+        z = (mean[..., None] - self._levels) / deviation[..., None]
+        each = log_improvement(z)
+        part = np.exp(each - _log_total(each, shares)[..., None])
+        slope = np.exp(log_ndtr(z) - each)
+        up = (part * shares * slope).sum(-1)[..., None]
+        wider = (part * shares * (1.0 - z * slope)).sum(-1)[..., None]
+        gradient = (up * by_mean + wider * by_variance / (2.0 * deviation[..., None])) / deviation[..., None]
+        gradient += (part * by_share).sum(-1)[..., None] * by_cost
+        total: Array = gradient.mean(0)
         return total
 
     def _success_gradient(self, points: Array) -> Array:
@@ -81,6 +109,13 @@ class Acquisition:
         by_z = by_mean / spread[:, None] - (z / (2.0 * spread**2))[:, None] * by_variance
         gradient: Array = ratio[:, None] * by_z
         return gradient
+
+
+def _log_total(each: Array, shares: Array) -> Array:
+    """Return log sum_k share_k exp(each_k) ``(H, m)`` of ``(H, m, K)`` and ``(m, K)``."""
+    top = each.max(-1)
+    total: Array = top + np.log((np.exp(each - top[..., None]) * shares).sum(-1) + 1e-300)
+    return total
 
 
 def log_improvement(z: Array) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from metta_sweep.protein.fitting import Hypers, most_probable, samples
+from metta_sweep.protein.front import SAME_COST, Front
 from metta_sweep.protein.history import History
 from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.likelihood import Evidence, Priors
@@ -54,10 +55,15 @@ class Model:
     success_mean: float
     score_map: ScoreTransform
     cost_map: CostTransform
-    incumbent: Array
-    """Best posterior mean at an observed or pending point, ``(H,)``: f*."""
+    front: Front
+    """The best score at every cost, at observed and pending points."""
     best_point: Array
     """Codes ``(d,)`` of the observed point with the best posterior mean."""
+
+    @property
+    def incumbent(self) -> Array:
+        """Best posterior mean at an observed or pending point, ``(H,)``: f*."""
+        return self.front.levels[:, -1]
 
     @classmethod
     def fit(
@@ -85,17 +91,18 @@ class Model:
         score = _with_fantasies(observed, pending, targets, known, rng)
         mean_of_seen = score.predict(score.points)[0]
         cost_targets = cost_map.forward(history.costs)
+        cost = _most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry))
         at_best = int(mean_of_seen[:, : history.rollouts].mean(0).argmax())
         success, success_mean = _success(geometry, history)
         return cls(
             score=score,
             observed=observed,
-            cost=_most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry)),
+            cost=cost,
             success=success,
             success_mean=success_mean,
             score_map=score_map,
             cost_map=cost_map,
-            incumbent=mean_of_seen.max(axis=1),
+            front=Front.of(mean_of_seen, cost.predict(score.points)[0][0], SAME_COST / cost_map.deviation),
             best_point=history.points[at_best],
         )
 

@@ -18,8 +18,9 @@ from metta_sweep.space.scales import Array
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
 _ELITE = 5
-_FRUGALITY, _FRUGAL_UNTIL = 0.6, 0.6
-"""Power of the cost at the start, and the share of the budget after which money no longer counts."""
+_BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.9, 0.6, 0.6
+"""Weight of the whole front and power of the cost at the start, and the share of the budget after which money no longer
+counts: early money buys knowledge, late money the winner."""
 _LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
 
 
@@ -74,12 +75,14 @@ def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
 
 def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
     progress = min(1.0, history.count / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
+    thrift = max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0
     radius = np.array([parameter.radius for parameter in space.parameters])
     numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])
     cap = settings.max_suggestion_cost
     return Acquisition(
         model=model,
-        cost_power=_FRUGALITY * max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0,
+        breadth=0.0 if model.front.is_flat else _BREADTH * thrift,
+        cost_power=_FRUGALITY * thrift,
         prior_center=space.center_codes,
         prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
         least_chance=min(_MOST_CAUTION, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),

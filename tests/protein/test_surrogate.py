@@ -110,9 +110,11 @@ def model_with_failures():
     return Model.fit(GEOMETRY, history, SPACE.sample(2, np.random.default_rng(3)), 4, np.random.default_rng(0))
 
 
-def test_the_gradient_of_the_acquisition_is_its_slope():
+@pytest.mark.parametrize("breadth", [0.0, 0.9])
+def test_the_gradient_of_the_acquisition_is_its_slope(breadth):
     acquisition = Acquisition(
         model=model_with_failures(),
+        breadth=breadth,
         cost_power=0.7,
         prior_center=SPACE.center_codes,
         prior_weight=np.full(SPACE.dim, 0.1) * (np.array(GEOMETRY.unordered) == 0),
@@ -132,6 +134,7 @@ def test_a_cost_cap_forbids_what_is_expected_to_cost_more():
     model = model_with_failures()
     acquisition = Acquisition(
         model=model,
+        breadth=0.0,
         cost_power=0.0,
         prior_center=SPACE.center_codes,
         prior_weight=np.zeros(SPACE.dim),
