@@ -17,8 +17,8 @@ class ProteinSettings:
     """Protein's settings, each with its documented default."""
 
     num_random_samples: int | None = None
-    """Space-filling points after the center, before the model takes over; None: half the number of parameters, and
-    twice the longest list of unordered values."""
+    """Space-filling points after the center, before the model takes over; None: two, as a model of three
+    points already chooses better than chance, but twice the longest list of unordered values, at most ten."""
     max_suggestion_cost: float | None = None
     """Seconds that a suggested run may be expected to take at most; None: no cap."""
     resample_frequency: int = 0
@@ -64,7 +64,7 @@ class ProteinSettings:
         if self.num_random_samples is not None:
             return self.num_random_samples
         categories = [parameter.domain.size or 0 for parameter in space.parameters if parameter.domain.is_unordered]
-        return max(min(6, max(2, (space.dim + 1) // 2)), min(10, 2 * max(categories, default=0)))
+        return max(2, min(10, 2 * max(categories, default=0)))
 
 
 _AT_LEAST: Mapping[str, int] = {
