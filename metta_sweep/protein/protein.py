@@ -33,7 +33,7 @@ class Protein:
         seed: int = 0,
         constraints: Sequence[str] = (),
         fixed: Mapping[str, Any] | None = None,
-        settings: ProteinSettings | None = None,
+        settings: ProteinSettings | Mapping[str, Any] | None = None,
     ) -> None:
         """Make an optimizer that has seen nothing.
 
@@ -43,10 +43,10 @@ class Protein:
             seed: Seed of all random numbers; ``settings.seed`` wins.
             constraints: Expressions over config paths that every suggestion satisfies.
             fixed: Base config values by dotted path, for conditions and constraints.
-            settings: What a user may set; the defaults rarely need touching.
+            settings: What a user may set, or the mapping that a sweep file has; the defaults rarely need touching.
 
         Raises:
-            RequestError: The space, the goal or the seed is wrong.
+            RequestError: The space, the goal, the seed or a setting is wrong.
         """
         if goal not in set(Goal):
             raise RequestError.of(f"need maximize or minimize, got {goal!r}", key="goal")
@@ -56,7 +56,7 @@ class Protein:
             parameters = SearchSpace.parse(parameters, constraints, fixed)
         self.space: SearchSpace = parameters
         self.goal = goal
-        self.settings = settings or ProteinSettings()
+        self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
 

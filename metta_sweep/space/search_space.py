@@ -102,8 +102,11 @@ class SearchSpace:
         """Return the codes ``(d,)`` of plain values; an inactive parameter gets its center's.
 
         Raises:
-            RequestError: A name is unknown, an active parameter is missing, a value is outside its bounds.
+            RequestError: It is no mapping, a name is unknown, an active parameter is missing, a value is outside its
+                bounds.
         """
+        if not isinstance(params, Mapping):
+            raise RequestError.of(f"need a mapping of values by dotted path, got {params!r}", key="params")
         problems = [self._unknown(name) for name in params if not self._is_known(name)]
         codes = self.center_codes.copy()
         for i in (*self._unconditional, *self._activity.order):

@@ -265,6 +265,12 @@ def test_what_is_wrong_with_an_observation_is_said():
         Protein(PARAMETERS, seed=-1)
     with pytest.raises(RequestError, match="batch"):
         protein.suggest(pending=[{"lr": 0.01}])
+    with pytest.raises(RequestError, match="params: need a mapping of values by dotted path, got 'lr'"):
+        protein.suggest(pending=params)
+    with pytest.raises(RequestError, match="params: need a mapping of values by dotted path, got None"):
+        protein.observe(None, score=1.0, cost=1.0)
+    with pytest.raises(RequestError, match=r"protein\.sed: need one of .*\n.*write seed"):
+        Protein(PARAMETERS, settings={"sed": 1})
     assert protein.suggest().origin == "center"
 
 
