@@ -18,7 +18,8 @@ class ProteinSettings:
 
     num_random_samples: int | None = None
     """Space-filling points after the center, before the model takes over; None: two, as a model of three
-    points already chooses better than chance, but twice the longest list of unordered values, at most ten."""
+    points already chooses better than chance; a quarter of the number of parameters, at most six; twice the longest
+    list of unordered values, at most ten; whichever is most."""
     max_suggestion_cost: float | None = None
     """Seconds that a suggested run may be expected to take at most; None: no cap."""
     resample_frequency: int = 0
@@ -64,7 +65,7 @@ class ProteinSettings:
         if self.num_random_samples is not None:
             return self.num_random_samples
         categories = [parameter.domain.size or 0 for parameter in space.parameters if parameter.domain.is_unordered]
-        return max(2, min(10, 2 * max(categories, default=0)))
+        return max(2, min(6, space.dim // 4), min(10, 2 * max(categories, default=0)))
 
 
 _AT_LEAST: Mapping[str, int] = {
