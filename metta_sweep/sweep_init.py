@@ -91,7 +91,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
                 check_shared(recorder.state, asked)
                 slots = asked.launcher["max_parallel"]
                 companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder, slots=slots)
-                stop = _control(asked, start, paths, recorder, signals, companion, lock.check)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress)
             return _exit_code(stop, recorder, signals)
         finally:
             progress.close()
@@ -140,6 +140,7 @@ def _control(
     signals: StopSignals,
     companion: MirrorCompanion,
     fence: Callable[[], None],
+    progress: Progress,
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     with ExitStack() as parts:
@@ -151,6 +152,11 @@ def _control(
         instructions.clear()
         recorder.record(start)
         write_json(paths.asked, to_json(start))
+
+        def between() -> None:
+            companion.tick()
+            progress.tick(recorder.state, clock.monotonic_s())
+
         optimizer = new_protein(asked, turn=turn_of(recorder.state))
         peers = companion.join(optimizer.space)
         protein = parts.enter_context(closing(ProteinProcess(optimizer)))
@@ -165,7 +171,7 @@ def _control(
                 interrupted=lambda: signals.received,
                 fence=fence,
                 instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
-                between=companion.tick,
+                between=between,
                 peers=peers,
             ).run()
         except InterruptedSweepError:

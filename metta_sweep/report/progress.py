@@ -70,6 +70,11 @@ class Progress:
             # A request may still turn out to be wrong; its message must not meet the line.
             self._status.show(state)
 
+    def tick(self, state: SweepState, now_s: float) -> None:
+        """Bring the line of totals up to what the running runs report; ``now_s`` only goes forward."""
+        if self._place is not None:
+            self._status.tick(state, self._place.paths, now_s)
+
     def on_note(self, text: str) -> None:
         """Print something that is no fact of the sweep."""
         self._say([Line(text=printable(text), tone=Tone.QUIET)])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import math
+import time
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,28 +14,41 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metta_sweep.report.place import RunDirectories
 from metta_sweep.report.wording import duration, number, printable
+from metta_sweep.result import read_evaluations
 from metta_sweep.sweep.state import SweepState
 
 MOST_NAMED = 4
 """Running runs that are named."""
 
 
-def status(state: SweepState) -> RenderableType:
-    """Return the line; it is as long as the terminal allows and never wraps."""
+LATEST_S = 2.0
+"""Least seconds between two looks at what the running runs report."""
+MOST_CALLS = 100.0
+"""A look that takes long is taken less often: it may cost a hundredth of a core."""
+
+
+def status(state: SweepState, latest: Mapping[str, float] | None = None) -> RenderableType:
+    """Return the line; it is as long as the terminal allows and never wraps.
+
+    Args:
+        state: The sweep so far.
+        latest: The newest metric of runs that are alive, by run, where they have reported one.
+    """
     total, decided = state.spec.rollout_count, len(state.decided_rollouts)
     line = Table.grid(padding=(0, 1))
     line.add_row(
         ProgressBar(total=max(1, total), completed=decided, width=12, complete_style="green"),
-        Text(" · ".join(_parts(state, decided, total)), no_wrap=True, overflow="ellipsis"),
+        Text(" · ".join(_parts(state, decided, total, latest or {})), no_wrap=True, overflow="ellipsis"),
     )
     return Group(line)
 
 
-def _parts(state: SweepState, decided: int, total: int) -> list[str]:
+def _parts(state: SweepState, decided: int, total: int, latest: Mapping[str, float]) -> list[str]:
     left = f", about {duration(state.elapsed_s / decided * (total - decided))} to go" if 0 < decided < total else ""
     parts = [f"{decided}/{total}{left}"]
-    running = [run.run_id.rpartition(".")[2] for run in state.live_runs]
+    running = [_running(run.run_id, latest.get(run.run_id)) for run in state.live_runs]
     if running:
         more = f" and {len(running) - MOST_NAMED} more" if len(running) > MOST_NAMED else ""
         parts.append(f"running {', '.join(running[:MOST_NAMED])}{more}")
@@ -44,6 +60,20 @@ def _parts(state: SweepState, decided: int, total: int) -> list[str]:
     return [*parts, f"{duration(state.total_cost_s)} of runs"]
 
 
+def _running(run_id: str, newest: float | None) -> str:
+    number_of_run = run_id.rpartition(".")[2]
+    return number_of_run if newest is None else f"{number_of_run} ({number(newest)})"
+
+
+def newest_metrics(state: SweepState, paths: RunDirectories) -> dict[str, float]:
+    """Return the newest metric of the runs that are named on the line, read from their directories."""
+    found = {}
+    for run in state.live_runs[:MOST_NAMED]:
+        for evaluation in read_evaluations(paths.run(run.run_id)):
+            found[run.run_id] = evaluation.metrics.get(state.spec.metric, math.nan)
+    return {run_id: value for run_id, value in found.items() if math.isfinite(value)}
+
+
 class StatusLine:
     """Keeps the line at the bottom of a terminal; does nothing anywhere else."""
 
@@ -51,6 +81,24 @@ class StatusLine:
         self._console = console
         self._enabled = enabled and console.is_terminal
         self._live: Live | None = None
+        self._latest: Mapping[str, float] = {}
+        self._next_s = 0.0
+
+    def tick(self, state: SweepState, paths: RunDirectories, now_s: float) -> None:
+        """Redraw the line with what runs report, from time to time; does nothing before the line is there.
+
+        Args:
+            state: The sweep so far.
+            paths: Finds the directory of a run.
+            now_s: Seconds that only go forward.
+        """
+        if self._live is None or now_s < self._next_s or not state.live_runs:
+            return
+        began_s = time.process_time()
+        self._latest = newest_metrics(state, paths)
+        self.show(state)
+        spent_s = time.process_time() - began_s
+        self._next_s = now_s + max(LATEST_S, MOST_CALLS * spent_s)
 
     def show(self, state: SweepState) -> None:
         """Redraw the line."""
@@ -66,7 +114,7 @@ class StatusLine:
             )
             self._live.start()
             atexit.register(self.close)
-        self._live.update(status(state), refresh=True)
+        self._live.update(status(state, self._latest), refresh=True)
 
     def close(self) -> None:
         """Take the line away and give the terminal back; a second call does nothing."""

@@ -1,9 +1,12 @@
 import io
+import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from metta_sweep.report.status_line import StatusLine, status
+from metta_sweep.report.status_line import LATEST_S, StatusLine, status
+from metta_sweep.store.paths import SweepPaths
 from tests.factories import History
 
 
@@ -25,6 +28,24 @@ def test_the_line_is_one_line_in_every_terminal(width: int) -> None:
     for number in range(9):
         history.suggest().start(number)
     assert len(line(history, width).splitlines()) == 1
+
+
+def test_a_running_run_shows_its_latest_metric_once_it_has_one(tmp_path: Path) -> None:
+    history, paths = History().suggest().start(0), SweepPaths(tmp_path, "my_test")
+    file = io.StringIO()
+    shown = StatusLine(Console(file=file, force_terminal=True, width=100))
+    shown.show(history.state)
+    shown.tick(history.state, paths, 10.0)
+    assert "running 0" in file.getvalue()
+    run = paths.run("my_test.r.0")
+    run.root.mkdir(parents=True)
+    lines = ({"step": step, "time_s": 1.0, "metrics": {"reward": value}} for step, value in ((1, 0.1), (2, 0.25)))
+    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shown.tick(history.state, paths, 10.5)
+    assert "0.25" not in file.getvalue()
+    shown.tick(history.state, paths, 10.0 + LATEST_S)
+    assert "running 0 (0.25)" in file.getvalue()
+    shown.close()
 
 
 def test_the_line_is_drawn_in_terminals_only_and_taken_away_at_the_end() -> None:
