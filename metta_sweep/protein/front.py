@@ -61,7 +61,7 @@ class Front:
 
 
 def _steps(score: Array, cost: Array, same: float) -> tuple[list[float], list[int]]:
-    """Return at which costs the front rises, and the points that it rises to: few, and none that a cheaper one beats."""
+    """Return at which costs the front rises, and the points it rises to: few, and none that a cheaper one beats."""
     begins: list[float] = []
     best: list[int] = []
     for i in np.lexsort((-score, cost)).tolist():

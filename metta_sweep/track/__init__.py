@@ -6,7 +6,8 @@ journal (``feed``), derives what is to be shown (``facts``, ``ranges``, ``redact
 ``importing`` goes the other way.
 
 A sweep that several machines share: ``claims`` decides who does what, ``machines`` asks W&B, ``sharing`` works in the
-mirror and writes the ``board``, which ``peers`` reads for the controller; ``retelling`` makes events of what others did.
+mirror and writes the ``board``, which ``peers`` reads for the controller; ``retelling`` makes events of what others
+did.
 """
 
 from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync

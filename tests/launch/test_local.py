@@ -33,13 +33,19 @@ def site(tmp_path):
 
 
 def server_of(site):
-    """Return the process of the server that was started last for this folder."""
-    servers = []
+    """Return the process of the server that was started last for this folder, once it can be told by its command."""
+    until_s = time.monotonic() + 30
+    while not (servers := list(_servers())):
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+    return max(servers, key=lambda process: process.create_time())
+
+
+def _servers():
     for process in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if "metta_sweep.launch.fork_server" in process.cmdline():
-                servers.append(process)
-    return max(servers, key=lambda process: process.create_time())
+                yield process
 
 
 def keeper_of(spec):

@@ -85,7 +85,7 @@ def test_without_the_client_it_is_off_and_says_how_to_install_it(monkeypatch):
 
 
 def test_settings_take_their_own_names_and_pass_over_others():
-    settings = WandbSettings.parse({"mode": "off", "entity": None, "tags": ["a", "b"], "share": True})
+    settings = WandbSettings.parse({"mode": "off", "entity": None, "tags": ["a", "b"], "other": True})
     assert settings == WandbSettings(mode="off", tags=("a", "b"))
 
 
