@@ -28,7 +28,7 @@ def add_commands(commands: Any, add_sweep: AddSweep) -> None:
     watch = _command(commands, add_sweep, "watch", "watch a sweep from another terminal", _watch)
     watch.add_argument("--once", action="store_true", help="print the view once, for scripts")
     export = _command(commands, add_sweep, "export", "write every run as one record", _export)
-    export.add_argument("--to", choices=("csv", "json", "parquet"), default="csv")
+    export.add_argument("--to", choices=("csv", "json", "parquet", "optuna"), default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     report = _command(
         commands, add_sweep, "report", "write one HTML file with everything; several sweeps are compared", _report

@@ -28,6 +28,7 @@ class Target(enum.StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    OPTUNA = "optuna"
 
 
 def records(state: SweepState, *, paths: RunDirectories) -> list[dict[str, Any]]:
@@ -112,23 +113,34 @@ def export(state: SweepState, *, paths: RunDirectories, to: Target | str, out: P
     Args:
         state: The sweep so far.
         paths: Finds the directory of a run.
-        to: ``csv``, ``json`` or ``parquet``.
+        to: ``csv``, ``json``, ``parquet``, or ``optuna`` for a study in an SQLite file, one trial a rollout.
         out: The file to write; the text is returned where it is left out.
 
     Returns:
         The text, or an empty string where it was written to a file.
 
     Raises:
-        RequestError: Parquet is asked for without a file, or a package for it is missing.
+        RequestError: A form that is no text is asked for without a file, or a package for it is missing.
     """
-    found = records(state, paths=paths)
     target = Target(to)
+    if target is Target.OPTUNA:
+        return _optuna(state, out)
+    found = records(state, paths=paths)
     if target is Target.PARQUET:
         return _parquet(found, out)
     text = as_csv(found) if target is Target.CSV else json_text({"version": VERSION, "runs": found})
     if out is None:
         return text
     out.write_text(text, encoding="utf-8")
+    return ""
+
+
+def _optuna(state: SweepState, out: Path | None) -> str:
+    from metta_sweep.report.optuna_storage import write_study
+
+    if out is None:
+        raise RequestError.of("a study is no text: it needs a file", key="--to", fix="add --out FILE.db")
+    write_study(state, out)
     return ""
 
 
