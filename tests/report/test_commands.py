@@ -22,7 +22,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         ("explain", "🔎 SUGGESTIONS OF my_test"),
         ("best", "🏆 BEST OF my_test: my_test.r.2"),
         ("watch", "3/3 rollouts"),
-        ("export", "my_test.r.2,2,finished,2,3.89"),
+        ("export", "my_test.r.2,2,search,finished,2,3.89"),
     ],
 )
 @pytest.mark.parametrize("name", ["my_test", "run=my_test"])
