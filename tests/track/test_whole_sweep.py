@@ -25,9 +25,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 TRIAL = """
-import os, sys, time
+import os, pathlib, sys, time
 sys.path.insert(0, {root!r})
 import metta_sweep
+here = pathlib.Path({met!r}, pathlib.Path(os.environ["DATA_DIR"]).name)
+here.mkdir(parents=True, exist_ok=True)
+while len(list(here.parent.iterdir())) < {machines}:
+    time.sleep(0.05)
 x = float(sys.argv[1].split("=")[1])
 for step in range(1, 4):
     time.sleep({seconds} / 3)
@@ -71,10 +75,10 @@ def environ_of(server, tmp_path):
     return environment(server, PYTHONPATH=str(ROOT), DATA_DIR=str(tmp_path / "data"), TMPDIR=str(tmp_path))
 
 
-def short_runs(tmp_path, *, rollouts=8, seconds=0.6):
-    """Write a sweep of a script that knows nothing of W&B."""
+def short_runs(tmp_path, *, rollouts=8, seconds=0.6, machines=1):
+    """Write a sweep of a script that knows nothing of W&B, and whose runs wait until so many machines have one."""
     trial, file = tmp_path / "trial.py", tmp_path / "short.yaml"
-    trial.write_text(TRIAL.format(root=str(ROOT), seconds=seconds))
+    trial.write_text(TRIAL.format(root=str(ROOT), seconds=seconds, met=str(tmp_path / "met"), machines=machines))
     file.write_text(SWEEP_FILE.format(rollouts=rollouts, python=sys.executable, trial=trial))
     return f"++sweep_params={file}"
 
