@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from metta_sweep.launch.ray_own import hold
+
+_LEAVE_S = 10.0
 
 
 class KeeperActor:
@@ -42,4 +47,12 @@ class KeeperActor:
         keeper.wait()
         if keeper.stdout is not None:
             keeper.stdout.read()
+        self._leave()
         os._exit(0)
+
+    def _leave(self) -> None:
+        """Have Ray end this actor: a process that only exits is reported as crashed on the controller's terminal."""
+        ray = importlib.import_module("ray")
+        with contextlib.suppress(RuntimeError, ValueError):
+            ray.kill(ray.get_runtime_context().current_actor)
+            time.sleep(_LEAVE_S)
