@@ -28,9 +28,11 @@ from metta_sweep.envs.grid_rules import (
     LENGTH,
     MOVED,
     NEVER,
+    NOT_YET,
     REWARD,
     TRIED,
     Layout,
+    Placement,
     Rules,
     stat_names,
 )
@@ -87,6 +89,9 @@ class Grid:
         self._born = np.zeros(num_envs, np.int64)
         self._episode = np.zeros(num_envs, np.int64)
         self._seed = np.zeros(1, np.int64)
+        objects, cells = len(self._kind_of), layout.height * layout.width
+        self._laid_out = Placement.empty(num_envs, cells=cells, agents=agents, objects=objects)
+        self._laid_out_for = np.full(num_envs, NOT_YET)  # (E,) the episode that each of them belongs to
         self._stat_names = stat_names(rules)
         self._stats = np.zeros((num_envs * agents, len(self._stat_names)))
         self._finished: list[tuple[Ints, Doubles]] = []
@@ -109,6 +114,7 @@ class Grid:
         """Start every map's first episode."""
         self._seed[0] = seed
         self._episode[:] = 0
+        self._laid_out_for[:] = NOT_YET
         self._begin(np.arange(self._envs))
         if stagger:
             self._tick[:] = staggered(self._numbers, self._rules.max_steps)
@@ -148,6 +154,7 @@ class Grid:
         """Continue from :meth:`state`."""
         for name, array in self._arrays().items():
             array[:] = state[name]
+        self._laid_out_for[:] = NOT_YET
         self._finished.clear()
         self._see(observations)
 
@@ -259,9 +266,9 @@ class Grid:
 
     def _begin(self, envs: Ints) -> None:
         """Lay out fresh maps. envs: (n,)."""
-        place = self._layout.place(
-            uniforms(int(self._seed[0]), self._numbers[envs], self._episode[envs], self._layout.draws)
-        )
+        if (self._laid_out_for[envs] != self._episode[envs]).any():
+            self._lay_out(envs)
+        place = self._laid_out.of(envs)
         base = self._base[envs, None]
         maps = self._cells.reshape(self._envs, -1)
         maps[envs] = EMPTY
@@ -276,6 +283,18 @@ class Grid:
         self._facing[envs] = 0
         self._carried[envs] = 0
         self._tick[envs] = self._born[envs] = 0
+
+    def _lay_out(self, envs: Ints) -> None:
+        """Draw the episodes of some maps that begin now, and with them the next of all others that are not yet drawn.
+
+        Episodes seldom end together, and many maps are drawn in little more time than one.
+        """
+        wanted = self._episode + 1
+        wanted[envs] -= 1
+        due = np.flatnonzero(self._laid_out_for != wanted)
+        draws = uniforms(int(self._seed[0]), self._numbers[due], wanted[due], self._layout.draws)
+        self._laid_out.put(due, self._layout.place(draws))
+        self._laid_out_for[due] = wanted[due]
 
     def _see(self, observations: Observations, envs: Ints | slice = slice(None)) -> None:
         """Write what the agents of some maps see. observations: (rows, width)."""

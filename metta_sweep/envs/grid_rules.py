@@ -11,6 +11,8 @@ from metta_sweep.envs.vec_env import Bools, Doubles, Ints
 
 NEVER = np.iinfo(np.int64).max
 """A tick that does not come."""
+NOT_YET = -1
+"""Before any episode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,23 @@ class Placement:
     """(n, A)"""
     objects: Ints
     """(n, K), kinds one after the other"""
+
+    @classmethod
+    def empty(cls, maps: int, *, cells: int, agents: int, objects: int) -> Placement:
+        """Return places for :meth:`put` to fill."""
+        return cls(
+            walls=np.zeros((maps, cells), np.bool_),
+            agents=np.zeros((maps, agents), np.int64),
+            objects=np.zeros((maps, objects), np.int64),
+        )
+
+    def put(self, maps: Ints, places: Placement) -> None:
+        """Replace the places of some maps."""
+        self.walls[maps], self.agents[maps], self.objects[maps] = places.walls, places.agents, places.objects
+
+    def of(self, maps: Ints) -> Placement:
+        """Return a copy of the places of some maps."""
+        return Placement(walls=self.walls[maps], agents=self.agents[maps], objects=self.objects[maps])
 
 
 class Layout(Protocol):
