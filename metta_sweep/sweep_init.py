@@ -41,6 +41,7 @@ from metta_sweep.sweep_parts import (
     spec_of,
     taken_up,
     turn_of,
+    with_code,
 )
 from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.config import schema
@@ -150,6 +151,7 @@ def _control(
         parts.callback(thread.shutdown, wait=False, cancel_futures=True)
         instructions, clock = InstructionFile(paths), SystemClock(signals)
         instructions.clear()
+        start = with_code(start, paths)
         recorder.record(start)
         write_json(paths.asked, to_json(start))
 

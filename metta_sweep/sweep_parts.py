@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,6 +22,7 @@ from metta_sweep.launch.server_process import BUNDLED
 from metta_sweep.launch.slurm import SlurmLauncher
 from metta_sweep.protein import Protein, ProteinSettings
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.revision import keep_revision
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
 from metta_sweep.sweep.ports import Launcher, Resources
@@ -29,6 +30,7 @@ from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
 from metta_sweep.track.ranges import machine_of
+from metta_sweep.track.redaction import Redaction
 
 TURNS = 2**20
 """Machines that share a sweep draw their seeds from so many."""
@@ -124,22 +126,22 @@ def check_shared(state: SweepState, asked: Asked) -> None:
         raise RequestError.of(f"sweep {asked.name!r} was begun without it", key="wandb.share", fix=fix)
 
 
+def with_code(start: SweepAsked, paths: SweepPaths) -> SweepAsked:
+    """Return the event with the git revision of the working directory.
+
+    Side effects:
+        Keeps what differs from it in the sweep's folder, without secrets.
+    """
+    clean = Redaction.of_environment(os.environ).of_values
+    return replace(start, code=keep_revision(Path.cwd(), paths, clean=clean))
+
+
 def versions() -> dict[str, str]:
-    """Return what a result's provenance needs: versions, and the git revision of the working directory."""
+    """Return the versions that a result's provenance needs."""
     found = {"python": platform.python_version()}
     for package in ("metta-sweep", "torch", "gpytorch", "numpy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    return {**found, **_git_revision()}
-
-
-def _git_revision() -> dict[str, str]:
-    """Return the revision and whether the tree was dirty; nothing where there is no git or no repository."""
-    try:
-        revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"git": revision.stdout.strip(), "git_dirty": "yes" if status.stdout.strip() else "no"}
+    return found

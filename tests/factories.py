@@ -24,7 +24,7 @@ from metta_sweep.sweep.events import (
     SweepAsked,
     SweepStopped,
 )
-from metta_sweep.sweep.records import Failure, FailureClass, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, Failure, FailureClass, SweepSpec
 from metta_sweep.sweep.state import SweepState
 
 GUIDE_PARAMETERS = {
@@ -58,6 +58,8 @@ class History:
     """Further fields of the request."""
     events: list[Event] = field(default_factory=list)
     clock_s: float = 0.0
+    code: CodeRevision | None = None
+    """The revision that the next start finds."""
 
     def __post_init__(self) -> None:
         self.ask()
@@ -77,7 +79,7 @@ class History:
 
     def ask(self, **changes: Any) -> History:
         self.asked = {**self.asked, **changes}
-        self.add(SweepAsked, spec=self.spec, versions={"metta_sweep": "0.1.0"})
+        self.add(SweepAsked, spec=self.spec, versions={"metta_sweep": "0.1.0"}, code=self.code)
         return self
 
     def suggest(

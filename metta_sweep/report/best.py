@@ -18,10 +18,12 @@ from metta_sweep.report.confirmed import in_short, luck
 from metta_sweep.report.narration import expectation, reason_of
 from metta_sweep.report.next_step import confirm_command, next_step, repeat_command
 from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.provenance import made_with
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
 from metta_sweep.sweep.commands import long_options, run_config
+from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed
 
@@ -64,8 +66,8 @@ class Winner:
     """What its fresh runs say; None where it is not confirmed."""
     changes: tuple[Change, ...]
     """Every parameter of the suggestion beside the base config, in order."""
-    provenance: Mapping[str, str]
-    """Versions and revision with which the sweep was last taken up."""
+    start: SweepAsked | None
+    """The start of the sweep that started its run: code and versions; None where another machine did."""
 
 
 def best(state: SweepState, *, paths: RunDirectories, form: Form | str = Form.TEXT, place: Place | None = None) -> str:
@@ -104,7 +106,7 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         interval=_interval(rollout),
         confirmed=rows.winner,
         changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
-        provenance={} if state.asked is None else state.asked.versions,
+        start=state.start_of(state.runs[rollout.best.run_id]),
     )
 
 
@@ -136,9 +138,8 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(winner), ""]
-    if winner.provenance:
-        lines += [f"Made with: {', '.join(f'{name} {value}' for name, value in winner.provenance.items())}", ""]
-    lines += ["▶ NEXT: run it again", f"  {repeat_command(rows, winner.run, place)}"]
+    lines += [f"{name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id)]
+    lines += ["", "▶ NEXT: run it again", f"  {repeat_command(rows, winner.run, place)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -214,7 +215,8 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "changes": [asdict(change) for change in winner.changes],
             "directory": place.show(paths.root),
             "config": place.show(paths.config),
-            "made_with": winner.provenance,
+            "made_with": {} if winner.start is None else winner.start.versions,
+            "code": None if winner.start is None or winner.start.code is None else asdict(winner.start.code),
             "repeat": repeat_command(rows, winner.run, place),
         }
     )
@@ -222,13 +224,12 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
 
 def _hydra(rows: SweepRows, winner: Winner, place: Place) -> str:
     """Return a file for Hydra: composed last, it sets every value of the winner's training config."""
-    del place
     params = winner.rollout.params
     base = {} if rows.spec.command else rows.spec.training
     config = run_config(base, params, run_id=winner.run.run_id, seed=winner.run.seed)
     del config["run"]
     body = yaml.safe_dump({**_choices(config), **config}, sort_keys=False, allow_unicode=True, width=120)
-    return "\n".join(["# @package _global_", *_provenance(rows, winner), "", body])
+    return "\n".join(["# @package _global_", *_provenance(rows, winner, place), "", body])
 
 
 def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,12 +239,12 @@ def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"defaults": [{"override /env": name}]} if isinstance(name, str) else {}
 
 
-def _provenance(rows: SweepRows, winner: Winner) -> Iterator[str]:
+def _provenance(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
     value = f"{printable(rows.spec.metric)} {_own(winner)}"
     yield f"# The best of sweep {printable(rows.spec.name)}: run {winner.run.run_id}, seed {winner.run.seed}, {value}."
     if winner.confirmed is not None and rows.verdict is not None:
         yield f"# On fresh seeds: {in_short(rows.verdict, winner.confirmed)}."
-    yield from (f"# {printable(name)}: {printable(value)}" for name, value in winner.provenance.items())
+    yield from (f"# {name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id))
 
 
 def _args(rows: SweepRows, winner: Winner, place: Place) -> str:

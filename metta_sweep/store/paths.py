@@ -82,6 +82,11 @@ class SweepPaths:
         return self.root / "asked.json"
 
     @property
+    def code(self) -> Path:
+        """Folder of what differed from the git revision, a file for each that a start found."""
+        return self.root / "code"
+
+    @property
     def instruction(self) -> Path:
         """What a person at another terminal asks of the controller."""
         return self.root / "instruction.json"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Union, cast, get_args, get_origin, get_type_hints
 
 from metta_sweep.protein.suggestion import Suggestion
-from metta_sweep.sweep.records import CurvePoint, Failure, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, CurvePoint, Failure, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class SweepAsked(Event):
     spec: SweepSpec
     """The request."""
     versions: Mapping[str, str]
-    """Versions of this package, Python and torch, and the git revision where there is one."""
+    """Versions of this package, Python and torch."""
     words: tuple[str, ...] = ()
     """The command line's own words, to be typed again."""
     host: str = ""
@@ -40,6 +40,8 @@ class SweepAsked(Event):
     """Process id of the controller."""
     shared: bool = False
     """Whether other machines work on the sweep too; the first request decides it."""
+    code: CodeRevision | None = None
+    """The revision of the code; None where it was not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

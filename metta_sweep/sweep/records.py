@@ -50,6 +50,31 @@ class SweepSpec:
     """Where the request was read from."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRevision:
+    """The git revision of the folder that a sweep was started in, and what differed from it."""
+
+    commit: str = ""
+    """Full hash; empty where it is not known."""
+    changed: tuple[str, ...] = ()
+    """Tracked files that differed from the commit, by their path from the top of the repository."""
+    untracked: tuple[str, ...] = ()
+    """Files and folders that git knows nothing of and was not told to ignore; their content is not kept."""
+    unlisted: int = 0
+    """Further names of either kind, beyond those that are listed."""
+    diff: str = ""
+    """The changes as a file below the sweep's folder; empty where there are none."""
+    unkept: tuple[str, ...] = ()
+    """Changed files that the diff leaves out: binary, or too large."""
+    unknown: str = ""
+    """Why nothing is known: no git, no repository; empty where it is known."""
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether anything differed from the commit."""
+        return bool(self.changed or self.untracked or self.unlisted)
+
+
 class FailureClass(enum.StrEnum):
     """Why an attempt gave no score."""
 

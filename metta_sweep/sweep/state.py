@@ -85,10 +85,8 @@ class SweepState:
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
         """Seconds that controllers had spent on the sweep at the last event."""
-        self.asked: SweepAsked | None = None
-        """The latest request."""
-        self.created: SweepAsked | None = None
-        """The first request."""
+        self.starts: list[SweepAsked] = []
+        """Every request, in order."""
         self.registered: SweepRegistered | None = None
         """Where the dashboard keeps the sweep."""
         self.stopped: SweepStopped | None = None
@@ -125,8 +123,8 @@ class SweepState:
     def _(self, event: SweepAsked) -> None:
         before, now = self._spec, event.spec
         rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
-        self.asked, self._spec = event, event.spec
-        self.created = self.created or event
+        self._spec = event.spec
+        self.starts.append(event)
         self._refusals.clear()
         self._forget_hopeless()
         if rescored:
@@ -322,6 +320,23 @@ class SweepState:
         if self._spec is None:
             raise WrongTransitionError("the journal does not begin with what was asked")
         return self._spec
+
+    @property
+    def asked(self) -> SweepAsked | None:
+        """The latest request."""
+        return self.starts[-1] if self.starts else None
+
+    @property
+    def created(self) -> SweepAsked | None:
+        """The first request."""
+        return self.starts[0] if self.starts else None
+
+    def start_of(self, run: Run) -> SweepAsked | None:
+        """Return the request under which a run was last started, in O(starts); None where another machine did it."""
+        if not run.attempts or self._rollouts[run.rollout].machine:
+            return None
+        started_s = run.attempts[-1].started_s
+        return next((start for start in reversed(self.starts) if start.elapsed_s <= started_s), None)
 
     @property
     def is_empty(self) -> bool:

@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.report.best import Form, best, flat
+from metta_sweep.sweep.records import CodeRevision
 from tests.factories import History, guide_history, prediction
 from tests.report.test_summary import PLACE
 
@@ -28,7 +29,8 @@ def told(history: History, form: str = "text") -> str:
 
 
 def sampled() -> History:
-    history = History(asked={"num_samples": 3, "training": TRAINING, "rollout_count": 9})
+    code = CodeRevision(commit="602cfc0a1b2c3d4e", changed=("train.py",), diff="code/0123456789ab.diff")
+    history = History(asked={"num_samples": 3, "training": TRAINING, "rollout_count": 9}, code=code)
     history.rollout(0.1, 0.95, 0.2)
     point = {"trainer.learning_rate": 0.00001, "trainer.batch_size": 64, "trainer.gamma": 0.99}
     return history.rollout(0.7, 0.8, 0.75, params=point, reason="improves", predicted=prediction(0.7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, 
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.text import amounts, totals, where
 from metta_sweep.report.wording import count, duration, number, plain
@@ -193,11 +195,10 @@ def runs_link(found: Gathered) -> str:
 
 def configuration(found: Gathered) -> Markup:
     """Return what was asked: space, overrides, the resolved config of the best (or the base), versions."""
-    spec, winner, asked = found.rows.spec, found.winner, found.state.asked
+    spec, winner = found.rows.spec, found.winner
     config = dict(spec.training)
     if winner is not None:
         config = run_config(spec.training, winner.rollout.params, run_id=winner.run.run_id, seed=winner.run.seed)
-    versions = sorted((asked.versions if asked is not None else {}).items())
     return tag(
         "section",
         tag("h2", "What was asked"),
@@ -213,8 +214,25 @@ def configuration(found: Gathered) -> Markup:
         tag("p", "Constraints: ", "; ".join(spec.constraints), ".") if spec.constraints else None,
         _folded("Resolved training config" + (" of the best" if winner is not None else ""), _yaml(config)),
         _folded("Limits and settings of Protein", _yaml({"limits": spec.limits, "protein": spec.protein})),
-        _folded("Versions", "\n".join(f"{name} {value}" for name, value in versions)),
+        _code(found),
     )
+
+
+def _code(found: Gathered) -> Markup:
+    """Return a table of the starts that differ in code, versions or host."""
+    place, any_run = found.place, f"{found.rows.spec.name}.r.0"
+    shown = [
+        (
+            datetime.fromtimestamp(start.at, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            start.host,
+            code_in_words(start.code, place, any_run),
+            versions_in_words(start),
+            restore_command(start.code, place, any_run),
+        )
+        for start in different_starts(found.state)
+    ]
+    caption = "With which code: a line for each start that changed something"
+    return table(("Started", "Host", "Code", "Versions", "To have it again"), shown, caption=caption)
 
 
 def _yaml(content: Any) -> str:
