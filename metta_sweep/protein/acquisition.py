@@ -45,6 +45,11 @@ class Acquisition:
         value: Array = improvement + self._rest(points, cost, cost_variance)
         return value
 
+    def cheapest(self, points: Array) -> Array:
+        """Return the one of ``(m, d)`` that is expected to cost least ``(d,)``: the answer where all cost too much."""
+        found: Array = points[int(self.model.cost.predict(points)[0][0].argmin())]
+        return found
+
     @property
     def _levels(self) -> Array:
         """What is to be improved on ``(H, 1, K)``: the steps of the front, its top last."""

@@ -17,6 +17,8 @@ from metta_sweep.protein.suggestion import Expectation, Suggestion
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
+FALLBACK = "gp_fit_failed"
+"""Origin of a suggestion that the model should have made and could not."""
 _FEWEST_TO_EXPECT = 4
 
 
@@ -146,7 +148,7 @@ class Protein:
         return expectations(model, codes, Goal(self.goal).sign)
 
     def _propose(self, history: History, waiting: Array) -> Suggestion | None:
-        """Ask the model; where it cannot be fitted, the fallback's origin and reason say so."""
+        """Ask the model; where it cannot be fitted, the next space-filling point is the one fallback."""
         from metta_sweep.protein.posterior import FitError
         from metta_sweep.protein.proposal import propose
 
@@ -154,7 +156,8 @@ class Protein:
             return propose(self.space, self.settings, history, waiting, self.seed, Goal(self.goal).sign)
         except FitError as error:
             found = space_filling(self.space, self.seed, np.concatenate([history.all_points, waiting]))
-            return self._suggestion(found[0], "sobol", f"gp_fit_failed: {error}") if len(found) else None
+            reason = f"fills the space, as the model could not be fitted: {error}"
+            return self._suggestion(found[0], FALLBACK, reason) if len(found) else None
 
     def _start(self, taken: Array) -> Suggestion:
         center = self.space.feasible_center

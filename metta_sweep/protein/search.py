@@ -40,6 +40,8 @@ class Search:
         if not len(pool):
             return None
         values = self.acquisition.value(pool)
+        if np.isneginf(values).all():
+            return self.acquisition.cheapest(pool)
         starts, at = self._apart(pool, values)
         step = np.full(len(starts), 0.05)
         for round_ in range(_ROUNDS):

@@ -46,7 +46,8 @@ class Suggestion:
     params: Mapping[str, Any]
     """Values by dotted path; an inactive conditional parameter is absent."""
     origin: str
-    """How the point was found: ``center``, ``sobol``, ``protein``, or the name of a fallback."""
+    """How the point was found: ``center``, ``sobol``, ``protein``, ``resample``, ``repeat`` where every point is taken,
+    or ``gp_fit_failed`` where the model could not be fitted and a space-filling point stands in."""
     reason: str = ""
     """Why this point, in one sentence for a person."""
     predicted: Prediction | None = None

@@ -10,7 +10,8 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.protein import ProteinSettings, posterior
+from metta_sweep.protein.posterior import FitError
 
 PARAMETERS = {
     "lr": {"distribution": "log_normal", "min": 1e-5, "max": 1e-1},
@@ -292,6 +293,63 @@ def test_a_model_suggestion_says_what_it_expects_and_why(plain):
     assert "\n" not in last.reason
 
 
+def test_where_the_model_cannot_be_fitted_the_origin_says_so_and_the_search_goes_on(plain, monkeypatch):
+    protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
+    for suggestion in plain[:8]:
+        told(protein, suggestion.params)
+
+    def singular(covariance):
+        raise FitError(f"a covariance of {len(covariance)} observations is not positive definite")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(posterior, "_inverse", singular)
+        pending = [dict(protein.suggest().params)]
+        fallback = protein.suggest(pending)
+        assert protein.suggest(pending) == fallback
+        assert protein.expect(pending) is None
+    assert fallback.origin == "gp_fit_failed"
+    assert "not positive definite" in fallback.reason
+    assert fallback.predicted is None
+    assert dict(fallback.params) not in pending + params_of(plain[:8])
+    assert fallback.params["batch"] % fallback.params["mini"] == 0
+    assert protein.suggest().origin == "protein"
+
+
+def test_the_explanation_names_what_moved_from_the_best_point_and_the_share_of_exploration():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=0)
+    for x in np.linspace(0.0, 1.0, 7):
+        protein.observe({"x": float(x), "y": 0.5}, score=-((x - 0.4) ** 2), cost=1.0)
+    suggestion = protein.suggest()
+    moves = suggestion.reason.split("from the best so far: ")[1]
+    best = min((abs(x - 0.4), x) for x in np.linspace(0.0, 1.0, 7))[1]
+    for name, before in (("x", best), ("y", 0.5)):
+        after = suggestion.params[name]
+        assert (f"{name} {before:.4g} -> {after:.4g}" in moves) == (abs(after - before) > 1e-9)
+    assert 0 <= int(suggestion.reason.split("% exploration")[0].split("; ")[-1]) <= 100
+
+
+def test_pending_runs_are_fantasies_that_take_the_novelty_from_where_they_are():
+    parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
+    protein = Protein(parameters, seed=0)
+    for x in (0.0, 0.1, 0.2, 0.8, 0.9, 1.0):
+        protein.observe({"x": x}, score=-((x - 0.5) ** 2), cost=1.0)
+    alone = protein.suggest()
+    beside = protein.suggest([alone.params])
+    assert beside.origin == "protein"
+    assert abs(beside.params["x"] - alone.params["x"]) > 0.02
+    assert protein.suggest() == alone, "a pending run leaves nothing behind"
+
+
+def test_the_seed_of_the_settings_wins():
+    def third(**more):
+        protein = Protein(PARAMETERS, constraints=[RULE], **more)
+        told(protein, protein.suggest().params)
+        return protein.suggest().params
+
+    assert third(seed=1, settings={"seed": 7}) == third(seed=7) != third(seed=1)
+
+
 def test_global_random_numbers_are_never_touched():
     np.random.seed(1)
     random.seed(1)
@@ -343,6 +401,17 @@ def test_expensive_points_are_not_suggested_beyond_the_cap():
         protein.observe(params, score=params["x"] - (params["y"] - 0.4) ** 2, cost=cost)
     assert max(late) < 25.0
     assert max(late) > 15.0
+
+
+def test_where_everything_costs_more_than_the_cap_the_cheapest_is_suggested():
+    parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
+    protein = Protein(parameters, seed=0, settings=ProteinSettings(max_suggestion_cost=2.0))
+    for x in (0.2, 0.5, 0.8, 0.95):
+        protein.observe({"x": x, "y": x}, score=x, cost=10.0 * 100.0**x)
+    suggestion = protein.suggest()
+    assert suggestion.origin == "protein"
+    assert suggestion.params["x"] < 0.2
+    assert suggestion.predicted.cost > 2.0
 
 
 def test_the_best_point_is_run_again_at_every_so_many_suggestions():

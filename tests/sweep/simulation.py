@@ -175,6 +175,7 @@ class CountingOptimizer:
     observed: list[tuple[Mapping[str, Any], float, float, float | None]] = field(default_factory=list)
     failed: list[Mapping[str, Any]] = field(default_factory=list)
     pending: list[list[Mapping[str, Any]]] = field(default_factory=list)
+    curves: list[Any] = field(default_factory=list)
     prefers: Callable[[Mapping[str, Any]], float] | None = None
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
@@ -186,6 +187,7 @@ class CountingOptimizer:
         self, params: Mapping[str, Any], score: float, cost: float, noise: float | None = None, curve: Any = ()
     ) -> None:
         self.observed.append((params, score, cost, noise))
+        self.curves.append(curve)
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Without a model the means of the search decide; ``prefers`` is a model that likes some points more."""

@@ -280,10 +280,12 @@ def test_protein_hears_the_mean_learning_curve_of_all_samples_at_the_steps_they_
     curves = {"s.r.0": [(10, 1.0, 1.0), (20, 2.0, 2.0)], "s.r.1": [(10, 3.0, 1.0), (30, 9.0, 3.0)]}
     world = World(always_one)
     world.machine.evaluations = lambda run_id: [
-        Evaluation(step=step, time_s=seconds, metrics={"reward": value}) for step, value, seconds in curves[run_id]
+        Evaluation(step=step, time_s=seconds, metrics={"reward": value})
+        for step, value, seconds in curves.get(run_id, ())
     ]
-    world.control(spec(rollout_count=1, num_samples=2))
+    world.control(spec(rollout_count=2, num_samples=2))
     assert world.recorder.state.observations[0].curve == ((10.0, 2.0, 1.0),)
+    assert world.optimizer.curves[0] == ((10.0, 2.0, 1.0),)
     replayed = SweepState.fold(map(from_json, world.journal.events))
     assert replayed.observations[0].curve == ((10.0, 2.0, 1.0),)
 
