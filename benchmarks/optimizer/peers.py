@@ -10,37 +10,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from benchmarks.optimizer.model_peers import MODEL_PEERS
+from benchmarks.optimizer.task import Outcome, Peer, Task
 from metta_sweep.space import SearchSpace
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What every optimizer is given."""
-
-    parameters: Mapping[str, Any]
-    constraints: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a run gave; the score is not a number where it failed."""
-
-    score: float
-    cost: float
-    failed: bool
-
-
-class Peer(Protocol):
-    """An optimizer; scores are larger-is-better."""
-
-    def ask(self) -> dict[str, Any]: ...
-
-    def tell(self, params: dict[str, Any], outcome: Outcome) -> None: ...
 
 
 class Random:
@@ -187,88 +163,6 @@ class Optuna:
                 return
 
 
-class Hebo:
-    """HEBO (Cowen-Rivers et al. 2022); conditions are flattened, a failure counts as the worst score so far."""
-
-    def __init__(self, task: Task, seed: int) -> None:
-        import torch
-
-        warnings.simplefilter("ignore")
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-        from hebo.design_space.design_space import DesignSpace
-        from hebo.optimizers.hebo import HEBO
-
-        self.parameters, self.space = task.parameters, SearchSpace.parse(task.parameters)
-        self.design = DesignSpace().parse([self._axis(name, leaf) for name, leaf in task.parameters.items()])
-        self.hebo = HEBO(self.design, scramble_seed=seed)
-        self.first, self.worst = True, 0.0
-
-    @staticmethod
-    def _axis(name: str, leaf: Mapping[str, Any]) -> dict[str, Any]:
-        if "values" in leaf:
-            return {"name": name, "type": "cat", "categories": [str(value) for value in leaf["values"]]}
-        low, high, kind = leaf["min"], leaf["max"], leaf["distribution"]
-        if kind == "uniform_pow2":
-            return {"name": name, "type": "int", "lb": round(math.log2(low)), "ub": round(math.log2(high))}
-        if kind == "int_uniform":
-            return {"name": name, "type": "int", "lb": low, "ub": high}
-        if kind == "logit_normal":
-            return {"name": name, "type": "num", "lb": math.log(low / (1 - low)), "ub": math.log(high / (1 - high))}
-        if kind == "log_normal":
-            return {"name": name, "type": "num", "lb": math.log(low), "ub": math.log(high)}
-        return {"name": name, "type": "num", "lb": low, "ub": high}
-
-    def ask(self) -> dict[str, Any]:
-        if self.first:
-            self.first = False
-            return self.space.center()
-        row = self.hebo.suggest(n_suggestions=1).iloc[0]
-        params = {name: self._value(leaf, row[name]) for name, leaf in self.parameters.items()}
-        return self.space.decode(self.space.encode(params))
-
-    @staticmethod
-    def _value(leaf: Mapping[str, Any], native: Any) -> Any:
-        if "values" in leaf:
-            return next(value for value in leaf["values"] if str(value) == native)
-        kind, low, high = leaf["distribution"], leaf["min"], leaf["max"]
-        if kind == "uniform_pow2":
-            return 2 ** int(native)
-        if kind == "int_uniform":
-            return int(native)
-        line = float(native)
-        value = {"logit_normal": lambda: 1 / (1 + math.exp(-line)), "log_normal": lambda: math.exp(line)}.get(
-            kind, lambda: line
-        )()
-        value = min(max(value, low), high)
-        return round(value) if leaf.get("integer") else value
-
-    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
-        import pandas as pd
-
-        self.worst = self.worst if outcome.failed else max(self.worst, -outcome.score)
-        native = {}
-        center = self.space.center_codes
-        for i, (name, leaf) in enumerate(self.parameters.items()):
-            value = params.get(name)
-            if value is None and name not in params:
-                value = self.space.parameters[i].domain.values(center[i : i + 1])[0]
-            native[name] = self._native(leaf, value)
-        loss = self.worst if outcome.failed else -outcome.score
-        self.hebo.observe(pd.DataFrame([native]), np.array([[loss]]))
-
-    @staticmethod
-    def _native(leaf: Mapping[str, Any], value: Any) -> Any:
-        if "values" in leaf:
-            return str(value)
-        kind = leaf["distribution"]
-        if kind == "uniform_pow2":
-            return round(math.log2(value))
-        if kind == "logit_normal":
-            return math.log(value / (1 - value))
-        return math.log(value) if kind == "log_normal" else value
-
-
 class Ours:
     """Protein, through its public calls alone."""
 
@@ -296,8 +190,10 @@ def make(name: str, task: Task, seed: int) -> Peer:
     """Return a fresh optimizer by name."""
     if name.startswith("optuna_"):
         return Optuna(task, seed, name.removeprefix("optuna_"))
-    kinds = {"random": Random, "sobol": Sobol, "cmaes": CmaEs, "hebo": Hebo, "protein": Ours}
+    if name in MODEL_PEERS:
+        return MODEL_PEERS[name](task, seed)
+    kinds = {"random": Random, "sobol": Sobol, "cmaes": CmaEs, "protein": Ours}
     return kinds[name](task, seed)
 
 
-PEERS = ("random", "sobol", "cmaes", "optuna_tpe", "optuna_gp", "hebo", "protein")
+PEERS = ("random", "sobol", "cmaes", "optuna_tpe", "optuna_gp", *MODEL_PEERS, "protein")
