@@ -4,7 +4,7 @@ from pathlib import Path
 
 from metta_sweep.config import ask
 from metta_sweep.config.catalogue import catalogue
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "sweep_files.md"

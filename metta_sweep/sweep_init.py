@@ -38,13 +38,14 @@ from metta_sweep.sweep_parts import (
     mirror_settings,
     new_launcher,
     new_protein,
+    shown_gpus,
     spec_of,
     taken_up,
     turn_of,
     with_code,
 )
 from metta_sweep.track.companion import MirrorCompanion
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 
 
 def compose(overrides: Sequence[str]) -> Asked:
@@ -53,7 +54,7 @@ def compose(overrides: Sequence[str]) -> Asked:
     Raises:
         RequestError: Something in it is wrong; it lists all problems.
     """
-    asked = ask(overrides, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse)
+    asked = ask(overrides, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse, gpus=shown_gpus)
     check_command(asked.command or ())
     return asked
 

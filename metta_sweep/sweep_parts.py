@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import socket
@@ -87,12 +88,21 @@ def loop_settings(asked: Asked) -> LoopSettings:
     """Return how runs are started and ended."""
     launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
     if gpus == "auto":
-        gpus = min(1, len(visible_gpus())) if launcher["kind"] == "local" else 0
+        gpus = _gpus_here(gpus) if launcher["kind"] == "local" else 0
     return LoopSettings(
         resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
         max_retries=launcher["max_retries"],
         kill_grace_s=launcher["kill_grace_s"],
     )
+
+
+def shown_gpus(per_run: float | str) -> int | None:
+    """Return how many GPUs a run on this machine sees for a ``launcher.gpus_per_run``; None: all there are."""
+    return math.ceil(_gpus_here(per_run)) or None
+
+
+def _gpus_here(per_run: float | str) -> float:
+    return float(per_run) if per_run != "auto" else min(1, len(visible_gpus()))
 
 
 def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:

@@ -35,6 +35,7 @@ def ask(
     cwd: Path,
     configs: Path | None = None,
     protein: Callable[[Mapping[str, Any]], object] | None = None,
+    gpus: Callable[[float | str], int | None] = lambda _: None,
 ) -> Asked:
     """Compose and validate a request.
 
@@ -44,12 +45,13 @@ def ask(
         cwd: Working directory, for paths and for a ``configs`` folder of its own.
         configs: The project's config folder; by default the one that came with the package.
         protein: Reads the optimizer's settings, raises RequestError where they are wrong; None: nobody looks at them.
+        gpus: Says for a ``launcher.gpus_per_run`` how many a run on this machine is shown; None: all there are.
 
     Raises:
         RequestError: With every problem that could be found, each with its file, line and key.
     """
     try:
-        return _asked(overrides, training, cwd.absolute(), configs, protein or dict)
+        return _asked(overrides, training, cwd.absolute(), configs, protein or dict, gpus)
     except RequestError as error:
         raise RequestError(*in_order(error.problems)) from None
 
@@ -84,6 +86,7 @@ def _asked(
     cwd: Path,
     configs: Path | None,
     protein: Callable[[Mapping[str, Any]], object],
+    gpus: Callable[[float | str], int | None],
 ) -> Asked:
     places = ConfigPlaces.of(cwd) if configs is None else ConfigPlaces.at(configs, cwd)
     keys = TrainingKeys.of(training)
@@ -98,7 +101,14 @@ def _asked(
     except RequestError as error:
         raise RequestError(*problems, *error.problems) from error
     inquiry = Inquiry(
-        line=line, schema=training, protein=protein, keys=keys, tree=tree, origins=origins, problems=problems
+        line=line,
+        schema=training,
+        protein=protein,
+        gpus=gpus,
+        keys=keys,
+        tree=tree,
+        origins=origins,
+        problems=problems,
     )
     return answer(inquiry.findings(), cwd=cwd, sweep_file=files.asked.source.file)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
@@ -14,13 +15,13 @@ from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.interpolation import refused
 from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, JobSettings, job_problems
-from metta_sweep.config.nearest import did_you_mean, nearest
+from metta_sweep.config.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.resolution import Resolution
 from metta_sweep.config.sweep_file import EXPRESSION_KEYS, SWEEP_KEYS
 from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
-from metta_sweep.config.trees import MISSING, get, leaves, put
+from metta_sweep.config.trees import MISSING, get, leaves, put, with_values
 from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.space import SearchSpace
@@ -65,6 +66,7 @@ class Inquiry:
     tree: Composed
     origins: Origins
     problems: list[Problem]
+    gpus: Callable[[float | str], int | None] = lambda _: None
     notes: list[str] = field(default_factory=list)
 
     def findings(self) -> Findings:
@@ -76,6 +78,8 @@ class Inquiry:
         self._check_texts()
         sweep, values = self._resolved()
         job = self._job(sweep, values)
+        if job is not None and job.launcher.kind == "local":
+            self.schema = self.schema.here(self.gpus(job.launcher.gpus_per_run))
         self._check_protein(values.get("protein"))
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
@@ -84,6 +88,8 @@ class Inquiry:
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
         swept = Swept(declared=left, training=training, schema=None if free else self.schema)
         space = self._space(swept, sweep.get("constraints"))
+        if job is not None and space is not None and not free:
+            self._check_metric(job.metric, training, space)
         if not left:
             self._note_emptiness(pinned=bool(declared))
         if self.problems or job is None or space is None:
@@ -222,6 +228,15 @@ class Inquiry:
             self._wrong(key, message, fix)
         return space
 
+    def _check_metric(self, metric: str, training: Mapping[str, Any], space: SearchSpace) -> None:
+        """Note a metric that neither the base config reports nor one of the points to be searched."""
+        point = space.decode(space.sample(1, np.random.default_rng(0))[0])
+        reported = [self.schema.metrics(config) for config in (training, with_values(training, point))]
+        known = {name for names in reported for name in names or ()}
+        if known and metric not in known:
+            message = f"need a metric that the training reports, got {metric!r}"
+            self._wrong("sweep.metric", message, _metrics(metric, known))
+
     def _note_emptiness(self, *, pinned: bool) -> None:
         """Note that there is nothing to search; a plan shows it, a sweep needs something."""
         reason = "every parameter is held by the command line" if pinned else "there are no parameters to search"
@@ -230,3 +245,10 @@ class Inquiry:
         elif not self.problems:
             fix = "write at least one under sweep.parameters, as configs/sweep/my_sweep.yaml shows"
             self._wrong("sweep.parameters", reason, fix)
+
+
+def _metrics(asked: str, known: set[str]) -> str:
+    """Return a fix that names the metric that was meant, or those there are, short names first."""
+    close = closest(asked, known)
+    means = [name for name in known if not name.endswith("_se")]
+    return f"did you mean {close}?" if close else f"it reports {listing(sorted(sorted(means), key=len))}"

@@ -27,6 +27,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.85)), None)
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is spelled most like this one, or None where nothing is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """Return a fix that names the nearest known name, or ``otherwise`` with the list where nothing is near."""
     names = sorted(set(known))

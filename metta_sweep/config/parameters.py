@@ -14,7 +14,7 @@ import numpy as np
 from metta_sweep.config.carbs import OLD_KEYS, replacement
 from metta_sweep.config.nearest import listing, nearest, siblings
 from metta_sweep.config.training_schema import TrainingSchema
-from metta_sweep.config.trees import copied, get, leaves, put
+from metta_sweep.config.trees import get, leaves, with_values
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import Expression, ExpressionError
@@ -179,14 +179,8 @@ class Swept:
         if self.schema is None:
             return []
         skipped = [rule.message for rule in self.schema.rules] if rules is None else rules
-        problems = self.schema.problems(self._with(values))
+        problems = self.schema.problems(with_values(self.training, values))
         return [(key, message) for key, message in problems if not any(rule in message for rule in skipped)]
-
-    def _with(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        config: dict[str, Any] = copied(self.training)
-        for path, value in values.items():
-            put(config, path, value)
-        return config
 
 
 def flat_parameters(parameters: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

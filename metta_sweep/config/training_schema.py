@@ -5,7 +5,7 @@ The trainer implements them and the composition hands the object in: configurati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,16 @@ class TrainingSchema(Protocol):
 
     def problems(self, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         """Return every key that is wrong in ``config`` with what is wrong; empty where it can be trained."""
+
+    def here(self, gpus: int | None) -> TrainingSchema:
+        """Return the schema of runs on this machine: it also refuses what the machine lacks.
+
+        Args:
+            gpus: How many GPUs a run is shown; None: all there are.
+        """
+
+    def metrics(self, config: Mapping[str, Any]) -> Collection[str] | None:
+        """Return the metrics that a run of ``config`` reports; None where that is not known before it has run."""
 
     def has_path(self, dotted: str) -> bool:
         """Return whether a training config may hold a value at this path."""

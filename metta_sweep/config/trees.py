@@ -56,6 +56,14 @@ def copied(tree: Any) -> Any:
     return [copied(value) for value in tree] if isinstance(tree, list | tuple) else tree
 
 
+def with_values(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a tree with other values at dotted paths."""
+    changed: dict[str, Any] = copied(tree)
+    for path, value in values.items():
+        put(changed, path, value)
+    return changed
+
+
 def nested(tree: Any) -> Any:
     """Return the tree with every dotted key written out as mappings; the later of two values wins."""
     if not isinstance(tree, Mapping):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -259,8 +258,8 @@ class GymnasiumEnv(Settings):
     """Keyword arguments for ``gymnasium.make``."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is not installed; gymnasium alone can judge an id, when the environment is made."""
-        yield from _missing("gymnasium", "gymnasium", "gymnasium")
+        """Yield nothing: gymnasium alone can judge an id, when the environment is made."""
+        yield from ()
 
     def appearance(self) -> tuple[object, ...]:
         """Return what decides the shape of an observation."""
@@ -294,17 +293,12 @@ class AtariEnv(Settings):
     """All 18 actions instead of those that do something in the game."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is not installed; ale-py alone knows which games it has, when the environment is made."""
-        yield from _missing("ale_py", "ale-py", "atari")
+        """Yield nothing: ale-py alone knows which games it has, when the environment is made."""
+        yield from ()
 
     def appearance(self) -> tuple[object, ...]:
         """Return what decides the shape of an observation, and what an action means."""
         return "atari", self.id, self.stack, self.size, self.full_action_space
-
-
-def _missing(module: str, package: str, extra: str) -> Iterator[Problem]:
-    if find_spec(module) is None:
-        yield "name", f"{package} is not installed: pip install 'metta-sweep[{extra}]'"
 
 
 class EnvUnavailableError(ValueError):
@@ -314,6 +308,9 @@ class EnvUnavailableError(ValueError):
         super().__init__(key, message)
         self.key, self.message = key, message
 
+
+EXTRAS: Mapping[str, tuple[str, str]] = {"gymnasium": ("gymnasium", "gymnasium"), "atari": ("ale_py", "ale-py")}
+"""Environments that need an extra of the same name: the module, and the package that it comes in."""
 
 ENV_NAMES = ("altar", "pong", "cogeval", "atari", "gymnasium")
 """What ``env.name`` can be."""

@@ -154,7 +154,9 @@ def _make(env_id: str, options: Mapping[str, Any]) -> Any:
         ) from error
     try:
         return gymnasium.make(env_id, **options)
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
+    except TypeError as error:
+        raise EnvUnavailableError("env.options", f"{env_id} does not take {dict(options)}: {error}") from error
+    except (gymnasium.error.Error, ImportError) as error:
         raise EnvUnavailableError("env.id", f"gymnasium cannot make {env_id!r}: {error}") from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 FORMAT = 1
 KEPT = 2
@@ -82,10 +83,23 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({str(error)[:200]})") from error
+        raise CheckpointError(f"{path}: cannot be read, it is damaged or no checkpoint at all") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: need a checkpoint of format {FORMAT}")
     return content
+
+
+def put_weights(policy: nn.Module, weights: Mapping[str, torch.Tensor], source: Path) -> None:
+    """Give a policy the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: They are of another network.
+    """
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).partition("\n\t")[2].partition("\n")[0]
+        raise CheckpointError(f"{source}: holds the weights of another network ({first})") from error
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

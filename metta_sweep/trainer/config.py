@@ -1,25 +1,26 @@
 """The whole training config: what can be asked of a run, and what makes an answer valid.
 
-Light: pydantic and the standard library. The sweep reads :data:`schema` to check a config and to keep Protein away
-from points that this trainer would refuse; the trainer reads the same rules when a run starts.
+Light: pydantic and the standard library. The sweep checks a config by these rules and keeps Protein away from points
+that they refuse (:mod:`~metta_sweep.trainer.schema`); the trainer reads the same rules when a run starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from metta_sweep.envs.config import ENV_NAMES, AltarEnv, CogevalEnv, EnvConfig, PongEnv, Problem, Settings
 from metta_sweep.expression import Expression
+from metta_sweep.trainer.filters import GRID, least_side
 from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_problems
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 AboveZero = Annotated[float, Field(gt=0.0)]
-LEAST_VIEW = 5
+LEAST_VIEW = least_side(GRID)
 """Side of the smallest view that convolutions leave something of."""
 
 
@@ -266,54 +267,3 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-class _Schema:
-    """What a sweep may know of this trainer (the ``TrainingSchema`` protocol of the sweep's side)."""
-
-    rules: tuple[Rule, ...] = RULES
-
-    def problems(self, config: Mapping[str, Any]) -> list[Problem]:
-        """Return each problem of a config as its key and the rule."""
-        try:
-            parse(config)
-        except ConfigError as error:
-            return error.problems
-        return []
-
-    def has_path(self, dotted: str) -> bool:
-        """Say whether a config can have a value at a dotted path; any name fits a free-form mapping."""
-        parts = dotted.split(".")
-        return any(_fits(parts, path.split(".")) for path in self.paths())
-
-    def paths(self) -> list[str]:
-        """Return every settable leaf; ``*`` stands for a name of one's own."""
-        return sorted(set(_leaves(TrainingConfig)))
-
-
-def _fits(parts: list[str], path: list[str]) -> bool:
-    return len(parts) == len(path) and all(known in (part, "*") for part, known in zip(parts, path, strict=True))
-
-
-def _leaves(kind: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the leaves of a field's type: models, unions of them, mappings with free names."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        for name, field in kind.model_fields.items():
-            yield from _leaves(field.annotation, f"{prefix}.{name}" if prefix else name)
-        return
-    inner = [part for part in get_args(kind) if _holds_model(part)]
-    if getattr(kind, "__origin__", None) is Mapping:
-        yield from _leaves(get_args(kind)[1], f"{prefix}.*")
-    elif inner:
-        for part in inner:
-            yield from _leaves(part, prefix)
-    else:
-        yield prefix
-
-
-def _holds_model(kind: Any) -> bool:
-    return (isinstance(kind, type) and issubclass(kind, BaseModel)) or any(map(_holds_model, get_args(kind)))
-
-
-schema = _Schema()
-"""The one that the sweep is handed."""

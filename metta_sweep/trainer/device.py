@@ -7,6 +7,7 @@ import os
 import torch
 
 from metta_sweep.trainer.config import ConfigError
+from metta_sweep.trainer.machine import device_problem
 
 
 def find_device(name: str, local_rank: int | None = None) -> torch.device:
@@ -24,8 +25,9 @@ def find_device(name: str, local_rank: int | None = None) -> torch.device:
     wanted = torch.device("cuda" if name == "auto" else name)
     if local_rank is not None and wanted.index is None:
         wanted = torch.device("cuda", local_rank)
-    if not torch.cuda.is_available() or (wanted.index or 0) >= torch.cuda.device_count():
-        raise ConfigError([("device", f"this machine has no {name} (cpu and auto always work)")])
+    problem = device_problem(str(wanted), torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    if problem:
+        raise ConfigError([("device", problem)])
     return wanted
 
 

@@ -21,12 +21,9 @@ from torch.nn import functional
 from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.codes import CodeLayer
 from metta_sweep.trainer.config import AgentConfig, ConfigError
+from metta_sweep.trainer.filters import ATARI, GRID, Filters, picture_problem
 
 RELU_GAIN = math.sqrt(2.0)
-ATARI = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
-"""Filters, their size and stride: the network of Mnih et al. (2015) for the screen of a game."""
-GRID = ((32, 3, 1), (32, 3, 2))
-"""The same for the few cells that an agent on a grid sees."""
 
 
 class Dense(nn.Module):
@@ -48,9 +45,7 @@ class Dense(nn.Module):
 class Convolutions(nn.Module):
     """A stack of convolutions, each followed by a rectifier, and a linear layer on what is left of the picture."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], layers: tuple[tuple[int, int, int], ...], features: int, gen: torch.Generator
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], layers: Filters, features: int, gen: torch.Generator) -> None:
         super().__init__()
         channels, height, width = shape
         self._strides = [stride for _, _, stride in layers]
@@ -136,12 +131,6 @@ def make_encoder(agent: AgentConfig, spec: EnvSpec, generator: torch.Generator) 
 
 
 def _check_picture(spec: EnvSpec) -> None:
-    layers = ATARI if spec.code_sizes is None else GRID
-    if spec.picture is None:
-        raise ConfigError([("agent.encoder", "this environment shows no picture: need dense or auto")])
-    least = 1
-    for _, size, stride in reversed(layers):
-        least = (least - 1) * stride + size
-    if min(spec.picture[1:]) < least:
-        seen = f"{spec.picture[1]}x{spec.picture[2]}"
-        raise ConfigError([("agent.encoder", f"convolutions need a picture of at least {least}x{least}, got {seen}")])
+    problem = picture_problem(spec.picture, of_codes=spec.code_sizes is not None)
+    if problem:
+        raise ConfigError([("agent.encoder", problem)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from metta_sweep import result
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.result import RunPaths
-from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
-from metta_sweep.trainer.config import ConfigError, TrainingConfig
+from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load, put_weights
+from metta_sweep.trainer.config import ConfigError, TrainingConfig, flatten
 from metta_sweep.trainer.evaluate import evaluate
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
@@ -119,7 +119,9 @@ class Training:
         if content is None:
             return False
         if content["config"] != self._config.model_dump_json():
-            raise CheckpointError(f"{self._checkpoints.root}: the checkpoints belong to a run with another config")
+            differences = _differences(json.loads(content["config"]), self._config.model_dump(mode="json"))
+            belongs = f"{self._checkpoints.root}: the checkpoints belong to a run with another config"
+            raise CheckpointError(f"{belongs} ({'; '.join(differences)}): need that one, or another run_dir")
         if content["team"] != self._team.size:
             kept = f"{self._checkpoints.root}: the checkpoints belong to a run of {content['team']} processes"
             raise CheckpointError(f"{kept}, this one has {self._team.size}")
@@ -192,7 +194,7 @@ class Training:
     def _restore(self, content: dict[str, Any]) -> None:
         self.update, self._best, self._metrics = content["update"], content["best"], content["metrics"]
         self._elapsed_s = content["elapsed_s"]
-        self.policy.load_state_dict(content["policy"])
+        put_weights(self.policy, content["policy"], self._checkpoints.root)
         self._learner.optimizer.load_state_dict(content["optimizer"])
         self._generator.set_state(content["generator"])
         rows = content if self._team.leads else load(self._checkpoints.part(self.step, self._team.rank))
@@ -221,6 +223,13 @@ def _make_share(config: TrainingConfig, team: Team) -> VecEnv:
     held = team.share(config.rows // agents)
     workers, groups = config.trainer.num_workers, config.trainer.async_factor
     return make_env(config.env, rows=len(held) * agents, first=held.start, workers=workers, groups=groups)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words where two configs differ."""
+    old, new = dict(flatten(before)), dict(flatten(now))
+    changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return [f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed]
 
 
 def _step_of(line: str) -> float:

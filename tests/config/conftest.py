@@ -10,7 +10,7 @@ import pytest
 
 from metta_sweep.config import Asked, ask
 from metta_sweep.errors import RequestError
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 
 LEARNING_RATE = """
     parameters:

@@ -47,6 +47,12 @@ class FakeTraining:
         fits = fits or (kind is int and isinstance(value, float) and value.is_integer())
         return None if fits and not isinstance(value, bool) else (path, f"need {kind.__name__}, got {value!r}")
 
+    def here(self, gpus: int | None) -> FakeTraining:
+        return self
+
+    def metrics(self, config: Mapping[str, Any]) -> None:
+        return None
+
     def has_path(self, dotted: str) -> bool:
         return dotted in KINDS
 

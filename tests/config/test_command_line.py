@@ -16,7 +16,7 @@ from metta_sweep.config.command_line import CommandLine, quoted, read_command_li
 from metta_sweep.config.job import MAX_NAME, name_problem
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import ProteinSettings
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
 GROUPS = {"env": ["altar", "pong"], "hardware": ["aws", "macbook"], "launcher": ["local"]}

@@ -11,7 +11,7 @@ import pytest
 from metta_sweep.config import ask
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import ProteinSettings
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.stem for path in (DOCS / "mistakes").glob("*.md") if path.stem != "README")

@@ -52,8 +52,12 @@ def test_the_mended_file_is_accepted(desk: Desk) -> None:
 
 
 def test_a_custom_metric_may_be_minimized(desk: Desk) -> None:
-    asked = desk.ask(block("custom_metric"), "cmd=plan")
+    asked = desk.ask(block("custom_metric"), "cmd=plan", "command=[train]")
     assert (asked.metric, asked.goal) == ("custom_metric", "minimize")
+
+
+def test_the_bundled_trainer_logs_no_custom_metric(desk: Desk) -> None:
+    assert "it reports reward" in desk.message(block("custom_metric"), "cmd=plan")
 
 
 @pytest.mark.parametrize("use_lstm", [True, False])

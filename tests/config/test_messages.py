@@ -15,7 +15,7 @@ from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import ProteinSettings
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 
 WRONG = Path(__file__).parent / "wrong"
 FILES = sorted(path.name for path in WRONG.glob("*.yaml"))

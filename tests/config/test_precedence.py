@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.config import ask
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
 SWEEP = """

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from metta_sweep.config import ask
-from metta_sweep.trainer.config import schema
+from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
 CONFIGS = Path(__file__).parents[2] / "configs"

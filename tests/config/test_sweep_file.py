@@ -21,8 +21,8 @@ def test_the_package_header_makes_no_difference(desk: Desk, swept: Swept) -> Non
 def test_metric_and_goal_have_defaults(desk: Desk, swept: Swept) -> None:
     asked = desk.ask(swept())
     assert (asked.metric, asked.goal, asked.rollout_count, asked.num_samples) == ("reward", "maximize", 10, 1)
-    asked = desk.ask(swept("metric: custom_metric\ngoal: minimize"))
-    assert (asked.metric, asked.goal) == ("custom_metric", "minimize")
+    asked = desk.ask(swept("metric: episode_length\ngoal: minimize"))
+    assert (asked.metric, asked.goal) == ("episode_length", "minimize")
 
 
 def test_nested_and_dotted_parameters_are_the_same(desk: Desk) -> None:

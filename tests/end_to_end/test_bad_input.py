@@ -51,9 +51,24 @@ def test_a_wrong_sweep_file_is_refused_with_its_place(sweep, text, said):
         (("++sweep_params=sweep/my_test_sweep", "run="), r"run"),
         (("++sweep_params=sweep/my_test_sweep", "trainer.batch_size=48", "trainer.minibatch_size=36"), r"batch_size"),
         (("++sweep_params=sweep/my_test_sweep", "+hardware=toaster"), r"toaster(.|\n)*macbook"),
+        (("++sweep_params=sweep/my_test_sweep", "device=cuda:99"), r"device: need.*got cuda:99"),
+        (
+            ("++sweep_params=sweep/my_test_sweep", "sweep.metric=heart.gett"),
+            r"sweep.metric(.|\n)*heart.get\?",
+        ),
         ((), r"sweep_params"),
     ],
-    ids=["file", "override", "path_name", "empty_name", "divisibility", "hardware", "nothing"],
+    ids=[
+        "file",
+        "override",
+        "path_name",
+        "empty_name",
+        "divisibility",
+        "hardware",
+        "device",
+        "metric",
+        "nothing",
+    ],
 )
 def test_a_wrong_command_line_is_refused(sweep, overrides, said):
     message = refused(sweep.run(*overrides))

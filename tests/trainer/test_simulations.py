@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from metta_sweep.envs.make import make_env
-from metta_sweep.trainer.config import parse, schema
+from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.evaluate import evaluate
 from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.schema import schema
 from metta_sweep.trainer.simulations import simulations
 from tests.trainer.configs import parsed, put, shipped, small
 

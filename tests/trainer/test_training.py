@@ -123,6 +123,17 @@ def test_checkpoints_of_another_config_are_refused(tmp_path):
         Training(parsed(agent__hidden_size=8), tmp_path, CPU, lambda line: None).resume()
 
 
+def test_a_checkpoint_with_the_weights_of_another_network_is_refused(tmp_path):
+    train(tmp_path)
+    again = Training(parsed(), tmp_path, CPU, lambda line: None)
+    path = again._checkpoints.all()[-1]
+    content = torch.load(path, weights_only=True)
+    content["policy"]["heads.bias"] = torch.zeros(3)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match="weights of another network"):
+        again.resume()
+
+
 def test_a_fresh_run_has_nothing_to_resume(tmp_path):
     assert not Training(parsed(), tmp_path, CPU, lambda line: None).resume()
 

@@ -17,7 +17,7 @@ from metta_sweep.envs.config import EnvConfig, EnvUnavailableError, GymnasiumEnv
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.pictures import Color, Viewable
 from metta_sweep.envs.vec_env import Bytes
-from metta_sweep.trainer.checkpoint import CheckpointError
+from metta_sweep.trainer.checkpoint import put_weights
 from metta_sweep.trainer.config import ConfigError, TrainingConfig
 from metta_sweep.trainer.evaluate import Stage
 from metta_sweep.trainer.policy import Policy
@@ -75,11 +75,7 @@ def load_policy(config: TrainingConfig, weights: Mapping[str, Tensor], checkpoin
     env = make_env(config.env, rows=config.env.num_agents)
     policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed))
     env.close()
-    try:
-        policy.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).partition("\n\t")[2].partition("\n")[0]
-        raise CheckpointError(f"{checkpoint}: holds the weights of another network ({first})") from error
+    put_weights(policy, weights, checkpoint)
     return policy
 
 
