@@ -123,7 +123,8 @@ def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop
     actions = next_actions(state, limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
     stop = next((action for action in actions if isinstance(action, Stop) and not action.failed), None)
     if stop is not None:
-        console.print(f"complete: {stop.reason.message}; a larger rollout_count goes on", highlight=False, markup=False)
+        more = "more --seeds or --top-k" if stop.reason.rule == "confirm" else "a larger rollout_count"
+        console.print(f"complete: {stop.reason.message}; {more} goes on", highlight=False, markup=False)
     return stop
 
 

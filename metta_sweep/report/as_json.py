@@ -74,6 +74,7 @@ def _confirmation(rows: SweepRows, verdict: Verdict) -> dict[str, Any]:
         "over": verdict.is_over,
         "stale": verdict.is_stale,
         "planned": verdict.planned,
+        "earlier": verdict.earlier,
         "budget": verdict.budget,
         "winner": None if verdict.winner is None else verdict.winner.rollout,
         "points": [asdict(one) for one in verdict.points],

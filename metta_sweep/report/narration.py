@@ -141,7 +141,9 @@ class Narrator:
         asked, points = self.state.spec.confirm, ", ".join(map(str, event.rollouts))
         runs = count(int(asked.get("seeds", 1)) * len(event.rollouts), "run")
         judge = "by the model" if any(one is not None for one in event.expected) else "by their means"
-        yield Line(text=f"confirming the best of the search {judge}, on fresh seeds: rollouts {points}, {runs}")
+        known = sum(map(self.state.known_when_chosen, event.rollouts))
+        there = f", {known} of which an earlier confirmation has done" if known else ""
+        yield Line(text=f"confirming the best of the search {judge}, on fresh seeds: rollouts {points}, {runs}{there}")
 
     @lines.register
     def _(self, event: ConfirmationPlanned) -> Iterator[Line]:

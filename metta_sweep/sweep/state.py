@@ -81,6 +81,7 @@ class SweepState:
         self._refusals: list[AttemptRefused] = []
         self._ceded: set[int] = set()
         self._confirming: dict[int, tuple[str, ...]] = {}
+        self._known_when_chosen: dict[int, int] = {}
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
@@ -165,6 +166,7 @@ class SweepState:
     @_apply.register
     def _(self, event: ConfirmationChosen) -> None:
         self.confirmation = event
+        self._known_when_chosen = {rollout: len(runs) for rollout, runs in self._confirming.items()}
 
     @_apply.register
     def _(self, event: ConfirmationPlanned) -> None:
@@ -388,6 +390,10 @@ class SweepState:
     def confirmations_of(self, rollout: int) -> list[Run]:
         """Return the runs that confirm a rollout's point, in the order planned."""
         return [self._runs[run_id] for run_id in self._confirming.get(rollout, ())]
+
+    def known_when_chosen(self, rollout: int) -> int:
+        """Return how many of these an earlier confirmation had claimed before the points were chosen last."""
+        return self._known_when_chosen.get(rollout, 0)
 
     @property
     def observations(self) -> Mapping[int, Observation]:

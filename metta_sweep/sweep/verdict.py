@@ -49,6 +49,8 @@ class Verdict:
     """The chosen points, the best first."""
     planned: int
     """Fresh runs that were claimed."""
+    earlier: int
+    """Of these, how many an earlier confirmation had claimed: they count, and the choice knew of them."""
     budget: int
     """Fresh runs that were asked for."""
     is_over: bool
@@ -84,6 +86,7 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     return Verdict(
         points=tuple(sorted(points, key=lambda one: (one.failed, one.mean is None, -score(_told(one))))),
         planned=len(runs),
+        earlier=sum(state.known_when_chosen(one.rollout) for one in found),
         budget=budget,
         is_over=all(run.state.is_over for run in runs) and (len(runs) >= budget or state.stopped is not None),
         is_stale=state.confirmation.decided != len(state.decided_rollouts),

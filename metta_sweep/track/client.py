@@ -191,7 +191,7 @@ class Client:
                 id=facts.wandb_id,
                 name=facts.run_id,
                 group=facts.group,
-                job_type="train",
+                job_type=facts.job_type,
                 tags=list(facts.tags),
                 config=dict(facts.config),
                 resume=None if self.is_offline else "allow",

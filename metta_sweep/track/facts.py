@@ -58,6 +58,11 @@ class RunFacts:
     """Where the run is."""
 
     @property
+    def job_type(self) -> str:
+        """Return what W&B calls the kind of run: fresh runs of a point are told from those of the search."""
+        return "confirm" if self.config[OWN_KEY].get("confirms") else "train"
+
+    @property
     def exit_code(self) -> int:
         """Return what W&B derives the run's state from."""
         return 0 if self.state is RunState.FINISHED else 1

@@ -70,7 +70,7 @@ def test_a_report_is_written_for_one_sweep_or_several(tmp_path: Path, capsys: py
     code, said, _ = run(capsys, "report", "my_test", "--watch", "--data-dir", str(tmp_path))
     assert code == 0
     assert f"{tmp_path}/sweep/my_test/report.html" in said
-    assert "The largest reward" in (tmp_path / "sweep" / "my_test" / "report.html").read_text()
+    assert "The best reward" in (tmp_path / "sweep" / "my_test" / "report.html").read_text()
     code, said, _ = run(capsys, "report", "my_test", "other", "--data-dir", str(tmp_path))
     assert code == 0
     assert "Side by side" in (tmp_path / "sweep" / "report-my_test-other.html").read_text()

@@ -94,6 +94,25 @@ def test_a_larger_count_searches_on_and_chooses_anew():
     assert len(world.recorder.state.rollouts) == 4
 
 
+def test_runs_of_an_earlier_confirmation_count_and_are_told_from_the_new_ones():
+    world = World(noisy)
+    world.control(spec(rollout_count=2, confirm=CONFIRM))
+    before = confirmed(world)
+    assert verdict_of(world.recorder.state).earlier == 0
+    world.control(spec(rollout_count=4, confirm=CONFIRM))
+    verdict = verdict_of(world.recorder.state)
+    assert (verdict.planned, verdict.earlier) == (6, before[1])
+    assert len(world.finished_runs()) == 4 + 6 + 6 - before[1]
+
+
+def test_more_seeds_for_the_same_points_are_no_second_choice():
+    world = World(noisy)
+    world.control(spec(rollout_count=4, confirm=CONFIRM))
+    world.control(spec(rollout_count=4, confirm={**CONFIRM, "seeds": 5}))
+    verdict = verdict_of(world.recorder.state)
+    assert (verdict.planned, verdict.earlier) == (10, 0)
+
+
 def test_a_confirmation_can_be_asked_for_later_and_leaves_the_search_alone():
     world = World(noisy)
     world.control(spec(rollout_count=3))

@@ -42,9 +42,10 @@ def assert_mirrored(server: LoopbackServer, sweep: Mirrored) -> None:
     assert remote.config["metric"] == {"name": state.spec.metric, "goal": str(state.spec.goal)}
     assert set(leaves(remote.config["parameters"])) == set(state.spec.parameters)
     started = {run.run_id: run for run in state.runs.values() if run.attempts}
-    runs = {run.display_name: run for run in server.world.runs.values() if run.job_type == "train"}
+    kinds = ("train", "confirm")
+    runs = {run.display_name: run for run in server.world.runs.values() if run.job_type in kinds}
     assert runs.keys() == started.keys()
-    assert len([run for run in server.world.runs.values() if run.job_type == "train"]) == len(started)
+    assert len([run for run in server.world.runs.values() if run.job_type in kinds]) == len(started)
     for run_id in started:
         assert_run(runs[run_id], run_id, sweep, remote.sweep_id)
 

@@ -36,19 +36,22 @@ def mirrored(server, tmp_path, no_process_left):
     sweep.write().run_dir(2)
     sweep.history.fail(2, "killed", "killed by SIGKILL").start(2)
     sweep.write().finish(2, 0.25)
+    sweep.history.choose(0).again(0, 1.25)
+    sweep.write().run_dir(3)
     sweep.history.stop()
     sweep.close()
-    assert "3 runs, all there" in mirror.stop(60)
+    assert "4 runs, all there" in mirror.stop(60)
     return sweep
 
 
 def test_every_field_is_there(server, mirrored):
     the_sweep(server, mirrored)
     runs = {run.display_name: run for run in server.world.runs.values()}
-    assert runs.keys() == {"my_test.r.0", "my_test.r.1", "my_test.r.2", "my_test overview"}
+    assert runs.keys() == {"my_test.r.0", "my_test.r.1", "my_test.r.2", "my_test.r.3", "my_test overview"}
     what_finished(server, mirrored, runs["my_test.r.0"])
     what_failed(runs["my_test.r.1"])
     what_was_retried(runs["my_test.r.2"])
+    what_confirms(runs["my_test.r.3"])
     the_overview(runs["my_test overview"])
     assert all(KEY not in run.files_text() and "sk-0123456789" not in run.files_text() for run in runs.values())
 
@@ -131,6 +134,12 @@ def axes(run):
     return [defined.get("1") or defined.get("2") for defined in run.raw_config["_wandb"]["value"]["m"]]
 
 
+def what_confirms(run):
+    assert (run.group, run.job_type, run.sweep) == ("my_test.rollout.0", "confirm", "sw000000")
+    assert "confirmation" in run.tags
+    assert run.config["metta_sweep"]["confirms"] is True
+
+
 def what_failed(run):
     assert (run.state, run.exit_code) == ("failed", 1)
     own = run.summary["metta_sweep"]
@@ -151,4 +160,4 @@ def the_overview(run):
     assert any("parallel_coordinates" in name for name in run.files)
     assert "sweep/journal.jsonl" in run.files
     own = run.summary["metta_sweep"]
-    assert (own["runs"], own["failed_runs"], own["decided"], own["best"]) == (3, 1, 3, 1.5)
+    assert (own["runs"], own["failed_runs"], own["decided"], own["best"]) == (4, 1, 3, 1.5)

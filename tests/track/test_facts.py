@@ -116,6 +116,16 @@ def test_a_file_that_is_too_large_is_not_sent(tmp_path):
     assert run_files(paths, NO_SECRETS).keys() == {"run/config.yaml", "run/protein_suggestion.yaml"}
 
 
+def test_a_run_that_confirms_is_told_from_those_of_the_search(tmp_path):
+    sweep = ToldSweep(tmp_path).whole_run(1.0)
+    sweep.history.choose(0).again(0, 1.5)
+    assert (facts(sweep, 0).job_type, facts(sweep, 1).job_type) == ("train", "confirm")
+    assert "confirmation" in facts(sweep, 1).tags
+    assert "confirmation" not in facts(sweep, 0).tags
+    assert facts(sweep, 1).group == facts(sweep, 0).group
+    assert facts(sweep, 1).config[OWN_KEY]["confirms"] is True
+
+
 def test_tags_are_those_of_the_sweep_and_the_users_and_fit(tmp_path):
     sweep = ToldSweep(tmp_path).whole_run(1.0)
     assert facts(sweep, tags=("mine", "", "protein", "x" * 99)).tags == ("my_test", "protein", "mine", "x" * 64)

@@ -42,10 +42,10 @@ def _best(found: Gathered) -> Iterator[Content]:
     if winner is None:
         yield tag("p", "No rollout has a score yet.", class_="lead")
         return
-    goal = "largest" if rows.spec.goal.sign > 0 else "smallest"
+    better = "larger" if rows.spec.goal.sign > 0 else "smaller"
     yield tag(
         "p",
-        f"The {goal} {rows.spec.metric}: ",
+        f"The best {rows.spec.metric} ({better} is better): ",
         tag("strong", score_in_words(rows, winner)),
         ", by run ",
         _directory(found, winner.run.run_id),

@@ -146,7 +146,7 @@ def test_a_thousand_runs_fit_in_six_megabytes_and_open(tmp_path: Path) -> None:
 def test_the_answer_comes_first_and_holds_the_true_figures() -> None:
     content = page(guide_history())
     answer = content[content.index("The answer") : content.index("How it went")]
-    assert "The largest reward: " in answer
+    assert "The best reward (larger is better): " in answer
     assert "<strong>3.89 (one run" in answer
     assert "python -m metta_sweep.train config=train_dir/sweep/my_test/runs/my_test.r.2/config.yaml" in answer
     assert 'href="runs/my_test.r.2/"' in answer

@@ -26,8 +26,11 @@ def test_the_answer_tells_what_the_best_changes_and_what_it_leaves() -> None:
     assert "Searched and left as it is: trainer.batch_size=64, trainer.gamma=0.99." in said
 
 
-def test_a_minimized_metric_is_called_the_smallest() -> None:
-    assert "The smallest loss: " in sections.answer(gathered(History(metric="loss", goal=Goal.MINIMIZE).rollout(0.5)))
+def test_the_best_says_which_way_is_better_and_not_that_it_is_the_extreme() -> None:
+    assert "The best reward (larger is better): " in sections.answer(gathered(History().rollout(0.5)))
+    assert "The best loss (smaller is better): " in sections.answer(
+        gathered(History(metric="loss", goal=Goal.MINIMIZE).rollout(0.5))
+    )
 
 
 def test_links_lead_from_the_page_to_the_runs() -> None:
