@@ -13,6 +13,7 @@ from rich.console import Console
 
 from metta_sweep.errors import MettaSweepError, RequestError, SweepFailedError
 from metta_sweep.report.commands import add_commands, default_data_dir, paths_of, state_of
+from metta_sweep.store.paths import SweepPaths
 
 if TYPE_CHECKING:
     from metta_sweep.config import Asked
@@ -156,10 +157,29 @@ def _add_data_dir(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, overrides: list[str]) -> int:
-    from metta_sweep.sweep_init import compose, run_sweep
+    from metta_sweep.protein_process import end_twin, start_twin
 
-    asked = compose(overrides)
-    return _show_plan(asked, options.calibrate) if asked.cmd == "plan" else run_sweep(asked, overrides, Console())
+    spare = start_twin() if _seems_begun(overrides) else None
+    try:
+        from metta_sweep.sweep_init import compose, run_sweep
+
+        asked = compose(overrides)
+        if asked.cmd == "plan":
+            return _show_plan(asked, options.calibrate)
+        return run_sweep(asked, overrides, Console(), spare)
+    finally:
+        if spare is not None:
+            end_twin(spare)
+
+
+def _seems_begun(overrides: Sequence[str]) -> bool:
+    """Return whether the words name a sweep that is there already, as far as can be told before they are composed."""
+    words = dict(word.lstrip("+").partition("=")[::2] for word in overrides)
+    try:
+        paths = SweepPaths(Path(words.get("data_dir") or default_data_dir()), words.get("run", ""))
+    except RequestError:
+        return False
+    return paths.journal.exists()
 
 
 def _plan(options: argparse.Namespace, overrides: list[str]) -> int:

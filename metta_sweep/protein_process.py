@@ -3,6 +3,9 @@
 What needs no model is answered here; the process is started one suggestion before it is needed, so that it loads
 while a run goes on. The two talk in lines of JSON, a question and an answer at a time. Protein is pure, so a process
 that died is replaced by one that is told the same history. It ends with its controller: it sees its input end.
+
+A sweep that goes on has an idle slot and no process that has loaded. There the process may be started before the
+configuration is composed (:func:`start_twin`), and one whose first answer is waited for loads torch after it.
 """
 
 from __future__ import annotations
@@ -39,15 +42,17 @@ class ProteinProcess:
 
     Args:
         protein: An optimizer that has observed nothing, as the twin is made.
+        spare: A process that was started in advance; it is this object's from now on.
     """
 
-    def __init__(self, protein: Protein) -> None:
+    def __init__(self, protein: Protein, spare: subprocess.Popen[str] | None = None) -> None:
         self._protein = protein
         self._identity = identity_of(protein)
         self._lessons: list[dict[str, Any]] = []
         self._told = 0
         self._closed = False
         self._twin: subprocess.Popen[str] | None = None
+        self._spare = spare
 
     @property
     def pid(self) -> int | None:
@@ -79,11 +84,11 @@ class ProteinProcess:
             RequestError: A point is outside the space.
             ProteinDiedError: The process died twice over the same question.
         """
-        if self._protein.needs_model(len(pending) + 1):
-            self._twin = self._twin or self._start()
-        if not self._protein.needs_model(len(pending)):
-            return self._protein.suggest(pending)
-        return self._think(pending)
+        if self._protein.needs_model(len(pending)):
+            return self._think(pending)
+        if self._protein.will_need_model(len(pending)):
+            self._twin = self._twin or self._start(is_awaited=False)
+        return self._protein.suggest(pending)
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Return what many runs of each point would give; worked out here, where nothing waits once the search is over.
@@ -96,17 +101,17 @@ class ProteinProcess:
     def close(self) -> None:
         """End the process, also in the middle of a thought."""
         self._closed = True
-        if self._twin is not None:
-            _end(self._twin)
+        for twin in filter(None, (self._twin, self._spare)):
+            end_twin(twin)
 
     def _think(self, pending: Sequence[Mapping[str, Any]]) -> Suggestion:
         status = 0
         for _ in range(STARTS):
-            twin = self._twin = self._twin or self._start()
+            twin = self._twin = self._twin or self._start(is_awaited=True)
             answer = self._ask(twin, pending)
             if answer is not None:
                 return _suggestion(answer)
-            status = _end(twin)
+            status = end_twin(twin)
             if self._closed:
                 break
             self._twin, self._told = None, 0
@@ -115,17 +120,9 @@ class ProteinProcess:
             "anything, stands above. Everything found so far is kept: the same command goes on"
         )
 
-    def _start(self) -> subprocess.Popen[str]:
-        """Start a twin in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
-        twin = subprocess.Popen(
-            [sys.executable, "-m", "metta_sweep.protein_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**ONE_THREAD, **os.environ},
-            start_new_session=True,
-            text=True,
-        )
-        _say(twin.stdin, self._identity)
+    def _start(self, *, is_awaited: bool) -> subprocess.Popen[str]:
+        twin, self._spare = self._spare or start_twin(), None
+        _say(twin.stdin, {**self._identity, "is_awaited": is_awaited})
         return twin
 
     def _ask(self, twin: subprocess.Popen[str], pending: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -139,6 +136,18 @@ class ProteinProcess:
         self._told += len(news)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def start_twin() -> subprocess.Popen[str]:
+    """Start a twin in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "metta_sweep.protein_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**ONE_THREAD, **os.environ},
+        start_new_session=True,
+        text=True,
+    )
 
 
 def identity_of(protein: Protein) -> dict[str, Any]:
@@ -161,7 +170,7 @@ def twin_of(identity: Mapping[str, Any]) -> Protein:
     return Protein(space, goal=identity["goal"], seed=identity["seed"], settings=settings)
 
 
-def _end(twin: subprocess.Popen[str]) -> int:
+def end_twin(twin: subprocess.Popen[str]) -> int:
     """End a process that may have ended by itself, and return its exit status."""
     twin.kill()
     with contextlib.suppress(BrokenPipeError), twin:
@@ -171,16 +180,30 @@ def _end(twin: subprocess.Popen[str]) -> int:
 
 def answer_all(questions: IO[str], answers: IO[str]) -> None:
     """Be the twin: read an identity, then answer questions until there are no more."""
-    protein = twin_of(json.loads(questions.readline()))
+    opening = questions.readline()
+    if not opening:
+        return  # the sweep did not need it after all
+    identity = json.loads(opening)
+    protein, at_once = twin_of(identity), identity["is_awaited"]
+    if not at_once:
+        _load_surrogate()
     for line in questions:
         question = json.loads(line)
         try:
             for lesson in question["lessons"]:
                 (protein.observe if "score" in lesson else protein.observe_failure)(**lesson)
-            answer: dict[str, Any] = {"suggestion": asdict(protein.suggest(question["pending"]))}
+            suggestion = protein.suggest(question["pending"], at_once=at_once)
+            answer: dict[str, Any] = {"suggestion": asdict(suggestion)}
         except RequestError as error:
             answer = {"problems": [asdict(problem) for problem in error.problems]}
         _say(answers, answer)
+        if at_once:
+            _load_surrogate()
+        at_once = False
+
+
+def _load_surrogate() -> None:
+    import metta_sweep.protein.surrogate  # noqa: F401  # torch takes a second: between questions, while a run goes on
 
 
 def _suggestion(answer: Mapping[str, Any]) -> Suggestion:
@@ -204,8 +227,7 @@ def main() -> None:
     """Answer on what was standard output; whatever a library prints goes to the controller's error output."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import metta_sweep.protein.proposal
-    import metta_sweep.protein.surrogate  # noqa: F401  # loaded before the first question, while a run goes on
+    import metta_sweep.protein.proposal  # noqa: F401  # half a second, before anything is asked
 
     answer_all(sys.stdin, answers)
 

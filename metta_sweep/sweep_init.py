@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,13 +60,14 @@ def compose(overrides: Sequence[str]) -> Asked:
     return asked
 
 
-def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
+def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subprocess.Popen[str] | None = None) -> int:
     """Run, resume or extend a sweep.
 
     Args:
         asked: What was asked.
         words: The command line's own words, kept so that a person can be told what to type again.
         console: Where progress is shown.
+        spare: A process for Protein that was started in advance.
 
     Returns:
         The exit code: 0 where it is done, 1 where it failed or no run has a score, 130 where Ctrl-C let its runs end.
@@ -93,7 +95,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
                 check_shared(recorder.state, asked)
                 slots = asked.launcher["max_parallel"]
                 companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder, slots=slots)
-                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, spare)
             return _exit_code(stop, recorder, signals)
         finally:
             progress.close()
@@ -144,6 +146,7 @@ def _control(
     companion: MirrorCompanion,
     fence: Callable[[], None],
     progress: Progress,
+    spare: subprocess.Popen[str] | None,
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     with ExitStack() as parts:
@@ -163,7 +166,7 @@ def _control(
 
         optimizer = new_protein(asked, turn=turn_of(recorder.state))
         peers = companion.join(optimizer.space)
-        protein = parts.enter_context(closing(ProteinProcess(optimizer)))
+        protein = parts.enter_context(closing(ProteinProcess(optimizer, spare)))
         try:
             stop = SweepLoop(
                 recorder=recorder,

@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ import pytest
 
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import Protein, ProteinSettings
-from metta_sweep.protein_process import ProteinDiedError, ProteinProcess, answer_all, identity_of, twin_of
+from metta_sweep.protein_process import ProteinDiedError, ProteinProcess, answer_all, identity_of, start_twin, twin_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,7 +81,7 @@ def test_a_process_that_was_killed_is_replaced_by_one_that_knows_the_same():
     with closing(past_the_start(ProteinProcess(new_protein()))) as there:
         for _ in range(2):
             expected = here.suggest()
-            assert there.suggest() == expected
+            assert_same_but_for_rounding(there.suggest(), expected)
             assert expected.origin == "protein"
             teach(here, [expected])
             teach(there, [expected])
@@ -94,17 +95,76 @@ def test_a_process_that_dies_again_is_reported_and_not_started_for_ever(monkeypa
         there.suggest()
 
 
-def test_no_process_is_started_before_the_suggestion_that_precedes_its_need():
-    here, started = new_protein(), []
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_a_process_is_started_with_the_suggestion_that_precedes_its_need(slots):
+    here, pending, started, needed = new_protein(), [], [], []
     with closing(ProteinProcess(new_protein())) as there:
-        for _ in range(4):
-            suggestion = there.suggest()
+        while not any(needed):
+            needed.append(here.needs_model(len(pending)))
+            pending.append(there.suggest([suggestion.params for suggestion in pending]))
             started.append(there.pid is not None)
-            teach(here, [suggestion])
-            teach(there, [suggestion])
-            if here.needs_model(0):
-                break
-    assert started == [False] * (len(started) - 1) + [True]
+            if len(pending) == slots:
+                ended = pending.pop(0)
+                teach(here, [ended])
+                teach(there, [ended])
+    assert started.index(True) < needed.index(True)
+    assert not started[0]
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_waited_for_is_the_same_point_with_the_same_prediction():
+    with closing(past_the_start(ProteinProcess(new_protein()))) as there:
+        assert_same_but_for_rounding(there.suggest(), past_the_start(new_protein()).suggest())
+    assert "torch" not in loaded_after_a_suggestion(at_once=True)
+    assert "torch" in loaded_after_a_suggestion(at_once=False)
+
+
+def assert_same_but_for_rounding(suggestion, expected):
+    assert replace(suggestion, predicted=None) == replace(expected, predicted=None)
+    assert asdict(suggestion.predicted) == pytest.approx(asdict(expected.predicted), rel=1e-7)
+
+
+FIRST_OF_THE_MODEL = """
+import sys
+from tests.test_protein_process import new_protein, teach
+protein = new_protein()
+while not protein.needs_model(0):
+    teach(protein, [protein.suggest()])
+protein.suggest(at_once={})
+print(*sys.modules)
+"""
+
+
+def loaded_after_a_suggestion(*, at_once):
+    """Return the names of all modules that an interpreter has loaded after the first suggestion of a model."""
+    line = [sys.executable, "-c", FIRST_OF_THE_MODEL.format(at_once)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.slow
+def test_a_spare_process_is_used_and_ended_also_where_it_was_not_needed():
+    spare = start_twin()
+    with closing(past_the_start(ProteinProcess(new_protein(), spare))) as there:
+        assert there.suggest().origin == "protein"
+        assert there.pid == spare.pid
+    assert spare.wait(60) == -signal.SIGKILL
+    spare = start_twin()
+    ProteinProcess(new_protein(), spare).close()
+    assert spare.wait(60) == -signal.SIGKILL
+    spare = start_twin()
+    with spare.stdin:
+        pass
+    assert spare.wait(60) == 0
+    spare.stdout.close()
+
+
+@pytest.mark.slow
+def test_a_spare_process_that_died_is_replaced():
+    spare = start_twin()
+    spare.kill()
+    with closing(past_the_start(ProteinProcess(new_protein(), spare))) as there:
+        assert there.suggest().origin == "protein"
+        assert there.pid != spare.pid
 
 
 @pytest.mark.slow
@@ -161,7 +221,8 @@ def test_an_identity_survives_json():
 
 
 def test_what_is_said_is_one_line_of_json_an_answer():
-    questions = [json.dumps(identity_of(new_protein()))] + [json.dumps({"lessons": [], "pending": []})] * 2
+    opening = {**identity_of(new_protein()), "is_awaited": True}
+    questions = [json.dumps(opening)] + [json.dumps({"lessons": [], "pending": []})] * 2
     answers = io.StringIO()
     answer_all(io.StringIO("\n".join(questions) + "\n"), answers)
     first, second = map(json.loads, answers.getvalue().splitlines())

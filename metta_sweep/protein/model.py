@@ -114,13 +114,14 @@ class Model:
         chance: Array = ndtr((mean[0] + self.success_mean) / np.sqrt(variance[0] + STEP_VARIANCE))
         return chance
 
-    def predict(self, point: Array, sign: float) -> Prediction:
+    def predict(self, point: Array, sign: float, *, at_once: bool = False) -> Prediction:
         """Return what is expected of a run at codes ``(d,)``, in the user's units; ``sign`` is the goal's."""
-        mean, variance = _final_word(self.observed, point[None])
+        final_word = Posterior.predict if at_once else _final_word
+        mean, variance = final_word(self.observed, point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
         spread *= STRETCH
         scores = sign * self.score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
-        mean, variance = _final_word(self.cost, point[None])
+        mean, variance = final_word(self.cost, point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.cost.hypers.noise)
         costs = self.cost_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
         return Prediction(

@@ -98,11 +98,13 @@ class Protein:
         codes = tuple(self.space.encode(params).tolist())
         self._observations.append(Observation(codes=codes, score=None, cost=None))
 
-    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
+    def suggest(self, pending: Sequence[Mapping[str, Any]] = (), *, at_once: bool = False) -> Suggestion:
         """Return the next point to run.
 
         Args:
             pending: Points that were suggested and not observed yet.
+            at_once: Do without loading torch: the point is the same, and what is predicted of it differs from what
+                gpytorch says by rounding only.
 
         Raises:
             RequestError: A pending point is outside the space.
@@ -113,15 +115,20 @@ class Protein:
         taken = np.concatenate([history.all_points, waiting])
         if not self._is_time_for_the_model(history, len(waiting)):
             return self._start(taken)
-        return self._propose(history, waiting) or self._start(taken)
+        return self._propose(history, waiting, at_once) or self._start(taken)
 
     def needs_model(self, pending: int) -> bool:
         """Return whether the next suggestion, with so many points pending, takes a model and so a moment's thought."""
         return self._is_time_for_the_model(History.of(self._observations, self.space.dim), pending)
 
-    def _is_time_for_the_model(self, history: History, pending: int) -> bool:
+    def will_need_model(self, pending: int) -> bool:
+        """Return whether the suggestion after the next one does, where the next and all that are pending succeed."""
+        history = History.of(self._observations, self.space.dim)
+        return self._is_time_for_the_model(history, pending + 1, ended=pending + 1)
+
+    def _is_time_for_the_model(self, history: History, pending: int, ended: int = 0) -> bool:
         early = history.count + pending <= self.settings.random_samples(self.space)
-        return not early and history.rollouts >= 2 and self.space.dim > 0
+        return not early and history.rollouts + ended >= 2 and self.space.dim > 0
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> list[Expectation] | None:
         """Return what many runs of each point would give on average; None while there is no model.
@@ -147,13 +154,14 @@ class Protein:
             return None
         return expectations(model, codes, Goal(self.goal).sign)
 
-    def _propose(self, history: History, waiting: Array) -> Suggestion | None:
+    def _propose(self, history: History, waiting: Array, at_once: bool) -> Suggestion | None:
         """Ask the model; where it cannot be fitted, the next space-filling point is the one fallback."""
         from metta_sweep.protein.posterior import FitError
         from metta_sweep.protein.proposal import propose
 
         try:
-            return propose(self.space, self.settings, history, waiting, self.seed, Goal(self.goal).sign)
+            sign = Goal(self.goal).sign
+            return propose(self.space, self.settings, history, waiting, self.seed, sign, at_once=at_once)
         except FitError as error:
             found = space_filling(self.space, self.seed, np.concatenate([history.all_points, waiting]))
             reason = f"fills the space, as the model could not be fitted: {error}"
