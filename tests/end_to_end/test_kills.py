@@ -111,16 +111,18 @@ def test_a_stop_signal_ends_everything_in_seconds_and_the_same_command_goes_on(s
 
 @pytest.mark.slow
 def test_a_second_controller_is_told_who_holds_the_sweep(sweep):
-    asked = sweep.write_trial(rollouts=1, seconds=3)
+    asked = sweep.write_trial(rollouts=1, seconds=600)
     first = sweep.start(asked)
     sweep.wait_for("start", 1)
     second = sweep.run(asked)
     assert second.returncode == 2
     assert str(first.pid) in second.stderr
     assert "Traceback" not in second.stderr
-    first.communicate()
-    assert first.returncode == 0
+    assert first.poll() is None
     assert sum(sweep.noted("start").values()) == 1
+    first.terminate()
+    first.communicate()
+    assert first.returncode == 143
 
 
 @pytest.mark.slow
