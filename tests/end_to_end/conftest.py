@@ -32,6 +32,9 @@ note("end")
 os.rename(run_dir + "/result.part", run_dir + "/result.json")
 """
 
+HELD = TRIAL.replace("time.sleep(seconds)", "while not os.path.exists(ledger + '.go'): time.sleep(0.02)")
+"""A trial that goes on until the test lets it go."""
+
 SWEEP_FILE = """
 # @package _global_
 rollout_count: {rollouts}
@@ -92,7 +95,7 @@ class SweepUnderTest:
             env=self.env(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -109,7 +112,11 @@ class SweepUnderTest:
         lines = self.ledger.read_text().splitlines() if self.ledger.exists() else []
         return Counter(line.split()[1] for line in lines if line.startswith(what))
 
-    def wait_for(self, what: str, amount: int, timeout: float = 60) -> None:
+    def let_go(self) -> None:
+        """Let trials end that are held."""
+        Path(f"{self.ledger}.go").touch()
+
+    def wait_for(self, what: str, amount: int, timeout: float = 180) -> None:
         until = time.monotonic() + timeout
         while sum(self.noted(what).values()) < amount:
             assert time.monotonic() < until, f"never saw {amount} {what}s"

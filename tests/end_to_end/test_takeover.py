@@ -29,7 +29,7 @@ def test_a_paused_controller_that_was_replaced_does_nothing_when_it_wakes_up(swe
     assert f"pid {first.pid}" in second.stdout
     first.send_signal(signal.SIGTERM)  # what a person may have sent meanwhile: it must not end the other's runs
     first.send_signal(signal.SIGCONT)
-    output, _ = first.communicate(timeout=30)
+    output, _ = first.communicate(timeout=120)
     assert first.returncode == 1, output
     assert "this controller stops" in output
     assert sweep.noted("start") == sweep.noted("end") == once(4)

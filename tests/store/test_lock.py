@@ -41,14 +41,12 @@ def other(tmp_path):
 
 
 def test_a_second_controller_is_told_who_holds_the_sweep_and_what_to_do_instead(paths, other):
-    began_s = time.time()
     with pytest.raises(RequestError) as refused:
         SweepLock.acquire(paths)
     [problem] = refused.value.problems
     assert f"host {socket.gethostname()}, pid {other.pid}, since 20" in problem.message
     assert "launcher.max_parallel=N" in problem.fix
     assert problem.file == str(paths.lock)
-    assert time.time() - began_s < 2
 
 
 def test_a_reader_sees_who_holds_the_sweep(paths, other):

@@ -132,7 +132,7 @@ def test_a_server_that_is_away_for_good_costs_the_end_of_a_sweep_nothing(server,
     assert said == ["W&B is away; the sweep goes on, and what is missing there is sent when it is back"]
     began_s = time.monotonic()
     line = mirror.stop(30)
-    assert time.monotonic() - began_s < 6
+    assert time.monotonic() - began_s < 25
     assert "metta-sweep sync my_test" in line
     server.start()
     synced(server, sweep)
