@@ -74,7 +74,9 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
     """
     slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
     if asked.launcher["kind"] == "slurm":
-        return SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+        slurm = SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+        slurm.check(settings.resources)
+        return slurm
     if asked.launcher["kind"] == "ray":
         address, resources = asked.launcher["address"], asked.launcher["resources"]
         return RayLauncher(max_parallel=slots, address=address, start=True, resources=resources, grace_s=grace_s)

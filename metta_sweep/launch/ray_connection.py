@@ -7,12 +7,14 @@ import importlib
 import importlib.util
 import os
 import signal
+from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.ray_own import OwnCluster, Use, scratch_folder
 
-_FIX = "ray start --head, or RAY_ADDRESS=host:port"
+_FIX = "ray start --head, or RAY_ADDRESS=host:port; RAY_AUTH_MODE=token where the cluster asks for a token"
 
 
 def connected(address: str | None, *, namespace: str, start: bool) -> tuple[Any, Use | None]:
@@ -58,6 +60,7 @@ def _chosen(named: str | None, *, start: bool) -> tuple[str, Use | None]:
     use = own.join(start=False)
     word = _left_word() if use is None else None
     if word:
+        show_token(os.environ)
         return word, None
     use = use or own.join(start=start)
     if use is None:
@@ -71,6 +74,16 @@ def _left_word() -> str | None:
         return (scratch_folder() / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
     except OSError:
         return None
+
+
+def show_token(environ: MutableMapping[str, str]) -> None:
+    """Have Ray show the user's token, where there is one, as ``ray start --head`` asks for it.
+
+    Ray itself does so only where it looks for the cluster, not where it is told an address; a mode that is set stays.
+    """
+    file = Path(environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if "RAY_AUTH_TOKEN" in environ or file.exists():
+        environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _connect(ray: Any, address: str, namespace: str) -> None:

@@ -22,18 +22,14 @@ from metta_sweep.launch.child import NEVER_PASSED_ON
 from metta_sweep.launch.keep import JOB_LABEL
 from metta_sweep.launch.processes import processes_of, send
 from metta_sweep.launch.slurm_queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
+from metta_sweep.launch.slurm_request import Option, check_taken, options_of, wanted, words_of
 from metta_sweep.store.files import is_locked, read_json
-from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError
+from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError, Resources
 
 KIND = "slurm"
 
 COMMANDS = ("sbatch", "squeue", "scancel")
 """What must be in PATH."""
-
-OURS = frozenset(
-    {"job-name", "comment", "output", "error", "chdir", "parsable", "requeue", "no-requeue", "export", "array"}
-)
-"""Options of ``sbatch`` that this launcher needs for itself; every attempt is a job of its own."""
 
 RECORD_PATIENCE_S = 10.0
 """Seconds for an exit record to come through a network file system once SLURM says that its job is over."""
@@ -43,8 +39,6 @@ CANCEL_MARGIN_S = 5.0
 
 _SBATCH_PATIENCE_S = 60.0
 _REASONS = {"NODE_FAIL": "node_lost", "BOOT_FAIL": "node_lost", "PREEMPTED": "preempted"}
-
-Option = str | int | float | bool | None
 
 
 class SlurmLauncher:
@@ -75,7 +69,7 @@ class SlurmLauncher:
         log_limit: int = DEFAULT_LOG_LIMIT,
     ) -> None:
         _check_commands()
-        self._options = _options(sbatch or {})
+        self._options = options_of(sbatch or {})
         self._folder = folder
         self._slots = max_parallel
         self._grace_s = grace_s
@@ -85,6 +79,14 @@ class SlurmLauncher:
         self._missed_s: dict[str, float] = {}
         self._kill_at_s: dict[str, float] = {}
         self._scancels: list[subprocess.Popen[bytes]] = []
+
+    def check(self, resources: Resources) -> None:
+        """Ask SLURM whether it would take a job of this launcher; one that does not answer is no objection.
+
+        Raises:
+            RequestError: It never would, in its own words.
+        """
+        check_taken([*wanted(resources), *self._options])
 
     def capacity(self) -> int:
         """Return how many jobs may be queued or run at once."""
@@ -109,15 +111,12 @@ class SlurmLauncher:
             job_id = _sbatch(self._command(spec, order), _script(files))
         except (OSError, subprocess.SubprocessError) as error:
             files.ask_to_end(0.0)
-            raise LaunchError(f"sbatch: {_words(error)}") from error
+            raise LaunchError(f"sbatch: {words_of(error)}") from error
         self._submitted_s[job_id] = time.monotonic()
         return _handle(spec, job_id)
 
     def _command(self, spec: JobSpec, order: Order) -> list[str]:
         """Return the ``sbatch`` command line; the user's own options come last and win."""
-        options = {"cpus-per-task": str(spec.resources.cpus)}
-        if spec.resources.gpus:
-            options["gres"] = f"gpu:{_whole(spec.resources.gpus)}"
         ours = {
             "job-name": spec.attempt_id,
             "comment": _comment(order.files),
@@ -125,8 +124,8 @@ class SlurmLauncher:
             "chdir": order.cwd,
             "export": "ALL",
         }
-        given = [f"--{name}={value}" for name, value in {**options, **ours}.items()]
-        return ["sbatch", "--parsable", "--no-requeue", *given, *self._options]
+        given = [f"--{name}={value}" for name, value in ours.items()]
+        return ["sbatch", "--parsable", "--no-requeue", *wanted(spec.resources), *given, *self._options]
 
     def find(self, spec: JobSpec) -> Handle | None:
         """Return the handle of an attempt that was started or submitted by some controller, or None.
@@ -237,36 +236,6 @@ def _check_commands() -> None:
         )
 
 
-def _options(asked: Mapping[str, Option]) -> list[str]:
-    """Return the user's ``sbatch`` options as arguments."""
-    given = {name.lstrip("-").replace("_", "-"): value for name, value in asked.items()}
-    taken = sorted(OURS & given.keys())
-    if taken:
-        raise RequestError(
-            Problem(
-                key=f"launcher.sbatch.{taken[0]}",
-                message="the launcher sets this option of sbatch itself",
-                fix=f"leave launcher.sbatch.{taken[0]} out",
-            )
-        )
-    arguments = (
-        f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items() if _is_set(value)
-    )
-    return list(arguments)
-
-
-def _is_set(value: Option) -> bool:
-    return value is not None and value is not False
-
-
-def _whole(gpus: float) -> int:
-    if gpus != int(gpus):
-        raise LaunchError(
-            f"SLURM gives whole GPUs, {gpus:g} wanted: set launcher.gpus_per_run=0 and a gres of your own"
-        )
-    return int(gpus)
-
-
 def _script(files: AttemptFiles) -> str:
     """Return the job's script: this Python, wherever it lies on the shared file system, keeps the attempt."""
     return f"#!/bin/sh\nexec {shlex.join([sys.executable, '-m', 'metta_sweep.launch.keep', str(files.order)])}\n"
@@ -279,12 +248,6 @@ def _sbatch(command: list[str], script: str) -> str:
         command, input=script, capture_output=True, text=True, check=True, timeout=_SBATCH_PATIENCE_S, env=environment
     )
     return found.stdout.strip().split(";")[0]
-
-
-def _words(error: Exception) -> str:
-    """Return what a failed command said."""
-    said = getattr(error, "stderr", None)
-    return str(said).strip() if said else str(error)
 
 
 def _comment(files: AttemptFiles) -> str:

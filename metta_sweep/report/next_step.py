@@ -59,7 +59,7 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
     if failed:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)
         return NextStep(purpose="see why the last one failed", command=f"tail -n 50 {log}")
-    return watch
+    return watch if rows.is_complete else NextStep(purpose="try again", command=_sweep_command(rows))
 
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:

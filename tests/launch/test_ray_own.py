@@ -18,6 +18,7 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.launch import ray_own
 from metta_sweep.launch.processes import birth_of
+from metta_sweep.launch.ray_connection import show_token
 from metta_sweep.launch.ray_own import OwnCluster, Warden, hold
 from tests.contract.conftest import wait_until
 from tests.end_to_end.conftest import SweepUnderTest
@@ -126,6 +127,18 @@ def test_who_comes_while_it_ends_waits_and_then_finds_none(cluster):
     os.close(ending)
     thread.join(30)
     assert found == [None]
+
+
+def test_the_users_token_is_shown_where_there_is_one_and_nothing_else_was_said(tmp_path):
+    token, environ = tmp_path / "token", {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    show_token(environ)
+    assert "RAY_AUTH_MODE" not in environ
+    token.write_text("t")
+    show_token(environ)
+    assert environ["RAY_AUTH_MODE"] == "token"
+    decided = {"RAY_AUTH_TOKEN": "t", "RAY_AUTH_MODE": "disabled"}
+    show_token(decided)
+    assert decided["RAY_AUTH_MODE"] == "disabled"
 
 
 # ---------------------------------------------------------------- with Ray itself

@@ -74,8 +74,25 @@ def test_runs_are_given_gpus_of_their_own(site):
 
 @pytest.mark.slow
 def test_shares_of_a_gpu_are_refused(site):
-    with pytest.raises(LaunchError, match="whole GPUs"):
-        site.launcher().submit(site.spec("exit=0", resources=Resources(gpus=0.5)))
+    with pytest.raises(RequestError, match="whole GPUs"):
+        site.launcher().check(Resources(gpus=0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "cpus", "words"),
+    [
+        ({"partition": "gpu"}, 1, "Invalid partition name"),
+        ({"time": "banana"}, 1, "Invalid --time"),
+        ({"tiem": "1:00"}, 1, "unrecognized option"),
+        ({}, 5000, "configuration is not available"),
+    ],
+)
+def test_a_job_that_slurm_would_never_take_is_refused_before_anything_starts(site, options, cpus, words):
+    launcher = SlurmLauncher(site.folder / "launch", sbatch=options)
+    with pytest.raises(RequestError, match=words):
+        launcher.check(Resources(cpus=cpus))
+    SlurmLauncher(site.folder / "launch", sbatch={"time": "02:00:00", "signal": "B:USR1@60"}).check(Resources())
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from metta_sweep.errors import RequestError
 from metta_sweep.launch import slurm
 from metta_sweep.launch.attempt import AttemptFiles
 from metta_sweep.launch.slurm import SlurmLauncher
@@ -165,6 +166,30 @@ def test_what_sbatch_refuses_is_told_in_its_words_and_must_not_start_later(launc
     with pytest.raises(LaunchError, match="QOSMaxSubmitJobPerUserLimit"):
         launcher.submit(spec)
     assert AttemptFiles.of(spec).wished_grace_s() == 0.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "echo 'allocation failure: Unable to contact slurm controller (connect failure)' >&2; exit 1",
+        "echo 'allocation failure: Required node not available (down, drained or reserved)' >&2; exit 1",
+        "exit 1",
+    ],
+)
+def test_what_may_pass_is_no_objection(launcher, commands, body):
+    commands.says("sbatch", body)
+    launcher.check(Resources())
+    [call] = commands.calls
+    assert call == "sbatch --test-only --cpus-per-task=1 --partition=gpu --exclusive"
+
+
+def test_an_objection_is_one_line_with_the_options_and_without_the_commands_own_name(launcher, commands):
+    commands.says("sbatch", "printf 'sbatch: error: invalid partition specified: gpu\\nTry \"x\"\\n' >&2; exit 1")
+    with pytest.raises(RequestError) as refused:
+        launcher.check(Resources())
+    [problem] = refused.value.problems
+    assert problem.key == "launcher.sbatch"
+    assert problem.message.endswith("--partition=gpu --exclusive: invalid partition specified: gpu")
 
 
 def test_a_job_that_waits_is_removed_and_one_that_lingers_is_killed(launcher, commands, spec, monkeypatch):

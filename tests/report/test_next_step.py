@@ -55,6 +55,7 @@ def test_what_to_type_depends_on_where_the_sweep_stands() -> None:
     assert step(History().rollout(0.5).stop("target", "enough")).startswith("python -m metta_sweep.train")
     failed = History().suggest().start(0).fail(0).stop("failed", "x")
     assert step(failed) == "tail -n 50 train_dir/sweep/my_test/runs/my_test.r.0/train.log"
+    assert step(History().suggest().stop("failed", "no run could be started")).startswith("./devops/sweep.sh run=")
 
 
 def test_the_command_of_another_trainer_is_its_own_with_the_winners_values() -> None:
