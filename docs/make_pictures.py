@@ -1,107 +1,252 @@
-"""Make docs/pictures from a sweep on disk: python docs/make_pictures.py NAME [DATA_DIR] [PICTURE ...].
+"""Make docs/pictures from real sweeps, from the top of the checkout: python -m docs.make_pictures [PICTURE ...].
 
-Needs Chromium (apt-get install chromium) and the extra "report". ``watch`` is best made while the sweep goes on.
+Runs the sweeps that the pictures need into train_dir; one that is there is taken as it is. The first call takes some
+minutes of two cores. Needs Chromium and a font with emoji (apt-get install chromium fonts-noto-color-emoji), the extras
+``report`` and ``wandb``, and ``unshare``, which gives two machines on one their names. ``watch`` is made while its
+sweep goes on: to make it again, remove train_dir/sweep/first_sweep.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
-from metta_sweep.report import Place, Progress, summary
-from metta_sweep.report.explain import explain
+from metta_sweep.report import Place, Progress
 from metta_sweep.report.html.writing import page_of
-from metta_sweep.report.reading import default_data_dir, paths_of, state_of
+from metta_sweep.report.reading import state_of
 from metta_sweep.report.watch import Watcher
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.events import ConfirmationChosen, Event, SweepStopped, from_json
 from metta_sweep.sweep.state import SweepState
+from tests.track.server import LoopbackServer
+from tests.track.server.loopback import KEY
 
-PICTURES = Path(__file__).resolve().parent / "pictures"
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+DATA_DIR = Path("train_dir")
 COLUMNS = 110
 
+FIRST = (
+    "run=first_sweep ++sweep_params=sweep/my_sweep rollout_count=24 launcher.max_parallel=2 "
+    "trainer.evaluate_interval=5 "
+    "'++sweep.parameters.trainer.gae_lambda={min: 0.8, max: 1.0, distribution: uniform}' "
+    "'++sweep.confirm={top_k: 3, seeds: 4}'"
+)
+"""The template with one parameter more, and a confirmation: docs/first_sweep.md."""
+SCRIPT = "run=any_script ++sweep_params=examples/any_script/sweep.yaml"
+SHARED = (
+    "run=together ++sweep_params=sweep/protein_working rollout_count=8 wandb.share=true trainer.total_timesteps=65536"
+)
+HOSTS = ("gpu-07", "gpu-12")
+MISTAKE = """\
+# @package _global_
+rollout_count: 20
+sweep:
+  metric: reward
+  goal: maximise
+  parameters:
+    trainer.learning_rat: {min: 0.0001, max: 0.01, distribution: log_normal}
+    trainer.batch_size: {min: 500, max: 2048, distribution: uniform_pow2}
+trainer:
+  total_timesteps: 100000
+"""
 
-def photograph(page: str, out: Path, width: int, height: int) -> None:
-    """Write what a browser shows of a page."""
+# ------------------------------------------------------------------ sweeps
+
+
+def paths(name: str) -> SweepPaths:
+    """Return where a sweep of the pictures lies."""
+    return SweepPaths(DATA_DIR, name)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment without an account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return {**kept, "COLUMNS": str(COLUMNS), **more}
+
+
+def start(words: str, *, host: str = "", **more: str) -> subprocess.Popen[str]:
+    """Start a sweep command, on a machine of that name; what it says goes to a pipe."""
+    named = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", f'hostname {host} && exec "$@"', "sh"]
+    command = [*(named if host else ()), "./devops/sweep.sh", *shlex.split(words)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=ROOT, env=environment(**more), text=True, **streams)
+
+
+def first_sweep() -> SweepPaths:
+    """Return the first sweep, run where it is not there; ``watch`` is made when it is half done."""
+    found = paths("first_sweep")
+    if found.exists():
+        return found
+    process = start(FIRST)
+    while process.poll() is None and not (found.journal.exists() and is_telling(state_of(found))):
+        time.sleep(0.2)
+    terminal(lambda console: console.print(Watcher(found).view(time.time())), "watch", "metta-sweep watch first_sweep")
+    process.communicate()
+    return found
+
+
+def is_telling(state: SweepState) -> bool:
+    """Return whether a picture of the running sweep shows what there is to see."""
+    return len(state.decided_rollouts) >= 12 and len(state.live_runs) == 2
+
+
+def any_script() -> SweepPaths:
+    """Return the sweep of the script that knows nothing of us."""
+    if not paths("any_script").exists():
+        start(SCRIPT).communicate()
+    return paths("any_script")
+
+
+@contextmanager
+def dashboard() -> Iterator[dict[str, str]]:
+    """Serve the test suite's stand-in for W&B, and yield the environment that leads there."""
+    with LoopbackServer() as server:
+        yield {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+
+
+def mirrored() -> list[str]:
+    """Return what the sweep of the script says where there is an account."""
+    with dashboard() as where, tempfile.TemporaryDirectory() as folder:
+        return start(SCRIPT, DATA_DIR=folder, **where).communicate()[0].splitlines()
+
+
+def together() -> list[str]:
+    """Return what one of two machines says that share a sweep, each a process with a host name of its own."""
+    with dashboard() as where, tempfile.TemporaryDirectory() as folder:
+        machines = [start(SHARED, host=host, DATA_DIR=f"{folder}/{host}", **where) for host in HOSTS]
+        said = [machine.communicate()[0] for machine in machines]
+    return said[0].splitlines()
+
+
+# ------------------------------------------------------------------ pictures
+
+
+BROWSER = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=20000")
+
+
+def chromium(page: Path, *options: str) -> str:
+    """Return what a browser prints about a page."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("no Chromium found")
+    command = [browser, *BROWSER, *options, page.as_uri()]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def photograph(page: str, name: str, width: int) -> None:
+    """Write what a browser shows of a whole page, however high it is."""
+    measure = "<script>addEventListener('load', () => setTimeout(() => { document.documentElement.dataset.height = "
+    measure += "Math.ceil(document.body.getBoundingClientRect().bottom) }, 3000))</script>"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
-        file.write_text(page, encoding="utf-8")
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=20000"]
-        place = [f"--window-size={width},{height}", f"--screenshot={out}", file.as_uri()]
-        subprocess.run([browser, *options, *place], check=True, capture_output=True, timeout=120)
+        file.write_text(page + measure, encoding="utf-8")
+        shown = chromium(file, f"--window-size={width},1200", "--dump-dom")
+        height = int(re.findall(r'data-height="(\d+)"', shown)[0])
+        chromium(file, f"--window-size={width},{height}", f"--screenshot={PICTURES / name}.png")
 
 
-def terminal(draw: Callable[[Console], None], out: Path, title: str) -> None:
-    """Write what a terminal shows."""
+def terminal(draw: Callable[[Console], None], name: str, title: str) -> None:
+    """Write what a terminal shows: lines that are longer than it go on below."""
+    drawn = io.StringIO()
+    draw(Console(width=COLUMNS, file=drawn, force_terminal=True, color_system="truecolor", highlight=False))
     console = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True, highlight=False)
-    draw(console)
+    console.print(Text.from_ansi(drawn.getvalue().replace(str(ROOT), "~/metta_sweep")), overflow="fold")
     svg = re.sub(r"@font-face\s*\{[^}]*\}", "", console.export_svg(title=title))
-    width, height = (float(number) for number in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
-    page = f"<!DOCTYPE html><body style='margin:0;background:#fff'>{svg}"
-    photograph(page, out, round(width), round(height))
+    width = round(float(re.findall(r'viewBox="0 0 ([\d.]+) ', svg)[0]))
+    photograph(f"<!DOCTYPE html><body style='margin:0;background:#fff'>{svg}<br>", name, width)
 
 
-def report(paths: SweepPaths, out: Path, heading: str, height: int) -> None:
+def typed(name: str, line: str, lines: slice = slice(None), cwd: Path = ROOT) -> None:
+    """Write what a terminal shows of one command and of some lines of what it says."""
+    program, *words = shlex.split(line)
+    done = subprocess.run(
+        [ROOT / program, *words], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    said(name, line, (done.stdout + done.stderr).rstrip().splitlines()[lines])
+
+
+def said(name: str, line: str, lines: Sequence[str]) -> None:
+    """Write what a terminal shows of a command that has said these lines."""
+    shown = Text.assemble((f"$ {line}\n", "bold"), "\n".join(lines))
+    terminal(lambda console: console.print(shown), name, shlex.split(line)[0])
+
+
+def ends_of(lines: Sequence[str]) -> Sequence[str]:
+    """Return how it begins and how it ends."""
+    last = next(number for number, line in enumerate(lines) if line.startswith("Complete"))
+    return [*lines[:15], "…", *lines[last : last + 3], "…", lines[-1]]
+
+
+def mistake() -> None:
+    """Write what a request with mistakes is answered with."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "mine.yaml").write_text(MISTAKE, encoding="utf-8")
+        typed("mistake", "./devops/sweep.sh run=mine ++sweep_params=mine.yaml", cwd=Path(folder))
+
+
+def report(name: str, found: SweepPaths, heading: str) -> None:
     """Write one section of the HTML report."""
-    page = page_of([paths], paths.root / "report.html")
+    page = page_of([found], found.root / "report.html")
     keep = (
         "<script>for (const section of document.querySelectorAll('section')) "
         f"section.hidden = section.querySelector('h2').textContent !== {heading!r};</script>"
     )
-    photograph(page.replace("</main>", f"</main>{keep}"), out, 1100, height)
+    photograph(page.replace("</main>", f"</main>{keep}"), name, 1100)
 
 
-def progress(paths: SweepPaths, console: Console) -> None:
-    """Tell the end of a sweep as its command told it."""
-    events, state = [from_json(stored) for stored in read_events(paths)], SweepState()
-    shown = Progress(console, place=Place.here(paths), status_line=False)
-    for number, event in enumerate(events):
-        state.apply(event)
-        if number == max(0, len(events) - 17):
-            shown.begin(state)
-        if number > max(0, len(events) - 17):
+def progress(name: str, found: SweepPaths, *, until: type[Event], amount: int) -> None:
+    """Tell the last events before the first one of a kind as the sweep's command told them, and that one."""
+    events, state = [from_json(stored) for stored in read_events(found)], SweepState()
+    end = next(number for number, event in enumerate(events) if isinstance(event, until))
+
+    def draw(console: Console) -> None:
+        shown = Progress(console, place=Place.here(found), status_line=False)
+        for number, event in enumerate(events[: end + 1]):
+            console.quiet = number < end - amount
+            state.apply(event)
             shown.on_event(event, state)
 
+    terminal(draw, name, f"./devops/sweep.sh run={found.name} …")
 
-def main(name: str, data_dir: str = "", *wanted: str) -> None:
+
+SWEEP, TOOL = "./devops/sweep.sh", ".venv/bin/metta-sweep"
+MAKERS: dict[str, Callable[[], None]] = {
+    "plan": lambda: typed("plan", f"{SWEEP} run=mine ++sweep_params=sweep/my_sweep cmd=plan"),
+    "progress": lambda: progress("progress", first_sweep(), until=ConfirmationChosen, amount=18),
+    "confirmation": lambda: progress("confirmation", first_sweep(), until=SweepStopped, amount=16),
+    "summary": lambda: typed("summary", "./summarize_sweep.sh first_sweep", slice(-27, None)),
+    "best": lambda: typed("best", f"{TOOL} best first_sweep"),
+    "explain": lambda: typed("explain", f"{TOOL} explain first_sweep --rollout 23"),
+    "report_answer": lambda: report("report_answer", first_sweep(), "The answer"),
+    "report_progress": lambda: report("report_progress", first_sweep(), "How it went"),
+    "report_parameters": lambda: report("report_parameters", first_sweep(), "The parameters"),
+    "report_runs": lambda: report("report_runs", first_sweep(), "The runs and the model"),
+    "own_trainer": lambda: progress("own_trainer", any_script(), until=SweepStopped, amount=14),
+    "together": lambda: said("together", f"{SWEEP} {SHARED}", [*together()[:24], "…"]),
+    "wandb": lambda: said("wandb", f"{SWEEP} {SCRIPT}", ends_of(mirrored())),
+    "mistake": mistake,
+}
+
+
+def main(*wanted: str) -> None:
     """Make the pictures that are wanted, or all."""
-    paths = paths_of(name, Path(data_dir) if data_dir else default_data_dir())
-    state = state_of(paths)
     PICTURES.mkdir(exist_ok=True)
-    makers: dict[str, Callable[[Path], None]] = {
-        "report_answer": lambda out: report(paths, out, "The answer", 900),
-        "report_progress": lambda out: report(paths, out, "How it went", 1500),
-        "report_parameters": lambda out: report(paths, out, "The parameters", 1500),
-        "summary": lambda out: terminal(
-            lambda console: console.print("\n".join(summary(state, paths=paths).splitlines()[-24:]), markup=False),
-            out,
-            f"./summarize_sweep.sh {name}",
-        ),
-        "explain": lambda out: terminal(
-            lambda console: console.print(explain(state, rollout=len(state.rollouts) - 1), markup=False),
-            out,
-            f"metta-sweep explain {name} --rollout {len(state.rollouts) - 1}",
-        ),
-        "watch": lambda out: terminal(
-            lambda console: console.print(Watcher(paths).view(time.time())), out, f"metta-sweep watch {name}"
-        ),
-        "progress": lambda out: terminal(
-            lambda console: progress(paths, console), out, "./devops/sweep.sh run=" + name
-        ),
-    }
-    for picture in wanted or makers:
-        makers[picture](PICTURES / f"{picture}.png")
+    os.chdir(ROOT)
+    for picture in wanted or MAKERS:
+        MAKERS[picture]()
         sys.stdout.write(f"{PICTURES / picture}.png\n")
 
 

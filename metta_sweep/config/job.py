@@ -24,7 +24,19 @@ AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wand
 IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description")
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
-    {*AT_ROOT, "run", "cmd", "sweep_params", "takeover", "sweep", "protein", "command", "hardware", "user"}
+    {
+        *AT_ROOT,
+        "run",
+        "cmd",
+        "sweep_params",
+        "takeover",
+        "sweep",
+        "protein",
+        "command",
+        "hardware",
+        "user",
+        "experiment",
+    }
 )
 """Root keys that are the sweep's own."""
 MAX_NAME = 100

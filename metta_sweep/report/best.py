@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
-
 from metta_sweep.errors import RequestError
+from metta_sweep.report.as_hydra import hydra_yaml
 from metta_sweep.report.as_json import json_text, rollout_object, run_object
 from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.confirmed import in_short, luck
@@ -228,7 +227,7 @@ def _hydra(rows: SweepRows, winner: Winner, place: Place) -> str:
     base = {} if rows.spec.command else rows.spec.training
     config = run_config(base, params, run_id=winner.run.run_id, seed=winner.run.seed)
     del config["run"]
-    body = yaml.safe_dump({**_choices(config), **config}, sort_keys=False, allow_unicode=True, width=120)
+    body = hydra_yaml({**_choices(config), **config})
     return "\n".join(["# @package _global_", *_provenance(rows, winner, place), "", body])
 
 

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metta_sweep.report.confirmed import confirmation_lines, in_short
 from metta_sweep.report.narration import compared_in_words
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
@@ -39,6 +40,8 @@ class Moment:
     """Seconds since the last event, while a controller is at work."""
     latest: Mapping[str, Evaluation] = field(default_factory=dict)
     """The newest evaluation of each run that is alive, where it has one."""
+    is_left_by_hand: bool = True
+    """Whether the view stays until somebody leaves it."""
 
 
 def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) -> RenderableType:
@@ -52,7 +55,7 @@ def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) 
     rows = rows or rows_of(state)
     elapsed_s = state.elapsed_s + moment.since_last_event_s
     parts: list[RenderableType] = [_title(rows, moment), _bar(rows), Text(_left(rows, elapsed_s)), Text()]
-    parts += [*_best(rows), Text()]
+    parts += [*_best(rows), *_confirmation(rows), Text()]
     if state.live_runs:
         parts += [_running(state, rows, moment, elapsed_s), Text()]
     if rows.rollouts:
@@ -99,8 +102,21 @@ def _best(rows: SweepRows) -> Iterator[Text]:
     if best is None or best.best is None:
         yield Text("best: no score yet", style="dim")
         return
-    yield Text(f"best: {printable(rows.spec.metric)} {mean_of(best)} ({best.best.run_id})", style="bold green")
+    metric, winner = printable(rows.spec.metric), rows.winner
+    if winner is not None and rows.verdict is not None:
+        said = f"best, confirmed: {metric} {in_short(rows.verdict, winner)} (rollout {winner.rollout})"
+    else:
+        said = f"best: {metric} {mean_of(best)} ({best.best.run_id})"
+    yield Text(said, style="bold green")
     yield Text(f"  {', '.join(params(best.params, rows.short))}")
+
+
+def _confirmation(rows: SweepRows) -> Iterator[Text]:
+    """Yield how far the confirmation is and what it says of each point, while it goes on."""
+    if rows.verdict is None or rows.verdict.is_over:
+        return
+    yield Text()
+    yield from map(Text, confirmation_lines(rows))
 
 
 def _running(state: SweepState, rows: SweepRows, moment: Moment, elapsed_s: float) -> Table:
@@ -157,6 +173,8 @@ def _failures(rows: SweepRows) -> Iterator[RenderableType]:
 
 
 def _next(rows: SweepRows, moment: Moment) -> Text:
+    if moment.place.controller and not moment.is_left_by_hand:
+        return Text()
     if moment.place.controller:
         return Text("Ctrl-C leaves this view; the sweep goes on", style="dim")
     step = next_step(rows, moment.place)

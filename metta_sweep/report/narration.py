@@ -143,7 +143,7 @@ class Narrator:
         judge = "by the model" if any(one is not None for one in event.expected) else "by their means"
         known = sum(map(self.state.known_when_chosen, event.rollouts))
         there = f", {known} of which an earlier confirmation has done" if known else ""
-        yield Line(text=f"confirming the best of the search {judge}, on fresh seeds: rollouts {points}, {runs}{there}")
+        yield Line(text=f"confirming the best of the search {judge}, on fresh seeds: rollouts {points} ({runs}{there})")
 
     @lines.register
     def _(self, event: ConfirmationPlanned) -> Iterator[Line]:

@@ -52,6 +52,8 @@ def _parts(state: SweepState, decided: int, total: int, latest: Mapping[str, flo
     if running:
         more = f" and {len(running) - MOST_NAMED} more" if len(running) > MOST_NAMED else ""
         parts.append(f"running {', '.join(running[:MOST_NAMED])}{more}")
+    if state.confirmation is not None and any(run.confirms for run in state.live_runs):
+        parts.append(f"confirming the best {len(state.confirmation.rollouts)}")
     best = state.incumbent
     if best is not None and best.metric is not None:
         parts.append(f"best {printable(state.spec.metric)} {number(best.metric)}")

@@ -38,11 +38,12 @@ class Watcher:
     _rows: SweepRows | None = None
     _at_s: float = 0.0
 
-    def view(self, now_s: float) -> RenderableType:
+    def view(self, now_s: float, *, once: bool = False) -> RenderableType:
         """Return the view of this moment.
 
         Args:
             now_s: Seconds since the epoch; for display.
+            once: Whether it is printed, and nobody has to leave it.
 
         Raises:
             MettaSweepError: The journal is damaged or foreign.
@@ -51,7 +52,9 @@ class Watcher:
         held = holder(self.paths)
         since_s = max(0.0, now_s - self._at_s) if held is not None else 0.0
         place = Place.here(self.paths, controller=str(held or ""))
-        return live_view(state, Moment(place=place, since_last_event_s=since_s, latest=self._latest(state)), self._rows)
+        latest = self._latest(state)
+        moment = Moment(place=place, since_last_event_s=since_s, latest=latest, is_left_by_hand=not once)
+        return live_view(state, moment, self._rows)
 
     def _read(self) -> SweepState:
         stamp = tuple(map(_stamp, (self.paths.journal, self.paths.journal.with_name(self.paths.journal.name + "-wal"))))
@@ -80,12 +83,12 @@ def watch(paths: SweepPaths, console: Console, *, once: bool = False) -> None:
     """
     watcher = Watcher(paths)
     if once or not console.is_terminal:
-        console.print(watcher.view(time.time()))
+        console.print(watcher.view(time.time(), once=True))
         return
     live = Live(watcher.view(time.time()), console=console, screen=True, auto_refresh=False)
     with suppress(KeyboardInterrupt), live:
         _redraw(watcher, live)
-    console.print(watcher.view(time.time()))
+    console.print(watcher.view(time.time(), once=True))
 
 
 def _redraw(watcher: Watcher, live: Live) -> None:

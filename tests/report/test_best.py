@@ -1,12 +1,9 @@
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.errors import RequestError
@@ -16,7 +13,6 @@ from metta_sweep.sweep.records import CodeRevision
 from tests.factories import History, guide_history, prediction
 from tests.report.test_summary import PLACE
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 TRAINING = {
     "trainer": {"learning_rate": 0.001, "batch_size": 32, "gamma": 0.99, "betas": [0.9, 0.999]},
     "env": {"game": {"max_steps": 64}},
@@ -89,20 +85,3 @@ def test_flat_leaves_are_named_by_their_paths() -> None:
 def test_a_standard_error_that_the_run_reports_is_told() -> None:
     history = History().suggest().start(0).finish(0, 0.5, reward_se=0.012)
     assert "Reward: 0.5 ± 0.012 over its evaluation (one run" in told(history)
-
-
-@pytest.mark.parametrize("env", ["altar", "pong"])
-def test_the_file_for_hydra_composes_to_exactly_the_winners_config(env: str, tmp_path: Path) -> None:
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        base = OmegaConf.to_container(compose("sweep_job", overrides=[f"env={env}"]))
-    assert isinstance(base, dict)
-    training = {key: base[key] for key in ("trainer", "env", "agent", "sim", "device", "seed")}
-    history = History(asked={"training": training}).rollout(0.5, params={"trainer.learning_rate": 1e-5})
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "winner.yaml").write_text(told(history, "hydra"))
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        overrides = ["+experiment=winner", f"hydra.searchpath=[{tmp_path.as_uri()}]"]
-        composed = OmegaConf.to_container(compose("sweep_job", overrides=overrides))
-    assert isinstance(composed, dict)
-    expected = {**training, "trainer": {**training["trainer"], "learning_rate": 1e-5}, "seed": 0}
-    assert {key: composed[key] for key in expected} == expected

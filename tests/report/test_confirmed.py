@@ -13,8 +13,8 @@ from metta_sweep.report import Place, rows_of, summary
 from metta_sweep.report.advice import advice
 from metta_sweep.report.best import best, winner_of
 from metta_sweep.report.export import records
+from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.gather import gather
-from metta_sweep.report.html.sections import answer
 from tests.factories import Directories, History
 
 PLACE = Place(paths=Directories(), cwd=Path("/lab"), python="python", controller="")

@@ -67,3 +67,18 @@ def test_a_sweep_that_nobody_tends_says_what_to_type() -> None:
 
 def test_an_empty_sweep_has_a_view() -> None:
     assert "no score yet" in shown(History())
+
+
+def test_a_confirmation_that_goes_on_is_shown_with_what_it_says_of_each_point() -> None:
+    going = History(asked={"confirm": {"top_k": 2, "seeds": 3}}).rollout(0.5).rollout(0.9).choose(1, 0).again(1, 0.7)
+    said = shown(going)
+    assert "best: reward 0.9 (my_test.r.1)" in said
+    assert "1 of 6 runs on fresh seeds so far, the best 2 of the search" in said
+    assert "Rollout 1: 0.7 (how sure that is, so few runs do not tell)" in said
+
+
+def test_the_confirmed_best_is_called_so() -> None:
+    over = History().rollout(0.5).rollout(0.9).choose(1, 0).again(1, 0.6, 0.7).again(0, 0.5, 0.4).stop("confirm")
+    said = shown(over)
+    assert "best, confirmed: reward 0.6" in said
+    assert "so far" not in said

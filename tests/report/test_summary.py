@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.goal import Goal
 from metta_sweep.report import Place, summary
-from metta_sweep.report.html.sections import answer
+from metta_sweep.report.html.answer import answer
 from metta_sweep.sweep.events import SweepRegistered
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.html.pages import gathered

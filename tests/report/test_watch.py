@@ -9,6 +9,7 @@ from rich.console import Console
 
 from metta_sweep.report.watch import Watcher, pause_s, watch
 from metta_sweep.store.journal import SqliteJournal, read_events
+from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import to_json
 from tests.factories import History, guide_history
@@ -25,6 +26,13 @@ def test_watching_once_shows_the_sweep_and_returns(tmp_path: Path) -> None:
     said = once(kept(guide_history(), tmp_path))
     assert "3/3 rollouts, runs: 3 finished" in said
     assert "best: reward 3.89 (my_test.r.2)" in said
+
+
+def test_a_view_that_is_printed_once_needs_no_leaving(tmp_path: Path) -> None:
+    paths = kept(History().suggest().start(0), tmp_path)
+    with SweepLock.acquire(paths):
+        assert "In progress" in once(paths)
+        assert "Ctrl-C" not in once(paths)
 
 
 def test_anything_that_is_no_terminal_is_shown_the_view_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from importlib import resources
 
 from metta_sweep.errors import RequestError
 from metta_sweep.report.html import sections
+from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.data import sweep_data
 from metta_sweep.report.html.figure import Figure
 from metta_sweep.report.html.gather import Gathered
@@ -133,7 +134,7 @@ def _sweep(found: Gathered, prefix: str, figures: dict[str, Figure], *, alone: b
     return tag(
         "article",
         None if alone else tag("h2", found.rows.spec.name, class_="name"),
-        sections.answer(found),
+        answer(found),
         [_group(title, drawn, prefix, figures) for title, drawn in _groups(found)],
         sections.failures(found),
         sections.runs(prefix + "runs"),

@@ -67,11 +67,13 @@ def _progress(rows: SweepRows, key: str, title: str, x: Sequence[float], x_title
     data = [
         line("best so far", x, incumbent(rows), color="@best", line={"shape": "hv"}),
         *_outcomes(rows, x),
+        *(fresh := _confirmed(rows, x)),
     ]
+    told = " Diamonds: what runs on fresh seeds gave, less luck, with its 90% interval." if fresh else ""
     return Figure(
         key=key,
         title=title,
-        caption=f"Each point is a rollout; the line is the best so far ({better} is better).{gained}"
+        caption=f"Each point is a rollout; the line is the best so far ({better} is better).{gained}{told}"
         + outside_note(outside),
         data=data,
         layout={"xaxis": axis(x_title), "yaxis": axis(rows.spec.metric, range=frame)},
@@ -107,6 +109,33 @@ def _outcomes(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
                 )
             )
     return found + _failed(rows, pairs)
+
+
+def _confirmed(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
+    """Return what fresh runs say of the points that were run again; nothing where none were, or too few."""
+    found = [] if rows.verdict is None else [one for one in rows.verdict.points if one.interval is not None]
+    known = [(one.rollout, one.corrected or 0.0, one.interval or (0.0, 0.0)) for one in found]
+    if not known:
+        return []
+    bars = {
+        "type": "data",
+        "array": [high - value for _, value, (_, high) in known],
+        "arrayminus": [value - low for _, value, (low, _) in known],
+        "thickness": 2,
+        "width": 4,
+        "color": "@best",
+    }
+    return [
+        points(
+            "on fresh seeds",
+            [x[rollout] for rollout, _, _ in known],
+            [value for _, value, _ in known],
+            color="@best",
+            symbol="diamond",
+            rollouts=[rollout for rollout, _, _ in known],
+            error_y=bars,
+        )
+    ]
 
 
 def _failed(rows: SweepRows, pairs: Sequence[tuple[float, RolloutRow]]) -> list[dict[str, Any]]:

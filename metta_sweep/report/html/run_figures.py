@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.report.calibration import calibration, coverage, verdict
-from metta_sweep.report.html.figure import Figure, axis, label, line, points
+from metta_sweep.report.html.figure import Figure, axis, label, line, points, window
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import count, duration, number
 from metta_sweep.result import Evaluation
@@ -78,12 +78,16 @@ def predictions(rows: SweepRows) -> Figure | None:
     said = [one for _, one, _ in known]
     seen = [one.score for one in said] + [mean for _, _, mean in known]
     ends = [min(seen), max(seen)]
+    frame, _ = window([*seen, *(bound for one in said for bound in (one.score_low, one.score_high))])
+    cut = 0 if frame is None else sum(one.score_low < frame[0] or one.score_high > frame[1] for one in said)
     warning = verdict(calibration(rows))
     return Figure(
         key="predictions",
         title="Predicted and actual",
         caption="A point on the diagonal came out as predicted; the bars are the 90% intervals. "
-        f"{coverage(calibration(rows))}." + (f" {warning}." if warning else ""),
+        f"{coverage(calibration(rows))}."
+        + (f" {warning}." if warning else "")
+        + (f" {count(cut, 'bar')} reach far beyond the frame." if cut else ""),
         data=[
             line("as predicted", ends, ends, color="@muted", line={"dash": "dash"}),
             points(
@@ -103,7 +107,10 @@ def predictions(rows: SweepRows) -> Figure | None:
                 },
             ),
         ],
-        layout={"xaxis": axis(f"predicted {rows.spec.metric}"), "yaxis": axis(f"actual {rows.spec.metric}")},
+        layout={
+            "xaxis": axis(f"predicted {rows.spec.metric}", range=frame),
+            "yaxis": axis(f"actual {rows.spec.metric}", range=window(mean for _, _, mean in known)[0]),
+        },
     )
 
 

@@ -1,9 +1,9 @@
-"""The parts of a report that are words and tables: the answer, failures, runs, configuration."""
+"""The parts of a report that are words and tables: failures, runs, configuration."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,137 +11,12 @@ from urllib.parse import quote
 import yaml
 
 from metta_sweep.report.asked_for import override_lines, parameter_lines
-from metta_sweep.report.best import found_by, score_in_words
-from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, worth
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
-from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
-from metta_sweep.report.rows import SweepRows
-from metta_sweep.report.text import amounts, totals, where
-from metta_sweep.report.wording import count, duration, number, plain
+from metta_sweep.report.text import amounts, where
+from metta_sweep.report.wording import count
 from metta_sweep.sweep.commands import run_config
-
-
-def answer(found: Gathered) -> Markup:
-    """Return what a reader came for: the best, how sure it is, what it cost, what to do next."""
-    return tag(
-        "section",
-        tag("h2", "The answer", id="answer"),
-        tag("p", standing(found.rows, found.place), ". ", _dashboard(found.rows), class_="standing"),
-        _best(found),
-        _cards(found.rows),
-        _advice(found),
-        _command(found),
-        class_="answer",
-    )
-
-
-def _best(found: Gathered) -> Iterator[Content]:
-    winner, rows = found.winner, found.rows
-    if winner is None:
-        yield tag("p", "No rollout has a score yet.", class_="lead")
-        return
-    better = "larger" if rows.spec.goal.sign > 0 else "smaller"
-    yield tag(
-        "p",
-        f"The best {rows.spec.metric} ({better} is better): ",
-        tag("strong", score_in_words(rows, winner)),
-        ", by run ",
-        _directory(found, winner.run.run_id),
-        f". Found by {found_by(rows, winner)}.",
-        class_="lead",
-    )
-    yield from _expected(found) if winner.confirmed is None else [tag("p", luck(winner.confirmed))]
-    yield from _confirmation(found)
-    changed = [change for change in winner.changes if change.base != change.best]
-    same = [f"{change.name}={plain(change.best)}" for change in winner.changes if change.base == change.best]
-    if changed:
-        yield table(
-            ("Parameter", "Base config", "Best"),
-            [(c.name, "not set" if c.base is None else plain(c.base), plain(c.best)) for c in changed],
-            caption="What the best changes in the base config",
-        )
-    if same:
-        yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
-
-
-def _confirmation(found: Gathered) -> Iterator[Content]:
-    """Yield what each point gave that was run again on fresh seeds."""
-    rows, verdict = found.rows, found.rows.verdict
-    if verdict is None:
-        return
-    shown = [
-        (
-            str(one.rollout),
-            number(one.searched),
-            "none" if one.mean is None else number(one.mean),
-            "failed on a fresh seed" if one.failed else worth(one),
-            chance(one),
-            str(one.scored),
-        )
-        for one in verdict.points
-    ]
-    head = ("Rollout", "In the search", "On fresh seeds", "Less luck", "Chance of being best", "Fresh runs")
-    yield table(head, shown, caption=f"Confirmation: {progress_of(verdict)}")
-    if note := stale_note(rows):
-        yield tag("p", note)
-
-
-def _expected(found: Gathered) -> Iterator[Markup]:
-    """Yield what the model makes of the winner: a best of many is lucky, its neighbours are not."""
-    said = found.surrogate.winner if found.surrogate is not None else None
-    if said is None:
-        return
-    text = (
-        f"By the model, which knows every rollout, many runs of it would average {number(said.mean)} "
-        f"(90% interval {number(said.low)} to {number(said.high)})."
-    )
-    favourite = found.surrogate.favourite if found.surrogate is not None else None
-    if favourite is not None and favourite.rollout != said.rollout:
-        text += f" It expects most of rollout {favourite.rollout}: {number(favourite.mean)} on average."
-    yield tag("p", text)
-
-
-def _dashboard(rows: SweepRows) -> Content:
-    """Return a link to the sweep's page at W&B; anything that is no web address is left out."""
-    if not rows.dashboard.startswith(("https://", "http://")):
-        return None
-    return tag("a", "Its page at W&B", href=rows.dashboard)
-
-
-def _cards(rows: SweepRows) -> Markup:
-    failed = sum(len(row.run_ids) for row in rows.failures)
-    cards = (
-        ("Rollouts", f"{rows.decided} of {rows.spec.rollout_count}"),
-        ("Runs", totals(rows)),
-        ("Cost of runs", duration(rows.cost_s)),
-        ("Sweep time", duration(rows.elapsed_s)),
-        ("Failed runs", str(failed)),
-    )
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in cards], class_="cards")
-
-
-def _advice(found: Gathered) -> Content:
-    if not found.advice:
-        return None
-    return [
-        tag("h3", "What to try next"),
-        tag("ul", [tag("li", sentence) for sentence in found.advice]),
-    ]
-
-
-def _command(found: Gathered) -> Content:
-    step = next_step(found.rows, found.place)
-    return [
-        tag("p", f"To {step.purpose}, type:"),
-        tag(
-            "div",
-            tag("pre", tag("code", step.command), tabindex="0"),
-            tag("button", "Copy", type="button", class_="copy"),
-            class_="command",
-        ),
-    ]
 
 
 def failures(found: Gathered) -> Content:
@@ -183,7 +58,8 @@ def runs(key: str) -> Markup:
     )
 
 
-def _directory(found: Gathered, run_id: str) -> Markup:
+def run_link(found: Gathered, run_id: str) -> Markup:
+    """Return a link to a run's directory."""
     return tag("a", run_id, href=f"{runs_link(found)}{quote(run_id)}/")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from metta_sweep.goal import Goal
 from metta_sweep.report.html import sections
+from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.data import sweep_data
 from tests.factories import History, guide_history, prediction
 from tests.report.html.pages import gathered, page
@@ -21,14 +22,14 @@ def island(content: str, identifier: str) -> dict[str, object]:
 def test_the_answer_tells_what_the_best_changes_and_what_it_leaves() -> None:
     training = {"trainer": {"learning_rate": 0.001, "batch_size": 64, "gamma": 0.99}}
     point = {"trainer.learning_rate": 0.002, "trainer.batch_size": 64, "trainer.gamma": 0.99}
-    said = sections.answer(gathered(History(asked={"training": training}).rollout(0.5, params=point)))
+    said = answer(gathered(History(asked={"training": training}).rollout(0.5, params=point)))
     assert "<tr><td>trainer.learning_rate</td><td>0.001</td><td>0.002</td></tr>" in said
     assert "Searched and left as it is: trainer.batch_size=64, trainer.gamma=0.99." in said
 
 
 def test_the_best_says_which_way_is_better_and_not_that_it_is_the_extreme() -> None:
-    assert "The best reward (larger is better): " in sections.answer(gathered(History().rollout(0.5)))
-    assert "The best loss (smaller is better): " in sections.answer(
+    assert "The best reward (larger is better): " in answer(gathered(History().rollout(0.5)))
+    assert "The best loss (smaller is better): " in answer(
         gathered(History(metric="loss", goal=Goal.MINIMIZE).rollout(0.5))
     )
 

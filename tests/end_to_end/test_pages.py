@@ -1,0 +1,114 @@
+"""Every page of the documentation: its commands work as they stand, its pictures and links exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from metta_sweep.cli import main, parser
+from metta_sweep.config import ask
+from metta_sweep.protein import ProteinSettings
+from metta_sweep.sweep.commands import PLACEHOLDERS
+from metta_sweep.trainer.schema import schema
+from tests.end_to_end.conftest import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+TASKS = ("first_sweep", "own_trainer", "reading_results", "more_than_one_machine", "wandb", "mistakes/README")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGES[f"{page}.md"], re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    return [line for block in blocks(page, "bash") for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file_and_every_picture_is_there(page):
+    links = re.findall(r"\]\(([^)#\s]+)", PAGES[page])
+    near = [link for link in links if not link.startswith("https://")]
+    assert [link for link in near if not (DOCS / page).parent.joinpath(link).exists()] == []
+
+
+def test_every_picture_is_shown_and_every_task_has_one():
+    shown = {Path(name).name for page in (*PAGES.values(), (ROOT / "README.md").read_text()) for name in pictures(page)}
+    assert shown == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert [task for task in TASKS if not pictures(PAGES[f"{task}.md"])] == []
+
+
+def pictures(page: str) -> list[str]:
+    return re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+
+
+def test_every_subcommand_that_is_named_exists():
+    known = set(parser()._subparsers._group_actions[0].choices)
+    named = {name for text in PAGES.values() for name in re.findall(r"metta-sweep ([a-z]+)\b", text)}
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("page", ["more_than_one_machine", "own_trainer"])
+def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    words = [shlex.split(line)[1:] for line in commands(page) if line.startswith("./devops/sweep.sh")]
+    assert words
+    for asked in words:
+        ask(asked, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse)
+
+
+ENTRIES = {"./devops/sweep.sh": ["run"], "./summarize_sweep.sh": ["summarize"], ".venv/bin/metta-sweep": []}
+"""The scripts of a checkout and the subcommands behind them; the README's test types the scripts themselves."""
+
+
+@pytest.mark.slow
+def test_the_first_sweep_goes_as_its_page_says(tmp_path, monkeypatch, capsys):
+    """The page's own commands, one after the other; only the training is shorter."""
+    monkeypatch.chdir(ROOT)
+    for name, value in (("DATA_DIR", str(tmp_path)), ("WANDB_MODE", "disabled"), ("OMP_NUM_THREADS", "1")):
+        monkeypatch.setenv(name, value)
+    said = {}
+    for line in commands("first_sweep"):
+        program, *words = shlex.split(
+            line.replace("mine.yaml", str(tmp_path / "mine.yaml")).replace("--seeds 4", "--seeds 1")
+        )
+        if program == "cp":
+            shutil.copy(*words)
+        elif "run=my_test" not in words and "watch" not in words:  # the README's test types it; it stays until Ctrl-C
+            short = ["rollout_count=2", "trainer.total_timesteps=4096"] if "run=mine" in words else []
+            assert main([*ENTRIES[program], *words, *short]) == 0, line
+            said[line] = capsys.readouterr().out
+    (plan,) = (text for line, text in said.items() if "cmd=plan" in line)
+    assert "nothing was started and nothing was written" in plan
+    assert (tmp_path / "sweep" / "mine" / "report.html").stat().st_size > 1_000_000
+    (best,) = (text for line, text in said.items() if line.endswith("best mine"))
+    assert "BEST OF mine: mine.r." in best
+    assert "fresh seeds gave" in best
+    assert next(text for line, text in said.items() if line.endswith("--as hydra")).startswith("# @package _global_\n")
+
+
+def test_the_own_trainers_page_shows_the_example_as_it_is():
+    from yaml import safe_load
+
+    (shown,) = blocks("own_trainer", "yaml")
+    assert safe_load(shown) == safe_load((ROOT / "examples" / "any_script" / "sweep.yaml").read_text())
+    listed = re.findall(r"^\| `\{(\w+)\}`", PAGES["own_trainer.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(PLACEHOLDERS)
+    (result,) = blocks("own_trainer", "json")
+    assert json.loads(result)["metrics"]["loss"] == 0.01
+
+
+def test_the_own_trainers_python_leaves_what_a_sweep_reads(tmp_path):
+    (program,) = blocks("own_trainer", "python")
+    environment = {**os.environ, "METTA_SWEEP_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+    assert json.loads((tmp_path / "result.json").read_text())["metrics"] == {"loss": 0.001}
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 10
