@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from metta_sweep.envs.config import AltarGame, ObjectConfig
+from metta_sweep.envs.altar_game import AltarGame, ObjectConfig
 from metta_sweep.envs.grid import Grid
 from metta_sweep.envs.grid_rules import Kind, Layout, Rules
 from metta_sweep.envs.layouts import DrawnLayout, RandomLayout
@@ -18,7 +18,7 @@ def make_altar(game: AltarGame, *, num_agents: int, num_envs: int, first: int = 
 
 def compile_rules(game: AltarGame, num_agents: int) -> Rules:
     """Turn names into positions: items in alphabetical order, kinds as written."""
-    items = tuple(sorted({item for kind in game.objects.values() for item in (*kind.inputs, *kind.outputs)}))
+    items = game.items()
     drawing, symbols = "".join(game.map.drawings[0]) if game.map.drawings else "", game.symbols()
     return Rules(
         kinds=tuple(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from metta_sweep.envs import config
+from metta_sweep.envs import altar_game
 from metta_sweep.envs.grid_rules import Placement
 from metta_sweep.envs.vec_env import Doubles
 
@@ -66,8 +66,8 @@ class DrawnLayout:
     def __init__(self, drawings: Sequence[Sequence[str]], *, agents: int, symbols: Sequence[str]) -> None:
         self.height, self.width = len(drawings[0]), len(drawings[0][0])
         drawn = np.array([[character for row in rows for character in row] for rows in drawings])  # (maps, cells)
-        self._walls = drawn == config.WALL
-        self._places = drawn == config.AGENT
+        self._walls = drawn == altar_game.WALL
+        self._places = drawn == altar_game.AGENT
         found = [np.argwhere(drawn == symbol)[:, 1].reshape(len(drawn), -1) for symbol in symbols]
         self._objects = np.concatenate(found, axis=1)
         self._agents = agents

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeAlias
 
 from metta_sweep.envs.altar import make_altar
 from metta_sweep.envs.atari import Atari
-from metta_sweep.envs.config import AltarEnv, AtariEnv, CogevalEnv, EnvConfig, GymnasiumEnv, PongEnv
+from metta_sweep.envs.config import AltarEnv, AtariEnv, CogevalEnv, EnvConfig, GymnasiumEnv, MettagridEnv, PongEnv
 from metta_sweep.envs.gymnasium import GymnasiumEnvs
+from metta_sweep.envs.mettagrid import MettagridEnvs
 from metta_sweep.envs.mixture import Mixture
 from metta_sweep.envs.pong import Pong
 from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.envs.workers import Workers
+
+Slow: TypeAlias = AtariEnv | GymnasiumEnv | MettagridEnv
+"""Environments that are shared out to workers."""
 
 
 def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1, groups: int = 1) -> VecEnv:
@@ -39,11 +44,11 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1, 
             return Pong(config.game, num_envs, first=first)
         case CogevalEnv():
             return _make_tasks(config, num_envs, first)
-        case AtariEnv() | GymnasiumEnv():
+        case AtariEnv() | GymnasiumEnv() | MettagridEnv():
             return _make_slow(config, num_envs, first, workers, groups)
 
 
-def _make_slow(config: AtariEnv | GymnasiumEnv, num_envs: int, first: int, workers: int, groups: int) -> VecEnv:
+def _make_slow(config: Slow, num_envs: int, first: int, workers: int, groups: int) -> VecEnv:
     """Share the environments out among groups, if there are several."""
     if num_envs % groups or workers % groups:
         raise ValueError(f"need multiples of {groups} groups, got {num_envs} environments and {workers} workers")
@@ -52,22 +57,22 @@ def _make_slow(config: AtariEnv | GymnasiumEnv, num_envs: int, first: int, worke
     return parts[0] if groups == 1 else Mixture(parts)
 
 
-def _make_group(config: AtariEnv | GymnasiumEnv, num_envs: int, first: int, workers: int, *, apart: bool) -> VecEnv:
+def _make_group(config: Slow, num_envs: int, first: int, workers: int, *, apart: bool) -> VecEnv:
+    """Return one group, in processes of their own if there are several, or if it must stand apart."""
     if isinstance(config, AtariEnv):
         return Atari(config, num_envs, first=first, threads=workers)
-    return _make_gymnasium(config, num_envs, first, workers, apart=apart)
-
-
-def _make_gymnasium(config: GymnasiumEnv, num_envs: int, first: int, workers: int, *, apart: bool) -> VecEnv:
-    """Return gymnasium's environments, in processes of their own if there are several, or they must stand apart."""
     if num_envs % workers:
         raise ValueError(f"need a multiple of {workers} workers, got {num_envs} environments")
     share = num_envs // workers
-    makers = [
-        partial(GymnasiumEnvs, config.id, config.options, num_envs=share, first=first + share * k)
-        for k in range(workers)
-    ]
+    makers = [partial(_make_serial, config, num_envs=share, first=first + share * k) for k in range(workers)]
     return Workers(makers) if workers > 1 or apart else makers[0]()
+
+
+def _make_serial(config: GymnasiumEnv | MettagridEnv, *, num_envs: int, first: int) -> VecEnv:
+    """Return environments that step one after the other."""
+    if isinstance(config, MettagridEnv):
+        return MettagridEnvs(config, num_envs=num_envs, first=first)
+    return GymnasiumEnvs(config.id, config.options, num_envs=num_envs, first=first)
 
 
 def _make_tasks(config: CogevalEnv, num_envs: int, first: int) -> VecEnv:

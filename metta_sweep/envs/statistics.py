@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metta_sweep.envs.altar import compile_rules
-from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, PongEnv
+from metta_sweep.envs.config import AltarEnv, CogevalEnv, EnvConfig, MettagridEnv, PongEnv
 from metta_sweep.envs.grid_rules import stat_names
 from metta_sweep.envs.pong import STATS
 
@@ -20,5 +20,7 @@ def statistics(config: EnvConfig) -> tuple[str, ...]:
             return stat_names(compile_rules(config.games()[0], config.num_agents))
         case PongEnv():
             return STATS
+        case MettagridEnv():
+            return *ALWAYS, *(f"{item}.get" for item in config.items())
         case _:
             return ALWAYS

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from metta_sweep.envs.config import ENV_NAMES, AltarEnv, CogevalEnv, EnvConfig, PongEnv, Problem, Settings
+from metta_sweep.envs.altar_game import Problem, Settings
+from metta_sweep.envs.config import ENV_NAMES, EXTRAS, AltarEnv, CogevalEnv, EnvConfig, PongEnv
 from metta_sweep.expression import Expression
 from metta_sweep.trainer.filters import GRID, least_side
 from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_problems
@@ -89,7 +90,7 @@ class TrainerConfig(Settings):
     compile: bool = False
     """Compile what learns with torch.compile: half a minute or more at the start, for large networks on GPUs."""
     num_workers: Positive = 1
-    """Processes for gymnasium's environments, threads for Atari's; the native ones need none, and ignore it."""
+    """Processes for gymnasium's and mettagrid's environments, threads for Atari's; the native ones ignore it."""
     async_factor: Positive = 1
     """Groups that those environments are split into: one steps in its workers while the policy decides for another."""
     forward_pass_minibatch_target_size: Positive | None = None
@@ -150,6 +151,7 @@ class Rule:
     """The key to look at first."""
 
 
+_NATIVE = f"env.name not in {tuple(EXTRAS)}"
 RULES = (
     Rule(
         key="trainer.minibatch_size",
@@ -163,13 +165,13 @@ RULES = (
     ),
     Rule(
         key="trainer.num_workers",
-        expression="env.name not in ('gymnasium', 'atari')"
-        " or trainer.batch_size // trainer.num_steps % trainer.num_workers == 0",
-        message="batch_size / num_steps, the environments, must be a multiple of num_workers",
+        expression=f"{_NATIVE} or "
+        "trainer.batch_size // (trainer.num_steps * env.num_agents) % trainer.num_workers == 0",
+        message="batch_size / num_steps / env.num_agents, the environments, must be a multiple of num_workers",
     ),
     Rule(
         key="trainer.async_factor",
-        expression="env.name not in ('gymnasium', 'atari') or trainer.num_workers % trainer.async_factor == 0",
+        expression=f"{_NATIVE} or trainer.num_workers % trainer.async_factor == 0",
         message="num_workers must be a multiple of async_factor: each group has workers of its own",
     ),
     Rule(

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 
 from pydantic import TypeAdapter
 
-from metta_sweep.envs.config import EXTRAS, EnvConfig, EnvUnavailableError, Problem
+from metta_sweep.envs.altar_game import Problem
+from metta_sweep.envs.config import EXTRAS, EnvConfig, EnvUnavailableError
 from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.config import TrainingConfig
 from metta_sweep.trainer.filters import picture_problem

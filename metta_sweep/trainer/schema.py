@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from metta_sweep.envs.config import Problem
+from metta_sweep.envs.altar_game import Problem
 from metta_sweep.trainer.config import RULES, ConfigError, Rule, TrainingConfig, parse
 from metta_sweep.trainer.machine import Machine
 from metta_sweep.trainer.metrics import metric_names

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from metta_sweep.envs.config import EnvConfig, Problem, Settings
+from metta_sweep.envs.altar_game import Problem, Settings
+from metta_sweep.envs.config import EnvConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

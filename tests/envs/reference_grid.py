@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from metta_sweep.envs.config import AltarGame
+from metta_sweep.envs.altar_game import AltarGame
 
 STEPS = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}
 

@@ -5,7 +5,8 @@ from collections import deque
 import numpy as np
 import pytest
 
-from metta_sweep.envs.config import AltarGame, CogevalEnv
+from metta_sweep.envs.altar_game import AltarGame
+from metta_sweep.envs.config import CogevalEnv
 from metta_sweep.envs.grid import EAST, NORTH, SOUTH, USE, WEST
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.tasks import TASKS

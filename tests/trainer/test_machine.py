@@ -46,7 +46,7 @@ def test_torch_is_asked_only_where_a_gpu_is_asked_for(monkeypatch):
     assert lacking(device="auto") == lacking(device="cpu") == []
 
 
-@pytest.mark.parametrize("env", ["gymnasium", "atari"])
+@pytest.mark.parametrize("env", ["gymnasium", "atari", "mettagrid"])
 def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(env, monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda module: None)
     ((key, message),) = lacking(env=env)
