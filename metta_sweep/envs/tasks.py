@@ -52,17 +52,17 @@ ROOMS = tuple(
 
 T_MAZE = tuple(
     f"""
-###############
-#{left}...........{right}#
-#######.#######
-#######.#######
-#######.#######
-#######.#######
-#######.#######
-######{cue}######
-###############
+###################
+#{left}...............{right}#
+#########.#########
+#########.#########
+#########@#########
+#########@#########
+#########@#########
+########{cue}########
+###################
 """
-    for left, right, cue in (("a", ".", "m@#"), (".", "a", "#@m"))
+    for left, right, cue in (("a", ".", "g@#"), (".", "a", "#@g"))
 )
 
 CRAFT = """
@@ -91,9 +91,9 @@ TASKS: Mapping[str, dict[str, Any]] = {
     # Navigation: find the way to an altar that asks for nothing.
     "corridor": _task(CORRIDOR, max_steps=64, rewards=HEART, altar=_GOAL),
     "rooms": _task(*ROOMS, max_steps=48, rewards=HEART, altar=_GOAL),
-    # Memory: a mine left or right of the start says where the altar is; at the fork neither can be seen any more,
-    # and there is no time to try both ways.
-    "t_maze": _task(*T_MAZE, max_steps=14, rewards=HEART, altar=_GOAL),
+    # Memory: a generator left or right of the start says where the altar is; at the fork neither can be seen any more,
+    # and there is no time to try both ways. There is no ore to use it with: nothing in the hand can stand for a memory.
+    "t_maze": _task(*T_MAZE, max_steps=16, rewards=HEART, altar=_GOAL),
     # Object use: the whole chain once; then twice, with a generator that has to be waited for.
     "craft": _task(CRAFT, max_steps=32, rewards=CHAIN, mine=_MINE | {"hp": 1}),
     "patience": _task(

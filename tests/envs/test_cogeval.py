@@ -86,20 +86,57 @@ def test_at_the_fork_of_the_t_maze_neither_the_cue_nor_the_goal_can_be_seen():
         fork = (1, len(rows[0]) // 2)
         for y, row in enumerate(rows):
             for x, character in enumerate(row):
-                if character in "ma":
+                if character in "ga":
                     assert max(abs(y - fork[0]), abs(x - fork[1])) > far
 
 
-def test_the_cue_of_the_t_maze_is_on_the_side_of_the_goal_and_there_is_no_time_for_both_ways():
+def t_mazes():
+    """Yield each map of the t_maze with a start, and the columns of its fork, its cue and its goal."""
+    for rows in AltarGame(**TASKS["t_maze"]).map.drawings:
+        cue, goal = (next(row.index(symbol) for row in rows if symbol in row) for symbol in "ga")
+        for start in starts(rows):
+            yield rows, start, start[1], cue, goal
+
+
+def test_the_cue_of_the_t_maze_is_on_the_side_of_the_goal_and_seen_at_the_start():
+    far = AltarGame(**TASKS["t_maze"]).view // 2
+    for rows, (y, x), fork, cue, goal in t_mazes():
+        (row,) = (k for k, line in enumerate(rows) if "g" in line)
+        assert (cue < fork) == (goal < fork)
+        assert max(abs(row - y), abs(cue - x)) <= far
+
+
+def test_there_is_time_for_the_right_way_of_the_t_maze_and_none_for_both():
     game = AltarGame(**TASKS["t_maze"])
-    for rows in game.map.drawings:
-        (start,) = starts(rows)
-        cue, goal = ("".join(rows).index(character) % len(rows[0]) for character in "ma")
-        assert (cue < start[1]) == (goal < start[1])
-        actions, _ = path(rows, start, "a")
-        fork = len(rows[0]) // 2
-        first_sight_of_nothing = 2 * (abs(goal - fork) - game.view // 2)
-        assert len(actions) + first_sight_of_nothing > game.max_steps
+    for _, (y, _), fork, _, goal in t_mazes():
+        arm = abs(goal - fork)
+        right_way = (y - 1) + (arm - 1) + 1  # up, along, use
+        to_see_that_nothing_is_there = arm - game.view // 2
+        assert right_way <= game.max_steps < right_way + 2 * to_see_that_nothing_is_there
+
+
+def test_nothing_in_the_hand_can_stand_for_a_memory_of_the_cue():
+    game = AltarGame(**TASKS["t_maze"])
+    assert game.objects["generator"].inputs
+    assert not any("m" in "".join(rows) for rows in game.map.drawings)
+
+
+def test_the_right_way_of_the_t_maze_is_paid_and_the_wrong_one_is_not():
+    for went, paid in ((WEST, 1.0), (EAST, 0.0)):
+        env = make_env(cogeval("t_maze"), rows=40)
+        out = Step.empty(env.spec)
+        env.reset(0, out.observations)
+        west = env._object_cell[:, -1] - env._base < env._position[:, 0] - env._base - 3 * env._pitch
+        west &= (env._object_cell[:, -1] - env._base) % env._pitch < (env._position[:, 0] - env._base) % env._pitch
+        fork_row = env._object_cell[:, -1] // env._pitch
+        total = np.zeros(40)
+        while not out.truncations.any():
+            at_fork = env._position[:, 0] // env._pitch == fork_row
+            along = env._cells[env._position[:, 0] + env._delta[went - NORTH]] == 0
+            env.step(np.where(~at_fork, NORTH, np.where(along, went, USE)), out)
+            total += out.rewards
+        assert set(total[west]) == {paid}
+        assert set(total[~west]) == {1.0 - paid}
 
 
 @pytest.mark.parametrize("task", ["rooms", "t_maze"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from metta_sweep.envs.make import make_env
+from metta_sweep.envs.tasks import TASKS
 from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.evaluate import evaluate
 from metta_sweep.trainer.policy import Policy
@@ -62,7 +63,7 @@ def test_a_simulation_scores_the_same_alone_and_among_others():
 def test_a_policy_of_the_altar_game_can_be_evaluated_on_the_tasks():
     suite = {"maze": {"env": {"name": "cogeval", "tasks": ["t_maze"]}}}
     config = parse(put(shipped(), {"sim.simulations": suite, "sim.num_envs": 2, "sim.episodes": 1}))
-    assert evaluate(policy(config), config, CPU)["sim.maze.episode_length"] == 14.0
+    assert evaluate(policy(config), config, CPU)["sim.maze.episode_length"] == TASKS["t_maze"]["max_steps"]
 
 
 @pytest.mark.parametrize(
