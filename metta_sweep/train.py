@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -177,5 +177,18 @@ def _tell(line: str) -> None:
     sys.stdout.flush()
 
 
+def _leave(code: int) -> NoReturn:
+    """End this process with an exit code.
+
+    One of several ends at once, without Python's and C++'s last rites: where the others were faster, threads that
+    served the group can still be there, and ending them makes the process abort after all its work is done.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

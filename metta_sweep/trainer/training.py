@@ -107,6 +107,7 @@ class Training:
         self._player.env.close()
         if self._team.leads:
             result.finish_metrics(self._metrics, cost_s=self._cost_s(), steps=self.step, run_dir=self._paths.root)
+        self._team.wait()
         return self._metrics
 
     def resume(self) -> bool:

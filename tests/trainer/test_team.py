@@ -65,7 +65,7 @@ def start(config, run_dir, *overrides):
 
 
 def finish(processes):
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [process.communicate(timeout=280)[1] for process in processes]
     return [process.returncode for process in processes], errors
 
 
@@ -99,7 +99,7 @@ def test_a_team_that_is_stopped_goes_on_where_it_was(tmp_path):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     assert finish(start(config, straight))[0] == [0, 0]
     processes = start(config, stopped)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 240
     while not list(RunPaths(stopped).checkpoints.glob("step-*.pt")):
         assert time.monotonic() < limit
         time.sleep(0.02)
