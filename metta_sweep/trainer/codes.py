@@ -71,7 +71,8 @@ class _SumOfRows(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """Gradient of weight[row]: the sum of those of out[n] over the observations n that have it."""
         rows, starts = (saved.numpy() for saved in ctx.saved_tensors)
-        observation = np.repeat(np.arange(len(starts), dtype=np.int32), np.diff(starts, append=len(rows)))
+        shown = np.append(starts[1:], len(rows)) - starts
+        observation = np.repeat(np.arange(len(starts), dtype=np.int32), shown)
         by_row = np.argsort(rows.astype(np.int16) if ctx.count < 2**15 else rows, kind="stable")
         counts = np.bincount(rows, minlength=ctx.count)
         begins = (np.cumsum(counts) - counts).astype(np.int32)

@@ -34,9 +34,10 @@ class Group:
 
     def __init__(self, env: VecEnv, rows: slice, policy: Policy, kept: Trajectories, most: int | None) -> None:
         self._env, self._rows, self._policy, self._kept, self._most = env, rows, policy, kept, most
+        self._background = env if isinstance(env, Background) else None
         self._device = kept.outputs.device
         self._steps = [kept.step(t).of(rows) for t in range(len(kept.actions))]
-        self._pending: Tensor | None = None
+        self._pending = torch.zeros(0, dtype=torch.int64)
         self._ahead: State = ()
         self.memory: State = policy.initial_state(rows.stop - rows.start)
         """Before the current step."""
@@ -51,16 +52,16 @@ class Group:
         outputs, self._ahead = self._decide(self._kept.observations[t, self._rows], self.memory)
         actions = choose(outputs, clocks[self._rows]).cpu()
         self._kept.outputs[t, self._rows], self._kept.actions[t, self._rows] = outputs, actions
-        if isinstance(self._env, Background):
-            self._env.send(actions.numpy())
+        if self._background is not None:
+            self._background.send(actions.numpy())
         else:
             self._pending = actions
 
     def finish(self, t: int) -> None:
         """Have step t done, and value what time limits cut."""
         kept, out = self._kept, self._steps[t]
-        if self._pending is None:
-            truncated = self._env.receive(out) if isinstance(self._env, Background) else None
+        if self._background is not None:
+            truncated = self._background.receive(out)
         else:
             truncated = self._env.step(self._pending.numpy(), out)
         if truncated is not None:
