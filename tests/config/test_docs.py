@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.config import ask
+from metta_sweep.envs.config import ENV_NAMES
+from metta_sweep.envs.tasks import TASKS
 from metta_sweep.errors import RequestError
 from metta_sweep.protein import ProteinSettings
+from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.schema import schema
 
 DOCS = Path(__file__).parents[2] / "docs"
+TRAINER = (DOCS / "trainer.md").read_text(encoding="utf-8")
 PAGES = sorted(path.stem for path in (DOCS / "mistakes").glob("*.md") if path.stem != "README")
 
 
@@ -67,6 +71,32 @@ def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> 
         put(tmp_path, example)
         words = ["run=mine", "++sweep_params=sweep/mine"]
         assert ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse).space.parameters
+
+
+def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
+    examples = re.findall(r"^```yaml\n(.*?)^```$", TRAINER, re.DOTALL | re.MULTILINE)
+    assert len(examples) == 2
+    for example in examples:
+        put(tmp_path, example)
+        words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan"]
+        ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
+
+
+@pytest.mark.parametrize("env", ["altar", "pong"])
+def test_the_statistics_that_the_trainer_page_names_are_reported(env: str, tmp_path: Path) -> None:
+    _, _, section = TRAINER.partition(f"### {env}\n")
+    _, _, told = section.partition("###")[0].partition("Statistics")
+    put(tmp_path, "sweep: {}")
+    words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan", f"env={env}"]
+    reported = schema.metrics(ask(words, training=schema, cwd=tmp_path).training) or ()
+    named = re.findall(r"`([\w.]+)`", told)
+    assert "reward" in named
+    assert set(named) <= set(reported)
+
+
+def test_the_trainer_page_knows_every_environment_task_and_key() -> None:
+    names = (*ENV_NAMES, *TASKS, *TrainerConfig.model_fields)
+    assert [name for name in names if f"`{name}`" not in TRAINER.replace(".*`", "`")] == []
 
 
 def test_every_page_is_in_the_index() -> None:
