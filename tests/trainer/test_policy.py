@@ -127,6 +127,7 @@ def test_clocks_depend_on_the_generator_alone():
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("default")  # the compiler warns of its own doings
 @pytest.mark.parametrize("use_lstm", [False, True])
 def test_a_compiled_policy_learns_what_a_plain_one_does(use_lstm):
     plain, compiled = (policy(CODES, trainer__compile=on, trainer__use_lstm=use_lstm) for on in (False, True))
