@@ -6,6 +6,7 @@ python -m benchmarks.trainer.environments [--out FILE]
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -22,11 +23,12 @@ from metta_sweep.envs.vec_env import Step
 ROWS = (16, 64, 256, 1024, 4096)
 
 
-def speed(name: str, rows: int, seconds: float) -> float:
+def speed(name: str, rows: int, seconds: float, *, stagger: bool) -> float:
+    """Measure one environment; staggered episodes start at different ages, as in training: some end each step."""
     config = TypeAdapter(EnvConfig).validate_python(yaml.safe_load((CONFIGS / "env" / f"{name}.yaml").read_text()))
     env = make_env(config, rows=rows)
     out = Step.empty(env.spec)
-    env.reset(0, out.observations)
+    env.reset(0, out.observations, stagger=stagger)
     actions = np.random.default_rng(0).integers(0, env.spec.num_actions, (64, rows))
     best = 0.0
     for _ in range(5):
@@ -45,12 +47,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     figures: dict[str, dict[str, int]] = {}
-    for name in ("altar", "pong", "cogeval"):
+    for name, stagger in itertools.product(("altar", "pong", "cogeval"), (False, True)):
+        shown = f"{name}, staggered" if stagger else name
         for rows in ROWS:
-            figures.setdefault(name, {})[str(rows)] = round(speed(name, rows, arguments.seconds))
-            print(
-                f"{name:8} {rows:5} rows  {figures[name][str(rows)] / 1e6:6.2f}M agent-steps per CPU-second", flush=True
-            )
+            figure = round(speed(name, rows, arguments.seconds, stagger=stagger))
+            figures.setdefault(shown, {})[str(rows)] = figure
+            print(f"{shown:20} {rows:5} rows  {figure / 1e6:6.2f}M agent-steps per CPU-second", flush=True)
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
 
