@@ -17,6 +17,8 @@ _SPAN = 12.0
 """How far from the prior mean, in its deviations times 2, the search for the mode may go."""
 _WIDTH, _STEPS_OUT, _SHRINKS = 1.5, 3, 12
 _ITERATIONS = 40
+_THINNING, _THIN_UP_TO = 2, 100
+"""Sweeps for each sample kept, as neighbours in the chain are too much alike; 1 beyond so many observations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +74,16 @@ def samples(evidence: Evidence, start: Array, count: int, rng: np.random.Generat
     Args:
         evidence: The data and the priors.
         start: Where the chain starts ``(d + 2,)``, best the mode: one sweep is thrown away.
-        count: How many samples, one a sweep.
+        count: How many samples.
         rng: Source of random numbers.
     """
     theta, kept = start.copy(), []
     level = evidence.log_posterior(theta)
-    for sweep in range(count + 1):
+    thinning = _THINNING if len(evidence.targets) <= _THIN_UP_TO else 1
+    for sweep in range(thinning * count + 1):
         for i in rng.permutation(len(theta)):
             level = _slice(evidence, theta, int(i), level, rng)
-        if sweep:
+        if sweep and sweep % thinning == 0:
             kept.append(theta.copy())
     return np.array(kept)
 

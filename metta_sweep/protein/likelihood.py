@@ -19,6 +19,8 @@ from metta_sweep.space.scales import Array
 MEAN_VARIANCE = 1.0
 """Prior variance of the constant mean, in standardized units."""
 JITTER = 1e-8
+LENGTH_SHIFT, LENGTH_DEVIATION = 2.4, 1.0
+"""How much shorter than Hvarfner's the log lengthscales of numbers are expected, and their prior's deviation."""
 CATEGORY_LENGTH = (-0.5, 1.0)
 """Mean and deviation of the log lengthscale of a category."""
 
@@ -42,9 +44,10 @@ class Priors:
     ) -> Priors:
         """Return the priors for parameters of certain kinds.
 
-        Lengthscales: LogNormal(sqrt2 + ln(d)/2 - 1.7, sqrt3), the dimension-scaled prior of Hvarfner et al. (2024,
-        eq. 7) moved to shorter scales; for categories LogNormal(-0.5, 1), as one category says less about another
-        than one end of a range about the other.
+        Lengthscales: LogNormal(sqrt2 + ln(d)/2 - 2.4, 1), the dimension-scaled prior of Hvarfner et al. (2024, eq. 7)
+        moved to shorter scales and narrowed: so it predicts best near the best point, in few and in many dimensions.
+        For categories LogNormal(-0.5, 1), as one category says less about another than one end of a range about the
+        other.
 
         Args:
             geometry: Kinds of the parameters.
@@ -52,10 +55,10 @@ class Priors:
             noise: Mean and deviation of log t2: wide, so that noise-free and very noisy metrics both fit.
         """
         category = np.array(geometry.unordered, dtype=bool)
-        length = np.sqrt(2.0) + 0.5 * np.log(max(1, geometry.dim)) - 1.7
+        length = np.sqrt(2.0) + 0.5 * np.log(max(1, geometry.dim)) - LENGTH_SHIFT
         return cls(
             mean=np.array([*np.where(category, CATEGORY_LENGTH[0], length), signal[0], noise[0]]),
-            deviation=np.array([*np.where(category, CATEGORY_LENGTH[1], np.sqrt(3.0)), signal[1], noise[1]]),
+            deviation=np.array([*np.where(category, CATEGORY_LENGTH[1], LENGTH_DEVIATION), signal[1], noise[1]]),
         )
 
     def log_density(self, theta: Array) -> float:

@@ -18,7 +18,7 @@ from metta_sweep.space.scales import Array
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
 _ELITE = 5
-_BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.1, 0.6, 0.6
+_BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.1, 0.3, 0.6
 """Weight of the whole front and power of the cost at the start, and the share of the budget after which money no longer
 counts: early money buys knowledge, late money the winner."""
 _LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75

@@ -12,7 +12,8 @@ from metta_sweep.protein.start import unlike
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
-_STARTS, _ROUNDS = 6, 16
+_STARTS, _ROUNDS, _FEW = 6, 16, 8
+"""Points that are refined, for how many rounds, and up to how many parameters: two rounds more for every other one."""
 _SAME = 0.004
 """Codes that differ by less than this everywhere are the same point: running both would teach nothing new."""
 _RADII = (0.3, 0.1, 0.03, 0.01)
@@ -44,7 +45,7 @@ class Search:
             return self.acquisition.cheapest(pool)
         starts, at = self._apart(pool, values)
         step = np.full(len(starts), 0.05)
-        for round_ in range(_ROUNDS):
+        for round_ in range(_ROUNDS + 2 * max(0, self.space.dim - _FEW)):
             moves, owner = self._moves(starts, step, round_)
             allowed = self._feasible(moves) & self._is_new(moves)
             moved = np.where(allowed, self.acquisition.value(moves), -np.inf)
