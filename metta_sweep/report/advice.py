@@ -10,7 +10,7 @@ from metta_sweep.report.confirmed import chance
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import where
-from metta_sweep.report.wording import count, plain
+from metta_sweep.report.wording import count, number, plain
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.verdict import Verdict
 
@@ -20,6 +20,8 @@ IDLE = 0.05
 """Share of the score's variation below which a parameter hardly matters."""
 RIVAL = 0.2
 """Chance of being the best from which another point is named beside the confirmed one."""
+FEWEST_EQUAL = 3
+"""Points of the same score from which that is no chance any more."""
 LATE = 0.2
 """Share of the rollouts, the last ones, in which a new best means that the search was still improving."""
 
@@ -34,7 +36,9 @@ def advice(
     """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing."""
     found: list[str] = []
     idle = _idle(surrogate)
-    if winner is not None:
+    if winner is not None and (same := _all_equal(rows)):
+        found.append(same)
+    elif winner is not None:
         found += _confirm(rows, winner, program)
         found += _widen(winner, space, idle) if space is not None else ()
         found += _go_on(rows, winner)
@@ -59,6 +63,18 @@ def _confirm(rows: SweepRows, winner: Winner, program: str) -> Iterator[str]:
             f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: "
             f"{program} confirm {rows.spec.name}"
         )
+
+
+def _all_equal(rows: SweepRows) -> str:
+    """Return what to look at where no parameter makes any difference; empty where one does, or too few were tried."""
+    scores = {row.mean for row in rows.rollouts if row.mean is not None}
+    points = {repr(row.params) for row in rows.rollouts if row.mean is not None}
+    if len(scores) != 1 or len(points) < FEWEST_EQUAL:
+        return ""
+    return (
+        f"{len(points)} different points gave the same {rows.spec.metric}, {number(*scores)}: see in a run's train.log "
+        "whether the parameters reach the training, and whether the metric is the right one."
+    )
 
 
 def _close_call(verdict: Verdict) -> Iterator[str]:

@@ -29,6 +29,8 @@ def in_short(verdict: Verdict, one: Confirmed) -> str:
     """Return what is known of a point on one line."""
     if one.failed:
         return f"failed on a fresh seed ({count(len(one.runs), 'run')}); not taken for the best"
+    if one.mean is None:
+        return worth(one)
     likely = f", {chance(one)} likely the best" if chance(one) and len(verdict.points) > 1 else ""
     return f"{worth(one)} over {count(one.scored, 'run')}{likely}"
 

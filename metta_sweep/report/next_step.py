@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from metta_sweep.report.confirmed import progress_of
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import count, printable
@@ -27,13 +28,16 @@ class NextStep:
 def standing(rows: SweepRows, place: Place) -> str:
     """Return in one sentence whether the sweep is over and by which rule, or who is at work on it."""
     progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} decided"
+    if rows.is_confirming and rows.verdict is not None:
+        progress += f", {progress_of(rows.verdict)}"
     if place.controller:
         return f"In progress: {progress} ({printable(place.controller)})"
+    is_done = rows.is_complete and not rows.is_confirming
     if rows.stopped is None:
         nobody = ", and nobody is at work on it" if place.controller == "" else ""
-        return f"Complete: {progress}" if rows.is_complete else f"Not finished: {progress}{nobody}"
+        return f"Complete: {progress}" if is_done else f"Not finished: {progress}{nobody}"
     ended = ended_by(rows.stopped)
-    return ended if rows.is_complete else f"{ended} ({progress})"
+    return ended if is_done else f"{ended} ({progress})"
 
 
 def ended_by(stopped: SweepStopped) -> str:
@@ -50,7 +54,7 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
     if place.controller:
         return watch
     if _was_cut_short(rows, place):
-        return NextStep(purpose="continue where it stopped", command=_sweep_command(rows))
+        return NextStep(purpose="continue where it stopped", command=_going_on(rows, place))
     if rows.stopped is None and not rows.is_complete:
         return watch
     if rows.best_run is not None:
@@ -64,9 +68,18 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:
     """Return whether a controller was told to end, or died: it left without a word and nobody took its place."""
+    is_done = rows.is_complete and not rows.is_confirming
     if rows.stopped is None:
-        return place.controller == "" and not rows.is_complete
-    return rows.stopped.rule in ("interrupted", "stopped") and not rows.is_complete
+        return place.controller == "" and not is_done
+    return rows.stopped.rule in ("interrupted", "stopped") and not is_done
+
+
+def _going_on(rows: SweepRows, place: Place) -> str:
+    """Return what goes on with a sweep, or with a confirmation that was asked for beside it."""
+    asked = rows.spec.confirm
+    if not asked.get("only"):
+        return _sweep_command(rows)
+    return f"{confirm_command(rows, place)} --top-k {asked['top_k']} --seeds {asked['seeds']}"
 
 
 def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:

@@ -134,6 +134,11 @@ class SweepRows:
         return None if self.verdict is None else self.verdict.winner
 
     @property
+    def is_confirming(self) -> bool:
+        """Whether a confirmation was begun and is not over."""
+        return self.verdict is not None and not self.verdict.is_over and not self.verdict.is_stale
+
+    @property
     def is_complete(self) -> bool:
         """Whether every rollout that was asked for is decided."""
         return self.spec.rollout_count <= self.decided == self.counted

@@ -70,3 +70,12 @@ def test_a_region_that_fails_should_be_left_out() -> None:
 
 def test_without_a_score_there_is_nothing_to_advise() -> None:
     assert told(History()) == ""
+
+
+def test_different_points_with_one_score_hint_at_a_metric_that_does_not_depend_on_them() -> None:
+    history = History(asked={"rollout_count": 9})
+    for rate in (0.001, 0.002, 0.003):
+        history.rollout(0.5, params=point(rate=rate))
+    assert "3 different points gave the same reward, 0.5: " in told(history)
+    assert "gave the same" not in told(history.rollout(0.6, params=point(rate=0.004)))
+    assert "gave the same" not in told(History().rollout(0.5).rollout(0.5).rollout(0.5))

@@ -66,6 +66,20 @@ def test_while_it_goes_on_the_search_s_best_stands_and_the_count_is_told() -> No
     assert "🏆 OVERALL BEST RUN: my_test.r.2\n" in said(going)
 
 
+def test_a_confirmation_that_was_cut_short_is_not_called_complete_and_can_go_on() -> None:
+    cut = searched().choose(2, 1).again(2, 2.9)
+    assert "Not finished: 3 of 3 rollouts decided, 1 of 6 runs on fresh seeds so far, and nobody is at work" in said(
+        cut
+    )
+    assert "NEXT: continue where it stopped\n  ./devops/sweep.sh run=my_test" in said(cut)
+    beside = searched(confirm={}).ask(confirm={"top_k": 2, "seeds": 3, "only": True}).choose(2, 1).again(2, 2.9)
+    assert "metta-sweep confirm my_test --top-k 2 --seeds 3\n" in said(beside)
+
+
+def test_a_point_without_a_fresh_score_is_told_so() -> None:
+    assert "Rollout 1: no score yet; the search saw 3.1\n" in said(searched().choose(2, 1).again(2, 2.9))
+
+
 def test_after_more_rollouts_the_confirmation_says_that_it_is_old() -> None:
     more = confirmed().ask(rollout_count=4).rollout(5.0)
     assert "The search has gone on since" in said(more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from metta_sweep.report.advice import IDLE
 from metta_sweep.report.best import found_by, score_in_words
 from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, worth
@@ -69,6 +70,8 @@ def _best(found: Gathered) -> Iterator[Content]:
 def what_mattered(surrogate: Surrogate | None, short: Mapping[str, str]) -> str:
     """Return in a sentence which parameters mattered and how sure that is; empty where the model cannot tell."""
     every = () if surrogate is None else surrogate.importances
+    if all(one.high < IDLE for one in every):
+        return ""  # the model saw nothing but noise
     shown = [
         f"{short.get(one.name, one.name)} {one.share:.0%} ({one.low:.0%} to {one.high:.0%})"
         for one in every[:MOST_NAMED]

@@ -37,7 +37,9 @@ def spent(rows: SweepRows) -> list[float]:
 def by_rollout(rows: SweepRows) -> Figure:
     """Return the score of each rollout and the best so far."""
     found = [value for value in incumbent(rows) if value is not None]
-    gained = f" It went from {number(found[0])} to {number(found[-1])}." if len(found) > 1 else ""
+    gained = (
+        f" It went from {number(found[0])} to {number(found[-1])}." if len(found) > 1 and found[0] != found[-1] else ""
+    )
     return _progress(rows, "by_rollout", "Score by rollout", [row.index for row in rows.rollouts], "rollout", gained)
 
 

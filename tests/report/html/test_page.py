@@ -1,6 +1,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from metta_sweep.goal import Goal
 from metta_sweep.report.html.page import POLICY
 from metta_sweep.report.html.writing import default_file, write_report
-from tests.factories import History, guide_history
+from tests.factories import History, guide_history, prediction
 from tests.report.disk import kept
 from tests.report.html.browser import ask, needs_browser
 from tests.report.html.pages import page, written
@@ -41,6 +42,22 @@ def hostile_sweep() -> History:
     return history.suggest({f"a.{bad}": "b", "a.rate": 0.5}).start(6).fail(6, "crash", bad, detail=bad)
 
 
+def wild_sweep() -> History:
+    """Intervals that reach to the end of the world, and an outcome that does."""
+    history = History(asked={"rollout_count": 19})
+    for k in range(10):
+        low, high = (-1e11 if k == 3 else -math.inf if k == 4 else 0.1), (1e300 if k == 5 else 1.0)
+        said = replace(prediction(0.5), score_low=low, score_high=high)
+        history.rollout(1e283 if k == 6 else 0.5 + 0.01 * k, predicted=said)
+    return history
+
+
+def confirmed_sweep() -> History:
+    return (
+        History(asked={"rollout_count": 2, "confirm": {"top_k": 2, "seeds": 2}}).rollout(0.5).rollout(0.9).choose(1, 0)
+    )
+
+
 SWEEPS: dict[str, Callable[[], History]] = {
     "no rollout": History,
     "one run": lambda: History().rollout(0.5),
@@ -50,6 +67,9 @@ SWEEPS: dict[str, Callable[[], History]] = {
     ),
     "NaN": lambda: History().rollout(math.nan).rollout(0.5),
     "running": lambda: History(asked={"rollout_count": 9}).rollout(0.5).suggest().start(1),
+    "wild predictions": wild_sweep,
+    "confirming": lambda: confirmed_sweep().again(1, 0.4),
+    "confirmed": lambda: confirmed_sweep().again(1, 0.4, 0.5).again(0, 0.5, 0.45).stop("confirm"),
     "samples": lambda: History(asked={"num_samples": 2, "rollout_count": 9}).rollout(0.5, 0.6).rollout(0.1, 0.3),
     "minimize": lambda: simulated(25, goal=Goal.MINIMIZE),
     "twenty parameters": lambda: simulated(25, extra=14),

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from metta_sweep.goal import Goal
 from metta_sweep.report.html import sections
@@ -12,10 +13,10 @@ from tests.report.html.pages import gathered, page
 from tests.report.simulated import simulated
 
 
-def island(content: str, identifier: str) -> dict[str, object]:
+def island(content: str, identifier: str) -> dict[str, Any]:
     found = re.search(rf'<script type="application/json" id="{identifier}">(.*?)</script>', content)
     assert found is not None
-    told: dict[str, object] = json.loads(found[1])
+    told: dict[str, Any] = json.loads(found[1])
     return told
 
 
@@ -88,3 +89,38 @@ def test_a_plot_with_nothing_to_show_is_left_out() -> None:
     keys = set(island(page(History().rollout(0.5, predicted=prediction())), "figures"))
     assert "s0-predictions" in keys
     assert not {"s0-importance", "s0-curves"} & keys
+
+
+def test_the_answer_says_what_mattered_and_how_sure_that_is() -> None:
+    said = str(answer(gathered(simulated(40))))
+    assert re.search(r"What mattered, as shares of .*: learning_rate \d+% \(\d+% to \d+%\), ", said)
+    assert "and 1 more with less" in said
+    assert "What mattered" not in str(answer(gathered(guide_history())))
+
+
+def test_the_answer_says_what_a_run_of_the_best_costs() -> None:
+    said = str(answer(gathered(guide_history())))
+    assert "<dt>A run of the best</dt><dd>10 s</dd>" in said
+    assert "<dt>A run of the best</dt><dd>none</dd>" in str(answer(gathered(History())))
+
+
+def test_fresh_runs_are_marked_where_their_point_was_found() -> None:
+    told = History().rollout(0.5).rollout(0.9).choose(1, 0).again(1, 0.6, 0.7).again(0, 0.5, 0.4).stop("confirm")
+    figures = island(page(told), "figures")
+    for key in ("s0-by_rollout", "s0-by_cost"):
+        (fresh,) = (trace for trace in figures[key]["data"] if trace["name"] == "on fresh seeds")
+        assert fresh["rollouts"] == [1, 0]
+        assert fresh["y"][0] - fresh["error_y"]["arrayminus"][0] < 0.65 < fresh["y"][0] + fresh["error_y"]["array"][0]
+    assert not any(
+        trace["name"] == "on fresh seeds" for trace in island(page(guide_history()), "figures")["s0-by_cost"]["data"]
+    )
+
+
+def test_one_wild_interval_does_not_flatten_the_plot_of_predictions() -> None:
+    history = History(asked={"rollout_count": 19})
+    for k in range(10):
+        low = -1e11 if k == 3 else 0.1
+        history.rollout(0.5 + 0.01 * k, predicted=replace(prediction(0.5), score_low=low))
+    figure = island(page(history), "figures")["s0-predictions"]
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert -5 < low < 0.1 < 0.7 < high < 5
