@@ -23,8 +23,9 @@ from metta_sweep.store.files import is_locked, take_lock
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.lock import holder
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.attempts import WrongTransitionError
 from metta_sweep.sweep.events import UnknownEventError, from_json
-from metta_sweep.sweep.state import SweepState, WrongTransitionError
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep_control import launcher_of
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
 from metta_sweep.track.settings import DEFAULT_HOSTS, base_url

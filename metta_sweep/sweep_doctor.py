@@ -15,6 +15,7 @@ from metta_sweep.store.files import read_json
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.salvage import Salvage, replace_journal, salvage
+from metta_sweep.sweep.attempts import WrongTransitionError
 from metta_sweep.sweep.events import (
     AttemptStarted,
     Event,
@@ -25,7 +26,7 @@ from metta_sweep.sweep.events import (
     from_json,
     to_json,
 )
-from metta_sweep.sweep.state import SweepState, WrongTransitionError
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep_checks import Check, Verdict, good, machine_checks, sweep_checks
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from metta_sweep.sweep.budget import Limits, StopReason, hard_stop, stop_reason
 from metta_sweep.sweep.confirmation import Confirm, candidates_of, is_chosen, runs_left
+from metta_sweep.sweep.crashes import CRASH_LIMIT
 from metta_sweep.sweep.racing import next_candidate
 from metta_sweep.sweep.records import Run
-from metta_sweep.sweep.state import CRASH_LIMIT, SweepState
+from metta_sweep.sweep.state import SweepState
 
 REFUSAL_LIMIT = 10
 """A launcher that could not start anything this often in a row stops the sweep."""

@@ -119,7 +119,7 @@ class Failure:
 
 
 class AttemptState(enum.StrEnum):
-    """Life of an attempt; see ``state.TRANSITIONS`` for what may follow what."""
+    """Life of an attempt; see ``attempts.TRANSITIONS`` for what may follow what."""
 
     STARTING = "starting"
     RUNNING = "running"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
+from typing import Any
 
+from metta_sweep.sweep.attempts import WrongTransitionError, begun, moved
+from metta_sweep.sweep.crashes import Crashes
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -26,40 +29,14 @@ from metta_sweep.sweep.events import (
 )
 from metta_sweep.sweep.observing import deciding_failure, observation_of, says_something
 from metta_sweep.sweep.records import (
-    Attempt,
     AttemptState,
     Failure,
-    FailureClass,
     Observation,
     Rollout,
     Run,
     RunState,
     SweepSpec,
 )
-
-TRANSITIONS: Mapping[AttemptState | None, frozenset[AttemptState]] = {
-    None: frozenset({AttemptState.STARTING}),
-    AttemptState.STARTING: frozenset(
-        {AttemptState.RUNNING, AttemptState.FINISHED, AttemptState.FAILED, AttemptState.INTERRUPTED}
-    ),
-    AttemptState.RUNNING: frozenset({AttemptState.FINISHED, AttemptState.FAILED, AttemptState.INTERRUPTED}),
-    AttemptState.FINISHED: frozenset(),
-    AttemptState.FAILED: frozenset(),
-    AttemptState.INTERRUPTED: frozenset(),
-}
-"""What may follow what in the life of an attempt."""
-
-
-REPEATED = frozenset({FailureClass.CRASH, FailureClass.NO_RESULT, FailureClass.INVALID_CONFIG})
-"""Failures that hint at a cause outside the parameters where the very same one comes again and again."""
-
-
-CRASH_LIMIT = 3
-"""The same failure of these kinds this often in a row stops the sweep."""
-
-
-class WrongTransitionError(ValueError):
-    """An event does not fit the state; the journal was written by something else."""
 
 
 class SweepState:
@@ -77,7 +54,7 @@ class SweepState:
         self._observations: dict[int, Observation] = {}
         self._incumbent: Observation | None = None
         self._live: dict[str, None] = {}
-        self._crashes: list[tuple[Failure, int]] = []
+        self._crashes = Crashes()
         self._refusals: list[AttemptRefused] = []
         self._ceded: set[int] = set()
         self._confirming: dict[int, tuple[str, ...]] = {}
@@ -133,10 +110,8 @@ class SweepState:
 
     def _forget_hopeless(self) -> None:
         """Somebody tries again: what stopped the sweep had another cause than the parameters, and is not learned."""
-        streak = len(self.crash_streak)
-        if streak >= CRASH_LIMIT:
-            for _, rollout in self._crashes[-streak:]:
-                self._observations.pop(rollout, None)
+        for rollout in self._crashes.blameless:
+            self._observations.pop(rollout, None)
         self._crashes.clear()
 
     @_apply.register
@@ -188,12 +163,8 @@ class SweepState:
 
     @_apply.register
     def _(self, event: AttemptStarted) -> None:
-        run = self._run(event.run_id)
-        if event.attempt != len(run.attempts) + 1 or run.state is not RunState.WAITING:
-            raise WrongTransitionError(f"{event.run_id}: attempt {event.attempt} started while the run is {run.state}")
-        attempt = Attempt(number=event.attempt, state=AttemptState.STARTING, started_s=event.elapsed_s)
-        self._runs[run.run_id] = replace(run, attempts=(*run.attempts, attempt))
-        self._live[run.run_id] = None
+        self._runs[event.run_id] = begun(self._run(event.run_id), event.attempt, event.elapsed_s)
+        self._live[event.run_id] = None
 
     @_apply.register
     def _(self, event: AttemptSubmitted) -> None:
@@ -212,8 +183,8 @@ class SweepState:
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
         run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
-        if event.failure.kind in REPEATED and not run.confirms and not self._rollouts[run.rollout].machine:
-            self._crashes.append((event.failure, run.rollout))
+        if not run.confirms and not self._rollouts[run.rollout].machine:
+            self._crashes.add(event.failure, run.rollout)
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))
 
@@ -244,27 +215,9 @@ class SweepState:
     def _(self, event: SweepStopped) -> None:
         self.stopped = event
 
-    def _change(
-        self,
-        run_id: str,
-        number: int,
-        to: AttemptState,
-        *,
-        handle: Mapping[str, object] | None = None,
-        failure: Failure | None = None,
-        wall_s: float = 0.0,
-    ) -> Run:
+    def _change(self, run_id: str, number: int, to: AttemptState, **what: Any) -> Run:
         """Move the run's last attempt to another state and return the run."""
-        run = self._run(run_id)
-        last = run.attempts[-1] if run.attempts else None
-        if last is None or last.number != number or to not in TRANSITIONS[last.state]:
-            now = f"attempt {last.number} is {last.state}" if last else "there is no attempt"
-            raise WrongTransitionError(f"{run_id}: attempt {number} cannot become {to}: {now}")
-        changed = replace(
-            last, state=to, handle=handle or last.handle, failure=failure or last.failure, wall_s=wall_s or last.wall_s
-        )
-        run = replace(run, attempts=(*run.attempts[:-1], changed))
-        self._runs[run_id] = run
+        run = self._runs[run_id] = moved(self._run(run_id), number, to, **what)
         if not to.is_live:
             del self._live[run_id]
         return run
@@ -414,12 +367,7 @@ class SweepState:
     @property
     def crash_streak(self) -> list[Failure]:
         """The same crash, as often as it came in a row at the end."""
-        streak: list[Failure] = []
-        for failure, _ in reversed(self._crashes):
-            if streak and failure.signature != streak[-1].signature:
-                break
-            streak.append(failure)
-        return streak
+        return self._crashes.streak
 
     @property
     def refusals(self) -> list[AttemptRefused]:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.sweep.attempts import TRANSITIONS, WrongTransitionError
+from metta_sweep.sweep.crashes import CRASH_LIMIT
 from metta_sweep.sweep.events import (
     EVENT_TYPES,
     AttemptFailed,
@@ -31,7 +33,7 @@ from metta_sweep.sweep.events import (
     to_json,
 )
 from metta_sweep.sweep.records import AttemptState, Failure, FailureClass
-from metta_sweep.sweep.state import CRASH_LIMIT, TRANSITIONS, SweepState, WrongTransitionError
+from metta_sweep.sweep.state import SweepState
 from tests.sweep.simulation import spec
 
 SUGGESTION = Suggestion(
