@@ -250,6 +250,10 @@ def _in_words(details: Mapping[str, Any]) -> Problem:
         return key, "unknown key"
     if details["type"] == "missing":
         return key, "missing"
+    if details["type"] == "model_type":
+        return key, f"need a mapping of settings, got {details['input']!r}"
+    if key == "device":
+        return key, f"need auto, cpu, cuda or cuda:N, got {details['input']!r}"
     return key, f"{details['msg']}, got {details['input']!r}"
 
 
