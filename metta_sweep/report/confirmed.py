@@ -48,7 +48,7 @@ def luck(one: Confirmed) -> str:
 
 def progress_of(verdict: Verdict) -> str:
     """Return how far the confirmation is: ``15 runs on fresh seeds``, ``4 of 15 runs on fresh seeds so far``."""
-    earlier = f" ({verdict.earlier} of them from an earlier confirmation)" if verdict.earlier else ""
+    earlier = f", {verdict.earlier} of them from an earlier confirmation" if verdict.earlier else ""
     if verdict.is_over:
         return f"{count(verdict.planned, 'run')} on fresh seeds{earlier}"
     return f"{verdict.planned} of {count(verdict.budget, 'run')} on fresh seeds so far{earlier}"

@@ -26,6 +26,8 @@ from metta_sweep.sweep.state import SweepState
 
 LAST = 8
 """Rollouts that are listed, the newest first."""
+GOING_ON = (RolloutState.RUNNING, RolloutState.WAITING)
+"""States of a rollout that has no outcome yet."""
 MOST_RUNNING = 16
 """Runs that are listed of those that are alive."""
 
@@ -58,7 +60,7 @@ def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) 
     parts += [*_best(rows), *_confirmation(rows), Text()]
     if state.live_runs:
         parts += [_running(state, rows, moment, elapsed_s), Text()]
-    if rows.rollouts:
+    if any(row.state not in GOING_ON for row in rows.rollouts):
         parts += [_last(rows), Text()]
     parts += list(_failures(rows))
     parts.append(_next(rows, moment))
@@ -144,7 +146,7 @@ def _running_cells(
 
 
 def _last(rows: SweepRows) -> Table:
-    over = [row for row in rows.rollouts if row.state not in (RolloutState.RUNNING, RolloutState.WAITING)]
+    over = [row for row in rows.rollouts if row.state not in GOING_ON]
     shown = over[: -LAST - 1 : -1]
     styles = ["red" if row.failure else "green" if row is rows.best_rollout else "" for row in shown]
     head = ("rollout", "from", printable(rows.spec.metric), "against model", "parameters")

@@ -82,3 +82,8 @@ def test_the_confirmed_best_is_called_so() -> None:
     said = shown(over)
     assert "best, confirmed: reward 0.6" in said
     assert "so far" not in said
+
+
+def test_a_table_without_a_row_is_left_out() -> None:
+    assert "against model" not in shown(History().suggest().start(0))
+    assert "against model" in shown(History().rollout(0.5))

@@ -125,14 +125,14 @@ def _confirmed(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
         "arrayminus": [value - low for _, value, (low, _) in known],
         "thickness": 2,
         "width": 4,
-        "color": "@best",
+        "color": "@model",
     }
     return [
         points(
             "on fresh seeds",
             [x[rollout] for rollout, _, _ in known],
             [value for _, value, _ in known],
-            color="@best",
+            color="@model",
             symbol="diamond",
             rollouts=[rollout for rollout, _, _ in known],
             error_y=bars,
