@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ def _sections(plan: Plan) -> Iterator[str]:
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
         ("First suggestions", _suggestions(plan)),
-        ("Command of the first run", [f"  {' '.join(map(printable, plan.command))}"]),
+        ("Command of the first run", [f"  {printable(shlex.join(plan.command))}"]),
         ("What it takes", _takes(plan)),
         ("Where it goes", _goes(plan)),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import subprocess
 import sys
 
@@ -73,6 +74,18 @@ def test_the_plan_names_what_is_pinned_where_values_come_from_and_the_exact_comm
         "rollout 0: learning_rate=0.001, batch_size=64",
     ):
         assert expected in shown
+
+
+def test_the_command_of_the_first_run_is_one_that_a_shell_reads_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(
+        "# @package _global_\nrollout_count: 1\nsweep:\n  metric: loss\n  goal: minimize\n"
+        "  command: [echo, 'two words', \"it's\", '{args}']\n  parameters:\n    mode: {values: ['a b', '$HOME']}\n"
+    )
+    shown = Console(file=io.StringIO(), width=80)
+    plan_sweep(compose(["run=mine", "++sweep_params=mine.yaml"]), shown)
+    line = shown.file.getvalue().split("Command of the first run\n")[1].splitlines()[0]
+    assert shlex.split(line) == ["echo", "two words", "it's", "--mode=a b"]
 
 
 @pytest.mark.slow
