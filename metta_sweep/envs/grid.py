@@ -42,6 +42,8 @@ from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Ob
 
 EMPTY, WALL, AGENT, FIRST_OBJECT = 0, 1, 2, 3
 NOOP, NORTH, SOUTH, WEST, EAST, USE = range(6)
+COUNTED_AS = np.array([IDLE, BLOCKED, BLOCKED, BLOCKED, BLOCKED, TRIED])
+"""Column of the statistics by action; a step that goes somewhere is counted as MOVED."""
 
 
 class Grid:
@@ -94,6 +96,7 @@ class Grid:
         self._laid_out_for = np.full(num_envs, NOT_YET)  # (E,) the episode that each of them belongs to
         self._stat_names = stat_names(rules)
         self._stats = np.zeros((num_envs * agents, len(self._stat_names)))
+        self._rows_of = np.arange(num_envs * agents).reshape(num_envs, agents).T  # (A, E) rows of the statistics
         self._finished: list[tuple[Ints, Doubles]] = []
 
     @property
@@ -205,10 +208,9 @@ class Grid:
         self._cells[here[goes]] = EMPTY
         here[goes] = ahead[goes]
         self._cells[here[goes]] = AGENT
-        rows = np.arange(self._envs) * self._rules.num_agents + agent
-        column = np.where(walks, BLOCKED, np.where(actions == USE, TRIED, IDLE))
+        column = COUNTED_AS[actions]
         column[goes] = MOVED
-        self._stats[rows, column] += 1
+        self._stats[self._rows_of[agent], column] += 1
         uses = np.flatnonzero((actions == USE) & (seen >= FIRST_OBJECT))
         if len(uses):
             self._use(agent, uses, ahead[uses], rewards)
@@ -225,7 +227,7 @@ class Grid:
         self._carried[envs, agent] = after[allowed]
         rewards[envs] += self._gain[kind]
         self._tire(envs, cells, index, kind)
-        rows, items = envs * self._rules.num_agents + agent, len(self._rules.items)
+        rows, items = self._rows_of[agent, envs], len(self._rules.items)
         self._stats[rows, FIXED + kind] += 1
         got = FIXED + len(self._rules.kinds)
         self._stats[rows, got : got + items] += self._outputs[kind]
