@@ -158,4 +158,4 @@ def _expand(bent: Array, power: float, gain: float) -> Array:
     else:
         inside = np.maximum(1.0 - (2.0 - power) * below, 1e-3)
         unit = 1.0 - inside ** (1.0 / (2.0 - power))
-    return np.where(bent < 0, unit, shrunk)
+    return np.where(bent < 0, np.maximum(unit, -_FAR), shrunk)

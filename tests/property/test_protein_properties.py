@@ -64,6 +64,13 @@ def test_the_score_transform_keeps_the_order_and_turns_back(values, gain):
 
 
 @settings(max_examples=60, deadline=None)
+@given(many, st.sampled_from([1.0, 0.5, 0.0]), st.floats(-1e3, 0.0))
+def test_no_quantile_lies_below_the_score_from_which_worse_ones_count_as_one(values, gain, quantile):
+    found = ScoreTransform.fit(np.array(values), gain)
+    assert found.inverse(np.array([quantile]))[0] >= found.median - 20.001 * found.spread
+
+
+@settings(max_examples=60, deadline=None)
 @given(many, st.sampled_from([2.0, 0.25, 1024.0]), st.integers(-100, 100))
 def test_the_score_transform_does_not_see_scale_or_shift(values, scale, shift):
     raw = np.round(np.array(values) * 64) / 64
