@@ -21,7 +21,9 @@ AddSweep = Callable[[argparse.ArgumentParser], None]
 def add_commands(commands: Any, add_sweep: AddSweep) -> None:
     """Add ``explain``, ``best``, ``watch``, ``export`` and ``report`` to the subparsers of the command line."""
     explain = _command(commands, add_sweep, "explain", "say why each point was suggested and what came of it", _explain)
-    explain.add_argument("--rollout", type=int, help="only this one, with its evidence where it failed")
+    one = "only this one, with its evidence where it failed"
+    explain.add_argument("number", metavar="ROLLOUT", nargs="?", type=int, help=one)
+    explain.add_argument("--rollout", type=int, help="the same")
     explain.add_argument("--format", choices=("text", "json"), default="text")
     best = _command(commands, add_sweep, "best", "show the winner and how it differs from the base config", _best)
     best.add_argument("--as", dest="form", choices=("text", "json", "hydra", "args"), default="text")
@@ -58,7 +60,8 @@ def _explain(options: argparse.Namespace, rest: list[str]) -> int:
     from metta_sweep.report.explain import explain
 
     _, state = _read(options)
-    sys.stdout.write(explain(state, rollout=options.rollout, fmt=options.format))
+    rollout = options.rollout if options.number is None else options.number
+    sys.stdout.write(explain(state, rollout=rollout, fmt=options.format))
     return 0
 
 

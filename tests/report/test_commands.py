@@ -57,6 +57,20 @@ def test_the_next_command_comes_from_where_the_reader_stands(
     assert json.loads(said)["best_run"]["config"] == "train_dir/sweep/my_test/runs/my_test.r.2/config.yaml"
 
 
+@pytest.mark.parametrize("one", [["1"], ["--rollout", "1"]])
+def test_one_rollout_is_explained_by_its_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one: list[str]
+) -> None:
+    kept(guide_history(), tmp_path)
+    code, said, _ = run(capsys, "explain", "my_test", *one, "--data-dir", str(tmp_path))
+    assert code == 0
+    assert said.startswith("Rollout 1: ")
+    assert "Rollout 2: " not in said
+    code, _, problem = run(capsys, "explain", "my_test", "9", "--data-dir", str(tmp_path))
+    assert code == 2
+    assert "no rollout 9" in problem
+
+
 def test_no_winner_is_a_wrong_request_with_a_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept(History(), tmp_path)
     code, _, problem = run(capsys, "best", "my_test", "--data-dir", str(tmp_path))
