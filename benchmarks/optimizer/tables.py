@@ -63,7 +63,9 @@ def mean_by_family(found: Any, peer: str, measure: Callable[[list[Row]], float])
 
 
 def table(title: str, found: Any, measure: Callable[[list[Row]], float], families: Iterable[str]) -> list[str]:
+    """Mean of a measure by family, of the peers that ran on every problem of the families that Protein ran on."""
     families = list(families)
+    needed = {problem for problem in found["protein"] if problem.split("/")[0] in families}
     lines = [
         f"### {title}",
         "",
@@ -72,11 +74,11 @@ def table(title: str, found: Any, measure: Callable[[list[Row]], float], familie
     ]
     rows = []
     for peer in found:
-        means = mean_by_family(found, peer, measure)
-        if not set(families) <= set(means):
+        if not needed <= set(found[peer]):
             continue
+        means = mean_by_family(found, peer, measure)
         values = [means[family] for family in families]
-        seeds = min(len(each) for each in found[peer].values())
+        seeds = min(len(found[peer][problem]) for problem in needed)
         rows.append((float(np.mean(values)), peer, values, seeds))
     for mean, peer, values, seeds in sorted(rows):
         cells = " | ".join(f"{value:.3f}" for value in values)
@@ -123,7 +125,7 @@ def by_problem(found: Any, mark: int) -> list[str]:
     peers = list(found)
     lines = [f"### Mean normalized regret after {mark} runs, by problem (seeds)", ""]
     lines += [f"| problem | {' | '.join(peers)} |", "|---" * (len(peers) + 1) + "|"]
-    for problem in dict.fromkeys(problem for peer in peers for problem in found[peer]):
+    for problem in dict.fromkeys(problem for peer in ("protein", *peers) for problem in found[peer]):
         cells = []
         for peer in peers:
             runs = list(found[peer].get(problem, {}).values())
@@ -148,10 +150,8 @@ def inside(rows: list[Row]) -> float:
 def reach(found: Any, families: Iterable[str]) -> list[str]:
     """Runs and money that Protein needs to reach the best peer's final mean regret."""
     lines = ["### Protein against the best peer", ""]
-    lines += [
-        "| family | best peer | its regret at 50 | Protein's at 50 | Protein reaches it after | share of its money |"
-    ]
-    lines += ["|---|---|---|---|---|---|"]
+    heads = ["family", "best peer (seeds)", "its regret at 50", "Protein's at 50", "Protein reaches it after"]
+    lines += [f"| {' | '.join(heads)} | share of its money |", "|---|---|---|---|---|---|"]
     peers = [peer for peer in found if not peer.startswith("protein") and len(found[peer]) == len(found["protein"])]
     for family in families:
         ends = {peer: mean_by_family(found, peer, lambda rows: curve(rows)[-1]).get(family, math.inf) for peer in peers}
@@ -160,7 +160,8 @@ def reach(found: Any, families: Iterable[str]) -> list[str]:
         hits = np.flatnonzero(ours <= ends[best])
         runs = str(int(hits[0]) + 1) if len(hits) else "not in 50"
         share = money_share(found, best, family)
-        lines.append(f"| {family} | {best} | {ends[best]:.3f} | {ours[-1]:.3f} | {runs} | {share} |")
+        seeds = min(len(each) for each in found[best].values())
+        lines.append(f"| {family} | {best} ({seeds}) | {ends[best]:.3f} | {ours[-1]:.3f} | {runs} | {share} |")
     return [*lines, ""]
 
 
@@ -223,15 +224,17 @@ def plot(folder: Path, path: Path) -> None:
     found = load(folder, 1)
     families = list(dict.fromkeys(p.split("/")[0] for p in found["protein"]))
     peers = [peer for peer in found if len(found[peer]) == len(found["protein"])]
+    seeds = {peer: min(len(each) for each in found[peer].values()) for peer in peers}
     figure, axes = plt.subplots(2, (len(families) + 1) // 2, figsize=(15, 6), sharex=True)
     for axis, family in zip(axes.flat, families, strict=False):
         for i, peer in enumerate(peers):
             style = {"color": "black", "linewidth": 2.2} if peer == "protein" else {"color": f"C{i}", "linewidth": 1.1}
-            axis.plot(range(1, 51), np.maximum(mean_curve(found, peer, family), 1e-3), label=peer, **style)
+            style["label"] = f"{peer} ({seeds[peer]})"
+            axis.plot(range(1, 51), np.maximum(mean_curve(found, peer, family), 1e-3), **style)
         axis.set(title=family, yscale="log")
     for axis in axes.flat[len(families) :]:
         axis.remove()
-    axes.flat[0].legend(fontsize=7)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="lower right", title="peer (seeds)", borderaxespad=3.0)
     figure.supxlabel("runs")
     figure.supylabel("normalized regret")
     figure.tight_layout()
