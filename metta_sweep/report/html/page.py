@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib import resources
 
 from metta_sweep.errors import RequestError
+from metta_sweep.report.best import Winner
+from metta_sweep.report.confirmed import worth
 from metta_sweep.report.html import sections
 from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.data import sweep_data
@@ -95,8 +97,8 @@ def _banner(title: str, sweeps: Sequence[Gathered]) -> Markup:
 
 
 def _footer(sweeps: Sequence[Gathered]) -> Markup:
-    commands = [f"metta-sweep report {found.rows.spec.name}" for found in sweeps]
-    return tag("footer", tag("p", "Made by ", tag("code", commands[0]), "; this file needs no network."))
+    command = f"metta-sweep report {' '.join(found.rows.spec.name for found in sweeps)}"
+    return tag("footer", tag("p", "Made by ", tag("code", command), "; this file needs no network."))
 
 
 def _scripts(sweeps: Sequence[Gathered], figures: dict[str, Figure]) -> Iterator[Content]:
@@ -115,7 +117,7 @@ def _compared(sweeps: Sequence[Gathered], figures: dict[str, Figure]) -> Markup:
     lines = [
         (
             found.rows.spec.name,
-            "none" if found.winner is None or found.winner.rollout.mean is None else number(found.winner.rollout.mean),
+            "none" if found.winner is None else in_one_cell(found.winner),
             "" if found.winner is None else found.winner.run.run_id,
             f"{found.rows.decided} of {found.rows.spec.rollout_count}",
             duration(found.rows.cost_s),
@@ -128,6 +130,13 @@ def _compared(sweeps: Sequence[Gathered], figures: dict[str, Figure]) -> Markup:
         sections.table(("Sweep", "Best", "Run", "Rollouts", "Cost of runs"), lines),
         [_figure(one, "", figures) for one in comparison([found.rows for found in sweeps])],
     )
+
+
+def in_one_cell(winner: Winner) -> str:
+    """Return the best's mean, and what fresh seeds make of it where it was confirmed."""
+    if winner.confirmed is not None:
+        return f"{worth(winner.confirmed)}, confirmed"
+    return "none" if winner.rollout.mean is None else f"{number(winner.rollout.mean)}, not confirmed"
 
 
 def _sweep(found: Gathered, prefix: str, figures: dict[str, Figure], *, alone: bool) -> Markup:

@@ -108,6 +108,31 @@ def test_several_sweeps_share_their_axes(tmp_path: Path) -> None:
     assert found["answer"]["empty"] == []
 
 
+def test_sweeps_beside_each_other_say_which_best_is_confirmed() -> None:
+    over = confirmed_sweep().again(1, 0.4, 0.5).again(0, 0.3, 0.2).stop("confirm")
+    content = page(over, History(name="other").rollout(0.7))
+    beside = content[content.index("Side by side") : content.index("The answer")]
+    assert re.search(r"<td>my_test</td><td>0\.\d+ \(90% interval [-\d.]+ to [\d.]+\), confirmed</td>", beside)
+    assert "<td>other</td><td>0.7, not confirmed</td>" in beside
+    assert "<code>metta-sweep report my_test other</code>" in content
+
+
+@pytest.mark.slow
+@needs_browser
+def test_everything_that_can_be_pressed_or_scrolled_is_reached_by_the_keyboard(tmp_path: Path) -> None:
+    script = """
+    const all = [...document.querySelectorAll("a[href], button, input, summary")];
+    const reached = (element) => { element.focus(); return document.activeElement === element; };
+    const wide = [...document.querySelectorAll("body *")].filter((element) =>
+      element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "auto");
+    document.querySelector(".skip").focus();
+    return { first: all[0].className, missed: all.filter((element) => !reached(element)).map((e) => e.outerHTML),
+             deaf: wide.filter((element) => element.tabIndex < 0).map((element) => element.className) };
+    """
+    found = ask(written(tmp_path, simulated(25, extra=14)), script)["answer"]
+    assert found == {"first": "skip", "missed": [], "deaf": []}
+
+
 @pytest.mark.slow
 @needs_browser
 def test_the_table_sorts_by_value_and_filters(tmp_path: Path) -> None:
