@@ -83,7 +83,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subpr
     start = taken_up(spec_of(asked), words, shared=asked.wandb["share"])
     patient = asked.launcher["on_interrupt"] == "finish"
     with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
-        journal = SqliteJournal.open(paths, create=True, fence=lock.check)
+        journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
         progress = Progress(console, paths=paths)
         try:
             recorder = Recorder(journal, SystemClock(signals), [progress])

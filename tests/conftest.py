@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any_load", deadline=None)
-settings.load_profile("any_load")
+settings.register_profile("same_every_time", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)  # HYPOTHESIS=search looks for examples that nobody has seen yet
+settings.load_profile(os.environ.get("HYPOTHESIS", "same_every_time"))
 
 CLUSTERS = ("slurm", "ray")
 

@@ -51,7 +51,7 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
     Side effects:
         The sweep files are put into Hydra's global config store, in a group that only this module uses.
     """
-    overrides = [f"{group}={'null' if name is None else quoted(name)}" for group, name in line.choices.items()]
+    overrides = [f"~{group}" if name is None else f"{group}={quoted(name)}" for group, name in line.choices.items()]
     overrides += [f"+{STORE_GROUP}_0=file", *(given.hydra for given in line.values if not given.removed)]
     try:
         store = ConfigStore.instance()

@@ -28,6 +28,7 @@ from metta_sweep.errors import MettaSweepError
 from metta_sweep.store.damage import check_known_runs, damaged, foreign, journal_lost, missing, newer, unreadable
 from metta_sweep.store.files import sync_folder
 from metta_sweep.store.head import Head
+from metta_sweep.store.lock import Holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.reading import UNREADABLE, connect_to_read
 
@@ -72,13 +73,16 @@ class SqliteJournal:
         self._fence = fence
 
     @classmethod
-    def open(cls, paths: SweepPaths, *, create: bool, fence: Callable[[], None] = lambda: None) -> SqliteJournal:
+    def open(
+        cls, paths: SweepPaths, *, create: bool, fence: Callable[[], None] = lambda: None, before: Holder | None = None
+    ) -> SqliteJournal:
         """Check the journal and open it.
 
         Args:
             paths: The sweep's files.
             create: Make an empty journal where nothing of the sweep is there yet.
             fence: Raises where the sweep has another controller: :meth:`metta_sweep.store.lock.SweepLock.check`.
+            before: The controller that the sweep was taken from.
 
         Raises:
             RequestError: There is none (and ``create`` is false), or it is damaged, foreign or newer, or has lost rows.
@@ -91,7 +95,7 @@ class SqliteJournal:
             connection = _connect_to_write(paths.journal)
             head = _head_once_quiet(connection)
         except (sqlite3.Error, OSError) as error:
-            raise _write_error(paths, error) from error
+            raise _write_error(paths, error, before) from error
         head.write(paths.head)
         return cls(paths, connection, head, fence)
 
@@ -258,11 +262,12 @@ def _head_once_quiet(connection: sqlite3.Connection) -> Head:
     return Head.start() if last is None else Head(seq=last[0], digest=last[1])
 
 
-def _write_error(paths: SweepPaths, error: Exception) -> JournalWriteError:
+def _write_error(paths: SweepPaths, error: Exception, before: Holder | None = None) -> JournalWriteError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        who, how = (f"the earlier controller ({before})", before.pid) if before else ("another process", "PID")
         return JournalWriteError(
-            f"{paths.journal}: another process is in the middle of a write and does not go on; nothing is lost: "
-            "end that process (kill -9 PID) and give the same command again"
+            f"{paths.journal}: {who} is in the middle of a write and does not go on; nothing is lost: "
+            f"end it (kill -9 {how}) and give the same command again"
         )
     return JournalWriteError(
         f"{paths.journal}: cannot be written ({error}); nothing that was recorded is lost: "

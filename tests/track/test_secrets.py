@@ -21,7 +21,8 @@ pathlib.Path({seen!r}).write_bytes(subprocess.run(["ps", "-eo", "args", "-ww"], 
 
 def test_a_key_of_the_environment_or_of_a_yaml_is_seen_nowhere(server, tmp_path, no_process_left):
     seen, trial, file = tmp_path / "command_lines", tmp_path / "trial.py", tmp_path / "short.yaml"
-    trial.write_text(WATCH.format(seen=str(seen)) + TRIAL.format(root=sys.path[0], seconds=0.3))
+    trained = TRIAL.format(root=sys.path[0], seconds=0.3, met=str(tmp_path / "met"), machines=1)
+    trial.write_text(WATCH.format(seen=str(seen)) + trained)
     written = SWEEP_FILE.format(rollouts=2, python=sys.executable, trial=trial)
     file.write_text(f"{written}  model_hub:\n    token: {TOKEN}\n    name: small\n")
     environ = {**environ_of(server, tmp_path), "MY_SECRET": "s3cr3t-of-the-environment"}
