@@ -229,7 +229,7 @@ MAKERS: dict[str, Callable[[], None]] = {
     "confirmation": lambda: progress("confirmation", first_sweep(), until=SweepStopped, amount=16),
     "summary": lambda: typed("summary", "./summarize_sweep.sh first_sweep", slice(-27, None)),
     "best": lambda: typed("best", f"{TOOL} best first_sweep"),
-    "explain": lambda: typed("explain", f"{TOOL} explain first_sweep --rollout 23"),
+    "explain": lambda: typed("explain", f"{TOOL} explain first_sweep 23"),
     "report_answer": lambda: report("report_answer", first_sweep(), "The answer"),
     "report_progress": lambda: report("report_progress", first_sweep(), "How it went"),
     "report_parameters": lambda: report("report_parameters", first_sweep(), "The parameters"),
