@@ -21,3 +21,5 @@ def pytest_collection_modifyitems(items):
         named = any(f"[{kind}" in item.nodeid or f"test_{kind}.py" in item.nodeid for kind in CLUSTERS)
         if named and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.long)
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.slow)  # -m "not slow" leaves out both

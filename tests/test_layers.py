@@ -119,6 +119,7 @@ def test_light_parts_stay_light(module, heavy):
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+@pytest.mark.slow
 def test_protein_alone_needs_neither_hydra_nor_wandb():
     code = (
         "import sys; from metta_sweep import Protein\n"

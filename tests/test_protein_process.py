@@ -95,7 +95,7 @@ def test_a_process_that_dies_again_is_reported_and_not_started_for_ever(monkeypa
         there.suggest()
 
 
-@pytest.mark.parametrize("slots", [1, 2, 4])
+@pytest.mark.parametrize("slots", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_a_process_is_started_with_the_suggestion_that_precedes_its_need(slots):
     here, pending, started, needed = new_protein(), [], [], []
     with closing(ProteinProcess(new_protein())) as there:

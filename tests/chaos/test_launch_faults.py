@@ -134,6 +134,7 @@ def check_chaos(specs, statuses):
     wait_until(lambda: not any(is_alive(pid) for spec in specs for pid in pids_of(spec)))
 
 
+@pytest.mark.slow
 def test_controllers_killed_again_and_again_start_every_attempt_once_and_lose_none(site):
     check_chaos(*chaos(site, runs=8, kills=6, seed=5))
 

@@ -149,6 +149,7 @@ def test_the_log_of_a_second_attempt_is_set_apart(site):
     assert log.splitlines() == ["try 1", "", "[metta_sweep] attempt my.r.0.a2", "try 2"]
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_the_whole_tree(site):
     launcher = site.launcher()
     spec = site.spec("child=same", "child=session", "sleep=60", time_limit_s=0.6)

@@ -112,6 +112,7 @@ def test_nobody_at_work_is_said_plainly(sweep):
     assert control(sweep, "pause", sweep.name).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_is_confirmed_on_fresh_seeds_and_its_search_stays_as_it_is(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=0.0)
     assert sweep.run(asked).returncode == 0
@@ -136,6 +137,7 @@ def test_a_confirmation_that_was_killed_goes_on_and_loses_nothing(sweep):
     assert sweep.noted("end") == sweep.noted("start") == Counter({f"s.r.{k}": 1 for k in range(4)})
 
 
+@pytest.mark.slow
 def test_a_confirmation_that_cannot_be_is_refused_in_words(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=0.0)
     sweep.run(asked)

@@ -79,6 +79,7 @@ def _words(process):
         return []
 
 
+@pytest.mark.slow
 def test_a_run_that_outlived_its_controller_is_adopted_not_repeated(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=2.0)
     controller = sweep.start(asked)

@@ -66,6 +66,7 @@ def test_a_killed_server_disturbs_no_run_and_the_next_submission_starts_another(
     assert wait_over(launcher, handle).code == 4
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_without_the_server(site):
     launcher = site.launcher()
     spec = site.spec("ignore_sigterm", "child=session", "sleep=60", time_limit_s=1.0)
@@ -146,6 +147,7 @@ def test_a_run_whose_keeper_was_killed_goes_on_and_ends_as_lost(site):
     assert ledger(spec) == ["started", "went on"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_keeper_was_killed_can_be_cancelled_with_its_whole_tree(site):
     launcher = site.launcher()
     spec = site.spec("ignore_sigterm", "child=same", "child=session", "note=ready", "sleep=60")
@@ -157,6 +159,7 @@ def test_a_run_whose_keeper_was_killed_can_be_cancelled_with_its_whole_tree(site
     wait_until(lambda: not any(map(is_alive, pids_of(spec))))
 
 
+@pytest.mark.slow
 def test_a_run_whose_keeper_was_killed_keeps_its_time_limit(site):
     launcher = LocalLauncher(site.folder / "launch", grace_s=0.2)
     site.launchers.append(launcher)
@@ -259,6 +262,7 @@ def test_a_launcher_that_was_told_nothing_closes_at_once(site):
     assert not is_alive(server.pid)
 
 
+@pytest.mark.slow
 def test_100_megabytes_of_output_are_cut_down_while_they_come(site):
     launcher = LocalLauncher(site.folder / "launch", log_limit=1 << 20)
     site.launchers.append(launcher)

@@ -1,6 +1,7 @@
 """Whatever the space and the scores, a suggestion is a new feasible point of the space."""
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ scores = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(leaves, min_size=1, max_size=4), st.lists(scores, min_size=9, max_size=9), st.integers(0, 99))
 def test_every_suggestion_is_a_new_feasible_point(space, results, seed):

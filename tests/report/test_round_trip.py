@@ -146,6 +146,7 @@ def test_a_value_of_any_kind_comes_back_through_hydra(value: Any, tmp_path: Path
     assert_value_comes_back(value, tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda text: text != "???"))
 def test_any_text_comes_back_through_hydra(tmp_path: Path, text: str) -> None:

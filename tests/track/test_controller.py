@@ -81,6 +81,7 @@ def test_the_mirror_gets_no_key_on_its_command_line_and_no_other_service(sweep, 
     assert "WANDB_SERVICE" not in (folder / "notes.env").read_text()
 
 
+@pytest.mark.slow
 def test_a_mirror_that_gave_up_for_now_is_started_again_with_growing_pauses(sweep, fake):
     folder = fake(f"exit {TRY_AGAIN}")
     mirror = start(sweep)

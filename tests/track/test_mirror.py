@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from metta_sweep.track import sync
 from tests.track.comparing import assert_mirrored
 from tests.track.told import ToldSweep, environment
@@ -30,6 +32,7 @@ def told(tmp_path):
     return sweep.close()
 
 
+@pytest.mark.slow
 def test_everything_is_there_after_sync(server, tmp_path):
     sweep = told(tmp_path)
     report = sync(sweep.paths, environ=environment(server), timeout_s=60)
