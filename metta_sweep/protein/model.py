@@ -12,7 +12,7 @@ from metta_sweep.protein.fitting import Hypers, most_probable, samples
 from metta_sweep.protein.front import SAME_COST, Front
 from metta_sweep.protein.history import History
 from metta_sweep.protein.kernel import Geometry
-from metta_sweep.protein.likelihood import Evidence, Priors
+from metta_sweep.protein.likelihood import JITTER, Evidence, Priors
 from metta_sweep.protein.outputs import CostTransform, ScoreTransform
 from metta_sweep.protein.posterior import Posterior
 from metta_sweep.protein.suggestion import Prediction
@@ -28,6 +28,11 @@ GAINS = (1.0, 0.5, 0.0)
 """Compressions of the good side that are compared."""
 GAIN_FROM = 8
 """Observations from which on they are compared."""
+NOISY_FROM = 20
+"""Observations from which on the improvement is over what lies behind the noise."""
+EXACT = 1e-6
+"""Noise variance of a score that is taken as exact."""
+_RELATIVE_JITTER = 1e-4
 CURVE_NOISE = 0.02
 """Variance of a point of a learning curve as a stand-in for a shorter run: schedules end at a run's own length."""
 STEP_VARIANCE = 0.5
@@ -45,7 +50,7 @@ class Model:
     """The three surrogates, conditioned on a history and on guesses for pending runs."""
 
     score: Posterior
-    """Transformed score; pending runs count with the values each sample guessed for them."""
+    """Transformed score; what noise hides and what pending runs will give count as each sample guesses them."""
     observed: Posterior
     """Transformed score without pending runs: what predictions are made of."""
     cost: Posterior
@@ -88,11 +93,11 @@ class Model:
         count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known)
-        score = _with_fantasies(observed, pending, targets, known, rng)
+        score = _with_fantasies(_without_noise(observed, rng), pending, rng)
         mean_of_seen = score.predict(score.points)[0]
         cost_targets = cost_map.forward(history.costs)
         cost = _most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry))
-        at_best = int(mean_of_seen[:, : history.rollouts].mean(0).argmax())
+        at_best = int(observed.predict(history.points[: history.rollouts])[0].mean(0).argmax())
         success, success_mean = _success(geometry, history)
         return cls(
             score=score,
@@ -227,9 +232,30 @@ def _success(geometry: Geometry, history: History) -> tuple[Posterior | None, fl
     return _most_probable_posterior(geometry, history.all_points, labels - mean, priors), mean
 
 
-def _with_fantasies(
-    observed: Posterior, pending: Array, targets: Array, known: Array, rng: np.random.Generator
-) -> Posterior:
+def _without_noise(observed: Posterior, rng: np.random.Generator) -> Posterior:
+    """Condition each sample on a draw of the scores behind the noise, as if they had been measured exactly.
+
+    Improvement is then over what the best run may truly have given, not over a lucky one, and a second run beside it
+    has nothing to find (noisy expected improvement, Letham et al. 2019, section 4). Few runs are taken at their word:
+    what is not yet understood looks like noise.
+    """
+    count = len(observed.points)
+    if not NOISY_FROM <= count <= FIT_POINTS:
+        return observed
+    noise = observed.hypers.noise[:, None] + observed.known_noise + JITTER
+    covariance = -noise[:, :, None] * observed.inverse * noise[:, None, :]
+    covariance[:, np.arange(count), np.arange(count)] += (1.0 + _RELATIVE_JITTER) * noise
+    try:
+        factor = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return observed
+    drawn = observed.targets - noise * observed.alpha + (factor @ rng.standard_normal((*noise.shape, 1)))[..., 0]
+    theta = observed.hypers.theta.copy()
+    theta[:, -1] = np.log(EXACT)
+    return Posterior.of(observed.geometry, Hypers(theta=theta), observed.points, drawn, np.zeros(count))
+
+
+def _with_fantasies(observed: Posterior, pending: Array, rng: np.random.Generator) -> Posterior:
     """Condition each sample on a draw of what pending runs will give (Snoek et al. 2012, section 3.2)."""
     if not len(pending):
         return observed
@@ -238,11 +264,10 @@ def _with_fantasies(
     noise = rng.standard_normal(mean.shape)
     values, vectors = np.linalg.eigh(joint)
     drawn = mean + ((vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ noise[..., None])[..., 0]
-    everything = np.concatenate([np.broadcast_to(targets, (len(mean), len(targets))), drawn], axis=1)
     return Posterior.of(
         observed.geometry,
         observed.hypers,
         np.concatenate([observed.points, pending]),
-        everything,
-        np.concatenate([known, np.zeros(len(pending))]),
+        np.concatenate([observed.targets, drawn], axis=1),
+        np.concatenate([observed.known_noise, np.zeros(len(pending))]),
     )
