@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+# Before numpy is loaded: on busy cores two threads of a small matrix product wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

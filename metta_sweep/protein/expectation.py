@@ -6,11 +6,13 @@ import numpy as np
 
 from metta_sweep.protein.model import Model
 from metta_sweep.protein.suggestion import Expectation
+from metta_sweep.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
 _NORMAL_95 = 1.6448536269514722
 
 
+@on_one_thread
 def expectations(model: Model, codes: Array, sign: float) -> list[Expectation]:
     """Return what is expected of the points with codes ``(m, d)``; ``sign`` is the goal's."""
     return [

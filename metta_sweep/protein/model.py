@@ -16,6 +16,7 @@ from metta_sweep.protein.likelihood import JITTER, Evidence, Priors
 from metta_sweep.protein.outputs import CostTransform, ScoreTransform
 from metta_sweep.protein.posterior import Posterior
 from metta_sweep.protein.suggestion import Prediction
+from metta_sweep.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
 FIT_POINTS = 120
@@ -71,6 +72,7 @@ class Model:
         return self.front.levels[:, -1]
 
     @classmethod
+    @on_one_thread
     def fit(
         cls, geometry: Geometry, history: History, pending: Array, hyper_samples: int, rng: np.random.Generator
     ) -> Model:

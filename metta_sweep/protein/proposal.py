@@ -12,6 +12,7 @@ from metta_sweep.protein.model import Model
 from metta_sweep.protein.search import Search
 from metta_sweep.protein.settings import ProteinSettings
 from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.protein.threads import on_one_thread
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -24,6 +25,7 @@ counts: early money buys knowledge, late money the winner."""
 _LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
 
 
+@on_one_thread
 def propose(
     space: SearchSpace,
     settings: ProteinSettings,

@@ -20,6 +20,7 @@ from torch import Tensor
 from metta_sweep.protein.fitting import Hypers
 from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.likelihood import JITTER, MEAN_VARIANCE, Priors
+from metta_sweep.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
 __all__ = ["NotPSDError", "Surrogate"]
@@ -59,6 +60,7 @@ class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ship
             self.mean_module(features), self.signal(features) + self.constant(features)
         )
 
+    @on_one_thread
     def posterior(self, points: Array) -> tuple[Array, Array]:
         """Return mean and variance ``(H, m)`` of the noise-free value at codes ``(m, d)``."""
         self.eval()

@@ -7,10 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from metta_sweep import Protein
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings, posterior
+from metta_sweep.protein import ProteinSettings, model, posterior
+from metta_sweep.protein.fitting import most_probable
 from metta_sweep.protein.posterior import FitError
 
 PARAMETERS = {
@@ -339,6 +341,31 @@ def test_pending_runs_are_fantasies_that_take_the_novelty_from_where_they_are():
     assert beside.origin == "protein"
     assert abs(beside.params["x"] - alone.params["x"]) > 0.02
     assert protein.suggest() == alone, "a pending run leaves nothing behind"
+
+
+def test_a_suggestion_uses_one_thread_and_leaves_the_process_as_it_was(monkeypatch):
+    def threads():
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+    seen, explained = [], most_probable
+
+    def watched(*args):
+        seen.append(set(threads().values()))
+        return explained(*args)
+
+    monkeypatch.setattr(model, "most_probable", watched)
+    protein = Protein({"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}, seed=0)
+    for x in (0.0, 0.3, 0.6, 1.0):
+        protein.observe({"x": x}, score=-((x - 0.5) ** 2), cost=1.0)
+    protein.suggest()  # loads what has thread pools
+    with threadpool_limits(2):
+        before = threads()
+        protein.suggest()
+        protein.expect([{"x": 0.5}])
+        assert threads() == before
+        assert set(before.values()) == {2}
+    assert len(seen) >= 3
+    assert all(each == {1} for each in seen[1:])
 
 
 def test_the_seed_of_the_settings_wins():
