@@ -14,7 +14,7 @@ from metta_sweep.protein.history import History
 from metta_sweep.protein.kernel import Geometry
 from metta_sweep.protein.likelihood import JITTER, Evidence, Priors
 from metta_sweep.protein.outputs import CostTransform, ScoreTransform
-from metta_sweep.protein.posterior import Posterior
+from metta_sweep.protein.posterior import FitError, Posterior
 from metta_sweep.protein.suggestion import Prediction
 from metta_sweep.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
@@ -34,6 +34,7 @@ NOISY_FROM = 20
 EXACT = 1e-6
 """Noise variance of a score that is taken as exact."""
 _RELATIVE_JITTER = 1e-4
+"""Share of the noise variance that is added where scores behind the noise are drawn, so that rounding does no harm."""
 CURVE_NOISE = 0.02
 """Variance of a point of a learning curve as a stand-in for a shorter run: schedules end at a run's own length."""
 STEP_VARIANCE = 0.5
@@ -240,6 +241,9 @@ def _without_noise(observed: Posterior, rng: np.random.Generator) -> Posterior:
     Improvement is then over what the best run may truly have given, not over a lucky one, and a second run beside it
     has nothing to find (noisy expected improvement, Letham et al. 2019, section 4). Few runs are taken at their word:
     what is not yet understood looks like noise.
+
+    Raises:
+        FitError: The covariance of those scores could not be factored.
     """
     count = len(observed.points)
     if not NOISY_FROM <= count <= FIT_POINTS:
@@ -249,8 +253,8 @@ def _without_noise(observed: Posterior, rng: np.random.Generator) -> Posterior:
     covariance[:, np.arange(count), np.arange(count)] += (1.0 + _RELATIVE_JITTER) * noise
     try:
         factor = np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        return observed
+    except np.linalg.LinAlgError as error:
+        raise FitError(f"the scores behind the noise of {count} observations cannot be drawn") from error
     drawn = observed.targets - noise * observed.alpha + (factor @ rng.standard_normal((*noise.shape, 1)))[..., 0]
     theta = observed.hypers.theta.copy()
     theta[:, -1] = np.log(EXACT)

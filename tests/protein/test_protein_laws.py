@@ -368,6 +368,17 @@ def test_a_suggestion_uses_one_thread_and_leaves_the_process_as_it_was(monkeypat
     assert all(each == {1} for each in seen[1:])
 
 
+def test_a_suggestion_is_the_same_with_any_number_of_threads():
+    parameters = {f"p{i}": {"distribution": "uniform", "min": 0.0, "max": 1.0} for i in range(4)}
+    protein, rng = Protein(parameters, seed=0), np.random.default_rng(0)
+    for x in rng.random((130, 4)):
+        protein.observe(dict(zip(parameters, x.tolist(), strict=True)), score=-float(((x - 0.4) ** 2).sum()), cost=1.0)
+    with threadpool_limits(1):
+        alone = protein.suggest()
+    with threadpool_limits(2):
+        assert protein.suggest() == alone
+
+
 def test_the_seed_of_the_settings_wins():
     def third(**more):
         protein = Protein(PARAMETERS, constraints=[RULE], **more)
