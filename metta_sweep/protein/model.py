@@ -49,10 +49,10 @@ _LABEL_NOISE = (-4.0, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
-    """The three surrogates, conditioned on a history and on guesses for pending runs."""
+    """The three surrogates, conditioned on a history and on what is expected of pending runs."""
 
     score: Posterior
-    """Transformed score; what noise hides and what pending runs will give count as each sample guesses them."""
+    """Transformed score; what noise hides counts as each sample draws it, a pending run as it expects it."""
     observed: Posterior
     """Transformed score without pending runs: what predictions are made of."""
     cost: Posterior
@@ -96,7 +96,7 @@ class Model:
         count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known)
-        score = _with_fantasies(_without_noise(observed, rng), pending, rng)
+        score = _with_pending(_without_noise(observed, rng), pending)
         mean_of_seen = score.predict(score.points)[0]
         cost_targets = cost_map.forward(history.costs)
         cost = _most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry))
@@ -261,19 +261,15 @@ def _without_noise(observed: Posterior, rng: np.random.Generator) -> Posterior:
     return Posterior.of(observed.geometry, Hypers(theta=theta), observed.points, drawn, np.zeros(count))
 
 
-def _with_fantasies(observed: Posterior, pending: Array, rng: np.random.Generator) -> Posterior:
-    """Condition each sample on a draw of what pending runs will give (Snoek et al. 2012, section 3.2)."""
+def _with_pending(observed: Posterior, pending: Array) -> Posterior:
+    """Condition each sample on what it expects of pending runs (kriging believer, Ginsbourger et al. 2010)."""
     if not len(pending):
         return observed
-    mean, _ = observed.predict(pending)
-    joint = observed.covariance(pending) + 1e-8 * np.eye(len(pending))
-    noise = rng.standard_normal(mean.shape)
-    values, vectors = np.linalg.eigh(joint)
-    drawn = mean + ((vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ noise[..., None])[..., 0]
+    expected, _ = observed.predict(pending)
     return Posterior.of(
         observed.geometry,
         observed.hypers,
         np.concatenate([observed.points, pending]),
-        np.concatenate([observed.targets, drawn], axis=1),
+        np.concatenate([observed.targets, expected], axis=1),
         np.concatenate([observed.known_noise, np.zeros(len(pending))]),
     )

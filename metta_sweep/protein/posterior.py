@@ -88,14 +88,6 @@ class Posterior:
         by_variance = self._pull(-2.0 * slope * solved, scaled)
         return mean, variance, by_mean, by_variance
 
-    def covariance(self, points: Array) -> Array:
-        """Return the joint posterior covariance ``(H, m, m)`` of the noise-free values."""
-        scaled = self._scaled(points)
-        cross = self._signal * matern52(scaled_distances(scaled, self.features)) + MEAN_VARIANCE
-        prior = self._signal * matern52(scaled_distances(scaled, scaled)) + MEAN_VARIANCE
-        joint: Array = prior - cross @ self.inverse @ np.swapaxes(cross, -1, -2)
-        return joint
-
     @property
     def _signal(self) -> Array:
         return self.hypers.signal[:, None, None]

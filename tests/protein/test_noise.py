@@ -7,7 +7,8 @@ import pytest
 
 from metta_sweep.protein import model
 from metta_sweep.protein.fitting import Hypers
-from metta_sweep.protein.kernel import Geometry
+from metta_sweep.protein.kernel import Geometry, matern52, scaled_distances
+from metta_sweep.protein.likelihood import MEAN_VARIANCE
 from metta_sweep.protein.posterior import Posterior
 
 NUMBERS = Geometry(unordered=(0, 0))
@@ -24,8 +25,10 @@ def posterior(noise: float, samples: int, count: int = 24) -> Posterior:
 def test_scores_behind_the_noise_are_drawn_as_the_process_says():
     observed = posterior(0.09, samples=600)
     drawn = model._without_noise(observed, np.random.default_rng(1)).targets
-    one = posterior(0.09, samples=1)
-    mean, covariance = one.predict(POINTS)[0][0], one.covariance(POINTS)[0]
+    scaled = POINTS / np.array([0.4, 0.7])
+    prior = matern52(scaled_distances(scaled, scaled)) + MEAN_VARIANCE
+    gain = prior @ np.linalg.inv(prior + 0.09 * np.eye(24))
+    mean, covariance = gain @ TARGETS, prior - gain @ prior
     assert np.abs(drawn.mean(0) - mean).max() < 5.0 * np.sqrt(covariance.max() / 600)
     assert np.abs(np.cov(drawn.T) - covariance).max() < 0.3 * covariance.max()
 

@@ -331,7 +331,7 @@ def test_the_explanation_names_what_moved_from_the_best_point_and_the_share_of_e
     assert 0 <= int(suggestion.reason.split("% exploration")[0].split("; ")[-1]) <= 100
 
 
-def test_pending_runs_are_fantasies_that_take_the_novelty_from_where_they_are():
+def test_pending_runs_take_the_novelty_from_where_they_are():
     parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}
     protein = Protein(parameters, seed=0)
     for x in (0.0, 0.1, 0.2, 0.8, 0.9, 1.0):
