@@ -192,6 +192,9 @@ class Smac(OnLines):
         if self.first:
             self.first, params = False, self.space.center()
             info = TrialInfo(Configuration(self.lines, values=self.line_of(params)), seed=0)
+            # SMAC compares runs of one seed alone, and takes the first one it meets: also where it is asked on before
+            # this run is told.
+            self.smac.runhistory.add_running_trial(info)
         else:
             info = self.smac.ask()
             params = self.params_of(dict(info.config))

@@ -19,6 +19,12 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+HEAD = """# Results of the optimizer benchmark
+
+Made by `python -m benchmarks.optimizer.tables --out DIR --write`. The problems, the commands that fill the folder, how
+to read this, and where Protein is not ahead: [README.md](README.md).
+
+"""
 MARKS = (10, 25, 50)
 Row = dict[str, Any]
 
@@ -249,7 +255,7 @@ def main() -> None:
     text, summary = report(args.out)
     print(text)
     if args.write:
-        (HERE / "RESULTS.md").write_text(text + "\n")
+        (HERE / "RESULTS.md").write_text(HEAD + text + "\n")
         (HERE / "results.json").write_text(json.dumps(summary) + "\n")
         plot(args.out, HERE / "results.png")
 

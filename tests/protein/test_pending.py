@@ -21,7 +21,7 @@ def test_a_pending_run_moves_no_expectation():
     np.testing.assert_allclose(model._with_pending(OBSERVED, PENDING).predict(ANYWHERE)[0], mean, atol=1e-5)
 
 
-def test_a_pending_run_leaves_less_to_find_the_nearer_the_less():
+def test_a_pending_run_leaves_less_to_find_everywhere_and_nothing_but_noise_where_it_is():
     after = model._with_pending(OBSERVED, PENDING)
     _, wide = OBSERVED.predict(ANYWHERE)
     assert (after.predict(ANYWHERE)[1] <= wide + 1e-6).all()
