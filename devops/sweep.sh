@@ -3,4 +3,4 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 "$root/devops/setup.sh"
-exec "$root/.venv/bin/python" -m metta_sweep.cli run "$@"
+exec "$root/.venv/bin/python" -m metta_sweep.sweep_init "$@"

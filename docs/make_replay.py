@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from metta_sweep.commands.replay import Replay, replay
 from metta_sweep.report.reading import default_data_dir
-from metta_sweep.sweep_replay import Replay, replay
 
 PICTURE = Path(__file__).resolve().parent / "pictures" / "replay.png"
 SIZE = "1040,830"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metta_sweep.result import finish, report
 
 if TYPE_CHECKING:
-    from metta_sweep.protein import Protein
+    from metta_sweep.optimize.protein import Protein
     from metta_sweep.report.export import load
 
 __all__ = ["Protein", "finish", "load", "report"]
@@ -19,7 +19,7 @@ __all__ = ["Protein", "finish", "load", "report"]
 
 def __getattr__(name: str) -> Any:
     if name == "Protein":
-        from metta_sweep.protein import Protein
+        from metta_sweep.optimize.protein import Protein
 
         return Protein
     if name == "load":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.result import RunPaths
 from metta_sweep.sweep.events import (
     AttemptFailed,

@@ -42,7 +42,7 @@ def test_an_installed_sweep_finds_shipped_and_own_sweep_files(installed, tmp_pat
     environment = {**os.environ, "PYTHONPATH": str(installed), "DATA_DIR": str(tmp_path / "data")}
     for file in ("sweep/my_test_sweep", "sweep/mine"):
         done = subprocess.run(
-            [sys.executable, "-m", "metta_sweep.cli", "plan", "run=x", f"++sweep_params={file}"],
+            [sys.executable, "-m", "metta_sweep.commands", "plan", "run=x", f"++sweep_params={file}"],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from metta_sweep.process import STOP_SIGNALS
+from metta_sweep.commands.process import STOP_SIGNALS
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 
@@ -81,7 +81,7 @@ class Sweep:
         values = {"python": sys.executable, "trial": folder / "trial.py", "ledger": self.ledger}
         (folder / "s.yaml").write_text(SWEEP.format(runs=runs, seconds=seconds, **values))
         command = ["run", "run=s", f"++sweep_params={folder / 's.yaml'}", *words]
-        self._command = [sys.executable, "-m", "metta_sweep.cli", *command]
+        self._command = [sys.executable, "-m", "metta_sweep.commands", *command]
         ours = {"DATA_DIR": str(folder / "data"), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **ours, **environment}
 

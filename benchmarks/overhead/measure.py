@@ -110,7 +110,7 @@ def summary(pairs: list[tuple[Timing, Timing]], trials: int) -> dict[str, float]
 def ours(text: str, count: int, folder: Path) -> Timing:
     file = folder / "noop.yaml"
     file.write_text(text.replace("COUNT", str(count)) + PARAMETERS)
-    command = [sys.executable, "-m", "metta_sweep.cli", "run", "run=noop", f"++sweep_params={file}", "wandb=off"]
+    command = [sys.executable, "-m", "metta_sweep.commands", "run", "run=noop", f"++sweep_params={file}", "wandb=off"]
     epoch = time.time()
     wall_s, peak, protein = timed(command, cwd=folder, DATA_DIR=str(folder), PYTHONPATH=str(ROOT))
     with sqlite3.connect(folder / "sweep" / "noop" / "sweep.db") as journal:
@@ -171,7 +171,7 @@ def watch(process: psutil.Process, peaks: dict[str, float]) -> None:
     with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
         while True:
             peaks[""] = peak_mib(process.pid) or peaks[""]
-            thinks = [child for child in process.children() if "metta_sweep.protein_process" in child.cmdline()]
+            thinks = [child for child in process.children() if "metta_sweep.optimize.worker" in child.cmdline()]
             peaks["protein"] = max([peaks["protein"], *(peak_mib(child.pid) for child in thinks)])
             time.sleep(0.1)
 

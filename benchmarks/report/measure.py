@@ -45,7 +45,7 @@ EVENT_EVERY_S = 2.0
 """Seconds between two events of the sweep that is watched."""
 PROGRAM = """
 import os, sys
-from metta_sweep.cli import main
+from metta_sweep.commands.cli import main
 code = main(sys.argv[2:])
 open(sys.argv[1], "w").write(str("torch" in sys.modules))
 sys.exit(code)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.store.journal import SqliteJournal, read_events
 from metta_sweep.store.paths import SweepPaths

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Prediction
+from metta_sweep.optimize.port import Prediction
 from metta_sweep.report.rows import RolloutRow, SweepRows
 
 FEWEST = 8

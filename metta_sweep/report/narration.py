@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
-from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.next_step import ended_by
 from metta_sweep.report.rows import RolloutRow, rollout_row

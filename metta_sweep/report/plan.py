@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
 from metta_sweep.report.wording import count, duration, params, plain, printable, short_names
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import RequestError
-from metta_sweep.protein.expectation import expectations, metric_quantiles
-from metta_sweep.protein.history import History, Observation, read_observation
-from metta_sweep.protein.kernel import Geometry
-from metta_sweep.protein.model import Model
-from metta_sweep.protein.posterior import FitError
+from metta_sweep.optimize.protein.expectation import expectations, metric_quantiles
+from metta_sweep.optimize.protein.history import History, Observation, read_observation
+from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.model import Model
+from metta_sweep.optimize.protein.posterior import FitError
 from metta_sweep.report.best import flat
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Parameter

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metta_sweep.protein.suggestion import Expectation
+from metta_sweep.optimize.port import Expectation
 from metta_sweep.sweep.events import ConfirmationChosen
 from metta_sweep.sweep.records import Observation, Run
 from metta_sweep.sweep.state import SweepState

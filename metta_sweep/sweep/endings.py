@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+from metta_sweep.optimize.port import CurvePoint
 from metta_sweep.result import ResultError
 from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.ports import JobStatus, RunStore
-from metta_sweep.sweep.records import CurvePoint, Run
+from metta_sweep.sweep.records import Run
 
 CURVE_POINTS = 64
 """Points of a learning curve that the journal keeps."""

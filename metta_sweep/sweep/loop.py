@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from metta_sweep.errors import MettaSweepError, RequestError
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.confirmation import Confirm, choice, contenders

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from metta_sweep.sweep.records import CurvePoint, Failure, Observation, Rollout, Run
+from metta_sweep.optimize.port import CurvePoint
+from metta_sweep.sweep.records import Failure, Observation, Rollout, Run
 
 
 def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Suggestion
-
-CurvePoint = tuple[float, float, float]
-"""Steps done, the metric (raw) and the seconds spent at one evaluation."""
+from metta_sweep.optimize.port import CurvePoint, Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,34 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from metta_sweep.protein.suggestion import Expectation, Suggestion
+from metta_sweep.optimize.port import Expectation, Optimizer, Suggestion
 from metta_sweep.sweep.ports import Clock
-from metta_sweep.sweep.records import CurvePoint, Observation
-
-
-class Optimizer(Protocol):
-    """Protein, as the loop sees it."""
-
-    def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
-        """Return the next point, with the pending ones in mind."""
-
-    def observe(
-        self,
-        params: Mapping[str, Any],
-        score: float,
-        cost: float,
-        noise: float | None = None,
-        curve: Sequence[CurvePoint] = (),
-    ) -> None:
-        """Learn a raw metric value, its variance where known, a cost in seconds, and what came on the way."""
-
-    def observe_failure(self, params: Mapping[str, Any]) -> None:
-        """Learn that the parameters do not work."""
-
-    def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
-        """Return what many runs of each point would give on average; None while there is no model."""
+from metta_sweep.sweep.records import Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptStarted,

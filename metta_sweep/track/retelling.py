@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptStarted,

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from metta_sweep.launch.local import LocalLauncher
+from metta_sweep.launch.local.launcher import LocalLauncher
 from metta_sweep.store.journal import JournalWriteError, SqliteJournal, read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import JobState

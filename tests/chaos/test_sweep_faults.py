@@ -73,7 +73,7 @@ def test_controllers_runs_and_fork_servers_killed_at_random_lose_nothing(sweep, 
         controller = sweep.start(*asked)
         for _ in range(3):
             time.sleep(rng.uniform(0.2, 1.2))
-            kind = rng.choice(["trial.py", "metta_sweep.launch.fork_server", "metta_sweep.protein_process"])
+            kind = rng.choice(["trial.py", "metta_sweep.launch.local.fork_server", "metta_sweep.optimize.worker"])
             kill_one([p for p in sweep.processes() if kind in words(p)], rng)
         controller.kill()
         controller.communicate()

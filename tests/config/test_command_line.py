@@ -15,7 +15,7 @@ from metta_sweep.config import ask
 from metta_sweep.config.command_line import CommandLine, quoted, read_command_line
 from metta_sweep.config.job import MAX_NAME, name_problem
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 

@@ -117,7 +117,7 @@ def test_a_files_purpose_is_its_first_comment(text: str, line: str) -> None:
 
 
 def test_reading_a_request_needs_no_torch() -> None:
-    heavy = "{'torch', 'gpytorch', 'wandb', 'metta_sweep.trainer', 'metta_sweep.protein'}"
+    heavy = "{'torch', 'gpytorch', 'wandb', 'metta_sweep.trainer', 'metta_sweep.optimize.protein'}"
     code = f"import sys, metta_sweep.config; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ from metta_sweep.config import ask
 from metta_sweep.envs.config import ENV_NAMES
 from metta_sweep.envs.tasks import TASKS
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.schema import schema
 

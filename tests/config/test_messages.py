@@ -14,7 +14,7 @@ from metta_sweep.config.sweep_file import read_sweep
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.trainer.schema import schema
 
 WRONG = Path(__file__).parent / "wrong"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metta_sweep.config import Asked, ask
 from metta_sweep.errors import RequestError
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.trainer.schema import schema
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from metta_sweep.launch.local import LocalLauncher
-from metta_sweep.launch.ray import RayLauncher
-from metta_sweep.launch.server_process import WarmStart
-from metta_sweep.launch.slurm import SlurmLauncher
+from metta_sweep.launch.local.launcher import LocalLauncher
+from metta_sweep.launch.local.server_process import WarmStart
+from metta_sweep.launch.ray.launcher import RayLauncher
+from metta_sweep.launch.slurm.launcher import SlurmLauncher
 from metta_sweep.sweep.ports import Launcher
 
 WARM_MODULE = "tests.contract.warm_program"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from metta_sweep.launch.attempt import AttemptFiles
+from metta_sweep.launch.attempt.attempt import AttemptFiles
 from metta_sweep.store.files import read_json
 from metta_sweep.sweep.ports import JobState, Resources
 from tests.contract.conftest import (

@@ -60,7 +60,7 @@ class SweepUnderTest:
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(self, *overrides: str) -> list[str]:
-        return [sys.executable, "-m", "metta_sweep.cli", "run", f"run={self.name}", *overrides]
+        return [sys.executable, "-m", "metta_sweep.commands", "run", f"run={self.name}", *overrides]
 
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
@@ -90,7 +90,7 @@ class SweepUnderTest:
 
     def summarize(self, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "metta_sweep.cli", "summarize", self.name, *options],
+            [sys.executable, "-m", "metta_sweep.commands", "summarize", self.name, *options],
             cwd=self.root,
             env=self.env(),
             capture_output=True,

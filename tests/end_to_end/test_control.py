@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import HELD, TRIAL
 
 def control(sweep, *words):
     return subprocess.run(
-        [sys.executable, "-m", "metta_sweep.cli", *words],
+        [sys.executable, "-m", "metta_sweep.commands", *words],
         cwd=sweep.root,
         env=sweep.env(),
         capture_output=True,

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.cli import main, parser
+from metta_sweep.commands.cli import main, parser
 from metta_sweep.config import ask
-from metta_sweep.protein import ProteinSettings
+from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.sweep.commands import PLACEHOLDERS
 from metta_sweep.trainer.schema import schema
 from tests.end_to_end.conftest import ROOT

@@ -10,14 +10,14 @@ import sys
 import pytest
 from rich.console import Console
 
-from metta_sweep.sweep_init import compose
-from metta_sweep.sweep_plan import plan_sweep
+from metta_sweep.commands.plan import plan_sweep
+from metta_sweep.commands.run import compose
 from tests.end_to_end.conftest import ROOT
 
 
 def plan(sweep, *words):
     return subprocess.run(
-        [sys.executable, "-m", "metta_sweep.cli", "plan", f"run={sweep.name}", *words],
+        [sys.executable, "-m", "metta_sweep.commands", "plan", f"run={sweep.name}", *words],
         cwd=sweep.root,
         env=sweep.env(),
         capture_output=True,

@@ -13,7 +13,7 @@ from tests.store.test_revision import git
 
 
 def best(sweep: SweepUnderTest, form: str) -> str:
-    command = [sys.executable, "-m", "metta_sweep.cli", "best", sweep.name, "--as", form]
+    command = [sys.executable, "-m", "metta_sweep.commands", "best", sweep.name, "--as", form]
     return subprocess.run(command, cwd=sweep.root, env=sweep.env(), check=True, capture_output=True, text=True).stdout
 
 

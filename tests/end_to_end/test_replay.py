@@ -8,7 +8,8 @@ import pytest
 import torch
 import yaml
 
-from metta_sweep import cli, train
+from metta_sweep import train
+from metta_sweep.commands import cli
 from tests.trainer.configs import small
 from tests.trainer.replay.gif_reader import read_gif
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metta_sweep.launch.attempt import DEFAULT_GRACE_S, AttemptFiles, ExitRecord, Order
+from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, AttemptFiles, ExitRecord, Order
 from metta_sweep.result import RunPaths
 from metta_sweep.store.files import take_lock
 from metta_sweep.sweep.ports import JobState
@@ -87,7 +87,7 @@ def test_a_record_written_between_two_looks_is_not_overlooked(files, monkeypatch
 
 def test_a_start_between_two_looks_is_not_called_lost(files, monkeypatch):
     looks = iter([False, True])
-    monkeypatch.setattr("metta_sweep.launch.attempt.is_locked", lambda path: next(looks))
+    monkeypatch.setattr("metta_sweep.launch.attempt.attempt.is_locked", lambda path: next(looks))
     files.start.write_text("{}")
     assert files.status(may_start=False).state is JobState.RUNNING
 

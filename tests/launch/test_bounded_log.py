@@ -7,7 +7,7 @@ import sys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metta_sweep.launch.bounded_log import BoundedLog
+from metta_sweep.launch.attempt.bounded_log import BoundedLog
 from metta_sweep.store.runs import ATTEMPT_LINE
 
 

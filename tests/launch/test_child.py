@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from metta_sweep.launch.attempt import Order
-from metta_sweep.launch.child import THREAD_VARIABLES, run_environment
+from metta_sweep.launch.attempt.attempt import Order
+from metta_sweep.launch.attempt.child import THREAD_VARIABLES, run_environment
 
 
 def order(**changes):
@@ -49,8 +49,8 @@ def test_the_controllers_wandb_service_is_not_passed_on():
 
 def test_a_fork_behaves_as_python_does(tmp_path):
     """What ``python -m module`` gives, a warm fork gives: arguments, path, exit handlers, threads, generators."""
-    from metta_sweep.launch.local import LocalLauncher
-    from metta_sweep.launch.server_process import WarmStart
+    from metta_sweep.launch.local.launcher import LocalLauncher
+    from metta_sweep.launch.local.server_process import WarmStart
     from metta_sweep.sweep.ports import JobSpec
     from tests.contract.conftest import wait_over
 

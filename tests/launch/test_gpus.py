@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch.gpus import GpuLeases, visible_gpus
+from metta_sweep.launch.local.gpus import GpuLeases, visible_gpus
 from metta_sweep.sweep.ports import LaunchError
 
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch.attempt import AttemptFiles
-from metta_sweep.launch.local import LocalLauncher
-from metta_sweep.launch.processes import birth_of, signal_exactly
-from metta_sweep.launch.server_process import BUNDLED, WarmStart
+from metta_sweep.launch.attempt.attempt import AttemptFiles
+from metta_sweep.launch.attempt.processes import birth_of, signal_exactly
+from metta_sweep.launch.local.launcher import LocalLauncher
+from metta_sweep.launch.local.server_process import BUNDLED, WarmStart
 from metta_sweep.result import RunPaths
 from metta_sweep.store.files import is_locked
 from metta_sweep.store.lock import SweepLock, holder
@@ -44,7 +44,7 @@ def server_of(site):
 def _servers():
     for process in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
-            if "metta_sweep.launch.fork_server" in process.cmdline():
+            if "metta_sweep.launch.local.fork_server" in process.cmdline():
                 yield process
 
 
@@ -98,7 +98,7 @@ def test_what_a_killed_server_had_not_started_is_started_by_the_next_once(site):
 
 
 def test_what_every_server_is_killed_over_is_lost_in_the_end(site, monkeypatch):
-    monkeypatch.setattr("metta_sweep.launch.local._TELL_TIMES", 1)
+    monkeypatch.setattr("metta_sweep.launch.local.launcher._TELL_TIMES", 1)
     launcher = site.launcher()
     server_of(site).suspend()
     spec = site.spec("exit=0")

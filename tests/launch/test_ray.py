@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from metta_sweep.launch.attempt import AttemptFiles
-from metta_sweep.launch.ray import RayLauncher
+from metta_sweep.launch.attempt.attempt import AttemptFiles
+from metta_sweep.launch.ray.launcher import RayLauncher
 from metta_sweep.sweep.ports import JobState, Resources
 from tests.contract.conftest import Site, is_alive, ledger, pids_of, ray, wait_over, wait_until
 from tests.launch.ray_cluster import missing
@@ -21,7 +21,7 @@ __all__ = ["ray"]
 WITHOUT_A_CLUSTER = """
 import sys
 from metta_sweep.errors import RequestError
-from metta_sweep.launch.ray import RayLauncher
+from metta_sweep.launch.ray.launcher import RayLauncher
 if sys.argv[1] == "not installed":
     sys.modules["ray"] = None
 try:
@@ -125,7 +125,7 @@ def on_second_node(site, ray):
 @pytest.mark.slow
 def test_a_run_on_a_machine_that_dies_is_lost_and_runs_elsewhere(site, ray, monkeypatch):
     """Ray, keeper and run are killed: nothing is left that could write an exit record."""
-    monkeypatch.setattr("metta_sweep.launch.ray.RECORD_PATIENCE_S", 0.5)
+    monkeypatch.setattr("metta_sweep.launch.ray.launcher.RECORD_PATIENCE_S", 0.5)
     second, launcher, handle, spec = on_second_node(site, ray)
     start = json.loads(AttemptFiles.of(spec).start.read_text())
     for pid in {start["keeper"]["pid"], *pids_of(spec)}:

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch import ray_own
-from metta_sweep.launch.processes import birth_of
-from metta_sweep.launch.ray_connection import show_token
-from metta_sweep.launch.ray_own import OwnCluster, Warden, hold
+from metta_sweep.launch.attempt.processes import birth_of
+from metta_sweep.launch.ray import own as ray_own
+from metta_sweep.launch.ray.connection import show_token
+from metta_sweep.launch.ray.own import OwnCluster, Warden, hold
 from tests.contract.conftest import wait_until
 from tests.end_to_end.conftest import SweepUnderTest
 from tests.launch.ray_cluster import missing

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch.attempt import AttemptFiles
-from metta_sweep.launch.slurm import SlurmLauncher
-from metta_sweep.launch.slurm_queue import QueueView
+from metta_sweep.launch.attempt.attempt import AttemptFiles
+from metta_sweep.launch.slurm.launcher import SlurmLauncher
+from metta_sweep.launch.slurm.queue import QueueView
 from metta_sweep.result import RunPaths
 from metta_sweep.sweep.ports import JobState, LaunchError, Resources
 from tests.contract.conftest import Site, is_alive, ledger, pids_of, slurm, wait_over, wait_running, wait_until
@@ -122,7 +122,7 @@ def test_a_job_that_slurm_ends_may_write_its_checkpoint_and_is_no_wish_of_ours(s
 
 @pytest.mark.slow
 def test_a_run_whose_keeper_was_killed_is_lost_once_slurm_has_ended_the_job(site, monkeypatch):
-    monkeypatch.setattr("metta_sweep.launch.slurm.RECORD_PATIENCE_S", 0.5)
+    monkeypatch.setattr("metta_sweep.launch.slurm.launcher.RECORD_PATIENCE_S", 0.5)
     launcher = site.launcher()
     spec = site.spec("child=session", "note=ready", "sleep=60")
     handle = launcher.submit(spec)
@@ -156,7 +156,7 @@ def test_a_controller_daemon_that_is_down_is_no_failure(site, slurm):
 
 @pytest.mark.slow
 def test_a_job_that_slurm_runs_again_does_not_run_the_attempt_again(site, slurm, monkeypatch):
-    monkeypatch.setattr("metta_sweep.launch.slurm.RECORD_PATIENCE_S", 0.5)
+    monkeypatch.setattr("metta_sweep.launch.slurm.launcher.RECORD_PATIENCE_S", 0.5)
     launcher = site.launcher()
     spec = site.spec("exit=3")
     handle = launcher.submit(spec)

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch import slurm
-from metta_sweep.launch.attempt import AttemptFiles
-from metta_sweep.launch.slurm import SlurmLauncher
-from metta_sweep.launch.slurm_queue import SlurmQueue
+from metta_sweep.launch.attempt.attempt import AttemptFiles
+from metta_sweep.launch.slurm import launcher as slurm
+from metta_sweep.launch.slurm.launcher import SlurmLauncher
+from metta_sweep.launch.slurm.queue import SlurmQueue
 from metta_sweep.store.files import take_lock
 from metta_sweep.sweep.ports import JobSpec, JobState, LaunchError, Resources
 from tests.contract.conftest import wait_until
@@ -49,7 +49,7 @@ def commands(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setattr(slurm, "RECORD_PATIENCE_S", 0.2)
-    monkeypatch.setattr("metta_sweep.launch.slurm_queue._EVERY_S", 0.02)
+    monkeypatch.setattr("metta_sweep.launch.slurm.queue._EVERY_S", 0.02)
     return Commands(folder)
 
 
@@ -79,7 +79,7 @@ def test_a_job_is_submitted_with_what_it_needs_and_the_users_own_options_last(la
     assert f"--comment={spec.run_dir}/my.r.0.a1" in call
     assert call.endswith("--partition=gpu --exclusive")
     script = (tmp_path / "bin" / "script").read_text()
-    assert "-m metta_sweep.launch.keep" in script
+    assert "-m metta_sweep.launch.attempt.keep" in script
     assert str(AttemptFiles.of(spec).order) in script
 
 

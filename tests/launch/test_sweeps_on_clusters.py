@@ -28,7 +28,7 @@ def sweep(data_dir, launcher):
         f"launcher={launcher}",
     ]
     return subprocess.Popen(
-        [sys.executable, "-m", "metta_sweep.cli", *command, "launcher.max_parallel=2", "wandb.mode=off"],
+        [sys.executable, "-m", "metta_sweep.commands", *command, "launcher.max_parallel=2", "wandb.mode=off"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

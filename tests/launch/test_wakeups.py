@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import os, signal, sys, time
-from metta_sweep.launch.wakeups import Wakeups, restore_signals
+from metta_sweep.launch.attempt.wakeups import Wakeups, restore_signals
 """
 
 

@@ -6,7 +6,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from metta_sweep import Protein
-from metta_sweep.protein.outputs import CostTransform, ScoreTransform
+from metta_sweep.optimize.protein.outputs import CostTransform, ScoreTransform
 
 leaves = st.sampled_from(
     [

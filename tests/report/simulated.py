@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.events import AttemptFailed, AttemptStarted, PlannedRun, RolloutSuggested, RunFinished
 from metta_sweep.sweep.records import Failure, FailureClass

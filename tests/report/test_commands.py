@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.cli import main
+from metta_sweep.commands.cli import main
 from tests.factories import History, guide_history
 from tests.report.disk import kept
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.cli import parser
+from metta_sweep.commands.cli import parser
 from metta_sweep.report.export import records
 from tests.factories import Directories
 from tests.report.test_summary import busy_history, summarize

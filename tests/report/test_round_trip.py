@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from metta_sweep.config import ask
-from metta_sweep.protein import Protein, ProteinSettings
+from metta_sweep.optimize.protein import Protein, ProteinSettings
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.trainer.schema import schema
 from tests.factories import History

@@ -202,7 +202,7 @@ def test_a_summary_of_a_thousand_runs_does_not_grow_out_of_hand() -> None:
 
 
 def _thousandth(number: int, point: dict[str, Any]) -> list[Any]:
-    from metta_sweep.protein.suggestion import Suggestion
+    from metta_sweep.optimize.port import Suggestion
     from metta_sweep.sweep.events import AttemptStarted, PlannedRun, RolloutSuggested, RunFinished
 
     run_id = f"my_test.r.{number}"

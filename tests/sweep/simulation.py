@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.protein.suggestion import Expectation, Suggestion
+from metta_sweep.optimize.port import Expectation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metta_sweep.protein.suggestion import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.sweep.attempts import TRANSITIONS, WrongTransitionError
 from metta_sweep.sweep.crashes import CRASH_LIMIT
 from metta_sweep.sweep.events import (

@@ -26,7 +26,7 @@ def test_a_key_of_the_environment_or_of_a_yaml_is_seen_nowhere(server, tmp_path,
     written = SWEEP_FILE.format(rollouts=2, python=sys.executable, trial=trial)
     file.write_text(f"{written}  model_hub:\n    token: {TOKEN}\n    name: small\n")
     environ = {**environ_of(server, tmp_path), "MY_SECRET": "s3cr3t-of-the-environment"}
-    line = [sys.executable, "-m", "metta_sweep.cli", "run", "run=safe", f"++sweep_params={file}"]
+    line = [sys.executable, "-m", "metta_sweep.commands", "run", "run=safe", f"++sweep_params={file}"]
     said = run(tmp_path, line, environ)
     sweep = SweepPaths(tmp_path / "data", "safe")
     assert "W&B: 2 runs, all there" in said

@@ -34,7 +34,7 @@ class Machine:
         self.process = None
 
     def start(self):
-        line = [sys.executable, "-m", "metta_sweep.cli", "run", *self.words]
+        line = [sys.executable, "-m", "metta_sweep.commands", "run", *self.words]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(line, cwd=self.cwd, env=self.environ, stdout=log, stderr=log)
         return self
@@ -137,7 +137,7 @@ def test_without_w_and_b_each_goes_on_alone_and_they_are_merged_later(server, tm
     assert alone
     assert len(alone) == len(set(alone))
     for machine in (one, two):
-        line = [sys.executable, "-m", "metta_sweep.cli", "sync", "shared"]
+        line = [sys.executable, "-m", "metta_sweep.commands", "sync", "shared"]
         subprocess.run(line, cwd=tmp_path, env=machine.environ, check=True, timeout=120)
     third = Machine(server, tmp_path, "three", chosen, "rollout_count=30").start()
     until(lambda: third.sweep.paths.journal.exists() and set(alone) <= set(third.state.runs))

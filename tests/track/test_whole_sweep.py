@@ -85,7 +85,7 @@ def short_runs(tmp_path, *, rollouts=8, seconds=0.6, machines=1):
 
 def test_a_sweep_of_the_bundled_trainer_is_whole_there(server, tmp_path, no_process_left):
     overrides = ["run=bundled", "++sweep_params=sweep/my_test_sweep", "trainer.total_timesteps=1024", "rollout_count=2"]
-    said = run(ROOT, [sys.executable, "-m", "metta_sweep.cli", "run", *overrides], environ_of(server, tmp_path))
+    said = run(ROOT, [sys.executable, "-m", "metta_sweep.commands", "run", *overrides], environ_of(server, tmp_path))
     sweep = SweepOnDisk(SweepPaths(tmp_path / "data", "bundled"))
     assert "W&B: online, with the key of WANDB_API_KEY" in said
     assert "W&B: 2 runs, all there" in said
@@ -102,13 +102,13 @@ def test_a_sweep_whose_server_fails_at_random_loses_nothing_and_is_hardly_slower
         if mode == "online":
             server.faults.order(Fault(kind="lost", chance=0.05), Fault(status=500, chance=0.05))
         began_s = time.monotonic()
-        line = [sys.executable, "-m", "metta_sweep.cli", "run", f"run={name}", chosen, f"wandb={mode}"]
+        line = [sys.executable, "-m", "metta_sweep.commands", "run", f"run={name}", chosen, f"wandb={mode}"]
         run(tmp_path, line, environ)
         times[name] = time.monotonic() - began_s
     state = SweepOnDisk(SweepPaths(tmp_path / "data", "on")).state
     assert len(state.decided_rollouts) == 8
     server.faults.clear()
-    run(tmp_path, [sys.executable, "-m", "metta_sweep.cli", "sync", "on"], environ)
+    run(tmp_path, [sys.executable, "-m", "metta_sweep.commands", "sync", "on"], environ)
     assert_mirrored(server, SweepOnDisk(SweepPaths(tmp_path / "data", "on")))
     assert times["on"] < 1.1 * times["off"] + SHORTEST_END_S + 4
 
@@ -116,7 +116,7 @@ def test_a_sweep_whose_server_fails_at_random_loses_nothing_and_is_hardly_slower
 @pytest.mark.long
 def test_a_controller_killed_with_its_mirror_leaves_what_the_next_start_completes(server, tmp_path, no_process_left):
     chosen, environ = short_runs(tmp_path, rollouts=4, seconds=1.5), environ_of(server, tmp_path)
-    line = [sys.executable, "-m", "metta_sweep.cli", "run", "run=killed", chosen, "wandb=online"]
+    line = [sys.executable, "-m", "metta_sweep.commands", "run", "run=killed", chosen, "wandb=online"]
     for seconds in (4.0, 5.0):
         process = subprocess.Popen(
             line, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -125,14 +125,14 @@ def test_a_controller_killed_with_its_mirror_leaves_what_the_next_start_complete
         process.kill()
         process.wait()
     run(tmp_path, line, environ)
-    run(tmp_path, [sys.executable, "-m", "metta_sweep.cli", "sync", "killed"], environ)
+    run(tmp_path, [sys.executable, "-m", "metta_sweep.commands", "sync", "killed"], environ)
     assert_mirrored(server, SweepOnDisk(SweepPaths(tmp_path / "data", "killed")))
 
 
 MEASURED = """
 import sys, time
 from rich.console import Console
-from metta_sweep.sweep_init import compose, run_sweep
+from metta_sweep.commands.run import compose, run_sweep
 from metta_sweep.track.companion import MirrorCompanion
 
 spent = {"cpu": 0.0, "calls": 0}
@@ -163,7 +163,7 @@ def test_the_mirror_costs_the_loop_next_to_nothing_a_run(server, tmp_path, no_pr
 
 def test_an_interrupted_sweep_lets_go_quickly_and_goes_on_in_the_same_runs(server, tmp_path, no_process_left):
     chosen, environ = short_runs(tmp_path, rollouts=3, seconds=3.0), environ_of(server, tmp_path)
-    line = [sys.executable, "-m", "metta_sweep.cli", "run", "run=stopped", chosen, "wandb=online"]
+    line = [sys.executable, "-m", "metta_sweep.commands", "run", "run=stopped", chosen, "wandb=online"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(line, cwd=tmp_path, env=environ, **silent)
     deadline = time.monotonic() + 60
@@ -175,5 +175,5 @@ def test_an_interrupted_sweep_lets_go_quickly_and_goes_on_in_the_same_runs(serve
     assert process.wait(30) == 130
     assert time.monotonic() - began_s < 25
     run(tmp_path, line, environ)
-    run(tmp_path, [sys.executable, "-m", "metta_sweep.cli", "sync", "stopped"], environ)
+    run(tmp_path, [sys.executable, "-m", "metta_sweep.commands", "sync", "stopped"], environ)
     assert_mirrored(server, SweepOnDisk(SweepPaths(tmp_path / "data", "stopped")))

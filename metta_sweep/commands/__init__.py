@@ -1,0 +1,1 @@
+"""The commands, one file each: the only place that knows which parts are used."""

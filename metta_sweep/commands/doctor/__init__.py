@@ -1,0 +1,1 @@
+"""``metta-sweep doctor``: checks this machine, or a sweep and its files."""

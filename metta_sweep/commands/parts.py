@@ -1,0 +1,159 @@
+"""The parts of a sweep, made from what was asked: what is recorded, the optimizer, the launcher, the mirror."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+
+from metta_sweep.config import Asked
+from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
+from metta_sweep.launch.local.gpus import visible_gpus
+from metta_sweep.launch.local.launcher import LocalLauncher
+from metta_sweep.launch.local.server_process import BUNDLED
+from metta_sweep.launch.ray.launcher import RayLauncher
+from metta_sweep.launch.slurm.launcher import SlurmLauncher
+from metta_sweep.optimize.protein import Protein, ProteinSettings
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.revision import keep_revision
+from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.loop import LoopSettings
+from metta_sweep.sweep.ports import Launcher, Resources
+from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.state import SweepState
+from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.ranges import machine_of
+from metta_sweep.track.redaction import Redaction
+
+TURNS = 2**20
+"""Machines that share a sweep draw their seeds from so many."""
+
+
+def new_protein(asked: Asked, *, turn: int = 0) -> Protein:
+    """Return a Protein for what was asked that has observed nothing yet; ``turn`` tells machines apart."""
+    settings = ProteinSettings.parse(asked.protein)
+    if settings.planned_rollouts is None:
+        settings = replace(settings, planned_rollouts=asked.rollout_count)
+    return Protein(asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
+
+
+def spec_of(asked: Asked) -> SweepSpec:
+    """Return what was asked as the sweep keeps it."""
+    return SweepSpec(
+        name=asked.name,
+        metric=asked.metric,
+        goal=Goal(asked.goal),
+        rollout_count=asked.rollout_count,
+        num_samples=asked.num_samples,
+        parameters=asked.parameters,
+        constraints=asked.constraints,
+        training=asked.training,
+        overrides=asked.overrides,
+        command=asked.command or (),
+        protein=asked.protein,
+        limits=asked.limits,
+        confirm=asked.confirm,
+        seed=asked.seed,
+        sweep_file=asked.sweep_file,
+    )
+
+
+def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launcher:
+    """Return what starts the sweep's runs.
+
+    Raises:
+        RequestError: It cannot be had here.
+    """
+    slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
+    if asked.launcher["kind"] == "slurm":
+        slurm = SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
+        slurm.check(settings.resources)
+        return slurm
+    if asked.launcher["kind"] == "ray":
+        address, resources = asked.launcher["address"], asked.launcher["resources"]
+        return RayLauncher(max_parallel=slots, address=address, start=True, resources=resources, grace_s=grace_s)
+    warm = None if asked.command else BUNDLED
+    return LocalLauncher(
+        paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s
+    )
+
+
+def loop_settings(asked: Asked) -> LoopSettings:
+    """Return how runs are started and ended."""
+    launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
+    if gpus == "auto":
+        gpus = _gpus_here(gpus) if launcher["kind"] == "local" else 0
+    return LoopSettings(
+        resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
+        max_retries=launcher["max_retries"],
+        kill_grace_s=launcher["kill_grace_s"],
+    )
+
+
+def shown_gpus(per_run: float | str) -> int | None:
+    """Return how many GPUs a run on this machine sees for a ``launcher.gpus_per_run``; None: all there are."""
+    return math.ceil(_gpus_here(per_run)) or None
+
+
+def _gpus_here(per_run: float | str) -> float:
+    return float(per_run) if per_run != "auto" else min(1, len(visible_gpus()))
+
+
+def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
+    """Return how the sweep is mirrored, and say it in one line."""
+    settings = WandbSettings.parse({**asked.wandb, "description": asked.description})
+    mode, line = resolve_mode(settings, os.environ)
+    console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
+    return settings, mode
+
+
+def taken_up(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
+    """Return the event of this process taking up a sweep that was asked for in these words."""
+    host, pid = socket.gethostname(), os.getpid()
+    return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=host, pid=pid, shared=shared)
+
+
+def turn_of(state: SweepState) -> int:
+    """Return what a sweep's machines differ in where they share it: otherwise all of them would begin alike."""
+    shared = state.created is not None and state.created.shared
+    return int(machine_of(state.created), 16) % TURNS if shared and state.created is not None else 0
+
+
+def check_shared(state: SweepState, asked: Asked) -> None:
+    """Refuse to share a sweep that was begun alone: its runs have numbers that other machines may have given as well.
+
+    Raises:
+        RequestError: It says so.
+    """
+    if asked.wandb["share"] and state.created is not None and not state.created.shared:
+        fix = "choose another run= name for the shared sweep, or leave out wandb.share"
+        raise RequestError.of(f"sweep {asked.name!r} was begun without it", key="wandb.share", fix=fix)
+
+
+def with_code(start: SweepAsked, paths: SweepPaths) -> SweepAsked:
+    """Return the event with the git revision of the working directory.
+
+    Side effects:
+        Keeps what differs from it in the sweep's folder, without secrets.
+    """
+    clean = Redaction.of_environment(os.environ).of_values
+    return replace(start, code=keep_revision(Path.cwd(), paths, clean=clean))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result's provenance needs."""
+    found = {"python": platform.python_version()}
+    for package in ("metta-sweep", "torch", "gpytorch", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

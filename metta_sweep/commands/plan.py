@@ -1,0 +1,157 @@
+"""The plan command: compose what was asked, look at what is there, show what would happen. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from metta_sweep.commands.parts import new_protein, spec_of
+from metta_sweep.config import Asked
+from metta_sweep.errors import SweepFailedError
+from metta_sweep.optimize.port import Suggestion
+from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
+from metta_sweep.report.plan import Plan, show_plan
+from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths, read_result
+from metta_sweep.store.journal import read_events
+from metta_sweep.store.paths import SweepPaths, sweep_names
+from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.identity import check_continues
+from metta_sweep.sweep.state import SweepState
+
+SHOWN = 3
+"""Suggestions that are shown."""
+
+
+def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> int:
+    """Show what the sweep would do and return the exit code.
+
+    Args:
+        asked: What was asked.
+        console: Where to show it.
+        calibrate: Do one run at the center, in a temporary directory, to tell what runs cost.
+
+    Raises:
+        RequestError: What was asked does not fit what is there.
+    """
+    paths = SweepPaths(asked.data_dir, asked.name)
+    state = _state(paths)
+    if state is not None:
+        check_continues(state.spec, spec_of(asked))
+    suggestions = _first_suggestions(asked, state)
+    samples, basis = _samples(asked, state)
+    if calibrate:
+        samples, basis = [_calibrate(asked, suggestions[0], console)], "one run, just now; others within a factor of 2"
+    show_plan(
+        Plan(
+            asked=asked,
+            feasible_share=asked.space.feasible_share(np.random.default_rng(asked.seed)),
+            suggestions=suggestions,
+            command=_first_command(asked, paths, suggestions[0]),
+            done=0 if state is None else len(state.rollouts),
+            run_cost=_run_cost(samples, asked, suggestions[0], basis),
+            disk_bytes=_disk_bytes(paths),
+            free_bytes=shutil.disk_usage(_nearest_existing(asked.data_dir)).free,
+            mirror=f"W&B mode: {asked.wandb['mode']}",
+        ),
+        console,
+    )
+    return 0
+
+
+def _state(paths: SweepPaths) -> SweepState | None:
+    return SweepState.fold(map(from_json, read_events(paths))) if paths.exists() else None
+
+
+def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestion]:
+    protein = new_protein(asked)
+    pending = []
+    if state is not None:
+        for observation in state.observations.values():
+            if observation.metric is None:
+                protein.observe_failure(observation.params)
+            else:
+                protein.observe(
+                    observation.params, observation.metric, observation.cost_s, observation.noise, observation.curve
+                )
+        pending = [rollout.suggestion.params for rollout in state.open_rollouts]
+    suggestions: list[Suggestion] = []
+    for _ in range(SHOWN):
+        suggestions.append(protein.suggest(pending))
+        pending = [*pending, suggestions[-1].params]
+    return suggestions
+
+
+def _first_command(asked: Asked, paths: SweepPaths, suggestion: Suggestion) -> list[str]:
+    run_id = paths.run_id(0)
+    return render_command(asked.command or (), paths=paths.run(run_id), params=suggestion.params, seed=asked.seed)
+
+
+def _samples(asked: Asked, state: SweepState | None) -> tuple[list[Sample], str]:
+    """Return runs of this sweep, or of other sweeps that trained the same thing, and say which."""
+    command = asked.command or ()
+    own = similar_runs(state, training=asked.training, command=command) if state is not None else []
+    if own:
+        return own, f"from {len(own)} runs of this sweep"
+    found: list[Sample] = []
+    for name in sweep_names(asked.data_dir):
+        other = _state(SweepPaths(asked.data_dir, name))
+        if other is not None and not other.is_empty:
+            found += similar_runs(other, training=asked.training, command=command)
+    return found, f"from {len(found)} similar runs of other sweeps"
+
+
+def _run_cost(samples: Sequence[Sample], asked: Asked, suggestion: Suggestion, basis: str) -> Estimate | None:
+    config = run_config(asked.training, suggestion.params, run_id="", seed=0)
+    steps = config.get("trainer", {}).get(STEPS.rpartition(".")[2]) if asked.command is None else None
+    return cost_of_a_run(samples, steps=steps, basis=basis)
+
+
+def _calibrate(asked: Asked, suggestion: Suggestion, console: Console) -> Sample:
+    with tempfile.TemporaryDirectory() as folder, console.status("one run at the center …"):
+        paths = SweepPaths(Path(folder), asked.name)
+        run_id = paths.run_id(0)
+        config = run_config(asked.training, suggestion.params, run_id=run_id, seed=asked.seed)
+        run = RunDirectories(paths).prepare(run_id, config=config, suggestion={"params": dict(suggestion.params)})
+        command = render_command(asked.command or (), paths=run, params=suggestion.params, seed=asked.seed)
+        wall_s, log = _run_once(command, run)
+        result = read_result(run)
+    if result is None:
+        raise SweepFailedError(f"the calibration run left no result:\n{log[-2000:]}")
+    return Sample(cost_s=result.cost_s or wall_s, steps=result.steps)
+
+
+def _run_once(command: Sequence[str], run: RunPaths) -> tuple[float, str]:
+    began_s = time.monotonic()
+    done = subprocess.run(
+        command,
+        env={**os.environ, RUN_DIR_VARIABLE: str(run.root), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return time.monotonic() - began_s, done.stdout
+
+
+def _disk_bytes(paths: SweepPaths) -> int | None:
+    """Return the mean size of a run directory of this sweep, or None where there is none."""
+    sizes = [
+        sum(file.stat().st_size for file in paths.run(run_id).root.rglob("*") if file.is_file())
+        for run_id in paths.run_ids()
+    ]
+    return sum(sizes) // len(sizes) if sizes else None
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -1,0 +1,188 @@
+"""The sweep command on one screen: compose what was asked, open the journal, take it up, loop."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from rich.console import Console
+
+from metta_sweep.commands.parts import (
+    check_shared,
+    loop_settings,
+    mirror_settings,
+    new_launcher,
+    new_protein,
+    shown_gpus,
+    spec_of,
+    taken_up,
+    turn_of,
+    with_code,
+)
+from metta_sweep.commands.process import StopSignals, SystemClock
+from metta_sweep.config import Asked, ask
+from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.worker import ProteinProcess
+from metta_sweep.report import Progress
+from metta_sweep.store.files import write_json
+from metta_sweep.store.instructions import InstructionFile
+from metta_sweep.store.journal import SqliteJournal
+from metta_sweep.store.lock import SweepLock
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.budget import Limits
+from metta_sweep.sweep.commands import check_command
+from metta_sweep.sweep.events import SweepAsked, to_json
+from metta_sweep.sweep.identity import check_continues
+from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
+from metta_sweep.sweep.next_actions import Stop, next_actions
+from metta_sweep.sweep.ports import Instruction
+from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.thinking import Thinker
+from metta_sweep.track.companion import MirrorCompanion
+from metta_sweep.trainer.schema import schema
+
+
+def compose(overrides: Sequence[str]) -> Asked:
+    """Return what the words of a sweep command ask for.
+
+    Raises:
+        RequestError: Something in it is wrong; it lists all problems.
+    """
+    asked = ask(overrides, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse, gpus=shown_gpus)
+    check_command(asked.command or ())
+    return asked
+
+
+def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subprocess.Popen[str] | None = None) -> int:
+    """Run, resume or extend a sweep.
+
+    Args:
+        asked: What was asked.
+        words: The command line's own words, kept so that a person can be told what to type again.
+        console: Where progress is shown.
+        spare: A process for Protein that was started in advance.
+
+    Returns:
+        The exit code: 0 where it is done, 1 where it failed or no run has a score, 130 where Ctrl-C let its runs end.
+
+    Raises:
+        RequestError: What was asked does not fit what is there; nothing was started.
+        InterruptedSweepError: A signal stopped it; its runs wait for the next start.
+        TakenOverError: Another process has taken the sweep over, with its runs.
+    """
+    for note in asked.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    paths = SweepPaths(asked.data_dir, asked.name)
+    start = taken_up(spec_of(asked), words, shared=asked.wandb["share"])
+    patient = asked.launcher["on_interrupt"] == "finish"
+    with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
+        journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
+        progress = Progress(console, paths=paths)
+        try:
+            recorder = Recorder(journal, SystemClock(signals), [progress])
+            progress.begin(recorder.state)
+            if lock.taken_from is not None:
+                recorder.note(f"taken over from {lock.taken_from}: it stops as soon as it notices, its runs go on here")
+            stop = _nothing_left(start.spec, recorder, console)
+            if stop is None:
+                check_shared(recorder.state, asked)
+                slots = asked.launcher["max_parallel"]
+                companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder, slots=slots)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, spare)
+            return _exit_code(stop, recorder, signals)
+        finally:
+            progress.close()
+            journal.close()
+
+
+def _exit_code(stop: Stop, recorder: Recorder, signals: StopSignals) -> int:
+    if stop.reason.rule == "stopped" and signals.is_finishing:
+        return 128 + signal.SIGINT
+    in_vain = stop.reason.rule == "rollout_count" and recorder.state.incumbent is None
+    return int(stop.failed or in_vain)
+
+
+def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop | None:
+    """Return the stop rule that has ended this very request already, or None where there is work.
+
+    Raises:
+        RequestError: The sweep that is there is another search.
+    """
+    state = recorder.state
+    if state.is_empty:
+        return None
+    check_continues(state.spec, spec)
+    if state.spec != spec:
+        return None
+    limits = Limits.parse(spec.limits)
+    actions = next_actions(state, limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
+    stop = next((action for action in actions if isinstance(action, Stop) and not action.failed), None)
+    if stop is not None:
+        more = "more --seeds or --top-k" if stop.reason.rule == "confirm" else "a larger rollout_count"
+        console.print(f"complete: {stop.reason.message}; {more} goes on", highlight=False, markup=False)
+    return stop
+
+
+def heard(instruction: Instruction, *, finishing: bool) -> Instruction:
+    """Return what is asked of the controller: Ctrl-C at its terminal, or the stronger wish from another one."""
+    if finishing and instruction in (Instruction.WORK, Instruction.PAUSE):
+        return Instruction.STOP
+    return instruction
+
+
+def _control(
+    asked: Asked,
+    start: SweepAsked,
+    paths: SweepPaths,
+    recorder: Recorder,
+    signals: StopSignals,
+    companion: MirrorCompanion,
+    fence: Callable[[], None],
+    progress: Progress,
+    spare: subprocess.Popen[str] | None,
+) -> Stop:
+    """Be the sweep's one controller until a stop rule ends it."""
+    with ExitStack() as parts:
+        settings = loop_settings(asked)
+        launcher = parts.enter_context(closing(new_launcher(asked, paths, settings)))
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
+        parts.callback(thread.shutdown, wait=False, cancel_futures=True)
+        instructions, clock = InstructionFile(paths), SystemClock(signals)
+        instructions.clear()
+        start = with_code(start, paths)
+        recorder.record(start)
+        write_json(paths.asked, to_json(start))
+
+        def between() -> None:
+            companion.tick()
+            progress.tick(recorder.state, clock.monotonic_s())
+
+        optimizer = new_protein(asked, turn=turn_of(recorder.state))
+        peers = companion.join(optimizer.space)
+        protein = parts.enter_context(closing(ProteinProcess(optimizer, spare)))
+        try:
+            stop = SweepLoop(
+                recorder=recorder,
+                launcher=launcher,
+                runs=RunDirectories(paths),
+                thinker=Thinker(protein, clock, thread.submit),
+                clock=clock,
+                settings=settings,
+                interrupted=lambda: signals.received,
+                fence=fence,
+                instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
+                between=between,
+                peers=peers,
+            ).run()
+        except InterruptedSweepError:
+            companion.end(hurry=True)
+            raise
+        companion.end(hurry=False)
+        return stop

@@ -1,0 +1,245 @@
+"""The keeper of one attempt: starts the command, limits its time and its log, ends its whole tree, records its exit.
+
+It is a process of its own, so that neither the controller's death nor the fork server's loses the attempt, and every
+process that the command leaves behind is handed to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metta_sweep.launch.attempt.attempt import ExitRecord, Order
+from metta_sweep.launch.attempt.bounded_log import BoundedLog
+from metta_sweep.launch.attempt.child import become_run
+from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, descendants, send
+from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
+from metta_sweep.store.files import write_json
+
+LONG_LOOK_S, SHORT_LOOK_S = 0.5, 0.05
+"""Limits of the seconds between two looks at the wish to end and at the log: often while the run is young or the log
+grows fast, so that what a log has beyond its limit is what a run can write in such a time."""
+
+LEFTOVER_GRACE_S = 1.0
+"""Seconds that processes which a command leaves behind have to end by themselves once they are told."""
+
+DISK_FULL = "disk_full"
+"""Reason of an attempt that failed on a full disk."""
+
+FULL_BYTES = 64 * 1024
+"""A disk with less than that is full: not even a traceback is sure to fit."""
+
+_KILL_EVERY_S = 0.05
+_DRAFT_BYTES = 512
+_RECORD_PATIENCE_S = 60.0
+
+
+@dataclass(slots=True)
+class _Ending:
+    """That and why the tree is being ended."""
+
+    reason: str | None
+    kill_at_s: float
+
+
+class Keeper:
+    """Keeps one attempt from its start to its exit record.
+
+    Args:
+        order: What to run.
+        lock: Descriptor that holds the attempt's lock.
+        base: The environment that the command's is made from.
+        warm_module: Loaded module whose ``main`` stands for the command, or None to execute it.
+        labels: What else the start record is to say.
+        passes_signals_on: Whether a SIGTERM to the keeper goes on to the tree. A queueing system has sent it to every
+            process already, and a second one would disturb whoever is writing a checkpoint.
+        tie: Descriptor of a pipe whose end says that whoever holds its other side is gone, and the run is to end, too.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        *,
+        lock: int,
+        base: Mapping[str, str],
+        warm_module: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        passes_signals_on: bool = True,
+        tie: int | None = None,
+    ) -> None:
+        self._order = order
+        self._files = order.files
+        self._lock = lock
+        self._base = base
+        self._warm_module = warm_module
+        self._labels = labels or {}
+        self._passes_signals_on = passes_signals_on
+        self._ties = [] if tie is None else [tie]
+        self._log = BoundedLog(self._files.run.log, order.log_limit)
+        self._log_size = 0
+        self._look_s = SHORT_LOOK_S
+        self._ending: _Ending | None = None
+        self._child: int | None = None
+
+    def keep(self) -> None:
+        """Run the attempt to its end.
+
+        Side effects:
+            The marks of the attempt and the run's log; the process's signal handlers; orphans become its children.
+        """
+        began_s = time.monotonic()
+        adopt_orphans()
+        wakeups = Wakeups()
+        self._write_start()
+        self._files.exit_draft.write_bytes(b" " * _DRAFT_BYTES)
+        if self._files.wished_grace_s() is None:
+            self._child = self._start_child(wakeups)
+            self._write_start()
+            status = self._wait(wakeups, began_s)
+            self._end_leftovers(wakeups)
+            self._log.cut()
+            code, number = (status, None) if status >= 0 else (None, -status)
+        else:
+            self._ending = _Ending("cancelled", began_s)
+            code, number = None, int(signal.SIGTERM)
+        reason = self._ending.reason if self._ending else self._reason_of_the_machine(code)
+        wall_s = round(time.monotonic() - began_s, 4)
+        self._write_exit(ExitRecord(code=code, signal=number, reason=reason, wall_s=wall_s))
+
+    # ---------------------------------------------------------------- start
+
+    def _start_child(self, wakeups: Wakeups) -> int:
+        log = self._log.open(self._order.attempt_id)
+        self._log_size = self._log.size()
+        signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+        pid = os.fork()
+        if pid == 0:
+            wakeups.close()
+            become_run(self._order, base=self._base, log=log, lock=self._lock, warm_module=self._warm_module)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
+        os.close(log)
+        return pid
+
+    def _write_start(self) -> None:
+        pids = {"keeper": os.getpid(), "child": self._child}
+        known = {name: {"pid": pid, "birth": birth_of(pid)} for name, pid in pids.items() if pid is not None}
+        limits = {"time_limit_s": self._order.time_limit_s, "gpus": self._order.gpus}
+        write_json(self._files.start, {"host": socket.gethostname(), **known, **limits, **self._labels})
+
+    # ---------------------------------------------------------------- wait
+
+    def _wait(self, wakeups: Wakeups, began_s: float) -> int:
+        """Return the child's exit status, negative for a signal, having ended it where that was due."""
+        limit_s = self._order.time_limit_s
+        deadline_s = None if limit_s is None else began_s + limit_s
+        while True:
+            status = self._reap()
+            if status is not None:
+                return status
+            now_s = time.monotonic()
+            if self._ending is None and deadline_s is not None and now_s >= deadline_s:
+                self._end("timeout", self._order.grace_s)
+            if self._ending is not None and now_s >= self._ending.kill_at_s:
+                send(descendants(), signal.SIGKILL)
+            ready, numbers = wakeups.wait(self._pause_s(now_s, deadline_s), self._ties)
+            self._heed(numbers, untied=bool(ready))
+
+    def _pause_s(self, now_s: float, deadline_s: float | None) -> float:
+        """Return the seconds until the next thing that is due, having looked at the log."""
+        size = self._log.size()
+        grows_fast = size - self._log_size > self._order.log_limit // 16
+        self._log_size = self._log.size() if self._log.cut() else size
+        self._look_s = SHORT_LOOK_S if grows_fast else min(self._look_s * 1.5, LONG_LOOK_S)
+        pause_s = self._look_s
+        if self._ending is not None:
+            return min(pause_s, max(self._ending.kill_at_s - now_s, _KILL_EVERY_S))
+        return pause_s if deadline_s is None else min(pause_s, max(deadline_s - now_s, 0.0))
+
+    def _heed(self, numbers: set[int], *, untied: bool) -> None:
+        """End the tree where it is wished, or where somebody asks the keeper itself to end."""
+        grace_s = self._files.wished_grace_s()
+        if grace_s is not None:
+            self._end("cancelled", grace_s)
+        elif untied:
+            self._ties = []
+            self._end(None, self._order.grace_s)
+        elif numbers & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
+            self._end(None, self._order.grace_s, tell=self._passes_signals_on)
+        elif signal.SIGUSR1 in numbers:  # nobody's wish: a queueing system's warning that it will want the node back
+            self._end(None, self._order.grace_s)
+
+    def _end(self, reason: str | None, grace_s: float, *, tell: bool = True) -> None:
+        """Ask every process of the tree to end; a later wish may shorten the grace, the first reason stays."""
+        kill_at_s = time.monotonic() + grace_s
+        if self._ending is not None:
+            self._ending.kill_at_s = min(self._ending.kill_at_s, kill_at_s)
+            return
+        self._ending = _Ending(reason, kill_at_s)
+        told = descendants() if tell else []
+        send(told, signal.SIGTERM)
+        send(told, signal.SIGCONT)
+
+    # ---------------------------------------------------------------- end
+
+    def _reap(self) -> int | None:
+        """Collect whatever ended below this process, and return the child's status if it did."""
+        found = None
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid == self._child:
+                    found = os.waitstatus_to_exitcode(status)
+        return found
+
+    def _reason_of_the_machine(self, code: int | None) -> str | None:
+        """Return ``disk_full`` where a run failed while nothing could be written, its own complaint included."""
+        if code == 0 or self._files.run.result.exists():
+            return None
+        disk = os.statvfs(self._files.run.root)
+        return DISK_FULL if disk.f_bavail * disk.f_frsize < FULL_BYTES else None
+
+    def _has_children(self) -> bool:
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _end_leftovers(self, wakeups: Wakeups) -> None:
+        """End what the command left behind: a run is over when its first process is."""
+        self._reap()
+        if not self._has_children():
+            return
+        kill_at_s = time.monotonic() + LEFTOVER_GRACE_S
+        if self._ending is not None:
+            kill_at_s = min(kill_at_s, self._ending.kill_at_s)
+        send(descendants(), signal.SIGTERM)
+        while self._has_children():
+            if time.monotonic() >= kill_at_s:
+                send(descendants(), signal.SIGKILL)
+            wakeups.wait(_KILL_EVERY_S)
+            self._reap()
+
+    def _write_exit(self, record: ExitRecord) -> None:
+        """Write the exit record, into room that was taken before; a failing disk is tried again for a while."""
+        content = {"code": record.code, "signal": record.signal, "reason": record.reason, "wall_s": record.wall_s}
+        line = json.dumps(content).encode().ljust(_DRAFT_BYTES - 1) + b"\n"
+        until_s = time.monotonic() + _RECORD_PATIENCE_S
+        while time.monotonic() < until_s:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self._files.exit_draft, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    os.pwrite(descriptor, line, 0)
+                finally:
+                    os.close(descriptor)
+                self._files.exit_draft.replace(self._files.exit)
+                return
+            time.sleep(LONG_LOOK_S)

@@ -1,0 +1,104 @@
+"""Processes as the operating system shows them: identity beyond a number that is used again, and whole trees."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psutil
+
+from metta_sweep.launch.attempt.attempt import ATTEMPT_VARIABLE, AttemptFiles
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def birth_of(pid: int) -> str | None:
+    """Return what tells this process from any other that ever has its number, or None where there is no such process.
+
+    On Linux: the boot and the clock tick of its start, which no change of the wall clock moves.
+    """
+    if sys.platform != "linux":
+        with contextlib.suppress(psutil.Error):
+            return f"{psutil.Process(pid).create_time():.2f}"
+        return None
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in ("Z", "X") else f"{boot} {fields[19]}"
+
+
+def adopt_orphans() -> None:
+    """Have orphans below this process handed to it, so that it knows its whole tree, where Linux can do it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants() -> list[psutil.Process]:
+    """Return every living process below this one, whatever session or group it moved to."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [p for p in psutil.Process().children(recursive=True) if _is_alive(p)]
+    return []
+
+
+def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    """Send a signal; a process that is gone is passed over, and one whose number is used again is not hit."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            process.send_signal(number)
+
+
+def signal_exactly(pid: int, birth: str, number: signal.Signals) -> bool:
+    """Send a signal to the process that has this number and was born then.
+
+    Returns:
+        Whether there was such a process.
+    """
+    if birth_of(pid) != birth:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def processes_of(files: AttemptFiles) -> list[psutil.Process]:
+    """Return the living processes of an attempt that nobody keeps any more.
+
+    A process belongs to it if it holds the attempt's lock file open or carries the attempt in its environment, or
+    descends from one that does.
+    """
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        if _carries(process, files) and process.pid != os.getpid():
+            found[process.pid] = process
+            with contextlib.suppress(psutil.Error):
+                found.update((child.pid, child) for child in process.children(recursive=True))
+    return [process for process in found.values() if _is_alive(process)]
+
+
+def _carries(process: psutil.Process, files: AttemptFiles) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        if process.environ().get(ATTEMPT_VARIABLE) == files.attempt_id:
+            return True
+    lock = str(files.lock.resolve())
+    return any(path == lock for path in _open_files(process))
+
+
+def _open_files(process: psutil.Process) -> Iterator[str]:
+    with contextlib.suppress(psutil.Error, OSError):
+        for opened in process.open_files():
+            yield opened.path
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -1,0 +1,1 @@
+"""What suggests: the port that every optimizer has (``port``), its registry, and the optimizers themselves."""

@@ -1,0 +1,100 @@
+"""The model's turn: fit, weigh, search, explain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metta_sweep.optimize.port import Suggestion
+from metta_sweep.optimize.protein.acquisition import Acquisition
+from metta_sweep.optimize.protein.explanation import explain
+from metta_sweep.optimize.protein.history import History
+from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.model import Model
+from metta_sweep.optimize.protein.search import Search
+from metta_sweep.optimize.protein.settings import ProteinSettings
+from metta_sweep.optimize.protein.threads import on_one_thread
+from metta_sweep.space import SearchSpace
+from metta_sweep.space.scales import Array
+
+_DEFAULT_ROLLOUTS = 50
+_PRIOR_STRENGTH = 1.0
+_ELITE = 5
+_BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.1, 0.3, 0.6
+"""Weight of the whole front and power of the cost at the start, and the share of the budget after which money no longer
+counts: early money buys knowledge, late money the winner."""
+_LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
+
+
+@on_one_thread
+def propose(
+    space: SearchSpace,
+    settings: ProteinSettings,
+    history: History,
+    pending: Array,
+    seed: int,
+    sign: float,
+    *,
+    at_once: bool = False,
+) -> Suggestion | None:
+    """Return the point that the model values most, or None where every point of the space is taken.
+
+    Args:
+        space: Where to search.
+        settings: What the user set.
+        history: At least two successes.
+        pending: Codes ``(k, d)`` of runs that are not finished.
+        seed: Seed of the random numbers; with the number of observations it fixes them all.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+        at_once: Whether the prediction comes from the Cholesky core, as torch takes a second to load.
+
+    Raises:
+        FitError: The models could not be fitted.
+    """
+    rng = np.random.default_rng([seed, history.count, len(pending)])
+    model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng)
+    if _is_resample(settings, history, pending):
+        return _resample(space, model, sign, at_once)
+    acquisition = _acquisition(space, settings, history, model)
+    rollouts = history.points[: history.rollouts]
+    order = np.argsort(-model.observed.predict(rollouts)[0].mean(0), kind="stable")
+    taken = np.concatenate([history.all_points, pending])
+    search = Search(space=space, acquisition=acquisition, taken=taken, elite=rollouts[order[:_ELITE]], rng=rng)
+    best = search.best(settings.candidates)
+    if best is None:
+        return None
+    params = space.decode(best)
+    told = model.predict(best, sign, at_once=at_once)
+    reason = explain(model, best, params, space.decode(model.best_point), told)
+    return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
+
+
+def _is_resample(settings: ProteinSettings, history: History, pending: Array) -> bool:
+    every = settings.resample_frequency
+    return every > 0 and (history.count + len(pending)) % every == 0
+
+
+def _resample(space: SearchSpace, model: Model, sign: float, at_once: bool) -> Suggestion:
+    """Return the best point so far once more: its mean over several runs is what counts."""
+    return Suggestion(
+        params=space.decode(model.best_point),
+        origin="resample",
+        reason="the best point so far once more, to know its score better",
+        predicted=model.predict(model.best_point, sign, at_once=at_once),
+    )
+
+
+def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
+    progress = min(1.0, history.count / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
+    thrift = max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0
+    radius = np.array([parameter.radius for parameter in space.parameters])
+    numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])
+    cap = settings.max_suggestion_cost
+    return Acquisition(
+        model=model,
+        breadth=0.0 if model.front.is_flat else _BREADTH * thrift,
+        cost_power=_FRUGALITY * thrift,
+        prior_center=space.center_codes,
+        prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
+        least_chance=min(_MOST_CAUTION, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),
+        max_cost=None if cap is None else float(model.cost_map.forward(np.array([cap]))[0]),
+    )

@@ -1,0 +1,75 @@
+"""Stop signals are remembered once and end a wait; a second one takes its usual effect."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from metta_sweep.commands.process import STOP_SIGNALS, StopSignals, SystemClock
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_is_remembered_and_handlers_are_put_back(number):
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        os.kill(os.getpid(), number)
+        assert signals.received == number
+    assert signal.getsignal(number) is before
+
+
+def test_a_wait_ends_when_a_signal_comes():
+    with StopSignals() as signals:
+        clock = SystemClock(signals)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        began = clock.monotonic_s()
+        clock.sleep(10)
+        assert clock.monotonic_s() - began < 5
+        began = time.monotonic()
+        clock.sleep(0.01)
+        assert time.monotonic() - began >= 0.005
+
+
+def test_a_patient_first_interrupt_asks_to_finish_and_the_next_one_to_stop():
+    with StopSignals(patient=True) as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (signals.is_finishing, signals.received) == (True, None)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_patience_is_for_interrupts_only(number):
+    with StopSignals(patient=True) as signals:
+        os.kill(os.getpid(), number)
+        assert (signals.is_finishing, signals.received) == (False, number)
+
+
+def test_a_patient_wait_ends_at_once_and_the_next_one_is_a_wait_again():
+    with StopSignals(patient=True) as signals:
+        clock = SystemClock(signals)
+        os.kill(os.getpid(), signal.SIGINT)
+        began_s = time.monotonic()
+        clock.sleep(10)
+        assert time.monotonic() - began_s < 5
+        clock.sleep(0.05)
+        assert time.monotonic() - began_s >= 0.05
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    code = (
+        "import os, signal\n"
+        "from metta_sweep.commands.process import StopSignals\n"
+        "with StopSignals():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('alive', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('never')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("alive\n", -signal.SIGTERM)
