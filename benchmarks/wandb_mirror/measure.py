@@ -44,7 +44,7 @@ sweep:
 CONTROLLER = """
 import sys, time
 from rich.console import Console
-from metta_sweep.commands.run import compose, run_sweep
+from metta_sweep.commands.controller import compose, run_sweep
 from metta_sweep.track.companion import MirrorCompanion
 
 spent, tick = [0.0, 0.0], MirrorCompanion.tick

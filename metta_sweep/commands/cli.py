@@ -161,7 +161,7 @@ def _run(options: argparse.Namespace, overrides: list[str]) -> int:
 
     spare = start_twin() if _seems_begun(overrides) else None
     try:
-        from metta_sweep.commands.run import compose, run_sweep
+        from metta_sweep.commands.controller import compose, run_sweep
 
         asked = compose(overrides)
         if asked.cmd == "plan":
@@ -183,7 +183,7 @@ def _seems_begun(overrides: Sequence[str]) -> bool:
 
 
 def _plan(options: argparse.Namespace, overrides: list[str]) -> int:
-    from metta_sweep.commands.run import compose
+    from metta_sweep.commands.controller import compose
 
     return _show_plan(compose(overrides), options.calibrate)
 

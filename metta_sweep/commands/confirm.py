@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from metta_sweep.commands.run import compose, run_sweep
+from metta_sweep.commands.controller import compose, run_sweep
 from metta_sweep.errors import RequestError
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.paths import SweepPaths

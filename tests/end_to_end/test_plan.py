@@ -10,8 +10,8 @@ import sys
 import pytest
 from rich.console import Console
 
+from metta_sweep.commands.controller import compose
 from metta_sweep.commands.plan import plan_sweep
-from metta_sweep.commands.run import compose
 from tests.end_to_end.conftest import ROOT
 
 

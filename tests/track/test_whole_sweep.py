@@ -132,7 +132,7 @@ def test_a_controller_killed_with_its_mirror_leaves_what_the_next_start_complete
 MEASURED = """
 import sys, time
 from rich.console import Console
-from metta_sweep.commands.run import compose, run_sweep
+from metta_sweep.commands.controller import compose, run_sweep
 from metta_sweep.track.companion import MirrorCompanion
 
 spent = {"cpu": 0.0, "calls": 0}

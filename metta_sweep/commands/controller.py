@@ -1,4 +1,4 @@
-"""The sweep command on one screen: compose what was asked, open the journal, take it up, loop."""
+"""A sweep's controller on one screen: compose what was asked, open the journal, take it up, loop."""
 
 from __future__ import annotations
 
