@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import click
 from rich.console import Console
 
 from metta_sweep.commands.controller import compose, run_sweep
+from metta_sweep.commands.sweeps import of_a_sweep
 from metta_sweep.errors import RequestError
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.paths import SweepPaths
 
 
-def confirm_sweep(paths: SweepPaths, console: Console, *, top_k: int, seeds: int) -> int:
-    """Run the best points of a sweep again, started as the sweep's own command starts runs.
+@click.command()
+@of_a_sweep
+@click.option("--top-k", type=click.IntRange(min=1), default=3, show_default=True, help="How many points.")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs a point on average.")
+def command(paths: SweepPaths, *, top_k: int, seeds: int) -> int:
+    """Run the best of a sweep again on fresh seeds, to tell luck from merit.
 
-    Args:
-        paths: The sweep.
-        console: Where progress is shown.
-        top_k: How many points.
-        seeds: Runs a point on average.
-
-    Returns:
-        The exit code, as of the sweep's own command.
-
-    Raises:
-        RequestError: A number is wrong, no rollout has a score, or the sweep's own command can no longer be composed.
+    The runs are started as the sweep's own command starts them.
     """
-    for key, value in (("--top-k", top_k), ("--seeds", seeds)):
-        if value < 1:
-            raise RequestError.of(f"need a whole number of at least 1, got {value}", key=key)
     state = state_of(paths)
     if state.incumbent is None:
         raise RequestError.of(f"{paths.name} has no rollout with a score yet: there is nothing to confirm", key="NAME")
@@ -48,4 +41,4 @@ def confirm_sweep(paths: SweepPaths, console: Console, *, top_k: int, seeds: int
         limits=spec.limits,
         confirm={"top_k": top_k, "seeds": seeds, "only": True},
     )
-    return run_sweep(asked, words, console)
+    return run_sweep(asked, words, Console())

@@ -26,7 +26,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
-from metta_sweep.sweep.ports import Launcher, Resources
+from metta_sweep.sweep.ports import Handle, Launcher, Resources
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
@@ -84,6 +84,15 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
     return LocalLauncher(
         paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s
     )
+
+
+def launcher_of(handles: Sequence[Handle], paths: SweepPaths) -> Launcher:
+    """Return a launcher that knows these handles; it is not asked to start anything."""
+    if any(handle.get("launcher") == "slurm" for handle in handles):
+        return SlurmLauncher(paths.launch)
+    if any(handle.get("launcher") == "ray" for handle in handles):
+        return RayLauncher()
+    return LocalLauncher(paths.launch)
 
 
 def loop_settings(asked: Asked) -> LoopSettings:

@@ -10,10 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 from rich.console import Console
 
+from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import new_protein, spec_of
+from metta_sweep.commands.sweeps import OVERRIDES, PASS_ON, words
 from metta_sweep.config import Asked
 from metta_sweep.errors import SweepFailedError
 from metta_sweep.optimize.port import Suggestion
@@ -30,6 +33,14 @@ from metta_sweep.sweep.state import SweepState
 
 SHOWN = 3
 """Suggestions that are shown."""
+
+
+@click.command(context_settings=PASS_ON, epilog=OVERRIDES)
+@click.option("--calibrate", is_flag=True, help="Do one run at the center to tell what runs cost.")
+@words
+def command(words: Sequence[str], *, calibrate: bool) -> int:
+    """Show what `run` would do, and do nothing of it."""
+    return plan_sweep(compose(words), Console(), calibrate=calibrate)
 
 
 def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""``metta-sweep replay``: an episode of a run to look at."""
+"""The replay command: an episode of a run to look at."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
+from metta_sweep.commands.sweeps import data_dir
 from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.errors import RequestError
 from metta_sweep.report.reading import paths_of, state_of
@@ -34,6 +37,29 @@ class Replay:
     """Number of the environment whose first episode is shown."""
     out: Path | None
     """The file to write; None for ``replay.html`` or ``replay.gif`` in the run's directory."""
+
+
+@click.command()
+@click.argument("run")
+@data_dir
+@click.option("--format", "form", type=click.Choice(["html", "gif"]), default="html", show_default=True)
+@click.option(
+    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which policy plays."
+)
+@click.option("--simulation", metavar="NAME", help="One of the run's named simulations.  [default: each of them]")
+@click.option(
+    "--episode", type=int, default=0, show_default=True, metavar="K", help="Of the evaluation's episodes, from 0."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The file to write.  [default: replay.html in the run's directory]"
+)
+def command(**options: Any) -> int:
+    """Show an episode of a run of the bundled trainer.
+
+    RUN is a run's id NAME.r.K, a sweep's NAME for its best run, or a run's directory.
+    """
+    click.echo(replay(Replay(**options)))
+    return 0
 
 
 def replay(asked: Replay) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from metta_sweep.errors import RequestError
 from metta_sweep.store.files import read_json, write_json
+from metta_sweep.store.lock import Holder, holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import Instruction
 
@@ -39,3 +41,16 @@ class InstructionFile:
             given = (read_json(self._path) or {}).get("instruction")
             self._seen = Instruction(given) if given in set(Instruction) else Instruction.WORK
         return self._seen
+
+
+def tell_controller(paths: SweepPaths, instruction: Instruction) -> Holder:
+    """Leave an instruction for the controller of a sweep and return who that is.
+
+    Raises:
+        RequestError: No controller is running.
+    """
+    by = holder(paths)
+    if by is None:
+        raise RequestError.of(f"nobody controls sweep {paths.name!r} at this moment", key="run", fix="start it")
+    InstructionFile(paths).give(instruction)
+    return by

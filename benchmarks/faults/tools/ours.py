@@ -20,7 +20,7 @@ sweep:
 
 folder = Path(sys.argv[1])
 environment = {**os.environ, "DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled"}
-command = [sys.executable, "-m", "metta_sweep.commands.cli"]
+command = [sys.executable, "-m", "metta_sweep.commands"]
 if sys.argv[2] == "report":
     told = subprocess.run(
         [*command, "summarize", "s", "--format", "json"], env=environment, cwd=folder, capture_output=True, check=True

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from metta_sweep.commands.control import launcher_of
+from metta_sweep.commands.parts import launcher_of
 from metta_sweep.errors import RequestError
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.store.files import is_locked, take_lock

@@ -1,0 +1,46 @@
+"""The migrate command: a CARBS sweep file becomes one of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from metta_sweep.config.migration import migrate
+from metta_sweep.errors import RequestError
+
+
+@click.command()
+@click.argument("old", metavar="OLD.yaml", type=click.Path(path_type=Path))
+@click.argument("new", metavar="[NEW.yaml]", type=click.Path(path_type=Path), required=False)
+def command(old: Path, new: Path | None) -> int:
+    """Turn a CARBS sweep file into one of ours.
+
+    The new file is OLD.migrated.yaml beside the old one unless it is named. No file is written over.
+    """
+    file = new or old.with_suffix(".migrated.yaml")
+    migrated = migrate(_text_of(old), shown=str(old))
+    _write(file, migrated.text)
+    click.echo(f"wrote {file}")
+    for line in migrated.undecided:
+        click.echo(f"look at: {line}")
+    return 0
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RequestError.of(f"cannot be read: {error.strerror}", file=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise RequestError.of("is not UTF-8 text", file=str(file), fix="save it as UTF-8") from error
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise RequestError.of(
+            f"cannot be written: {error.strerror}", file=str(file), fix="name another file"
+        ) from error
