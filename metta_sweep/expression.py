@@ -50,6 +50,10 @@ class Expression:
     """The expression as it was written."""
     names: frozenset[str]
     """Dotted paths that it reads."""
+    tree: ast.expr = field(repr=False, compare=False)
+    """Its syntax tree, every part of which is allowed."""
+    path_of: Callable[[ast.expr], str] = field(repr=False, compare=False)
+    """Returns the dotted path that a name or attribute of the tree stands for."""
     _run: Run = field(repr=False, compare=False)
 
     @classmethod
@@ -64,7 +68,7 @@ class Expression:
         if len(text) > MAX_CHARACTERS:
             raise ExpressionError(f"need at most {MAX_CHARACTERS} characters, got {len(text)}")
         compiler = _Compiler(text)
-        return cls(text, frozenset(compiler.names), compiler.run)
+        return cls(text, frozenset(compiler.names), compiler.tree, compiler.path_of, compiler.run)
 
     def __call__(self, values: Mapping[str, Any]) -> Value:
         """Compute the expression.
@@ -92,7 +96,8 @@ class _Compiler:
             self._marker += "_"
         self._references: list[str] = []
         self._source = _REFERENCE.sub(self._mark, text.strip())
-        self.run = self._compile(self._tree())
+        self.tree = self._tree()
+        self.run = self._compile(self.tree)
 
     def _mark(self, match: re.Match[str]) -> str:
         """Replace ``${a.b}`` by a plain name, so that a path may hold keywords, digits and dashes."""
@@ -135,16 +140,17 @@ class _Compiler:
         return lambda _values: value
 
     def _of_name(self, node: ast.Name) -> Run:
-        return self._read(self._path(node))
+        return self._read(self.path_of(node))
 
     def _of_attribute(self, node: ast.Attribute) -> Run:
-        return self._read(self._path(node))
+        return self._read(self.path_of(node))
 
-    def _path(self, node: ast.expr) -> str:
+    def path_of(self, node: ast.expr) -> str:
+        """Return the dotted path that a name or attribute stands for."""
         if isinstance(node, ast.Attribute):
             if node.attr.startswith("__"):
                 raise self._refuse(node, "is not allowed: no config key starts with two underscores")
-            return f"{self._path(node.value)}.{node.attr}"
+            return f"{self.path_of(node.value)}.{node.attr}"
         if not isinstance(node, ast.Name):
             raise self._refuse(node, "is not allowed before a dot: need a dotted config path")
         if node.id.startswith("__"):

@@ -7,17 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from metta_sweep.space.scales import SCALES
+
 _SPACE = re.compile(r"\$\{\s*ss\s*:(?P<arguments>[^{}]*)\}")
 
-DISTRIBUTIONS = {
-    "log": "log_normal",
-    "pow2": "uniform_pow2",
-    "int": "int_uniform",
-    "logit": "uniform",
-    "linear": "uniform",
-    "uniform": "uniform",
-}
-"""Distribution that replaces each kind of CARBS space, as the sweep guide's table has it."""
+DISTRIBUTIONS = {name: scale.distribution for scale in SCALES.values() for name in scale.carbs}
+"""Distribution that replaces each kind of CARBS space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +83,6 @@ def parameter_yaml(path: str, text: str) -> str:
 
 OLD_KEYS = frozenset({"space", "search_center", "is_int", "is_integer", "rounding_factor"})
 """Keys that only the mappings of older files have."""
-_OLD_SPACES = {
-    "log": "log_normal",
-    "logspace": "log_normal",
-    "linear": "uniform",
-    "linearspace": "uniform",
-    "logit": "uniform",
-    "logitspace": "uniform",
-    "pow2": "uniform_pow2",
-    "int": "int_uniform",
-}
 
 
 def migrated_leaf(old: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,10 +92,10 @@ def migrated_leaf(old: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: Its space is not known; the message names it.
     """
     kind = str(old.get("space", "linear")).lower()
-    if kind not in _OLD_SPACES:
+    if kind not in DISTRIBUTIONS:
         raise ValueError(f"the space {kind!r} is not known")
     whole = old.get("is_int") is True or old.get("is_integer") is True
-    distribution = "int_uniform" if whole and _OLD_SPACES[kind] == "uniform" else _OLD_SPACES[kind]
+    distribution = "int_uniform" if whole and DISTRIBUTIONS[kind] == "uniform" else DISTRIBUTIONS[kind]
     leaf: dict[str, Any] = {"distribution": distribution}
     leaf |= {key: old[key] for key in ("min", "max") if key in old}
     center = old.get("search_center", old.get("mean"))

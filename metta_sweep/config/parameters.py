@@ -19,6 +19,7 @@ from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.space import SearchSpace
+from metta_sweep.space.scales import SCALES
 
 _SET_BY_THE_SWEEP = ("seed", "run")
 _REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")
@@ -156,13 +157,21 @@ class Swept:
         self.problems.append(Problem(message=message, key=f"sweep.parameters.{key}", fix=fix))
 
     def _is_integer(self, path: str, leaf: Mapping[str, Any]) -> bool:
-        low, high = leaf.get("min"), leaf.get("max")
-        if leaf.get("distribution") not in ("uniform", "log_normal") or "integer" in leaf:
+        """Tell whether a range without a word about it is searched in whole numbers.
+
+        The bundled trainer knows the types of its keys. A command does not say: a fixed value of that name tells, or
+        the bounds do where they count something (whole, written without a point, from 1 on).
+        """
+        low, high, scale = leaf.get("min"), leaf.get("max"), SCALES.get(str(leaf.get("distribution")))
+        if scale is None or not scale.whole_by_bounds or "integer" in leaf:
             return False
         if low is None or high is None or not (_is_whole(low) and _is_whole(high)):
             return False
         if self.schema is None:
-            return isinstance(get(self.training, path), int) and not isinstance(get(self.training, path), bool)
+            fixed = get(self.training, path)
+            if isinstance(fixed, int | float) and not isinstance(fixed, bool):
+                return isinstance(fixed, int)
+            return low >= 1 and all(isinstance(leaf.get(key, 1), int) for key in ("min", "max", "mean", "step"))
         between, whole = math.floor((low + high) / 2) + 0.5, int(high)
         return self._refuses(path, between) and not self._refuses(path, whole)
 

@@ -49,8 +49,9 @@ class Suggestion:
     params: Mapping[str, Any]
     """Values by dotted path; an inactive conditional parameter is absent."""
     origin: str
-    """How the point was found: ``center``, ``sobol``, ``protein``, ``resample``, ``repeat`` where every point is taken,
-    or ``gp_fit_failed`` where the model could not be fitted and a space-filling point stands in."""
+    """How the point was found: ``center`` (``near_center`` where that breaks a rule), ``sobol``, ``protein``,
+    ``resample``, ``repeat`` where every point is taken, or ``gp_fit_failed`` where the model could not be fitted and a
+    space-filling point stands in."""
     reason: str = ""
     """Why this point, in one sentence for a person."""
     predicted: Prediction | None = None

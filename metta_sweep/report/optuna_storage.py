@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metta_sweep.errors import RequestError
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.surrogate import space_of
-from metta_sweep.report.wording import plain
-from metta_sweep.space.parameter import Choice, Parameter
+from metta_sweep.space.parameter import Choice, Parameter, spell
 from metta_sweep.sweep.state import SweepState
 
 if TYPE_CHECKING:
@@ -89,10 +88,10 @@ def _distribution(parameter: Parameter | None, values: Sequence[Any]) -> BaseDis
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if isinstance(domain, Choice) or len(numbers) < len(values):
         options = [*(domain.options if isinstance(domain, Choice) else ()), *values]
-        return CategoricalDistribution(list(dict.fromkeys(_choice(option) for option in options)))
+        return CategoricalDistribution(list(dict.fromkeys(map(_choice, options))))
     ends = [] if domain is None else [domain.low, domain.high]
     low, high = min([*numbers, *ends]), max([*numbers, *ends])
-    is_log = domain is not None and domain.scale.distribution in ("log_normal", "uniform_pow2") and low > 0
+    is_log = domain is not None and domain.scale.axis == "log" and low > 0
     if all(isinstance(value, int) for value in numbers):
         return IntDistribution(int(low), int(high), log=is_log and low >= 1)
     return FloatDistribution(float(low), float(high), log=is_log)
@@ -100,7 +99,7 @@ def _distribution(parameter: Parameter | None, values: Sequence[Any]) -> BaseDis
 
 def _choice(value: Any) -> Any:
     """Return a value that Optuna takes for a category."""
-    return value if value is None or isinstance(value, bool | int | float | str) else plain(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else spell(value)
 
 
 def _trial(

@@ -6,9 +6,10 @@ small, drawn by rejection where it is not, and walked through where rejection fi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,8 @@ from metta_sweep.expression import ExpressionError
 from metta_sweep.space.conditions import Activity, holds
 from metta_sweep.space.constraints import add_tied
 from metta_sweep.space.grouping import Group
-from metta_sweep.space.parameter import Parameter
+from metta_sweep.space.linear import Polytope
+from metta_sweep.space.parameter import Interval, Parameter
 from metta_sweep.space.reading import Tied
 from metta_sweep.space.scales import Array
 
@@ -27,7 +29,7 @@ MAX_ENUMERATED = 20_000
 """Largest group, in points, that is listed completely."""
 MAX_DRAWN = 2**16
 """Most points drawn by rejection before walking from those found."""
-_WALKERS, _ROUNDS, _SHARE_DRAWS = 256, 200, 2**14
+_WALKERS, _ROUNDS, _SHARE_DRAWS, _CORNERS = 256, 200, 2**14, 2**12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,12 @@ class FeasibleRegion:
             own = codes[:, list(group.members)]
             _, first, where = np.unique(own, axis=0, return_index=True, return_inverse=True)
             return self._count(codes[first], group)[where.reshape(-1)]
-        return self._count(codes, group)
+        polytope = self.polytopes[group.members]
+        if polytope is None:
+            return self._count(codes, group)
+        count, doubtful = polytope.violations(codes[:, list(group.members)])
+        count[doubtful] = self._count(codes[doubtful], group)
+        return count
 
     def _count(self, codes: Array, group: Group) -> NDArray[np.int64]:
         active = self.activity.mask(codes)
@@ -122,22 +129,51 @@ class FeasibleRegion:
 
     def _reject(self, group: Group, count: int, rng: np.random.Generator) -> Array:
         found, drawn, size = self._draw(0, rng), 0, max(256, 2 * count)
-        while len(found) < count and drawn < MAX_DRAWN:
+        most = 0 if self._is_rare[group.members] else MAX_DRAWN
+        while len(found) < count and drawn < most:
             codes = self._draw(min(size, MAX_DRAWN), rng)
             found = np.concatenate([found, codes[self.violations(codes, group) == 0]])
             drawn, size = drawn + len(codes), min(2 * size, 2**13)
         if len(found) >= count:
             return found[:count]
-        if not len(found):
-            found = self._walk(self._draw(_WALKERS, rng), group, rng)
-        if not len(found):
+        seeds = found if len(found) else self._seeds(group, rng)
+        if not len(seeds):
             raise LookupError(f"none of {drawn + _WALKERS * _ROUNDS:,} points tried")
-        more = found[rng.integers(len(found), size=count - len(found))] if len(found) < count else found[:0]
-        return np.concatenate([found, self._walk(more, group, rng)])[:count]
+        more = self._walk(seeds[rng.integers(len(seeds), size=count - len(found))], group, rng)
+        return np.concatenate([found, more])
+
+    def _seeds(self, group: Group, rng: np.random.Generator) -> Array:
+        """Return feasible points ``(n, d)`` of a group of which rejection finds none."""
+        starts = self._starts(group, rng)
+        return starts if len(starts) else self._walk(self._draw(_WALKERS, rng), group, rng)
+
+    def _starts(self, group: Group, rng: np.random.Generator) -> Array:
+        """Return the feasible points among the center, the corners and, for linear rules, the middle: ``(n, d)``."""
+        members, polytope = list(group.members), self.polytopes[group.members]
+        center = np.array([[self.parameters[i].center_code for i in members]])
+        corners = np.array(list(itertools.islice(itertools.product((0.0, 1.0), repeat=len(members)), _CORNERS)))
+        own = np.concatenate([center, corners.reshape(-1, len(members))])
+        codes = self._draw(len(own), rng)
+        codes[:, members] = own
+        for i in members:
+            codes[:, i] = self.parameters[i].domain.snap(codes[:, i])
+        fine: Array = codes[self.violations(codes, group) == 0]
+        middle = polytope.interior() if polytope is not None and not len(fine) else None
+        if middle is None:
+            return fine
+        codes = codes[:1]
+        codes[:, members] = middle
+        reached: Array = codes[self.violations(codes, group) == 0]
+        return reached
 
     def _walk(self, codes: Array, group: Group, rng: np.random.Generator) -> Array:
         """Change one parameter at a time wherever that violates no more rules; return the points that violate none."""
         current = self.violations(codes, group)
+        polytope = self.polytopes[group.members]
+        if polytope is not None and not current.any():
+            codes = codes.copy()
+            codes[:, list(group.members)] = polytope.walk(codes[:, list(group.members)], rng)
+            return codes
         rows = np.arange(len(codes))
         for _ in range(_ROUNDS if current.any() else _ROUNDS // 10):
             column = rng.choice(np.asarray(group.members), size=len(codes))
@@ -148,6 +184,38 @@ class FeasibleRegion:
             codes, current = np.where(better[:, None], moved, codes), np.where(better, count, current)
         reached: Array = codes[current == 0]
         return reached
+
+    @cached_property
+    def polytopes(self) -> dict[tuple[int, ...], Polytope | None]:
+        """For each group what its linear rules leave of plain intervals, or None where it is not of that form."""
+        return {group.members: self._polytope(group) for group in self.groups}
+
+    def _polytope(self, group: Group) -> Polytope | None:
+        members = [self.parameters[i] for i in group.members]
+        intervals = [parameter.domain for parameter in members if isinstance(parameter.domain, Interval)]
+        if len(intervals) < len(members) or any(i in self.activity.clauses for i in group.members):
+            return None
+        names = [parameter.name for parameter in members]
+        return Polytope.of(names, intervals, group.constraints, group.tied, self.fixed)
+
+    def is_proven_empty(self, text: str) -> bool:
+        """Tell whether no point meets a rule for certain: all were tried, or it is linear and has no solution."""
+        found = [(group, each) for group in self.groups for each in group.constraints if each.expression.text == text]
+        if not found or self._listed[found[0][0].members] is not None:
+            return bool(found)
+        alone = replace(found[0][0], constraints=(found[0][1],))
+        polytope = self._polytope(alone)
+        return polytope is not None and polytope.interior() is None
+
+    @cached_property
+    def _is_rare(self) -> dict[tuple[int, ...], bool]:
+        """For each group whether its feasible part is too small a share to be met by drawing."""
+        rng = np.random.default_rng(0)
+        return {
+            group.members: self.polytopes[group.members] is not None
+            and bool((self.violations(self._draw(_SHARE_DRAWS, rng), group) > 0).all())
+            for group in self.groups
+        }
 
     @cached_property
     def _listed(self) -> dict[tuple[int, ...], Array | None]:

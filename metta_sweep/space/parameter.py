@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from metta_sweep.space.scales import Array, Scale
 
 MAX_LEVELS = 1_024
 """Most values of a whole-number parameter that are moved through one by one; above, it is searched as a line."""
+MAX_DEPTH = 8
+"""Deepest nesting of a list or mapping that is a choice."""
 _ROUNDING = 1e-9
 """How far, in codes, a value may lie outside its bounds and still be taken for the bound."""
 _DIGITS = 12
@@ -30,6 +33,8 @@ class Interval:
     """Largest value, user units."""
     integer: bool
     """Whether values are whole numbers."""
+    step: float | None = None
+    """Distance of neighbouring values, counted from ``low``; None for every number, or every whole one."""
 
     is_unordered = False
 
@@ -38,7 +43,13 @@ class Interval:
         """How many values there are; None for a continuous line."""
         if self.scale.power_of_two:
             return round(math.log2(self.high)) - round(math.log2(self.low)) + 1
-        return round(self.high) - round(self.low) + 1 if self.integer else None
+        grid = self._grid
+        return None if grid is None else round((self.high - self.low) / grid) + 1
+
+    @property
+    def _grid(self) -> float | None:
+        """Distance of neighbouring values in user units; None for a continuous line."""
+        return self.step if self.step is not None else 1.0 if self.integer else None
 
     def codes(self, values: Array) -> Array:
         """Return the codes of values in user units, any shape; bounds map to 0 and 1 exactly."""
@@ -53,14 +64,16 @@ class Interval:
         if self.scale.power_of_two:
             line = np.round(line)
         values = self.scale.inverse(line)
-        if self.integer:
+        if self.step is not None:
+            values = self.low + self.step * np.round((values - self.low) / self.step)
+        elif self.integer:
             values = np.round(values)
         values = np.clip(values, self.low, self.high)
         return np.where(codes <= 0.0, self.low, np.where(codes >= 1.0, self.high, values))
 
     def snap(self, codes: Array) -> Array:
         """Return the codes of the values that codes stand for, any shape."""
-        if not self.integer:
+        if self._grid is None:
             return np.clip(codes, 0.0, 1.0)
         return self.codes(self.numbers(codes))
 
@@ -84,7 +97,7 @@ class Interval:
         if not self.low - room <= value <= self.high + room:
             return None
         code = float(self.codes(np.asarray(float(value))))
-        off_grid = self.integer and abs(float(self.numbers(np.asarray(code))) - value) > room
+        off_grid = self._grid is not None and abs(float(self.numbers(np.asarray(code))) - value) > room
         return None if off_grid else code
 
     def levels(self) -> Array | None:
@@ -93,7 +106,7 @@ class Interval:
             return None
         if self.scale.power_of_two:
             return np.linspace(0.0, 1.0, self.size) if self.size > 1 else np.zeros(1)
-        return self.codes(np.arange(round(self.low), round(self.high) + 1, dtype=np.float64))
+        return self.codes(self.low + (self._grid or 1.0) * np.arange(self.size, dtype=np.float64))
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
         """Return codes ``(count,)`` drawn evenly over the line, or over the values where they are few."""
@@ -110,17 +123,20 @@ class Interval:
 
     def describe(self) -> str:
         """Return the interval as the summary shows it: ``log_normal [0.0001, 0.01]``."""
-        return f"{self.scale.distribution} [{spell(self.low)}, {spell(self.high)}]"
+        steps = f" in steps of {spell(self.step)}" if self.step is not None else ""
+        whole = ", whole numbers" if self.integer and not self.scale.integer else ""
+        return f"{self.scale.distribution} [{spell(self.low)}, {spell(self.high)}]{steps}{whole}"
 
     def expected(self) -> str:
         """Return what a value must be, for a message."""
         kind = "a power of two" if self.scale.power_of_two else "a whole number" if self.integer else "a number"
-        return f"{kind} from {spell(self.low)} to {spell(self.high)}"
+        steps = f" in steps of {spell(self.step)}" if self.step is not None else ""
+        return f"{kind} from {spell(self.low)} to {spell(self.high)}{steps}"
 
     @property
     def _is_even(self) -> bool:
-        """Whether the values stand in even steps."""
-        return self.integer and self.scale.distribution in ("uniform", "int_uniform", "uniform_pow2")
+        """Whether the values stand in even steps of the line."""
+        return self._grid is not None and self.scale.is_even
 
     def _ends(self) -> tuple[float, float]:
         start, end = self.scale.forward(np.array([self.low, self.high], dtype=np.float64)).tolist()
@@ -132,13 +148,13 @@ class Choice:
     """A list of values: codes are indices where they have no order, and even steps from 0 to 1 where they have one."""
 
     options: tuple[Any, ...]
-    """Plain values as written."""
+    """Values as written: plain ones, lists or mappings."""
     ordered: bool
     """Whether neighbours in the list are alike."""
 
     @property
     def is_unordered(self) -> bool:
-        """Whether only sameness means anything."""
+        """Whether the values are unordered (categorical)."""
         return not self.ordered
 
     @property
@@ -230,14 +246,33 @@ class Parameter:
 
 
 def same_value(left: Any, right: Any) -> bool:
-    """Tell whether two plain values are the same: 1 is 1.0, but neither is True."""
+    """Tell whether two values are the same: 1 is 1.0, but neither is True; lists and mappings part by part."""
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(same_value, left, right))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same_value(left[key], right[key]) for key in left)
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Tell whether a value is JSON data that is not nested deeper than a person would write."""
+    if isinstance(value, Mapping):
+        return depth < MAX_DEPTH and all(isinstance(k, str) and is_plain(v, depth + 1) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return depth < MAX_DEPTH and all(is_plain(part, depth + 1) for part in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, bool | int | str | None)
+
+
 def spell(value: Any) -> str:
-    """Return a plain value as YAML spells it."""
+    """Return a value as YAML spells it on one line: ``null``, ``true``, ``[64, 64]``, ``{depth: 2}``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(spell, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {spell(part)}' for key, part in value.items())}}}"
     return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -13,26 +13,16 @@ import numpy as np
 
 from metta_sweep.errors import Problem
 from metta_sweep.expression import Expression, ExpressionError
-from metta_sweep.space.parameter import Choice, Condition, Domain, Interval, Parameter, same_value, spell
-from metta_sweep.space.scales import SCALES, Array
+from metta_sweep.space.parameter import Choice, Condition, Domain, Interval, Parameter, is_plain, same_value, spell
+from metta_sweep.space.scales import SCALES, Array, Scale
 
-NUMBER_KEYS = ("min", "max", "distribution", "mean", "scale", "integer", "when")
+NUMBER_KEYS = ("min", "max", "distribution", "mean", "scale", "integer", "step", "when")
 CHOICE_KEYS = ("values", "ordered", "mean", "scale", "when")
 TIED_KEYS = ("expr", "when")
 LEAF_KEYS = tuple(dict.fromkeys(NUMBER_KEYS + CHOICE_KEYS + TIED_KEYS))
 MAX_OPTIONS = 1_000
 
-_OTHER_NAMES = {
-    "log_uniform": "log_normal",
-    "loguniform": "log_normal",
-    "log": "log_normal",
-    "normal": "uniform",
-    "float": "uniform",
-    "int": "int_uniform",
-    "integer": "int_uniform",
-    "pow2": "uniform_pow2",
-    "logit": "logit_normal",
-}
+_NICKNAMES = {nickname: scale.distribution for scale in SCALES.values() for nickname in scale.nicknames}
 _EXPONENT = re.compile(r"^([+-]?\d+)[eE]([+-]?\d+)$")
 
 
@@ -136,10 +126,12 @@ class Reading:
             self.wrong(key, f"need at most {MAX_OPTIONS} values, got {len(options)}")
             return None
         for index, option in enumerate(options):
-            if not isinstance(option, bool | int | float | str | None):
-                self.wrong(key, f"need plain values (number, text, true, false, null), got {_kind(option)}")
-            elif isinstance(option, float) and not math.isfinite(option):
+            if isinstance(option, float) and not math.isfinite(option):
                 self.wrong(key, f"need finite numbers, got {spell(option)}")
+            elif not is_plain(option):
+                self.wrong(
+                    key, f"need numbers, text, true, false, null, or lists and mappings of them, got {_kind(option)}"
+                )
             elif any(same_value(option, other) for other in options[:index]):
                 self.wrong(key, f"need each value once, got {spell(option)} twice", f"remove one {spell(option)}")
         ordered = leaf.get("ordered", False)
@@ -153,24 +145,53 @@ class Reading:
         if scale is None:
             self._unknown_distribution(name, leaf)
         low, high = (self._number(name, leaf, key) for key in ("min", "max"))
-        integer = leaf.get("integer", False)
-        if not isinstance(integer, bool):
+        integer = leaf.get("integer")
+        if not isinstance(integer, bool | None):
             self.wrong(f"{name}.integer", f"need true or false, got {_kind(integer)}")
         if low is None or high is None or scale is None:
             return None
         if not low < high:
             self.wrong(name, f"need min < max, got min={spell(low)} max={spell(high)}", _order_fix(low, high))
-        interval = Interval(scale=scale, low=float(low), high=float(high), integer=scale.integer or integer is True)
+        step = self._step(name, leaf, scale, low, high)
+        whole = isinstance(step, int) and all(isinstance(bound, int) for bound in (low, high)) and integer is not False
+        interval = Interval(
+            scale=scale,
+            low=float(low),
+            high=float(high),
+            integer=scale.integer or integer is True or (whole and scale.whole_by_bounds),
+            step=None if step is None else float(step),
+        )
         for key, bound in (("min", low), ("max", high)):
             self._bound(f"{name}.{key}", float(bound), interval)
         return interval if len(self.problems) == before else None
+
+    def _step(self, name: str, leaf: Mapping[Any, Any], scale: Scale, low: float, high: float) -> float | None:
+        """Return the distance of neighbouring values, or None where there is none or it is wrong."""
+        if leaf.get("step") is None:
+            return None
+        key, step = f"{name}.step", self._number(name, leaf, "step")
+        if step is None:
+            return None
+        if scale.power_of_two:
+            self.wrong(key, f"need no step for {scale.distribution}, whose values are powers of two", "remove step")
+        elif not 0 < step <= high - low:
+            self.wrong(key, f"need a step above 0 and at most max - min = {spell(high - low)}, got {spell(step)}")
+        elif (scale.integer or leaf.get("integer") is True) and not float(step).is_integer():
+            self.wrong(key, f"need a whole step for whole numbers, got {spell(step)}")
+        elif abs((high - low) / step - round((high - low) / step)) > 1e-6:
+            last = float(f"{low + step * math.floor((high - low) / step):.12g}")
+            message = f"need max a whole number of steps above min, got min={spell(low)} max={spell(high)}"
+            self.wrong(key, f"{message} step={spell(step)}", f"write max: {spell(last)}")
+        else:
+            return step
+        return None
 
     def _unknown_distribution(self, name: str, leaf: Mapping[Any, Any]) -> None:
         names, got = tuple(SCALES), leaf.get("distribution")
         if got is None:
             self.wrong(name, f"need a distribution, one of {', '.join(names)}, or a list of values, got neither")
             return
-        near = _OTHER_NAMES.get(str(got).lower()) or nearest(str(got), names)
+        near = _NICKNAMES.get(str(got).lower()) or nearest(str(got), names)
         fix = f"distribution: {near}" if near else ""
         self.wrong(f"{name}.distribution", f"need one of {', '.join(names)}, got {got!r}", fix)
 
@@ -229,7 +250,7 @@ class Reading:
             message = f"need the mean within [{low}, {high}], got {spell(mean)}"
             self.wrong(f"{name}.mean", message, "move the mean, or widen min and max")
             return domain.low
-        if domain.integer:
+        if domain.size is not None:
             return domain.values(domain.snap(domain.codes(_array(float(mean)))))[0]
         return float(mean)
 

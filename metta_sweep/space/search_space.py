@@ -183,10 +183,15 @@ class SearchSpace:
         return self._decode(self.feasible_center)
 
     @cached_property
+    def is_center_feasible(self) -> bool:
+        """Whether the user's own center satisfies every constraint."""
+        return bool(self.satisfied(self.snap(self.center_codes)[None])[0])
+
+    @cached_property
     def feasible_center(self) -> Array:
         """Codes ``(d,)`` of :meth:`center`."""
         center = self.snap(self.center_codes)
-        if self.satisfied(center[None])[0]:
+        if self.is_center_feasible:
             return center
         points = self.sample(_CENTER_DRAWS, np.random.default_rng(0))
         best: Array = points[np.abs(points - center).sum(axis=1).argmin()]
@@ -272,16 +277,25 @@ class SearchSpace:
             raise RequestError(self._emptiness(str(error))) from None
 
     def _emptiness(self, tried: str) -> Problem:
+        """Return what is wrong with rules that no point was found for, and whether that is proven or only tried."""
         rng = np.random.default_rng(0)
         axes = [parameter.domain.draw(_CENTER_DRAWS, rng) for parameter in self.parameters]
         codes = self.snap(np.stack(axes, axis=1)) if axes else np.zeros((1, 0))
         complaints = list(zip(*(self._complaints(row) for row in codes), strict=True))
-        for text, reasons in zip(self._rule_texts(), complaints, strict=True):
+        texts = self._rule_texts()
+        for text, reasons in zip(texts, complaints, strict=True):
             if all(reasons):
-                message = f"need a rule that some point satisfies, got {text!r} ({reasons[0]} anywhere)"
-                return Problem(key="constraints", message=message, fix="check the rule against the ranges")
-        message = f"need rules that some point satisfies together, got {'; '.join(self._rule_texts())}"
+                proven = self._region.is_proven_empty(text)
+                why = f"{reasons[0]} anywhere" if proven else f"{reasons[0]} at {tried.removeprefix('none of ')}"
+                return self._rule_problem(f"need a rule that some point satisfies, got {text!r} ({why})", text)
+        message = f"need rules that some point satisfies together, got {'; '.join(texts)}"
         return Problem(key="constraints", message=f"{message} ({tried} satisfies them)", fix="widen a range")
+
+    def _rule_problem(self, message: str, text: str) -> Problem:
+        fix = "check the rule against the ranges"
+        if "==" in text and "%" not in text:
+            fix = "let one of its parameters follow from the others: NAME: {expr: …} in place of the rule"
+        return Problem(key="constraints", message=message, fix=fix)
 
     def _rule_texts(self) -> list[str]:
         tied = [f"{item.name} = {item.expression.text}" for item in self.tied]

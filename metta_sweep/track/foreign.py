@@ -9,6 +9,7 @@ from typing import Any
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Suggestion
+from metta_sweep.space.scales import SCALES
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptStarted,
@@ -24,7 +25,6 @@ ORIGIN = "imported"
 """Origin of every suggestion that came from elsewhere."""
 
 _OVER = frozenset({"finished", "failed", "crashed", "killed"})
-_LOG = frozenset({"log_uniform_values", "q_log_uniform_values", "inv_log_uniform_values"})
 _LOG_OF_EXPONENTS = frozenset({"log_uniform", "q_log_uniform"})
 _INTEGERS = frozenset({"int_uniform", "q_uniform"})
 
@@ -103,7 +103,7 @@ def _range(leaf: Mapping[str, Any]) -> dict[str, Any] | None:
     low, high, kind = leaf["min"], leaf["max"], str(leaf.get("distribution", ""))
     if kind in _LOG_OF_EXPONENTS:
         return {"min": math.exp(low), "max": math.exp(high), "distribution": "log_normal"}
-    if kind in _LOG:
+    if kind in SCALES["log_normal"].wandb_reads:
         return {"min": low, "max": high, "distribution": "log_normal"}
     whole = all(isinstance(bound, int) for bound in (low, high)) and kind in ("", *_INTEGERS)
     return {"min": low, "max": high, "distribution": "int_uniform" if whole else "uniform"}

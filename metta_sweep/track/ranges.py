@@ -8,14 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from metta_sweep.space.scales import SCALES
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.identity import search_of
 from metta_sweep.sweep.records import SweepSpec
 
 IDENTITY_MARK = "metta_sweep identity: "
 """Stands in a registered sweep's description: finds it again, whatever became of the reply."""
-
-_SAME_NAME = {"uniform": "uniform", "log_normal": "log_uniform_values", "int_uniform": "int_uniform"}
 
 
 def identity_of(created: SweepAsked) -> str:
@@ -90,14 +89,12 @@ def _range(leaf: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"values": list(leaf["values"])}
     if "min" not in leaf or "max" not in leaf:
         return None
-    low, high, kind = leaf["min"], leaf["max"], leaf.get("distribution", "uniform")
-    if kind == "uniform_pow2":
+    low, high, scale = leaf["min"], leaf["max"], SCALES[leaf.get("distribution", "uniform")]
+    if scale.power_of_two:
         return {"values": _powers_of_two(low, high)}
-    if leaf.get("integer") and kind == "uniform":
-        kind = "int_uniform"
-    if kind == "int_uniform":
-        return {"distribution": kind, "min": int(low), "max": int(high)}
-    return {"distribution": _SAME_NAME.get(kind, "uniform"), "min": float(low), "max": float(high)}
+    if scale.integer or (leaf.get("integer") and scale.axis == "linear"):
+        return {"distribution": "int_uniform", "min": int(low), "max": int(high)}
+    return {"distribution": scale.wandb, "min": float(low), "max": float(high)}
 
 
 def _powers_of_two(low: float, high: float) -> list[int | float]:

@@ -5,6 +5,7 @@ import pytest
 
 from metta_sweep.errors import RequestError
 from metta_sweep.space import SearchSpace
+from metta_sweep.space.parameter import same_value
 
 GUIDE = {
     "trainer.learning_rate": {"min": 1e-5, "max": 1e-2, "mean": 1e-3, "scale": 1, "distribution": "log_normal"},
@@ -232,3 +233,37 @@ def test_parameters_describe_themselves_as_the_summary_shows_them():
         "int_uniform [1, 1000000]",
         "values [true, null, a, 0.5]",
     ]
+
+
+def values_of(space, count=400):
+    return [space.decode(row)["x"] for row in space.sample(count, np.random.default_rng(0))]
+
+
+def test_a_step_gives_values_without_rounding_noise():
+    space = SearchSpace.parse({"x": {"distribution": "uniform", "min": 0.55, "max": 0.95, "step": 0.01}})
+    assert sorted(set(values_of(space, 2000))) == [round(0.55 + 0.01 * k, 2) for k in range(41)]
+    assert space.parameters[0].describe() == "uniform [0.55, 0.95] in steps of 0.01"
+    assert space.encode({"x": 0.56}) is not None
+    with pytest.raises(RequestError, match=r"in steps of 0\.01, got 0\.555"):
+        space.encode({"x": 0.555})
+
+
+def test_a_whole_step_counts_from_the_smallest_value():
+    space = SearchSpace.parse({"x": {"distribution": "uniform", "min": 20, "max": 52, "step": 8}})
+    assert sorted(set(values_of(space))) == [20, 28, 36, 44, 52]
+    assert all(isinstance(value, int) for value in values_of(space, 5))
+
+
+def test_a_step_on_a_log_range_stays_on_its_grid():
+    space = SearchSpace.parse({"x": {"distribution": "log_normal", "min": 0.5, "max": 64.0, "step": 0.5}})
+    assert all(value % 0.5 == 0 and 0.5 <= value <= 64 for value in values_of(space))
+
+
+def test_lists_and_mappings_are_choices_like_any_other():
+    options = [[64, 64], [256, 256], [128], {"kind": "conv", "depth": 2}, "[64, 64]"]
+    space = SearchSpace.parse({"x": {"values": options}})
+    assert [space.decode(np.array([float(code)]))["x"] for code in range(5)] == options
+    assert [float(space.encode({"x": option})[0]) for option in options] == [0, 1, 2, 3, 4]
+    assert space.parameters[0].describe() == "values [[64, 64], [256, 256], [128], {kind: conv, depth: 2}, [64, 64]]"
+    assert not same_value([1, 2], [True, 2])
+    assert not same_value({"a": 1}, {"a": 1, "b": 2})

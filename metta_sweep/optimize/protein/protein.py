@@ -170,7 +170,10 @@ class Protein:
     def _start(self, taken: Array) -> Suggestion:
         center = self.space.feasible_center
         if len(unlike(center[None], taken)):
-            return self._suggestion(center, "center", "the search center: nothing has been run yet")
+            if self.space.is_center_feasible:
+                return self._suggestion(center, "center", "the search center: nothing has been run yet")
+            reason = "near the search center, which breaks a rule: nothing has been run yet"
+            return self._suggestion(center, "near_center", reason)
         found = space_filling(self.space, self.seed, taken)
         if len(found):
             place = f"{len(taken)} so far"

@@ -177,7 +177,7 @@ def _position(parameter: Parameter, value: Any) -> Any:
     domain = parameter.domain
     if isinstance(domain, Choice):
         return next((place for place, option in enumerate(domain.options) if option == value), None)
-    return domain.code(value) if domain.scale.distribution == "logit_normal" else value
+    return domain.code(value) if domain.scale.axis == "codes" else value
 
 
 def _x_axis(parameter: Parameter) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _x_axis(parameter: Parameter) -> dict[str, Any]:
         names = [label(plain(option)) for option in domain.options]
         return axis(parameter.name, tickvals=list(range(len(names))), ticktext=names, range=[-0.5, len(names) - 0.5])
     ends = [domain.low, domain.high]
-    if domain.scale.distribution == "logit_normal":
+    if domain.scale.axis == "codes":
         codes = np.linspace(0.0, 1.0, 5)
         names = [_bound(domain, value) for value in domain.values(codes)]
         return axis(parameter.name, tickvals=codes.tolist(), ticktext=names, range=_room([0.0, 1.0]))
@@ -194,7 +194,7 @@ def _x_axis(parameter: Parameter) -> dict[str, Any]:
         powers = [1 << power for power in range(63) if domain.low <= 1 << power <= domain.high]
         ticks = {"tickvals": powers, "ticktext": list(map(str, powers))}
         return axis(parameter.name, type="log", range=_room(list(map(math.log10, ends))), **ticks)
-    if domain.scale.distribution == "log_normal":
+    if domain.scale.axis == "log":
         return log_axis(parameter.name, ends, range=_room(list(map(math.log10, ends))))
     return axis(parameter.name, range=_room(ends))
 
