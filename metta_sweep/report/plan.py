@@ -81,7 +81,7 @@ def _cells(parameter: Parameter) -> dict[str, str]:
 
 def _sections(plan: Plan) -> Iterator[str]:
     for title, lines in (
-        (f"Constraints ({100 * plan.feasible_share:.3g}% of the space satisfies them)", _constraints(plan)),
+        (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
         ("First suggestions", _suggestions(plan)),
@@ -94,6 +94,11 @@ def _sections(plan: Plan) -> Iterator[str]:
             yield ""
             yield title
             yield from shown
+
+
+def _share(share: float) -> str:
+    """Return an estimated share in words: none of the points tried is not none at all."""
+    return f"{100 * share:.3g}%" if share > 0 else "less than 0.01%"
 
 
 def _constraints(plan: Plan) -> Iterator[str]:

@@ -174,7 +174,7 @@ class Polytope:
         broken = np.zeros((len(codes), int(self.rule_of.max()) + 1), dtype=bool)
         for row, rule in enumerate(self.rule_of):
             broken[:, rule] |= excess[:, row] > 0
-        doubtful: NDArray[np.bool_] = (np.abs(excess) <= room).any(axis=1)
+        doubtful = np.asarray((np.abs(excess) <= room).any(axis=1))
         return broken.sum(axis=1), doubtful
 
     def walk(self, codes: Array, rng: np.random.Generator) -> Array:

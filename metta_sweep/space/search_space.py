@@ -243,7 +243,7 @@ class SearchSpace:
         everything = self._region.complete(values, absent, self.tied)
         for item in self.tied:
             if item.name in everything and holds(item.when, everything, absent):
-                values[item.name] = everything[item.name]
+                values[item.name] = _without_noise(everything[item.name])
         return values
 
     def _is_known(self, name: str) -> bool:
@@ -325,6 +325,11 @@ class SearchSpace:
         }
         absent = [name for name in self.names if name not in values]
         return values, [*absent, *self.dormant]
+
+
+def _without_noise(value: Any) -> Any:
+    """Return a computed number without the last digits that rounding left: 0.12 instead of 0.1200000000000001."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _near(left: Any, right: Any) -> bool:

@@ -30,6 +30,7 @@ def test_weights_that_sum_to_one_are_drawn_evenly_although_no_draw_of_a_box_meet
 def test_a_center_that_meets_the_rules_is_the_first_point_and_one_that_does_not_says_so():
     fine = Protein(simplex(mean=0.08)).suggest()
     assert (fine.origin, fine.params["w0"]) == ("center", 0.08)
+    assert fine.params["w11"] == 0.12
     moved = Protein(simplex(mean=0.5)).suggest()
     assert (moved.origin, "breaks a rule" in moved.reason) == ("near_center", True)
     assert sum(moved.params.values()) == pytest.approx(1.0)
