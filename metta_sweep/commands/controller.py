@@ -184,5 +184,5 @@ def _control(
         except InterruptedSweepError:
             companion.end(hurry=True)
             raise
-        companion.end(hurry=False)
+        companion.end(hurry=False, interrupted=lambda: signals.received is not None)
         return stop

@@ -6,23 +6,22 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 import wandb
-from wandb.errors import AuthenticationError, CommError, Error, UsageError
+from wandb.errors import Error
 
-from metta_sweep.sweep.records import Run
-from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, Row, RunFacts
-
-PAGE = 1000
-"""Runs a request when a sweep is read."""
+from metta_sweep.track.errors import ClientFailedError, one_line
+from metta_sweep.track.facts import Row, RunFacts
+from metta_sweep.track.graphql import GraphQL
+from metta_sweep.track.server import SentRun, files_of, sent_runs
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
-"""Seconds: to start a run, to send what is left of it, for one request."""
+"""Seconds: to start a run, to send what is left of it, for one request of the client."""
 
 SEND_S = 5.0
 """Seconds between two requests about a living run."""
@@ -33,16 +32,6 @@ STATS_S = 5.0
 LONGEST_TEMPORARY, SHORT_TEMPORARY = 48, "/tmp"
 """Characters of a temporary folder's path, and what stands in for a longer one: the client's process that reads CPU and
 GPU use has a socket there, whose whole path may have 107, and without it that use is not shown."""
-
-_DENIED = ("401", "403", "permission denied", "api key", "unauthorized", "forbidden")
-
-
-class TryLaterError(Exception):
-    """W&B did not take it now; the same can be tried again."""
-
-
-class RefusedError(Exception):
-    """W&B does not let us in: a person has to mend the key or the permissions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,40 +44,6 @@ class Place:
     """Project."""
     sweep_id: str | None = None
     """The sweep that runs join; None while it is not registered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentRun:
-    """What the server has of a run."""
-
-    wandb_id: str
-    """Its id."""
-    name: str
-    """Its shown name."""
-    state: str
-    """``running``, ``finished``, ``failed``, ``crashed``, …"""
-    config: Mapping[str, Any]
-    """Its config."""
-    summary: Mapping[str, Any]
-    """Its summary."""
-    created_at: str = ""
-    """When it was created."""
-    files: Callable[[], frozenset[str]] = frozenset
-    """Asks the server for the names of its files; one request."""
-
-    @property
-    def seal(self) -> str | None:
-        """Return the digest of what was sent, once everything was and the run ended."""
-        return self._own.get(SEAL_KEY) if self.state in ("finished", "failed") else None
-
-    def shows(self, run: Run) -> bool:
-        """Return whether it tells of as many attempts and of the same outcome: a failed run may have been retried."""
-        return (self._own.get("attempts"), self._own.get("state")) == (len(run.attempts), str(run.state))
-
-    @property
-    def _own(self) -> Mapping[str, Any]:
-        own = self.summary.get(OWN_KEY)
-        return own if isinstance(own, Mapping) else {}
 
 
 def prepare_environment(folder: Path) -> None:
@@ -170,12 +125,24 @@ class OpenRun:
 class Client:
     """The operations of the mirror; each is bounded in time and raises TryLaterError or RefusedError."""
 
-    def __init__(self, place: Place, *, offline: bool, folder: Path) -> None:
+    def __init__(self, place: Place, *, graphql: GraphQL | None, folder: Path) -> None:
+        """Write runs of ``place``, and read them with ``graphql``; without it they are written offline."""
         self.place = place
-        self.is_offline = offline
-        """Whether runs are only written down, for ``wandb sync``."""
+        self.graphql = graphql
         self.folder = folder
-        self._api: wandb.Api | None = None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether runs are only written down, for ``wandb sync``."""
+        return self.graphql is None
+
+    def sent_runs(self) -> dict[str, SentRun]:
+        """Return what the server has of the sweep, by W&B id."""
+        return {} if self.graphql is None else sent_runs(self.graphql, str(self.place.sweep_id))
+
+    def file_names(self, wandb_id: str) -> frozenset[str]:
+        """Return the names of a run's files; one request."""
+        return frozenset() if self.graphql is None else frozenset(files_of(self.graphql, wandb_id))
 
     def open_run(self, facts: RunFacts, *, pid: int | None = None) -> OpenRun:
         """Open the run, new or to go on with it; safe to repeat.
@@ -250,65 +217,18 @@ class Client:
             **watched,
         )
 
-    def api(self) -> wandb.Api:
-        """Return the reader, with nothing left of what it read before."""
-        with client_errors():
-            if self._api is None:
-                self._api = wandb.Api(overrides={"project": self.place.project}, timeout=HTTP_S)
-            self._api.flush()  # type: ignore[no-untyped-call]  # the client's own lack
-            return self._api
-
-    def sent_runs(self, sweep_id: str) -> dict[str, SentRun]:
-        """Return every run of the sweep by its W&B id: one request a thousand runs."""
-        api = self.api()
-        with client_errors():
-            path = f"{self.place.entity or api.default_entity}/{self.place.project}"
-            found = api.runs(path, filters={"sweep": sweep_id}, per_page=PAGE, lazy=False)
-            return {run.id: _sent(run) for run in found}
-
-
-def _sent(run: Any) -> SentRun:
-    return SentRun(
-        wandb_id=run.id,
-        name=run.name,
-        state=run.state,
-        config=dict(run.config),
-        summary=_plain(dict(run.summary)),
-        created_at=str(run.created_at),
-        files=lambda: _file_names(run),
-    )
-
-
-def _file_names(run: Any) -> frozenset[str]:
-    with client_errors():
-        return frozenset(file.name for file in run.files(per_page=100))
-
-
-def _plain(value: Any) -> Any:
-    """Return ordinary dictionaries for the client's own mapping types."""
-    if hasattr(value, "items"):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
 
 @contextlib.contextmanager
 def client_errors() -> Iterator[None]:
-    """Turn what the client may raise into the two things that the mirror can do about it.
+    """Turn whatever the client raises into the one thing that the mirror can do about it: end, and go on anew.
 
-    The client's own errors, time-outs, connection errors and answers that are not what it expects (``ValueError``,
-    ``TypeError``: a proxy's page, a half-written reply) all mean: not now.
+    What the client says of the cause proves nothing: its texts hold run names and pages of proxies, and it raises
+    ``AuthenticationError`` for many a failure. The next start asks the service itself.
+
+    Raises:
+        ClientFailedError: The client's own errors, time-outs, connection errors, answers that are not what it expects.
     """
     try:
         yield
-    except (AuthenticationError, UsageError) as error:
-        raise RefusedError(_one_line(error)) from error
-    except (CommError, Error) as error:
-        text = _one_line(error)
-        kind = RefusedError if any(word in text.lower() for word in _DENIED) else TryLaterError
-        raise kind(text) from error
-    except (OSError, TimeoutError, requests.RequestException, ValueError, TypeError) as error:
-        raise TryLaterError(_one_line(error)) from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    except (Error, OSError, TimeoutError, requests.RequestException, ValueError, TypeError) as error:
+        raise ClientFailedError(one_line(error)) from error

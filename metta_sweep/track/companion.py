@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from metta_sweep.space import SearchSpace
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import SweepRegistered
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.track.controller import MirrorProcess, start_mirror
+from metta_sweep.track.controller import HURRIED_S, MirrorProcess, start_mirror
 from metta_sweep.track.peers import BoardPeers
 from metta_sweep.track.settings import Mode, WandbSettings
 
-END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 8.0, 60.0
-"""Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds."""
+END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 90.0, 180.0
+"""Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds.
 
-HURRIED_END_S = 2.0
-"""The same where a signal asked to stop: the rest is sent by the next start, or by ``metta-sweep sync``."""
+Nothing is waited for where everything is there, and next to nothing where W&B has never answered.
+"""
 
 
 class MirrorCompanion:
@@ -79,11 +81,18 @@ class MirrorCompanion:
                 )
             )
 
-    def end(self, *, hurry: bool) -> None:
-        """Let the mirror send what is left, for a bounded time, and say how far it came."""
+    def end(self, *, hurry: bool, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """Let the mirror send what is left, for a bounded time, and say how far it came.
+
+        Args:
+            hurry: Whether a signal asked to stop: the rest is sent by the next start, or by ``metta-sweep sync``.
+            interrupted: Whether a person waits no longer.
+        """
         if self._mirror is None:
             return
         share_s = END_SHARE * self._recorder.elapsed_s
-        line = self._mirror.stop(HURRIED_END_S if hurry else min(LONGEST_END_S, max(SHORTEST_END_S, share_s)))
+        over = sum(run.state.is_over for run in self._recorder.state.runs.values())
+        limit_s = HURRIED_S if hurry else min(LONGEST_END_S, max(SHORTEST_END_S, share_s))
+        line = self._mirror.stop(limit_s, runs=over, interrupted=interrupted)
         self._keep_registration(self._mirror)
         self._recorder.note(line)

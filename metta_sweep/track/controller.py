@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO
 
@@ -21,8 +21,11 @@ from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 GLANCE_S = 0.5
 """Seconds between two looks at the mirror, however often the controller asks."""
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
 """Seconds before a mirror that gave up for now is started again; doubled each time."""
+
+SAID_AFTER_S = 4.0
+"""Seconds that trouble with W&B must last before a person hears of it."""
 
 STEADY_S = 60.0
 """Seconds after which a mirror counts as having worked."""
@@ -30,6 +33,10 @@ STEADY_S = 60.0
 LOG_LIMIT = 1024 * 1024
 """Bytes; a longer log of the mirror is begun anew."""
 
+HURRIED_S = 2.0
+"""Seconds that sending may still take where a person waits no longer."""
+
+_LOOK_S = 0.02
 _EXIT_S = 4.0
 """Seconds beyond its time limit in which the mirror ends itself; then it is ended."""
 
@@ -64,10 +71,13 @@ class MirrorProcess:
         self._process: subprocess.Popen[str] | None = None
         self._seen = link
         self._said: set[str] = set()
+        self._troubled_s: float | None = None
+        self._told = ""
         self._glanced_s = self._started_s = self._next_start_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._given_up = False
         self._status = INCOMPLETE
+        self._interrupted: Callable[[], bool] = lambda: False
 
     def start(self) -> MirrorProcess:
         """Start following the sweep and return this."""
@@ -107,26 +117,37 @@ class MirrorProcess:
         self._look_after(now_s)
         return self._news()
 
-    def stop(self, timeout_s: float = 30.0) -> str:
+    def stop(
+        self, timeout_s: float = 30.0, *, runs: int | None = None, interrupted: Callable[[], bool] = lambda: False
+    ) -> str:
         """Let the mirror send what is left and end it; return one line that says how far it came.
 
         Args:
-            timeout_s: Seconds that this may take; a server that is away is not waited for.
+            timeout_s: Seconds that this may take; a server that never answered is hardly waited for.
+            runs: Runs of the sweep that are over, where the caller knows.
+            interrupted: Whether a person waits no longer.
         """
         until_s = time.monotonic() + timeout_s
-        return self._conclude(self._end(until_s), until_s)
+        self._interrupted = interrupted
+        return self._conclude(self._end(until_s), until_s, runs)
 
-    def _conclude(self, status: int, until_s: float) -> str:
+    def _conclude(self, status: int, until_s: float, runs: int | None = None) -> str:
         """Try again while W&B answers and time is left, and return the closing line."""
         pause_s = FIRST_PAUSE_S
-        while status == TRY_AGAIN and time.monotonic() + pause_s < until_s:
+        while status == TRY_AGAIN and time.monotonic() + pause_s < until_s and self._is_worth_waiting:
             time.sleep(pause_s)
-            pause_s *= 2
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             self._start("--once", "--limit-s", f"{until_s - time.monotonic():.1f}")
             status = self._wait(until_s)
         self._status = status
         self._read_link()
-        return _closing_line(self._seen, status, self._paths.name)
+        return _closing_line(self._seen, status, self._paths.name, runs)
+
+    @property
+    def _is_worth_waiting(self) -> bool:
+        """Whether W&B has answered before in this sweep, and nobody has pressed Ctrl-C."""
+        self._read_link()
+        return not self._interrupted() and (self._seen.sweep_id is not None or self._seen.state != "away")
 
     # ---------------------------------------------------------------- the process
 
@@ -164,14 +185,14 @@ class MirrorProcess:
         self._release()
         if now_s - self._started_s > STEADY_S:
             self._pause_s = FIRST_PAUSE_S
-        self._given_up = status in (0, REFUSED)
+        self._given_up = status == 0
         self._next_start_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def _end(self, until_s: float) -> int:
         """Tell the mirror to stop and return its status; one that waits for its next start has left something."""
         if self._process is None:
-            return REFUSED if self._given_up else TRY_AGAIN
+            return TRY_AGAIN
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(f"stop {max(1.0, until_s - time.monotonic()):.1f}\n")
@@ -181,14 +202,19 @@ class MirrorProcess:
     def _wait(self, until_s: float) -> int:
         if self._process is None:
             return INCOMPLETE
-        try:
-            status = self._process.wait(max(0.0, until_s - time.monotonic()) + _EXIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            status = INCOMPLETE
+        end_s = until_s + _EXIT_S
+        while (status := self._process.poll()) is None:
+            now_s = time.monotonic()
+            if self._interrupted():
+                end_s = min(end_s, now_s + HURRIED_S)
+                self._interrupted = lambda: False
+            if now_s > end_s:
+                self._process.kill()
+                self._process.wait()
+                status = INCOMPLETE
+                break
+            time.sleep(_LOOK_S)
         self._release()
-        self._given_up = status == REFUSED
         return status
 
     def _release(self) -> None:
@@ -211,13 +237,23 @@ class MirrorProcess:
             lines.append(f"W&B: {self._seen.url}")
         if self._seen.namesake:
             lines.append(_offer(self._seen.namesake, self._paths))
-        if self._seen.state == "refused":
-            lines.append(f"W&B does not let us in: {self._seen.message}; the sweep goes on, {_later(self._paths.name)}")
-        elif self._seen.state == "away" and time.monotonic() - self._started_s > FIRST_PAUSE_S:
-            lines.append("W&B is away; the sweep goes on, and what is missing there is sent when it is back")
         new = [line for line in lines if line not in self._said]
         self._said.update(new)
-        return new
+        return new + self._trouble(time.monotonic())
+
+    def _trouble(self, now_s: float) -> list[str]:
+        """Return a line about trouble that has lasted, once, and one when it is over."""
+        state = self._seen.state
+        if state == "ok":
+            was_told, self._told, self._troubled_s = self._told, "", None
+            return ["W&B answers again"] if was_told else []
+        if state not in ("away", "refused") or state == self._told:
+            return []
+        self._troubled_s = now_s if self._troubled_s is None else self._troubled_s
+        if state == "away" and now_s - self._troubled_s < SAID_AFTER_S:
+            return []
+        self._told = state
+        return [_trouble_line(self._seen, self._paths.name)]
 
 
 def start_mirror(
@@ -290,15 +326,26 @@ def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode) -> Link:
     return link.with_(entity=before.entity, sweep_id=before.sweep_id, url=before.url)
 
 
-def _closing_line(link: Link, status: int, name: str) -> str:
+def _trouble_line(link: Link, name: str) -> str:
+    if link.state == "away":
+        return f"W&B is unreachable ({link.message}); the sweep goes on, and what is missing there is sent later"
+    return (
+        f"W&B rejected the credentials ({link.message}); the sweep goes on, they are tried again every few minutes, "
+        f"and {_later(name)}"
+    )
+
+
+def _closing_line(link: Link, status: int, name: str, runs: int | None) -> str:
+    """Return how far the mirror came, in one line; ``runs`` are over, where that is known."""
     if link.mode == "offline":
         return f"W&B: {link.mirrored} runs written offline; {_later(name)}, or wandb sync"
-    if status == 0:
+    if status == 0 or (link.mirrored == runs and link.pending == 0):
         return f"W&B: {link.mirrored} runs, all there: {link.url}"
     if status == REFUSED:
-        return f"W&B does not let us in: {link.message}; {_later(name)}"
-    missing = f"{link.mirrored} runs are there, the rest is not yet"
-    return f"W&B: {missing}{f' ({link.message})' if link.message else ''}; {_later(name)}"
+        return f"W&B rejected the credentials ({link.message}); {_later(name)}"
+    of_all = "" if runs is None else f" of {runs}"
+    why = f" ({link.message})" if link.message else ""
+    return f"W&B: {link.mirrored}{of_all} runs are confirmed to be there{why}; {_later(name)}"
 
 
 def _offer(namesake: str, paths: SweepPaths) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.track.claims import Machine
-from metta_sweep.track.client import Client, SentRun
 from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.graphql import GraphQL
+from metta_sweep.track.server import SentRun, config_values, sent_run
 
 MACHINE_JOB = "machine"
 """Job type of the machines' records; they stand beside the sweep, not in it."""
@@ -23,7 +23,7 @@ query SharedSweep($project: String!, $entity: String!, $runs: JSONString, $machi
                   $first: Int!) {
   project(name: $project, entityName: $entity) {
     runs(filters: $runs, first: $first, after: $after, order: "+created_at") {
-      edges { node { name state config summaryMetrics } }
+      edges { node { name displayName state config summaryMetrics } }
       pageInfo { endCursor hasNextPage }
     }
     machines: runs(filters: $machines, first: 100, order: "+created_at") { edges { node { name config } } }
@@ -61,10 +61,10 @@ class SharedServer:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
 
-    def __init__(self, client: Client, *, name: str, identity: str) -> None:
-        """Ask about the sweep ``name``; the client's place says which sweep at W&B that is."""
-        self._graphql = GraphQL.of(client)
-        self._sweep_id = client.place.sweep_id
+    def __init__(self, graphql: GraphQL, sweep_id: str, *, name: str, identity: str) -> None:
+        """Ask about the sweep ``name``, which W&B knows as ``sweep_id``."""
+        self._graphql = graphql
+        self._sweep_id = sweep_id
         self._name = name
         self._identity = identity
 
@@ -79,8 +79,8 @@ class SharedServer:
             return Page(runs=[], machines=[], next_page=None)
         found, info = project["runs"], project["runs"]["pageInfo"]
         return Page(
-            runs=[_run(edge["node"]) for edge in found["edges"]],
-            machines=[_machine(_values(edge["node"]["config"])) for edge in project["machines"]["edges"]],
+            runs=[sent_run(edge["node"]) for edge in found["edges"]],
+            machines=[_machine(config_values(edge["node"]["config"])) for edge in project["machines"]["edges"]],
             next_page=info["endCursor"] if info["hasNextPage"] else None,
         )
 
@@ -123,22 +123,7 @@ class SharedServer:
 
     def _upsert(self, wandb_id: str, **fields: Any) -> bool:
         given = {"name": wandb_id, **fields}
-        return bool(self._graphql.ask(_UPSERT, **given)["upsertBucket"]["inserted"])
-
-
-def _values(text: str | None) -> dict[str, Any]:
-    """Return a config as a person wrote it, from the form in which W&B keeps it."""
-    return {name: item["value"] for name, item in json.loads(text or "{}").items() if isinstance(item, Mapping)}
-
-
-def _run(node: Mapping[str, Any]) -> SentRun:
-    return SentRun(
-        wandb_id=node["name"],
-        name=node["name"].rpartition("-")[0],
-        state=node["state"],
-        config=_values(node["config"]),
-        summary=json.loads(node["summaryMetrics"] or "{}"),
-    )
+        return bool(self._graphql.ask_once(_UPSERT, **given)["upsertBucket"]["inserted"])
 
 
 def _machine(config: Mapping[str, Any]) -> Machine:

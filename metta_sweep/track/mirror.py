@@ -11,28 +11,27 @@ import json
 import logging
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import psutil
 
 from metta_sweep.store.files import read_json, take_lock, write_json
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.errors import ClientFailedError, RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
 from metta_sweep.track.ranges import identity_of, registration
 from metta_sweep.track.redaction import Redaction
-from metta_sweep.track.settings import base_url
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
 
 if TYPE_CHECKING:
-    from metta_sweep.track.client import Client
+    from metta_sweep.track.graphql import GraphQL
     from metta_sweep.track.mirroring import Mirroring
+    from metta_sweep.track.server import SentRun
     from metta_sweep.track.sharing import Sharing
 
 TICK_S = 0.5
@@ -47,10 +46,21 @@ OVERVIEW_S = 3.0
 SETTLE_S = 2.0
 """Seconds in which two machines that register the same sweep at once will see each other's."""
 
-REACH_S = 3.0
-"""Seconds in which a server must take a connection."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0
+"""Seconds before W&B is asked again after a failure, doubled each time."""
 
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+REFUSED_PAUSE_S = 300.0
+"""Seconds before credentials that were rejected are tried again."""
+
+FIRST_LOOK_S, LOOKS = 0.2, 5
+"""Seconds before an ending mirror looks again at what arrived, doubled each time, and looks before it sends again."""
+
+PATIENCE_S = 30.0
+"""Seconds that a catch-up waits for a server that does not answer."""
+
+STRANGER_S = 5.0
+"""Seconds that an ending mirror waits for a server that has never answered in this sweep."""
+
 _log = logging.getLogger("metta_sweep.track")
 
 
@@ -99,13 +109,7 @@ class _Process:
         shutil.rmtree(self._work, ignore_errors=True)
         if not self._wait_for_work():
             return 0
-        if not self._offline and not self._reach():
-            self._say("away", f"no answer from {self._server()}")
-            return INCOMPLETE if self._is_ending else TRY_AGAIN
-        from metta_sweep.track.client import RefusedError, TryLaterError, prepare_environment
-
         self._work.mkdir(parents=True, exist_ok=True)
-        prepare_environment(self._work)
         try:
             return self._mirror()
         except RefusedError as error:
@@ -143,15 +147,22 @@ class _Process:
             self._report(mirroring)
             if ending and self._has_everything():
                 return self._end(mirroring)
-            mirroring.prove_now_and_then()
+            self._prove(mirroring)
             if time.monotonic() - self._drawn_s > REDRAW_S:
                 self._draw(mirroring)
             self._watchdog.wait(TICK_S)
 
+    def _prove(self, mirroring: Mirroring) -> None:
+        """Ask what has arrived; where there is no answer the runs are proven later."""
+        try:
+            mirroring.prove_now_and_then()
+        except ClientFailedError:
+            raise
+        except TryLaterError as error:
+            _log.info("not proven yet: %s", error)
+
     def _draw(self, mirroring: Mirroring) -> None:
         """Bring the overview up to date; without it the mirror is whole all the same."""
-        from metta_sweep.track.client import TryLaterError
-
         self._drawn_s = time.monotonic()
         if self._watchdog.left_s > OVERVIEW_S:
             self._watchdog.alive()
@@ -165,39 +176,81 @@ class _Process:
         return not self._feed.follow()
 
     def _begin(self) -> Mirroring:
-        from metta_sweep.track.client import Client, Place
+        """Come to know what W&B has; the client is loaded once the service has answered."""
+        graphql, sent = self._connect() if not self._offline else (None, {})
+        from metta_sweep.track.client import Client, Place, prepare_environment
         from metta_sweep.track.mirroring import Mirroring
         from metta_sweep.track.sources import RunSources
 
-        known = self._known_id()
-        place = Place(entity=self._link.entity, project=self._link.project, sweep_id=known)
-        client = Client(place, offline=self._offline, folder=self._paths.root if self._offline else self._work)
-        redaction = Redaction.of_environment(os.environ)
+        prepare_environment(self._work)
+        place = Place(entity=self._link.entity, project=self._link.project, sweep_id=self._link.sweep_id)
+        client = Client(place, graphql=graphql, folder=self._paths.root if self._offline else self._work)
         sources = RunSources(
             paths=self._paths,
             feed=self._feed,
-            redaction=redaction,
+            redaction=Redaction.of_environment(os.environ),
             tags=self._link.tags,
             with_checkpoints=self._link.checkpoints,
         )
         mirroring = Mirroring(sources, client, work=self._work, alive=self._watchdog.alive)
-        if self._offline:
+        if graphql is None:
             mirroring.begin_offline()
         else:
-            self._register(client, known)
-            mirroring.begin(client.sent_runs(str(client.place.sweep_id)), compare=self._once)
-            self._share(client)
+            mirroring.begin(sent, compare=self._once)
+            self._share(graphql)
         self._say("ok")
         return mirroring
 
-    def _share(self, client: Client) -> None:
+    def _connect(self) -> tuple[GraphQL, dict[str, SentRun]]:
+        """Register the sweep and read what W&B has of it, however long the service takes to answer.
+
+        Raises:
+            TryLaterError: The time to end is up.
+            RefusedError: The service rejected the credentials, and there is no time to try again.
+        """
+        pause_s, began_s = FIRST_PAUSE_S, time.monotonic()
+        while True:
+            self._watchdog.alive()
+            try:
+                return self._connected()
+            except RefusedError as error:
+                if self._is_ending:
+                    raise
+                self._say("refused", self._clean(error))
+                self._watchdog.wait(REFUSED_PAUSE_S)
+            except TryLaterError as error:
+                if self._is_given_up(began_s):
+                    raise
+                self._say("away", self._clean(error))
+                self._watchdog.pause(max(pause_s, min(error.retry_after_s, LONGEST_PAUSE_S)))
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            self._feed.follow()
+
+    def _is_given_up(self, began_s: float) -> bool:
+        """Return whether an ending mirror waits no longer: the rest is for a later catch-up."""
+        waited_s = time.monotonic() - began_s
+        is_stranger = self._link.sweep_id is None and waited_s > STRANGER_S
+        is_late = self._once and waited_s > PATIENCE_S
+        return self._is_ending and (is_stranger or is_late or self._watchdog.left_s <= 1.0)
+
+    def _connected(self) -> tuple[GraphQL, dict[str, SentRun]]:
+        from metta_sweep.track.graphql import GraphQL
+        from metta_sweep.track.server import sent_runs
+
+        graphql = GraphQL.of_environment(os.environ, entity=self._link.entity, project=self._link.project)
+        graphql.check()
+        self._register(graphql)
+        return graphql, sent_runs(graphql, str(self._link.sweep_id))
+
+    def _share(self, graphql: GraphQL) -> None:
         """Work together with other machines, where the sweep is shared."""
         from metta_sweep.track.machines import SharedServer
         from metta_sweep.track.sharing import Sharing
 
         created = self._feed.state.created
         if created is not None and created.shared and not self._once:
-            server = SharedServer(client, name=created.spec.name, identity=identity_of(created))
+            identity, sweep_id = identity_of(created), str(self._link.sweep_id)
+            server = SharedServer(graphql.again(), sweep_id, name=created.spec.name, identity=identity)
             link = self._link
             self._sharing = Sharing(self._paths, server, slots=link.slots, gone_after_s=link.gone_after_s).start()
 
@@ -207,8 +260,7 @@ class _Process:
         here = kept is not None and kept.project == self._link.project and self._link.entity in (None, kept.entity)
         return kept.sweep_id if kept is not None and here else self._link.sweep_id
 
-    def _register(self, client: Client, known: str | None) -> None:
-        from metta_sweep.track.client import Place
+    def _register(self, graphql: GraphQL) -> None:
         from metta_sweep.track.register import register
 
         created = self._feed.state.created
@@ -217,31 +269,19 @@ class _Process:
         identity = identity_of(created)
         settle_s = SETTLE_S if created.shared else 0.0
         config = registration(created.spec, identity, self._link.description)
-        found = register(client, config, identity, known, settle_s=settle_s)
-        client.place = Place(entity=found.entity, project=found.project, sweep_id=found.sweep_id)
+        found = register(graphql, config, identity, self._known_id(), settle_s=settle_s)
         self._link = self._link.with_(
             entity=found.entity,
             project=found.project,
             sweep_id=found.sweep_id,
             url=found.url,
-            namesake=found.namesake,
+            namesake=found.namesake or self._link.namesake,
         )
 
     def _end(self, mirroring: Mirroring) -> int:
         """Send what is left, prove it, and let go of runs that are not over."""
         mirroring.pause()
-        pause_s = 0.2
-        mirroring.prove(again=False)
-        while not mirroring.is_settled and self._watchdog.left_s > pause_s and pause_s < 5:
-            self._watchdog.alive()
-            time.sleep(pause_s)
-            pause_s *= 2
-            mirroring.prove(again=False)
-        if not mirroring.is_settled and self._watchdog.left_s > 5:
-            mirroring.prove(again=True)
-            mirroring.tick()
-            mirroring.pause()
-            mirroring.prove(again=False)
+        self._settle(mirroring)
         if self._sharing is not None:
             self._sharing.stop(left=not self._watchdog.controller_died)
         self._draw(mirroring)
@@ -249,6 +289,23 @@ class _Process:
         self._say("ended")
         shutil.rmtree(self._work, ignore_errors=True)
         return 0 if mirroring.is_settled else INCOMPLETE
+
+    def _settle(self, mirroring: Mirroring) -> None:
+        """Prove what was sent while there is time; what has not arrived after a while is sent once more."""
+        pause_s, looks = FIRST_LOOK_S, 0
+        while True:
+            try:
+                mirroring.prove(again=looks == LOOKS)
+                mirroring.send_over()
+                looks += 1
+            except ClientFailedError:
+                raise
+            except TryLaterError as error:
+                _log.info("not proven yet: %s", error)
+            if mirroring.is_settled or self._watchdog.left_s <= pause_s:
+                return
+            self._watchdog.pause(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _report(self, mirroring: Mirroring) -> None:
         counted = self._link.with_(mirrored=len(mirroring.whole), pending=mirroring.pending)
@@ -258,7 +315,7 @@ class _Process:
 
     def _fail(self, state: str, error: Exception, status: int) -> int:
         """Say why and end without the client's own closing down, which might wait for the server."""
-        self._say(state, Redaction.of_environment(os.environ).of_values(str(error)))
+        self._say(state, self._clean(error))
         end_left_service(self._paths)
         sys.stderr.flush()
         os._exit(status)
@@ -268,23 +325,8 @@ class _Process:
         self._link = self._link.with_(state=state, message=message)
         self._link.write(self._paths)
 
-    def _server(self) -> str:
-        return base_url(os.environ) or "W&B"
-
-    def _reach(self) -> bool:
-        """Return whether the server takes connections; behind a proxy or with an unknown server that is not tested."""
-        base = base_url(os.environ)
-        if base is None or any(
-            os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-        ):
-            return True
-        parts = urlsplit(base)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            socket.create_connection((parts.hostname or "", port), timeout=REACH_S).close()
-        except OSError:
-            return False
-        return True
+    def _clean(self, error: Exception) -> str:
+        return Redaction.of_environment(os.environ).of_values(str(error))
 
 
 def note_service(paths: SweepPaths) -> bool:

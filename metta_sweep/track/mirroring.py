@@ -12,12 +12,14 @@ from pathlib import Path
 
 from metta_sweep.store.journal import read_events
 from metta_sweep.sweep.records import AttemptState, Run, RunState
-from metta_sweep.track.client import Client, OpenRun, SentRun, TryLaterError
+from metta_sweep.track.client import Client, OpenRun
+from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
 from metta_sweep.track.link import folder
 from metta_sweep.track.overview import overview
 from metta_sweep.track.overview_run import send_overview
-from metta_sweep.track.ranges import machine_of
+from metta_sweep.track.ranges import JOURNAL_FILE, OVERVIEW, machine_of, overview_id
+from metta_sweep.track.server import SentRun
 from metta_sweep.track.sources import Marks, RunSources
 
 PROVE_S = 20.0
@@ -26,12 +28,6 @@ PROVE_S = 20.0
 AT_ONCE = 8
 """Runs that are sent at once: a server that answers slowly or not at once must not hold up the others."""
 
-OVERVIEW = "overview"
-"""Name of the run that shows the whole sweep."""
-
-JOURNAL_FILE = "sweep/journal.jsonl"
-"""The events as the overview run keeps them: another machine can go on with the sweep from there."""
-
 BEGUN = "begun online"
 """Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
 
@@ -39,11 +35,6 @@ SEND_LIMIT = 3
 """How often a run is sent whole before a person is told that it does not arrive."""
 
 _log = logging.getLogger("metta_sweep.track")
-
-
-def overview_id(name: str, identity: str, machine: str = "") -> str:
-    """Return the id of a sweep's overview run; each machine of a shared sweep has its own."""
-    return f"{name}.{OVERVIEW}{f'.{machine}' if machine else ''}-{identity}"
 
 
 class Mirroring:
@@ -125,6 +116,10 @@ class Mirroring:
                 self._follow(run)
         self._finish([run for run in runs if run.state.is_over])
 
+    def send_over(self) -> None:
+        """Send what is left of the runs that are over."""
+        self._finish([run for run_id in self._todo if (run := self._run(run_id)).state.is_over])
+
     def pause(self) -> None:
         """Let go of the runs that are not over; the next mirror goes on with them."""
         for run_id in list(self._open):
@@ -194,16 +189,19 @@ class Mirroring:
         if self._client.is_offline:
             self._mark_written()
             return
-        sent = self._client.sent_runs(str(self._client.place.sweep_id))
+        sent = self._client.sent_runs()
         for run_id, seal in list(self._unproven.items()):
             self._alive()
             run = self._run(run_id)
             there = sent.get(self._sources.wandb_id(run))
-            if there is not None and there.seal == seal and there.files() >= self._sources.files(run).keys():
+            if there is not None and there.seal == seal and self._has_files(run):
                 del self._unproven[run_id]
                 self._is_whole(run)
             elif again:
                 self._send_again(run_id)
+
+    def _has_files(self, run: Run) -> bool:
+        return self._client.file_names(self._sources.wandb_id(run)) >= self._sources.files(run).keys()
 
     def prove_now_and_then(self) -> None:
         """Do :meth:`prove` where the last time is long enough ago."""

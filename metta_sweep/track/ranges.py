@@ -16,6 +16,12 @@ from metta_sweep.sweep.records import SweepSpec
 IDENTITY_MARK = "metta_sweep identity: "
 """Stands in a registered sweep's description: finds it again, whatever became of the reply."""
 
+OVERVIEW = "overview"
+"""Name of the run that shows the whole sweep."""
+
+JOURNAL_FILE = "sweep/journal.jsonl"
+"""The events as the overview run keeps them: another machine can go on with the sweep from there."""
+
 
 def identity_of(created: SweepAsked) -> str:
     """Return what tells this sweep from others of its name: 8 hex digits, the same at every start.
@@ -34,6 +40,11 @@ def machine_of(created: SweepAsked) -> str:
 
 def _digest(said: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+
+def overview_id(name: str, identity: str, machine: str = "") -> str:
+    """Return the id of a sweep's overview run; each machine of a shared sweep has its own."""
+    return f"{name}.{OVERVIEW}{f'.{machine}' if machine else ''}-{identity}"
 
 
 def registration(spec: SweepSpec, identity: str, description: str = "") -> dict[str, Any]:

@@ -7,6 +7,7 @@ attempt is one request, and of several found the one that was created first is i
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from typing import Any
 
 import yaml
 
-from metta_sweep.track.client import Client, TryLaterError, client_errors
+from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.ranges import IDENTITY_MARK
+from metta_sweep.track.settings import page_url
 
 _CREATE = """
 mutation UpsertSweep($config: String, $description: String, $entity: String, $project: String) {
@@ -32,6 +34,13 @@ query GetSweeps($project: String!, $entity: String!, $cursor: String, $perPage: 
       pageInfo { endCursor hasNextPage }
       edges { node { name displayName description createdAt } }
     }
+  }
+}
+"""
+_GET = """
+query GetSweep($name: String!, $project: String, $entity: String) {
+  project(name: $project, entityName: $entity) {
+    sweep(sweepName: $name) { id name state description config }
   }
 }
 """
@@ -54,75 +63,73 @@ class Registered:
 
 
 def register(
-    client: Client, config: Mapping[str, Any], identity: str, known_id: str | None, *, settle_s: float = 0.0
+    graphql: GraphQL, config: Mapping[str, Any], identity: str, known_id: str | None, *, settle_s: float = 0.0
 ) -> Registered:
     """Return the sweep's registration, made where there is none yet.
 
     Args:
-        client: Says where.
+        graphql: Asks about the project.
         config: See :func:`metta_sweep.track.ranges.registration`.
         identity: The sweep's identity.
         known_id: The id that the journal or the link holds; it is kept as long as the server knows it.
         settle_s: Seconds in which another machine that also found none will have created its own.
 
     Raises:
-        TryLaterError: W&B is away or busy; nothing is made twice by trying again.
-        RefusedError: The key is not good for it.
+        TryLaterError: W&B is unreachable or busy; nothing is made twice by trying again.
+        RefusedError: The credentials were rejected.
     """
-    server = _Server.of(client)
-    known = known_id or server.find(identity)
-    found = server.look_up(known) if known else None
-    if found is not None:
-        return found
-    namesake = server.namesake(str(config["name"]))
-    server.create(config)
+    known = known_id or _find(graphql, identity)
+    if known and sweep_at(graphql, known) is not None:
+        return _registered(graphql, known)
+    namesake = _namesake(graphql, str(config["name"]))
+    text = yaml.safe_dump(dict(config), sort_keys=False)
+    graphql.ask_once(_CREATE, config=text, description=config["description"])
     time.sleep(settle_s)
-    found = server.look_up(server.find(identity) or "")
-    if found is None:
+    made = _find(graphql, identity)
+    if made is None:
         raise TryLaterError("the sweep was registered but cannot be seen yet")
-    return replace(found, namesake=namesake)
+    return replace(_registered(graphql, made), namesake=namesake)
 
 
-class _Server(GraphQL):
-    """Sweeps of a project, each question one request."""
+def sweep_at(graphql: GraphQL, sweep_id: str) -> Mapping[str, Any] | None:
+    """Return id, name, state, description and config of a sweep, or None where the server has none of that id.
 
-    def look_up(self, sweep_id: str) -> Registered | None:
-        """Return the sweep of that id, or None where the server has none."""
-        try:
-            with client_errors():
-                sweep = self.client_api.sweep(f"{self.entity}/{self.project}/{sweep_id}")  # type: ignore[no-untyped-call]
-                return Registered(sweep_id=sweep_id, entity=self.entity, project=self.project, url=sweep.url)
-        except TryLaterError as error:
-            if "could not find sweep" in str(error).lower():
-                return None
-            raise
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    project = graphql.ask(_GET, name=sweep_id)["project"]
+    found: Mapping[str, Any] | None = project["sweep"] if project is not None else None
+    return found
 
-    def find(self, identity: str) -> str | None:
-        """Return the id of the sweep with that identity, the first that was created where there are several."""
-        found = [(node["createdAt"], node["name"]) for node in self._ours() if _identity(node) == identity]
-        return min(found)[1] if found else None
 
-    def namesake(self, name: str) -> str:
-        """Return ``ENTITY/PROJECT/SWEEP`` of the latest sweep of ours with that name; empty where there is none."""
-        found = [(node["createdAt"], node["name"]) for node in self._ours() if node["displayName"] == name]
-        return f"{self.entity}/{self.project}/{max(found)[1]}" if found else ""
+def _registered(graphql: GraphQL, sweep_id: str) -> Registered:
+    page = f"{page_url(graphql.url, os.environ)}/{graphql.entity}/{graphql.project}/sweeps/{sweep_id}"
+    return Registered(sweep_id=sweep_id, entity=str(graphql.entity), project=graphql.project, url=page)
 
-    def _ours(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the sweeps that this package registered."""
-        cursor = None
-        while True:
-            page = self.ask(_LIST, cursor=cursor)["project"]
-            if page is None:
-                return
-            yield from (edge["node"] for edge in page["sweeps"]["edges"] if _identity(edge["node"]))
-            cursor = page["sweeps"]["pageInfo"]["endCursor"]
-            if not page["sweeps"]["pageInfo"]["hasNextPage"]:
-                return
 
-    def create(self, config: Mapping[str, Any]) -> None:
-        """Send one request to create the sweep."""
-        text = yaml.safe_dump(dict(config), sort_keys=False)
-        self.ask(_CREATE, config=text, description=config["description"])
+def _find(graphql: GraphQL, identity: str) -> str | None:
+    """Return the id of the sweep with that identity, the first that was created where there are several."""
+    found = [(node["createdAt"], node["name"]) for node in _ours(graphql) if _identity(node) == identity]
+    return min(found)[1] if found else None
+
+
+def _namesake(graphql: GraphQL, name: str) -> str:
+    """Return ``ENTITY/PROJECT/SWEEP`` of the latest sweep of ours with that name; empty where there is none."""
+    found = [(node["createdAt"], node["name"]) for node in _ours(graphql) if node["displayName"] == name]
+    return f"{graphql.entity}/{graphql.project}/{max(found)[1]}" if found else ""
+
+
+def _ours(graphql: GraphQL) -> Iterator[Mapping[str, Any]]:
+    """Yield the sweeps that this package registered."""
+    cursor = None
+    while True:
+        page = graphql.ask(_LIST, cursor=cursor)["project"]
+        if page is None:
+            return
+        yield from (edge["node"] for edge in page["sweeps"]["edges"] if _identity(edge["node"]))
+        cursor = page["sweeps"]["pageInfo"]["endCursor"]
+        if not page["sweeps"]["pageInfo"]["hasNextPage"]:
+            return
 
 
 def _identity(node: Mapping[str, Any]) -> str:

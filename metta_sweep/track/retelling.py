@@ -16,8 +16,8 @@ from metta_sweep.sweep.events import (
     RunFinished,
 )
 from metta_sweep.sweep.records import Failure, FailureClass, RunState
-from metta_sweep.track.client import SentRun
 from metta_sweep.track.facts import OWN_KEY
+from metta_sweep.track.server import SentRun
 
 
 def is_over(runs: Sequence[SentRun]) -> bool:

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+PUBLIC_URL = "https://api.wandb.ai"
+"""The public service."""
+
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """Hosts under which keys for the public service are kept in a netrc file."""
 
@@ -97,7 +100,15 @@ def key_source(environ: Mapping[str, str]) -> str | None:
         if environ.get(name):
             return name
     path = _netrc_path(environ)
-    return str(path) if path is not None and _has_password(path, _hosts(environ)) else None
+    return str(path) if path is not None and _password(path, _hosts(environ)) else None
+
+
+def find_key(environ: Mapping[str, str]) -> str | None:
+    """Return the key of this environment, or None where there is none."""
+    if environ.get("WANDB_API_KEY"):
+        return environ["WANDB_API_KEY"]
+    path = _netrc_path(environ)
+    return _password(path, _hosts(environ)) if path is not None else None
 
 
 def _netrc_path(environ: Mapping[str, str]) -> Path | None:
@@ -107,17 +118,31 @@ def _netrc_path(environ: Mapping[str, str]) -> Path | None:
     return next((path for path in (home / ".netrc", home / "_netrc") if path.exists()), None)
 
 
-def _has_password(path: Path, hosts: tuple[str, ...]) -> bool:
+def _password(path: Path, hosts: tuple[str, ...]) -> str | None:
     try:
         entries = netrc.netrc(str(path)).hosts
     except (OSError, netrc.NetrcParseError):
-        return False
-    return any(entries[host][2] for host in hosts if host in entries)
+        return None
+    return next((entries[host][2] for host in hosts if host in entries and entries[host][2]), None)
 
 
 def base_url(environ: Mapping[str, str]) -> str | None:
     """Return the server that the environment or the client's settings name; None for the public service."""
     return environ.get("WANDB_BASE_URL") or _base_url_of_settings(environ)
+
+
+def page_url(url: str, environ: Mapping[str, str]) -> str:
+    """Return the address of the pages that belong to an API's address, as the client derives it."""
+    if environ.get("WANDB_APP_URL"):
+        return environ["WANDB_APP_URL"].rstrip("/")
+    for api, app in (
+        ("://api.wandb.test", "://app.wandb.test"),
+        ("://api.wandb.", "://wandb."),
+        ("://api.", "://app."),
+    ):
+        if api in url:
+            return url.replace(api, app).rstrip("/")
+    return url.rstrip("/")
 
 
 def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:

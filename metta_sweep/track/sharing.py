@@ -15,12 +15,13 @@ from metta_sweep.sweep.events import to_json
 from metta_sweep.sweep.records import Rollout
 from metta_sweep.track.board import Board
 from metta_sweep.track.claims import Claimed, Machine, Standing, number_of, wanted
-from metta_sweep.track.client import RefusedError, SentRun, TryLaterError
+from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.machines import Page
 from metta_sweep.track.ranges import machine_of
 from metta_sweep.track.retelling import is_over, retold
+from metta_sweep.track.server import SentRun
 
 TICK_S = 0.25
 """Seconds between two looks at the journal."""
@@ -135,7 +136,7 @@ class Sharing:
         after: str | None = self._page
         while True:
             page = self._server.look(after)
-            self._runs.update((number_of(run.name), run) for run in page.runs)
+            self._runs.update((number_of(run.run_id), run) for run in page.runs)
             self._others = {record.machine: record for record in page.machines}
             self._remember(self._others.pop(self._machine, None))
             if page.next_page is None:
@@ -150,7 +151,7 @@ class Sharing:
             self._record = own
 
     def _is_settled(self, run: SentRun) -> bool:
-        return run.seal is not None or number_of(run.name) in self._given_up
+        return run.seal is not None or number_of(run.run_id) in self._given_up
 
     @property
     def _given_up(self) -> frozenset[int]:
@@ -251,7 +252,7 @@ class Sharing:
             self._claimed.add(number)
             self._server.sign(number, self._machine)
         self._look()
-        self._runs.setdefault(number, SentRun(wandb_id="", name=f".{number}", state="", config={}, summary={}))
+        self._runs.setdefault(number, SentRun(wandb_id=f".{number}-", name="", state="", config={}, summary={}))
 
     def _post(self, *, left: bool = False) -> None:
         """Tell the others what is under way here."""

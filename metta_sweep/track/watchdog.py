@@ -23,6 +23,7 @@ ORPHAN_S = 10.0
 """Seconds that a mirror whose controller died takes to let go."""
 
 _GRACE_S = 3.0
+_LOOK_S, _LONGEST_WAIT_S = 0.2, 5.0
 
 
 class Watchdog:
@@ -58,8 +59,17 @@ class Watchdog:
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the mirror is told to stop."""
-        self.alive()
-        self._stop.wait(min(seconds, max(0.0, self.left_s)))
+        until_s = time.monotonic() + seconds
+        while not self.is_stopping and (left_s := min(until_s - time.monotonic(), self.left_s)) > 0:
+            self.alive()
+            self._stop.wait(min(left_s, _LONGEST_WAIT_S))
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long before something is tried again; told to stop, at most until the time for that is up."""
+        until_s = time.monotonic() + seconds
+        while (left_s := min(until_s - time.monotonic(), self.left_s)) > 0:
+            self.alive()
+            time.sleep(min(left_s, _LOOK_S))
 
     def _listen(self) -> None:
         line = sys.stdin.readline()

@@ -11,7 +11,7 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.track import Mode, WandbSettings, controller, start_mirror, sync
 from metta_sweep.track.link import Link
-from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
+from metta_sweep.track.watchdog import INCOMPLETE, TRY_AGAIN
 from tests.track.told import ToldSweep
 
 WAITS = 'read line; [ -n "$line" ] && exit {code}; exit 9'
@@ -93,13 +93,10 @@ def test_a_mirror_that_gave_up_for_now_is_started_again_with_growing_pauses(swee
     mirror.stop(0.1)
 
 
-@pytest.mark.parametrize("status", [REFUSED, 0])
-def test_a_mirror_that_is_refused_or_done_is_not_started_again(sweep, fake, status):
-    folder = fake(f"exit {status}")
+def test_a_mirror_that_is_done_is_not_started_again(sweep, fake):
+    folder = fake("exit 0")
     mirror = start(sweep)
     polled(mirror, lambda _: False, seconds=0.6)
-    assert len(starts(folder)) == 1
-    mirror.stop(1)
     assert len(starts(folder)) == 1
 
 
@@ -127,7 +124,8 @@ def test_the_page_and_what_is_wrong_are_said_once(sweep, fake):
     lines = polled(mirror, lambda _: False, seconds=0.3)
     assert lines == [
         "W&B: https://w/abc",
-        "W&B does not let us in: no such key; the sweep goes on, `metta-sweep sync my_test` sends the rest",
+        "W&B rejected the credentials (no such key); the sweep goes on, they are tried again every few minutes, "
+        "and `metta-sweep sync my_test` sends the rest",
     ]
     assert mirror.registration == {"sweep_id": "abc", "entity": "", "project": "metta-sweep", "url": "https://w/abc"}
     mirror.stop(1)
@@ -137,14 +135,38 @@ def test_the_page_and_what_is_wrong_are_said_once(sweep, fake):
     ("status", "expected"),
     [
         (0, "W&B: 3 runs, all there: https://w/abc"),
-        (INCOMPLETE, "W&B: 3 runs are there, the rest is not yet; `metta-sweep sync my_test` sends the rest"),
+        (
+            INCOMPLETE,
+            "W&B: 3 of 4 runs are confirmed to be there (HTTP 503); `metta-sweep sync my_test` sends the rest",
+        ),
     ],
 )
 def test_the_last_line_says_how_far_it_came(sweep, fake, status, expected):
     fake(WAITS.format(code=status))
     mirror = start(sweep)
-    Link(sweep_id="abc", url="https://w/abc", state="ended", mirrored=3).write(sweep.paths)
-    assert mirror.stop(5) == expected
+    Link(sweep_id="abc", url="https://w/abc", state="away", message="HTTP 503", mirrored=3).write(sweep.paths)
+    assert mirror.stop(5, runs=4) == expected
+
+
+def test_the_last_line_goes_by_what_is_there_however_the_mirror_ended(sweep, fake):
+    fake(WAITS.format(code=INCOMPLETE))
+    mirror = start(sweep)
+    Link(sweep_id="abc", url="https://w/abc", state="away", mirrored=3).write(sweep.paths)
+    assert mirror.stop(5, runs=3) == "W&B: 3 runs, all there: https://w/abc"
+
+
+def test_trouble_is_said_once_it_has_lasted_and_when_it_is_over(sweep, fake, monkeypatch):
+    monkeypatch.setattr(controller, "SAID_AFTER_S", 0.2)
+    fake(WAITS.format(code=0))
+    mirror = start(sweep)
+    away, ok = Link(state="away", message="HTTP 503"), Link(state="ok")
+    away.write(sweep.paths)
+    assert polled(mirror, lambda _: False, seconds=0.1) == []
+    said = polled(mirror, lambda _: False, seconds=0.4)
+    assert said == ["W&B is unreachable (HTTP 503); the sweep goes on, and what is missing there is sent later"]
+    ok.write(sweep.paths)
+    assert polled(mirror, lambda _: False, seconds=0.2) == ["W&B answers again"]
+    mirror.stop(1)
 
 
 def test_a_glance_costs_next_to_nothing(sweep, fake, monkeypatch):

@@ -129,7 +129,8 @@ def test_a_server_that_is_away_for_good_costs_the_end_of_a_sweep_nothing(server,
     while not said and time.monotonic() < deadline:
         said += mirror.poll()
         time.sleep(0.05)
-    assert said == ["W&B is away; the sweep goes on, and what is missing there is sent when it is back"]
+    assert len(said) == 1
+    assert said[0].startswith("W&B is unreachable (no answer from http://127.0.0.1")
     began_s = time.monotonic()
     line = mirror.stop(30)
     assert time.monotonic() - began_s < 25
@@ -140,7 +141,7 @@ def test_a_server_that_is_away_for_good_costs_the_end_of_a_sweep_nothing(server,
 
 
 @pytest.mark.slow
-def test_a_key_that_is_refused_ends_the_mirror_with_one_line(server, tmp_path):
+def test_a_key_that_is_rejected_is_said_in_one_line(server, tmp_path):
     sweep = two_runs(tmp_path)
     wrong = environment(server, WANDB_API_KEY="f" * 40)
     mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, wrong)
@@ -149,9 +150,9 @@ def test_a_key_that_is_refused_ends_the_mirror_with_one_line(server, tmp_path):
         said += mirror.poll()
         time.sleep(0.05)
     assert len(said) == 1
-    assert said[0].startswith("W&B does not let us in")
+    assert said[0].startswith("W&B rejected the credentials (HTTP 401")
     assert "f" * 40 not in said[0]
-    assert mirror.stop(10).startswith("W&B does not let us in")
+    assert mirror.stop(10).startswith("W&B rejected the credentials (HTTP 401")
     synced(server, sweep)
     assert_mirrored(server, sweep)
 

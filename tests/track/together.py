@@ -22,10 +22,11 @@ from metta_sweep.sweep.events import (
 )
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.track.claims import Machine, number_of
-from metta_sweep.track.client import SentRun, TryLaterError
+from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.facts import OWN_KEY, run_facts
 from metta_sweep.track.machines import Page
 from metta_sweep.track.peers import BoardPeers
+from metta_sweep.track.server import SentRun
 from metta_sweep.track.sharing import Sharing
 from tests.factories import Suggestion
 from tests.sweep.simulation import SimulatedClock, spec
@@ -65,7 +66,7 @@ class DictServer:
         with self._request():
             inserted = number not in self.runs
             if inserted:
-                self.runs[number] = SentRun(wandb_id="", name=f"s.r.{number}", state="running", config={}, summary={})
+                self.runs[number] = SentRun(wandb_id=f"s.r.{number}-i", name="", state="running", config={}, summary={})
         return inserted
 
     def sign(self, number: int, machine: str) -> None:
@@ -168,7 +169,11 @@ class Member:
                 )
                 summary = {**facts.summary, OWN_KEY: {**facts.summary[OWN_KEY], "seal": "all of it"}}
                 self.server.runs[number] = SentRun(
-                    wandb_id="", name=run.run_id, state=str(run.state), config=facts.config, summary=summary
+                    wandb_id=f"{run.run_id}-i",
+                    name=run.run_id,
+                    state=str(run.state),
+                    config=facts.config,
+                    summary=summary,
                 )
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-FaultKind = Literal["status", "drop", "lost", "delay"]
+FaultKind = Literal["status", "drop", "lost", "delay", "torn", "errors", "page"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,9 +17,12 @@ class Fault:
     on: str = "*"
     """The operation: a GraphQL operation's name, ``file_stream``, ``storage``, or ``*`` for all of them."""
     kind: FaultKind = "status"
-    """Answer with ``status``; ``drop`` the connection; do the deed and lose the reply; ``delay`` it."""
+    """Answer with ``status``; ``drop`` the connection; do the deed and lose the reply, or
+    send half of it (``torn``); ``delay`` it; ``errors`` in a 200 reply; a proxy's ``page`` with ``status``."""
     status: int = 500
     retry_after_s: int | None = None
+    message: str = ""
+    """What the errors say."""
     delay_s: float = 0.0
     chance: float = 1.0
     times: int | None = None

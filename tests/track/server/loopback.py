@@ -159,6 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind == "status":
             headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
             return self._send_json(fault.status, {"errors": [{"message": f"ordered {fault.status}"}]}, headers)
+        if fault.kind == "errors":
+            return self._send_json(200, {"data": None, "errors": [{"message": fault.message}]})
+        if fault.kind == "page":
+            return self._send(fault.status, b"<html>the proxy does not know you</html>", "text/html")
         if operation != "storage" and not self._is_known_key():
             return self._send_json(401, {"errors": [{"message": "invalid api key"}]})
         time.sleep(fault.delay_s)
@@ -167,7 +171,18 @@ class _Handler(BaseHTTPRequestHandler):
         except (GraphQLError, ValueError, KeyError, TypeError) as error:
             server.errors.append(f"{operation}: {error!r}")
             return self._send_json(400, {"errors": [{"message": str(error)}]})
+        if fault.kind == "torn":
+            return self._send_half(json.dumps(answer).encode())
         return self._hang_up() if fault.kind == "lost" else self._send_json(200, answer)
+
+    def _send_half(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        self._hang_up()
 
     def _is_known_key(self) -> bool:
         wanted = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()

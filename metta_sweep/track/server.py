@@ -1,0 +1,158 @@
+"""What W&B has: the account, a sweep's runs, their files. Read in few requests, never through the client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from metta_sweep.sweep.records import Run
+from metta_sweep.track.errors import TryLaterError
+from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
+from metta_sweep.track.graphql import HTTP_S, GraphQL
+
+PAGE = 1000
+"""Runs a request when a sweep is read."""
+
+_RUNS = """
+query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int!, $order: String,
+           $filters: JSONString) {
+  project(name: $project, entityName: $entity) {
+    runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
+      edges { node { name displayName state tags config summaryMetrics createdAt } }
+      pageInfo { endCursor hasNextPage }
+    }
+  }
+}
+"""
+_FILES = """
+query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor: String, $fileLimit: Int = 100) {
+  project(name: $project, entityName: $entity) {
+    run(name: $name) {
+      files(first: $fileLimit, after: $fileCursor) {
+        edges { node { name url } }
+        pageInfo { endCursor hasNextPage }
+      }
+    }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRun:
+    """What the server has of a run."""
+
+    wandb_id: str
+    """Its id."""
+    name: str
+    """Its shown name."""
+    state: str
+    """``running``, ``finished``, ``failed``, ``crashed``, …"""
+    config: Mapping[str, Any]
+    """Its config."""
+    summary: Mapping[str, Any]
+    """Its summary."""
+    created_at: str = ""
+    """When it was created."""
+    tags: tuple[str, ...] = field(default=())
+    """Its tags."""
+
+    @property
+    def run_id(self) -> str:
+        """Return ``NAME.r.K``: the id without the sweep's identity."""
+        return self.wandb_id.rpartition("-")[0]
+
+    @property
+    def seal(self) -> str | None:
+        """Return the digest of what was sent, once everything was and the run ended."""
+        return self.own.get(SEAL_KEY) if self.state in ("finished", "failed") else None
+
+    def shows(self, run: Run) -> bool:
+        """Return whether it tells of as many attempts and of the same outcome: a failed run may have been retried."""
+        return (self.own.get("attempts"), self.own.get("state")) == (len(run.attempts), str(run.state))
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """Return what stands under our own key in the summary."""
+        own = self.summary.get(OWN_KEY)
+        return own if isinstance(own, Mapping) else {}
+
+
+def sent_runs(graphql: GraphQL, sweep_id: str) -> dict[str, SentRun]:
+    """Return every run of the sweep by its W&B id: one request a thousand runs.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    filters = json.dumps({"sweep": sweep_id})
+    found = _nodes(graphql, _RUNS, "runs", "cursor", filters=filters, order="+created_at", perPage=PAGE)
+    return {node["name"]: sent_run(node) for node in found}
+
+
+def sent_run(node: Mapping[str, Any]) -> SentRun:
+    """Return the run of a reply.
+
+    Raises:
+        TryLaterError: The reply has another form than the service's.
+    """
+    try:
+        return SentRun(
+            wandb_id=node["name"],
+            name=node.get("displayName") or "",
+            state=node["state"],
+            config=config_values(node["config"]),
+            summary=json.loads(node["summaryMetrics"] or "{}"),
+            created_at=node.get("createdAt") or "",
+            tags=tuple(node.get("tags") or ()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TryLaterError(f"an answer that is not the service's ({type(error).__name__})") from error
+
+
+def config_values(text: str | None) -> dict[str, Any]:
+    """Return a config as a person wrote it, from the form in which W&B keeps it."""
+    kept = json.loads(text or "{}")
+    return {name: item["value"] for name, item in kept.items() if isinstance(item, Mapping) and name != "_wandb"}
+
+
+def files_of(graphql: GraphQL, wandb_id: str) -> dict[str, str]:
+    """Return the addresses of a run's files by name; one request a hundred files.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    return {node["name"]: node["url"] for node in _nodes(graphql, _FILES, "files", "fileCursor", name=wandb_id)}
+
+
+def download(graphql: GraphQL, address: str) -> str:
+    """Return a file's text; the key is shown to the API's own address only.
+
+    Raises:
+        TryLaterError: It could not be had.
+    """
+    auth = ("api", graphql.key) if address.startswith(f"{graphql.url}/") else None
+    try:
+        reply = graphql.http.get(address, auth=auth, timeout=HTTP_S)
+        reply.raise_for_status()
+        return reply.content.decode("utf-8")
+    except (requests.RequestException, ValueError) as error:
+        raise TryLaterError(f"a file could not be read ({type(error).__name__})") from error
+
+
+def _nodes(graphql: GraphQL, query: str, field_name: str, cursor: str, **variables: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what a paged question finds."""
+    after = None
+    while True:
+        project = graphql.ask(query, **{cursor: after}, **variables)["project"]
+        holder = project if project is None or field_name in project else project["run"]
+        if holder is None:
+            return
+        page = holder[field_name]
+        yield from (edge["node"] for edge in page["edges"])
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return

@@ -1,0 +1,165 @@
+"""A mirror that meets a fault when it starts waits for W&B, and gets there without help; only proof is a refusal."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from metta_sweep.track import Mode, WandbSettings, graphql, mirror, start_mirror
+from metta_sweep.track.errors import RefusedError, TryLaterError
+from metta_sweep.track.graphql import GraphQL
+from metta_sweep.track.link import Link
+from metta_sweep.track.watchdog import Watchdog
+from tests.track.comparing import assert_mirrored
+from tests.track.server import Fault
+from tests.track.told import ToldSweep, environment
+
+FAULTS = {
+    "429": Fault(status=429, retry_after_s=0, times=12),
+    "500": Fault(status=500, times=15),
+    "503": Fault(status=503, times=10),
+    "404": Fault(status=404, times=4),
+    "lost": Fault(kind="lost", times=8),
+    "torn": Fault(kind="torn", times=10),
+    "dropped": Fault(kind="drop", times=6),
+    "errors in a 200 reply": Fault(kind="errors", message="permission denied, 401 Unauthorized, 403", times=8),
+    "a proxy that knows nobody": Fault(kind="page", status=403, times=5),
+    "a proxy that wants a login": Fault(kind="page", status=401, times=5),
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Have the mirror's pauses be short."""
+    monkeypatch.setattr(mirror, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(mirror, "LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(mirror, "REFUSED_PAUSE_S", 0.3)
+    monkeypatch.setattr(graphql, "PAUSE_S", 0.005)
+
+
+@pytest.fixture
+def process(server, tmp_path, monkeypatch, impatient):
+    """A mirror's life up to where it needs the client, in this process."""
+    for name, value in environment(server).items():
+        monkeypatch.setenv(name, value)
+    sweep = ToldSweep(tmp_path, rollout_count=1).whole_run(1.0).close()
+
+    def make(*, once=False, limit_s=None):
+        made = mirror._Process(sweep.paths, Link(), Watchdog(listen=False, limit_s=limit_s), once=once)
+        made._feed.follow()
+        return made
+
+    made = make
+    made.paths = sweep.paths
+    return made
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_it_registers_once_whatever_the_first_answers_are(server, process, name):
+    server.faults.order(FAULTS[name])
+    before = server.faults.happened
+    client, sent = process()._connect()
+    assert server.faults.happened - before >= 4
+    assert (len(server.world.sweeps), sent, client.entity) == (1, {}, "tester")
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(server, process):
+    server.stop()
+    threading.Timer(0.3, server.start).start()
+    process()._connect()
+    assert len(server.world.sweeps) == 1
+
+
+def test_a_rejected_key_is_said_and_tried_again_slowly(server, process, monkeypatch):
+    key = "f" * 40
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    made = process()
+    thread = threading.Thread(target=made._connect, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while (Link.read(process.paths) or Link()).state != "refused":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    seen, asked = Link.read(process.paths), server.requests.total()
+    assert "401" in seen.message
+    assert key not in seen.message
+    assert asked <= 2
+    monkeypatch.setenv("WANDB_API_KEY", environment(server)["WANDB_API_KEY"])
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(server.world.sweeps) == 1
+
+
+def test_a_catch_up_with_a_rejected_key_ends_at_once(process, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
+    with pytest.raises(RefusedError, match="401"):
+        process(once=True)._connect()
+
+
+def test_an_ending_mirror_hardly_waits_for_a_server_that_never_answered(server, process, monkeypatch):
+    monkeypatch.setattr(mirror, "STRANGER_S", 0.2)
+    server.stop()
+    began_s = time.monotonic()
+    with pytest.raises(TryLaterError, match="no answer"):
+        process(once=True)._connect()
+    assert time.monotonic() - began_s < 10
+
+
+def test_what_must_not_be_done_twice_is_sent_once(server):
+    asks = GraphQL(server.url, environment(server)["WANDB_API_KEY"], entity="tester", project="p")
+    server.faults.order(Fault(on="Viewer", status=500, times=1))
+    with pytest.raises(TryLaterError, match="HTTP 500"):
+        asks.ask_once("query Viewer { viewer { id } }")
+    assert server.requests["Viewer"] == 1
+
+
+SLOW = {
+    "429": [Fault(status=429, retry_after_s=1, times=12)],
+    "500": [Fault(status=500, times=15)],
+    "lost": [Fault(kind="lost", times=8)],
+    "torn": [Fault(kind="torn", times=10)],
+    "the client's requests": [
+        Fault(on=operation, status=500, times=9) for operation in ("RunResumeStatus", "UpsertBucket", "CreateRunFiles")
+    ],
+}
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_a_sweep_whose_mirror_meets_a_fault_as_it_starts_is_whole_without_help(server, tmp_path, no_process_left, name):
+    server.faults.order(*SLOW[name])
+    whole_without_help(server, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [30, 75])
+def test_a_sweep_whose_server_is_away_as_it_starts_or_ends_is_whole_without_help(
+    server, tmp_path, no_process_left, seconds
+):
+    back = server.away_for(seconds)
+    whole_without_help(server, tmp_path, at_the_end=lambda: back.join() or server.away_for(seconds))
+
+
+def whole_without_help(server, tmp_path, at_the_end=lambda: None):
+    """Mirror a sweep of three runs while it goes on, and have its end be all that brings it there."""
+    sweep = ToldSweep(tmp_path, rollout_count=3)
+    made = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))
+    sweep.whole_run(1.0).history.suggest().start(1)
+    sweep.write().run_dir(1)
+    deadline = time.monotonic() + 240
+    while len(server.world.runs) < 2:
+        made.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    back = at_the_end()
+    sweep.report(1, 0.5).finish(1, 2.0).whole_run(3.0).history.stop()
+    sweep.close()
+    line = made.stop(180, runs=3)
+    if back is not None:
+        back.join()
+    assert line.startswith("W&B: 3 runs, all there"), line
+    assert_mirrored(server, sweep)
