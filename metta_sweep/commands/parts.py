@@ -22,6 +22,7 @@ from metta_sweep.launch.local.server_process import BUNDLED
 from metta_sweep.launch.ray.launcher import RayLauncher
 from metta_sweep.launch.slurm.launcher import SlurmLauncher
 from metta_sweep.optimize.protein import Protein, ProteinSettings
+from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
 from metta_sweep.sweep.events import SweepAsked
@@ -31,7 +32,6 @@ from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, WandbSettings, resolve_mode
 from metta_sweep.track.ranges import machine_of
-from metta_sweep.track.redaction import Redaction
 
 TURNS = 2**20
 """Machines that share a sweep draw their seeds from so many."""
@@ -153,7 +153,7 @@ def with_code(start: SweepAsked, paths: SweepPaths) -> SweepAsked:
     Side effects:
         Keeps what differs from it in the sweep's folder, without secrets.
     """
-    clean = Redaction.of_environment(os.environ).of_values
+    clean = Redaction.of_environment(os.environ).of_code
     return replace(start, code=keep_revision(Path.cwd(), paths, clean=clean))
 
 

@@ -15,10 +15,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from metta_sweep.config.interpolation import first_line, is_secret, refused
+from metta_sweep.config.interpolation import first_line, refused
 from metta_sweep.config.nearest import did_you_mean
 from metta_sweep.config.trees import put
 from metta_sweep.errors import Problem
+from metta_sweep.secrecy import is_secret
 
 PLACE = "command line"
 """Stands where a file name would stand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
 from metta_sweep.config.trees import MISSING, get, leaves, put, with_values
 from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.secrecy import Redaction
 from metta_sweep.space import SearchSpace
 
 _WANTED = re.compile(r"Interpolation key '([^']+)' not found")
@@ -84,6 +86,7 @@ class Inquiry:
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
         training = self._training(values, free=free)
+        self._check_secrets({**training, "command": values.get("command") or sweep.get("command")})
         declared = self._declared(sweep)
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
         swept = Swept(declared=left, training=training, schema=None if free else self.schema)
@@ -159,6 +162,14 @@ class Inquiry:
         problem = self.origins.located(Problem(message=message, key=key, fix=fix))
         if not any((problem.file, problem.key) == (other.file, other.key) for other in self.problems):
             self.problems.append(problem)
+
+    def _check_secrets(self, asked: Mapping[str, Any]) -> None:
+        """Note every text that holds the value of a secret of the environment, however it came there."""
+        redaction = Redaction.of_environment(os.environ)
+        for path, text in leaves(asked):
+            if isinstance(text, str) and redaction.of_known(text) != text:
+                message = "holds the value of a secret of the environment: it would be written to disk"
+                self._wrong(path, message, "remove it; the runs see the environment as it is")
 
     def _job(self, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> JobSettings | None:
         content = {key: values[key] for key in AT_ROOT if key in values}

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from metta_sweep.config.carbs import is_carbs, parameter_yaml
 from metta_sweep.config.nearest import listing
 from metta_sweep.config.trees import texts
+from metta_sweep.secrecy import is_secret
 
 ALLOWED_RESOLVERS = ("oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values")
 """Resolvers that only read the config or the environment."""
@@ -20,13 +21,7 @@ UNSET = "???"
 """OmegaConf's mark of a value that must still be given."""
 
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
-_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^,}'\"\s]+)")
-_SECRET = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)(_|$)")
-
-
-def is_secret(name: str) -> bool:
-    """Return whether a key or an environment variable is named as keys to an account are."""
-    return bool(_SECRET.search(name))
+_VARIABLE = re.compile(r"(?=\$\{\s*oc\.env\s*:\s*['\"]?((?:\$\{)?[^,}'\"\s]+))")
 
 
 def refused(tree: Any, *, expressions: frozenset[str] = frozenset()) -> Iterator[tuple[str, str, str]]:
@@ -52,7 +47,9 @@ def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
             allowed = listing(f"${{{known}:...}}" for known in ALLOWED_RESOLVERS)
             yield f"${{{name}:...}} is not allowed", f"allowed are ${{some.key}} and {allowed}"
     for variable in _VARIABLE.findall(text):
-        if is_secret(variable):
+        if "${" in variable:
+            yield f"{variable}}} names a variable by another one", "write the variable's name itself"
+        elif is_secret(variable):
             yield f"{variable} must not enter a config: it would be written to disk", _secret_fix(variable)
     try:
         OmegaConf.create({"value": text})

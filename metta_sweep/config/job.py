@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from metta_sweep.config.durations import deadline_s, duration_s
-from metta_sweep.config.interpolation import is_secret
 from metta_sweep.config.nearest import did_you_mean
 from metta_sweep.config.yaml_source import brief
+from metta_sweep.secrecy import is_secret
 
 Duration = Annotated[float, BeforeValidator(duration_s)]
 Deadline = Annotated[float, BeforeValidator(deadline_s)]

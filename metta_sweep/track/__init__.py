@@ -1,7 +1,7 @@
 """W&B: a faithful, rebuildable mirror of the journal, kept by a process of its own and never in the way.
 
 ``settings`` decides the mode, ``controller`` starts and ends the mirror, ``mirror`` is that process: it follows the
-journal (``feed``), derives what is to be shown (``facts``, ``ranges``, ``redaction``), sends and proves it
+journal (``feed``), derives what is to be shown (``facts``, ``ranges``), sends and proves it
 (``mirroring``) through the client (``client``, ``register``), and says where it stands (``link``).
 ``importing`` goes the other way.
 

@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 from metta_sweep.result import RunPaths, read_evaluations
+from metta_sweep.secrecy import Redaction
 from metta_sweep.sweep.records import Rollout, Run, RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.claims import number_of
 from metta_sweep.track.ranges import machine_of
-from metta_sweep.track.redaction import Redaction
 
 OWN_KEY = "metta_sweep"
 """Everything of ours in a config or a summary stands under this key."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.secrecy import Redaction
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
@@ -19,7 +20,6 @@ from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.foreign import foreign_events, runs_that_are_over
 from metta_sweep.track.ranges import identity_of
-from metta_sweep.track.redaction import Redaction
 from metta_sweep.track.watchdog import REFUSED
 
 

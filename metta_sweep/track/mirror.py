@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, take_lock, write_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.errors import ClientFailedError, RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
 from metta_sweep.track.ranges import identity_of, registration
-from metta_sweep.track.redaction import Redaction
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
 
 if TYPE_CHECKING:

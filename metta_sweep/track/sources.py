@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metta_sweep.result import RunPaths
+from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, write_whole
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
@@ -15,7 +16,6 @@ from metta_sweep.track.facts import Row, RunFacts, history, last_checkpoint, run
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import folder
 from metta_sweep.track.ranges import identity_of
-from metta_sweep.track.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

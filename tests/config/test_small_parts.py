@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from metta_sweep.config.ask import in_order
 from metta_sweep.config.durations import deadline_s, duration_s
-from metta_sweep.config.interpolation import is_secret, refused
+from metta_sweep.config.interpolation import refused
 from metta_sweep.config.nearest import did_you_mean, nearest
 from metta_sweep.config.trees import MISSING, get, leaves, nested, put
 from metta_sweep.errors import Problem
@@ -114,16 +114,6 @@ class TestInterpolations:
     def test_expressions_are_left_alone(self) -> None:
         tree = {"expr": "${a.b} // 4", "constraints": ["${now:x} > 3"]}
         assert list(refused(tree, expressions=frozenset({"expr", "constraints"}))) == []
-
-    @pytest.mark.parametrize(
-        "name", ["WANDB_API_KEY", "api_key", "GITHUB_TOKEN", "db_password", "AWS_SECRET_ACCESS_KEY"]
-    )
-    def test_secrets_are_known_by_their_names(self, name: str) -> None:
-        assert is_secret(name)
-
-    @pytest.mark.parametrize("name", ["HOME", "keyboard", "tokens_per_second", "monkey", "steps_parameter"])
-    def test_other_names_are_not(self, name: str) -> None:
-        assert not is_secret(name)
 
 
 class TestTrees:

@@ -8,8 +8,8 @@ import math
 import pytest
 
 from metta_sweep.goal import Goal
+from metta_sweep.secrecy import REDACTED, Redaction
 from metta_sweep.track.facts import FILE_SIZE_LIMIT, OWN_KEY, history, run_facts, run_files
-from metta_sweep.track.redaction import REDACTED, Redaction
 from tests.track.told import NO_SECRETS, ToldSweep
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from metta_sweep.result import finish_metrics, report_metrics
+from metta_sweep.secrecy import Redaction
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import to_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.redaction import Redaction
 from tests.factories import History, prediction
 from tests.track.server import LoopbackServer
 from tests.track.server.loopback import KEY

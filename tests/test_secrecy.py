@@ -6,24 +6,101 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metta_sweep.track.redaction import REDACTED, Redaction
+from metta_sweep.secrecy import REDACTED, Redaction, is_secret
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["api_key", "wandb_api_key", "WANDB_API_KEY", "token", "hf_token", "db.password", "secret", "aws_secret_key"],
-)
+NAMES = [
+    "api_key",
+    "apikey",
+    "API_KEYS",
+    "wandb_api_key",
+    "WANDB_API_KEY",
+    "OPENAI_APIKEY",
+    "openaiApiKey",
+    "token",
+    "hf_token",
+    "ACCESS_TOKENS",
+    "authTokens",
+    "GH_PAT",
+    "db.password",
+    "PGPASSWORD",
+    "DB_PASS",
+    "mysqlPwd",
+    "passwd",
+    "passphrase",
+    "secret",
+    "clientSecret",
+    "aws_secret_key",
+    "AWS_SECRET_ACCESS_KEY_ID",
+    "credentials",
+    "service-credentials",
+    "DEPLOY_KEY",
+    "ssh_private_keys",
+]
+PLAIN = [
+    "tokenizer",
+    "max_tokens",
+    "num_tokens",
+    "pad_token_id",
+    "eos_token",
+    "monkey",
+    "keyboard",
+    "num_key_heads",
+    "key_dim",
+    "secretary",
+    "forward_pass",
+    "first_pass",
+    "passes",
+    "n_keys",
+    "primary_key",
+    "sort_key",
+    "compass",
+    "path",
+    "pattern",
+    "bypass",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_entries_named_as_secrets_are_redacted(name):
+    assert is_secret(name)
     assert Redaction().of_config({"env": {name: "hush"}}) == {"env": {name: REDACTED}}
     assert "hush" not in Redaction().of_text(f"env:\n  {name}: hush\n  seed: 1\n")
+    assert "hush" not in Redaction().of_code(f"+    {name} = 'hush hush'\n")
 
 
-@pytest.mark.parametrize("name", ["tokenizer", "max_tokens", "monkey", "keyboard", "num_key_heads", "secretary"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_entries_that_only_look_alike_are_kept(name):
+    assert not is_secret(name)
     assert Redaction().of_config({name: "plain"}) == {name: "plain"}
     assert Redaction().of_text(f"{name}: plain\n") == f"{name}: plain\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "+password = 'hush hush'",
+        '-    client = connect(token="hush hush", retries=3)',
+        '+  "apiKey": "hush hush",',
+        " DB_PASS=hush-hush",
+        "+export PGPASSWORD=hush-hush",
+        "+  password: hush-hush",
+    ],
+)
+def test_a_secret_that_is_written_out_in_code_is_left_out_of_its_diff(line):
+    cleaned = Redaction().of_code(f"@@ -1 +1 @@\n{line}\n context\n")
+    assert "hush" not in cleaned
+    assert cleaned.count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["+    key = jax.random.PRNGKey(0)", "+    token: str", "-    key, sub = split(key)", "+key: the first column"],
+)
+def test_code_that_only_handles_keys_stays_as_it_is(line):
+    assert Redaction().of_code(line + "\n") == line + "\n"
 
 
 def test_numbers_are_never_secrets():
