@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metta_sweep.result import finish, report
+from metta_sweep.result.writing import finish, report
 
 if TYPE_CHECKING:
     from metta_sweep.optimize.protein import Protein

@@ -111,6 +111,7 @@ def run_object(row: RunRow) -> dict[str, Any]:
         "cost_s": row.cost_s,
         "steps": row.steps,
         "attempts": row.attempts,
+        "notes": row.notes,
         "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
     }
 

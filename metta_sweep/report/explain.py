@@ -11,7 +11,7 @@ from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
-from metta_sweep.report.text import RULE, cause, mean_of, parameter_lines_of
+from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
 from metta_sweep.report.wording import count, duration, number, plain, printable
 from metta_sweep.sweep.state import SweepState
 
@@ -68,6 +68,7 @@ def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evide
         low, high = map(number, interval_50(suggestion.predicted))
         yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"
     yield f"  Came out: {_outcome(rows, row)}"
+    yield from note_lines(row)
     if evidence and row.failure is not None and row.failure.detail:
         yield from ("", *(f"    {printable(line)}" for line in row.failure.detail.splitlines()))
 

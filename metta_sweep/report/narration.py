@@ -10,7 +10,7 @@ from functools import singledispatchmethod
 from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.next_step import ended_by
-from metta_sweep.report.rows import RolloutRow, rollout_row
+from metta_sweep.report.rows import RolloutRow, RunRow, rollout_row
 from metta_sweep.report.text import mean_of
 from metta_sweep.report.wording import count, duration, number, params, printable, short_names
 from metta_sweep.sweep.events import (
@@ -175,9 +175,9 @@ class Narrator:
         metric = printable(self.state.spec.metric)
         if run.metric is None:
             there = ", ".join(map(printable, sorted(run.metrics))) or "nothing"
-            yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}", tone=Tone.BAD)
+            yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}{_noted(run)}", tone=Tone.BAD)
             return
-        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}"
+        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}{_noted(run)}"
         if run.confirms:
             yield Line(text=f"{said}{self._confirmed(row)}", tone=Tone.GOOD)
             return
@@ -205,7 +205,7 @@ class Narrator:
 
     @lines.register
     def _(self, event: RunRetried) -> Iterator[Line]:
-        yield Line(text=f"{event.run_id}: somebody asked that it be done again")
+        yield Line(text=f"{event.run_id}: done again ({printable(event.reason or 'retry requested')})")
 
     @lines.register
     def _(self, event: SweepStopped) -> Iterator[Line]:
@@ -241,3 +241,8 @@ class Narrator:
         if event.failure.kind.is_retried:
             return f"given up after {count(len(run.attempts), 'attempt')}"
         return "counts as a rollout; says nothing of the parameters"
+
+
+def _noted(run: RunRow) -> str:
+    """Return what is worth saying of a run's result and ending, in brackets; empty where there is nothing."""
+    return f" ({printable('; '.join(run.notes))})" if run.notes else ""

@@ -56,6 +56,8 @@ class RunRow:
     """Why it failed for good."""
     confirms: bool = False
     """Whether it ran the point again after the search, to confirm it."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its result and its ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,7 @@ def _run_row(run: Run, metric: str) -> RunRow:
         attempts=len(run.attempts),
         failure=run.failure,
         confirms=run.confirms,
+        notes=run.notes,
     )
 
 

@@ -66,6 +66,7 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     if len(rollout.runs) > 1 and rollout.mean is not None:
         yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
     yield from _unfinished(rows, rollout)
+    yield from note_lines(rollout)
     yield from parameter_lines_of(rows, rollout)
 
 
@@ -78,6 +79,13 @@ def mean_of(rollout: RolloutRow) -> str:
 def cause(failure: Failure) -> str:
     """Return class and message on one line."""
     return f"{failure.kind} — {printable(failure.message)}"
+
+
+def note_lines(rollout: RolloutRow) -> Iterator[str]:
+    """Yield what is worth saying of how its runs ended and of what they left."""
+    for run in rollout.runs:
+        named = f"{run.run_id}: " if len(rollout.runs) > 1 else ""
+        yield from (f"  Note: {named}{printable(note)}" for note in run.notes)
 
 
 def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:

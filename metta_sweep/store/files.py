@@ -11,7 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from metta_sweep.result.bounded import read_bytes
+
 _RETRY_S = 0.005
+
+JSON_BYTES = 16 * 1024 * 1024
+"""Most that a JSON file of ours may have."""
 
 
 def write_whole(path: Path, text: str, *, keep_existing: bool = False, sync: bool = True) -> bool:
@@ -63,10 +68,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object of a file, or None where there is no file or no object in it."""
+    """Return the JSON object of a regular file, or None where there is no file or no object in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_bytes(path, JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

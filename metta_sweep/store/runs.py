@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from metta_sweep.result import Evaluation, RunPaths, RunResult, read_evaluations, read_result
+from metta_sweep.result.bounded import UnusableFileError, read_end
 from metta_sweep.store.files import write_whole
 from metta_sweep.store.paths import SweepPaths
 
 LOG_TAIL_BYTES = 16 * 1024
 """How much of a log's end is read."""
+
+CURVE_BYTES = 4 * 1024 * 1024
+"""How much is read of a run's evaluations: the end of a run is not kept waiting by a gigabyte of them."""
 
 ATTEMPT_LINE = "[metta_sweep] attempt "
 """Start of the line that a launcher writes into a run's log before each attempt but the first."""
@@ -54,21 +58,25 @@ class RunDirectories:
 
         Raises:
             ResultError: The file holds no result.
+            OSError: The file system does not let it be read at this moment.
         """
         return read_result(self._paths.run(run_id))
 
-    def evaluations(self, run_id: str) -> list[Evaluation]:
-        """Return the run's evaluations so far, in the order written."""
-        return list(read_evaluations(self._paths.run(run_id)))
+    def evaluations(self, run_id: str) -> Iterator[Evaluation]:
+        """Yield the run's evaluations so far, in the order written; of a file beyond ``CURVE_BYTES`` some of them."""
+        return read_evaluations(self._paths.run(run_id), CURVE_BYTES)
+
+    def set_result_aside(self, run_id: str, attempt: int) -> None:
+        """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
+        result = self._paths.run(run_id).result
+        with contextlib.suppress(OSError):
+            result.rename(result.with_name(f"result.attempt-{attempt}.json"))
 
     def log_tail(self, run_id: str) -> str:
         """Return the end of what the run's last attempt wrote, at most ``LOG_TAIL_BYTES``; empty without a log."""
         try:
-            with self._paths.run(run_id).log.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(0, size - LOG_TAIL_BYTES))
-                text = log.read().decode(errors="replace")
-        except FileNotFoundError:
+            text = read_end(self._paths.run(run_id).log, LOG_TAIL_BYTES).decode(errors="replace")
+        except (OSError, UnusableFileError):
             return ""
         return _of_last_attempt(text)
 

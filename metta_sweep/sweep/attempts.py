@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from metta_sweep.errors import MettaSweepError
 from metta_sweep.sweep.records import Attempt, AttemptState, Failure, Run, RunState
 
 TRANSITIONS: Mapping[AttemptState | None, frozenset[AttemptState]] = {
@@ -20,8 +21,10 @@ TRANSITIONS: Mapping[AttemptState | None, frozenset[AttemptState]] = {
 """What may follow what in the life of an attempt."""
 
 
-class WrongTransitionError(ValueError):
+class WrongTransitionError(MettaSweepError, ValueError):
     """An event does not fit the state; the journal was written by something else."""
+
+    exit_code = 2
 
 
 def begun(run: Run, number: int, at_s: float) -> Run:

@@ -1,22 +1,52 @@
-"""The event of an attempt that is over, from the launcher's answer and the run's files."""
+"""The end of an attempt: what the launcher says, what the run left, and the event that follows."""
 
 from __future__ import annotations
 
 import math
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 
 from metta_sweep.optimize.port import CurvePoint
-from metta_sweep.result import ResultError
+from metta_sweep.result import ResultError, RunResult
+from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished
 from metta_sweep.sweep.failures import Ending, failure_of
-from metta_sweep.sweep.ports import JobStatus, RunStore
+from metta_sweep.sweep.ports import JobState, JobStatus, RunStore
 from metta_sweep.sweep.records import Run
 
 CURVE_POINTS = 64
 """Points of a learning curve that the journal keeps."""
 
+MOST_METRICS = 1_000
+"""Metrics of a run that the journal keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a run left as its result."""
+
+    result: RunResult | None = None
+    """Its content; None where there is none."""
+    problem: str = ""
+    """What is wrong with the file, where something is."""
+    unreadable: str = ""
+    """Why the file system does not let it be read at this moment, where it does not."""
+
+
+def left_by(run: Run, runs: RunStore) -> Left:
+    """Return what the run left as its result; whatever that is, it harms this run alone."""
+    try:
+        return Left(result=runs.result(run.run_id))
+    except ResultError as error:
+        return Left(problem=str(error))
+    except OSError as error:
+        return Left(unreadable=error.strerror or str(error))
+
 
 def ending_event(
-    run: Run, status: JobStatus, runs: RunStore, *, metric: str, elapsed_s: float, released: bool
+    run: Run, status: JobStatus, runs: RunStore, left: Left, *, metric: str, elapsed_s: float, released: bool
 ) -> RunFinished | AttemptFailed | AttemptInterrupted:
     """Return what became of the run's last attempt.
 
@@ -24,44 +54,79 @@ def ending_event(
         run: The run.
         status: The launcher's answer: the attempt is over.
         runs: Where results and logs lie.
+        left: What the run left as its result.
         metric: The metric that is searched for.
         elapsed_s: Sweep time now; stands in where the launcher does not know how long the attempt took.
         released: Whether the sweep itself ended the attempt; one that left its result first is finished all the same.
     """
     attempt = run.attempts[-1]
     wall_s = round(elapsed_s - attempt.started_s if status.wall_s is None else status.wall_s, 3)
-    ending = _ending(run, status, runs)
+    log_tail = "" if left.result is not None else runs.log_tail(run.run_id)
+    ending = Ending(
+        status=status,
+        result=left.result,
+        result_problem=left.problem,
+        unreadable=left.unreadable,
+        log_tail=log_tail,
+    )
     failure = failure_of(ending, metric)
-    if failure is None and ending.result is not None:
+    if failure is None and left.result is not None:
         return RunFinished(
             run_id=run.run_id,
             attempt=attempt.number,
-            metrics=ending.result.metrics,
-            cost_s=ending.result.cost_s,
-            steps=ending.result.steps,
-            wall_s=wall_s,
+            metrics=_kept(left.result.metrics, metric),
+            cost_s=left.result.cost_s,
+            steps=left.result.steps,
+            wall_s=_until_result_s(status, wall_s),
             curve=_curve(run, runs, metric),
+            notes=(*left.result.notes, *_notes(status, wall_s, released=released)),
         )
     if released or status.reason == "cancelled" or failure is None:
         return AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=wall_s)
     return AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=wall_s)
 
 
-def _ending(run: Run, status: JobStatus, runs: RunStore) -> Ending:
-    problem, result = "", None
+def _until_result_s(status: JobStatus, wall_s: float) -> float:
+    """Return the seconds that count: a process that had to be ended has cost nothing since its result."""
+    was_ended = status.reason in ("no_exit", "timeout")
+    return round(min(wall_s, status.result_s), 3) if was_ended and status.result_s is not None else wall_s
+
+
+def _notes(status: JobStatus, wall_s: float, *, released: bool) -> list[str]:
+    """Return what is worth saying of how a run ended that has left a result."""
+    since_s = 0.0 if status.result_s is None else max(0.0, wall_s - status.result_s)
+    if status.reason in ("no_exit", "timeout"):
+        how = "it went on after its result" if status.reason == "no_exit" else "the time limit came after its result"
+        return [f"{how} and was ended after another {since_s:.3g} s, which count as no cost"]
+    if released or status.reason == "cancelled":
+        return []
+    if status.state is JobState.LOST or status.reason in ("node_lost", "preempted"):
+        return ["its process was lost after its result"]
+    if status.signal is not None:
+        return [f"ended by {_signal_name(status.signal)} after its result"]
+    return [f"exit {status.code} after its result"] if status.code else []
+
+
+def _signal_name(number: int) -> str:
     try:
-        result = runs.result(run.run_id)
-    except ResultError as error:
-        problem = str(error)
-    log_tail = "" if result is not None else runs.log_tail(run.run_id)
-    return Ending(status=status, result=result, result_problem=problem, log_tail=log_tail)
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _kept(metrics: Mapping[str, float], metric: str) -> dict[str, float]:
+    """Return the metrics that are kept: the one that is searched for is always among them."""
+    if len(metrics) <= MOST_METRICS:
+        return dict(metrics)
+    first = dict(islice(metrics.items(), MOST_METRICS - 1))
+    return {**first, metric: metrics[metric]} if metric in metrics else first
 
 
 def _curve(run: Run, runs: RunStore, metric: str) -> tuple[CurvePoint, ...]:
     """Return the metric at the run's evaluations, thinned evenly where there are many."""
     points = [
-        (float(seen.step), seen.metrics[metric], seen.time_s)
+        (float(seen.step), value, seen.time_s)
         for seen in runs.evaluations(run.run_id)
-        if math.isfinite(seen.metrics.get(metric, math.nan)) and math.isfinite(seen.time_s)
+        if math.isfinite(seen.time_s) and (value := as_metric(seen.metrics.get(metric))) is not None
     ]
     return tuple(points[:: max(1, math.ceil(len(points) / CURVE_POINTS))])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, cast
 
 from metta_sweep.decoding import decode
+from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import CurvePoint, Suggestion
 from metta_sweep.sweep.records import CodeRevision, Failure, SweepSpec
 
@@ -165,6 +166,8 @@ class RunFinished(Event):
     """Seconds that the attempt took."""
     curve: tuple[CurvePoint, ...] = ()
     """The metric at evaluations on the way."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its result and its ending, one line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,11 +200,13 @@ class AttemptInterrupted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Event):
-    """A person asked that a failed run be done again."""
+    """A run is done again whatever became of it: a person asked for it, or its failure had stopped the sweep."""
 
     KIND = "run_retried"
     run_id: str
     """The run."""
+    reason: str = ""
+    """Why; empty where a person asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,8 +256,10 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 }
 
 
-class UnknownEventError(ValueError):
+class UnknownEventError(MettaSweepError, ValueError):
     """A stored event is of a kind or form that this version does not know."""
+
+    exit_code = 2
 
 
 def to_json(event: Event) -> dict[str, Any]:
@@ -270,5 +277,6 @@ def from_json(stored: Mapping[str, Any]) -> Event:
         kind = EVENT_TYPES[stored["kind"]]
         decoded = decode(kind, {key: value for key, value in stored.items() if key != "kind"})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnknownEventError(f"cannot read event {stored.get('kind')!r}: {error!r}") from error
+        fix = "it was written by another version of metta_sweep: read it with that one"
+        raise UnknownEventError(f"the journal holds an event {stored.get('kind')!r} ({error!r}); {fix}") from error
     return cast(Event, decoded)

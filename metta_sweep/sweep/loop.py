@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from metta_sweep.errors import MettaSweepError, RequestError
+from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import Limits, StopReason
 from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.confirmation import Confirm, choice, contenders
-from metta_sweep.sweep.endings import ending_event
+from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
     AttemptInterrupted,
     AttemptRefused,
@@ -21,8 +21,10 @@ from metta_sweep.sweep.events import (
     ConfirmationPlanned,
     PlannedRun,
     RolloutSuggested,
+    RunRetried,
     SweepStopped,
 )
+from metta_sweep.sweep.metrics import metric_problem
 from metta_sweep.sweep.next_actions import (
     Action,
     ChooseBest,
@@ -49,6 +51,9 @@ PAUSE_SHARE = 0.02
 
 IDLE_S = 2.5
 """Stands in for that age while nothing runs."""
+
+UNREADABLE_S = 60.0
+"""Seconds in which a result that the file system does not let be read is looked at again, before its run is."""
 
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
@@ -109,6 +114,7 @@ class SweepLoop:
         self._limits = Limits.parse(recorder.state.spec.limits)
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
+        self._unreadable_s: dict[str, float] = {}
 
     def run(self) -> Stop:
         """Work until a stop rule ends the sweep, and return it.
@@ -116,9 +122,10 @@ class SweepLoop:
         Raises:
             InterruptedSweepError: A signal asked to stop; nothing of the sweep is alive any more.
             MettaSweepError: The fence says that another controller has the sweep; runs are left to that one.
-            RequestError: The runs do not report the metric that was asked for.
+            RequestError: No run reports the metric that was asked for.
         """
         self._fence()
+        self._retry_blameless()
         self._adopt()
         while True:
             self._fence()
@@ -246,8 +253,15 @@ class SweepLoop:
 
     # ---------------------------------------------------------------- runs
 
+    def _retry_blameless(self) -> None:
+        """Have the runs done again whose failure had stopped the sweep: whoever starts it again has mended the cause."""
+        for run_id in self._recorder.state.to_retry:
+            self._recorder.record(RunRetried(run_id=run_id, reason="its failure had stopped the sweep"))
+
     def _start(self, run: Run) -> None:
         number = len(run.attempts) + 1
+        if run.attempts and run.attempts[-1].failure is not None:
+            self._runs.set_result_aside(run.run_id, run.attempts[-1].number)
         self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number))
         self._submit(run, number)
 
@@ -303,19 +317,30 @@ class SweepLoop:
                 self._record_ending(run, status)
 
     def _record_ending(self, run: Run, status: JobStatus, *, released: bool = False) -> None:
-        state, elapsed_s = self._recorder.state, self._recorder.elapsed_s
+        state, elapsed_s, left = self._recorder.state, self._recorder.elapsed_s, left_by(run, self._runs)
+        if left.unreadable and not released and self._is_looked_at_again(run, left, elapsed_s):
+            return
+        self._unreadable_s.pop(run.run_id, None)
+        metric = state.spec.metric
         self._recorder.record(
-            ending_event(run, status, self._runs, metric=state.spec.metric, elapsed_s=elapsed_s, released=released)
+            ending_event(run, status, self._runs, left, metric=metric, elapsed_s=elapsed_s, released=released)
         )
 
+    def _is_looked_at_again(self, run: Run, left: Left, elapsed_s: float) -> bool:
+        """Return whether to wait for a file system that is away: the result may be there, and was paid for."""
+        if run.run_id not in self._unreadable_s:
+            self._recorder.note(
+                f"{run.run_id}: its result cannot be read ({left.unreadable}): looking again for a while"
+            )
+        return elapsed_s - self._unreadable_s.setdefault(run.run_id, elapsed_s) < UNREADABLE_S
+
     def _check_metric(self) -> None:
-        """Stop where runs do not report the metric; they are kept, and count once the name is mended."""
+        """Stop where no run has ever reported the metric; they are kept, and count once the name is mended."""
         state = self._recorder.state
-        for rollout in state.decided_rollouts[self._taught :]:
-            for run in state.runs_of(rollout):
-                if run.metrics is not None and state.spec.metric not in run.metrics:
-                    self._release()
-                    raise _missing_metric(run, state.spec.metric, run.metrics)
+        error = metric_problem(state)
+        if error is not None:
+            self._release()
+            raise error
 
     # ---------------------------------------------------------------- stopping
 
@@ -384,12 +409,3 @@ def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:
         "predicted": shown,
         "params": dict(suggestion.params),
     }
-
-
-def _missing_metric(run: Run, metric: str, metrics: Mapping[str, float]) -> RequestError:
-    there = ", ".join(sorted(metrics)) or "none"
-    return RequestError.of(
-        f"{run.run_id} reported no metric of this name; it reported: {there}",
-        key=f"sweep.metric: {metric}",
-        fix="name one of these under sweep.metric and run the same command again: finished runs are kept",
-    )

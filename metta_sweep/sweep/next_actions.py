@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metta_sweep.sweep.advice import advice_on
 from metta_sweep.sweep.budget import Limits, StopReason, hard_stop, stop_reason
 from metta_sweep.sweep.confirmation import Confirm, candidates_of, is_chosen, runs_left
-from metta_sweep.sweep.crashes import CRASH_LIMIT
 from metta_sweep.sweep.racing import next_candidate
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
@@ -80,7 +81,8 @@ def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float,
     waiting = [run for run in state.waiting_runs if not (hard if run.confirms else _starts_nothing(reason))]
     again = None if reason is None or hard else _confirmation(state, waiting)
     if reason is not None and live == 0 and not waiting and again is None:
-        return [Stop(reason=reason, failed=failed is not None)]
+        in_vain = failed or nothing_worked(state)
+        return [Stop(reason=in_vain or reason, failed=in_vain is not None)]
     if state.refusals and elapsed_s < state.refusals[-1].elapsed_s + refusal_wait_s(len(state.refusals)):
         return []
     free = max(0, slots - live)
@@ -114,11 +116,28 @@ def refusal_wait_s(refusals: int) -> float:
     return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (refusals - 1))
 
 
+def nothing_worked(state: SweepState) -> StopReason | None:
+    """Return why a sweep whose end is reached has failed: rollouts are done, and none of them has a score."""
+    decided = state.decided_rollouts
+    if not decided or state.incumbent is not None:
+        return None
+    causes = Counter(failure.kind for rollout in decided if (failure := state.failure_of(rollout)) is not None)
+    last = next((failure for rollout in reversed(decided) if (failure := state.failure_of(rollout)) is not None), None)
+    unscored = len(decided) - causes.total()
+    said = [f"{amount} {kind}" for kind, amount in causes.most_common()] + [f"{unscored} without it"] * (unscored > 0)
+    message = f"none of {len(decided)} rollouts has a {state.spec.metric}: {', '.join(said)}"
+    if last is not None:
+        message += f"; the last: {last.message}{advice_on(last, state.spec)}"
+    return StopReason(rule="failed", message=message)
+
+
 def _hopeless(state: SweepState) -> StopReason | None:
     if len(state.refusals) >= REFUSAL_LIMIT:
         message = f"no run could be started, {len(state.refusals)} times in a row: {state.refusals[-1].message}"
         return StopReason(rule="failed", message=message)
-    streak = state.crash_streak
-    if len(streak) < CRASH_LIMIT:
+    streak = state.hopeless
+    if not streak:
         return None
-    return StopReason(rule="failed", message=f"the same failure {len(streak)} times in a row: {streak[0].signature}")
+    last = streak[-1]
+    said = f"the same failure {len(streak)} times in a row: {last.kind}: {last.message}"
+    return StopReason(rule="failed", message=f"{said}{advice_on(last, state.spec)}")

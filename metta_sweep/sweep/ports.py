@@ -40,6 +40,8 @@ class JobSpec:
     """What the run occupies."""
     time_limit_s: float | None = None
     """Seconds after which the launcher ends the whole process tree with reason ``timeout``."""
+    exit_grace_s: float | None = None
+    """Seconds after the run's result until the launcher ends its process tree with reason ``no_exit``; None: never."""
 
 
 class JobState(enum.StrEnum):
@@ -62,9 +64,12 @@ class JobStatus:
     signal: int | None = None
     """Number of the signal that ended it."""
     reason: str = ""
-    """Why the launcher ended it: ``timeout``, ``cancelled``, ``node_lost``, ``preempted``, ``disk_full``, or empty."""
+    """Why the launcher ended it: ``timeout``, ``cancelled``, ``no_exit`` (its result was there, and it went on),
+    ``node_lost``, ``preempted``, ``disk_full``, or empty."""
     wall_s: float | None = None
     """Seconds from start to end as the launcher measured them, where it knows."""
+    result_s: float | None = None
+    """Seconds from start to the run's result, where the launcher saw it appear."""
 
     @property
     def is_over(self) -> bool:
@@ -125,10 +130,18 @@ class RunStore(Protocol):
         """Return the run's paths, whether or not they exist."""
 
     def result(self, run_id: str) -> RunResult | None:
-        """Return the run's result or None; raises ResultError for a file that holds none."""
+        """Return the run's result or None.
 
-    def evaluations(self, run_id: str) -> list[Evaluation]:
-        """Return the run's evaluations so far."""
+        Raises:
+            ResultError: The file holds none.
+            OSError: The file system does not let it be read at this moment.
+        """
+
+    def evaluations(self, run_id: str) -> Iterable[Evaluation]:
+        """Return the run's evaluations so far; of very many, some from beginning to end."""
+
+    def set_result_aside(self, run_id: str, attempt: int) -> None:
+        """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
 
     def log_tail(self, run_id: str) -> str:
         """Return the end of the run's log, at most 16 KiB."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import CurvePoint, Suggestion
+from metta_sweep.sweep.tracebacks import without_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +109,13 @@ class Failure:
     """One line for a person."""
     detail: str = ""
     """Evidence: the traceback or the end of the log, bounded."""
+    external: bool = False
+    """Whether it came from outside the program: killed, preempted, its node lost, the disk full."""
 
     @property
     def signature(self) -> str:
-        """What makes two failures the same one: class and message."""
-        return f"{self.kind}: {self.message}"
+        """What makes two failures the same one: class and message, without what differs from run to run."""
+        return f"{self.kind}: {without_values(self.message)}"
 
 
 class AttemptState(enum.StrEnum):
@@ -182,6 +185,8 @@ class Run:
     """Training steps, where reported."""
     curve: tuple[CurvePoint, ...] = ()
     """The metric at evaluations on the way."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its result and its ending, one line each."""
     max_retries: int = 0
     """How often a failure that is not the parameters' may be retried."""
     forgiven: int = 0

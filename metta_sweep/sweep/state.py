@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any
 
+from metta_sweep.result.values import as_cost_s, as_metric, as_number, as_steps
 from metta_sweep.sweep.attempts import WrongTransitionError, begun, moved
 from metta_sweep.sweep.crashes import Crashes
 from metta_sweep.sweep.events import (
@@ -59,6 +60,11 @@ class SweepState:
         self._ceded: set[int] = set()
         self._confirming: dict[int, tuple[str, ...]] = {}
         self._known_when_chosen: dict[int, int] = {}
+        self._counted_s: dict[str, float] = {}
+        self._to_retry: dict[str, None] = {}
+        self._unscored: list[Run] = []
+        self._unscored_before = 0
+        self._is_scored = False
         self.total_cost_s = 0.0
         """Seconds of all runs so far, failed ones included."""
         self.elapsed_s = 0.0
@@ -92,6 +98,8 @@ class SweepState:
         self.elapsed_s = max(self.elapsed_s, event.elapsed_s)
         if not isinstance(event, SweepStopped | SweepRegistered):
             self.stopped = None
+            if not isinstance(event, SweepAsked | RunRetried):
+                self._to_retry.clear()
 
     @singledispatchmethod
     def _apply(self, event: Event) -> None:
@@ -105,13 +113,16 @@ class SweepState:
         self.starts.append(event)
         self._refusals.clear()
         self._forget_hopeless()
+        self._unscored_before = len(self._unscored)
         if rescored:
             self._rescore()
 
     def _forget_hopeless(self) -> None:
         """Somebody tries again: what stopped the sweep had another cause than the parameters, and is not learned."""
-        for rollout in self._crashes.blameless:
-            self._observations.pop(rollout, None)
+        all_failed = self.stopped is not None and self.stopped.rule == "failed"
+        for seen in self._crashes.blameless(all_failed=all_failed):
+            self._observations.pop(seen.rollout, None)
+            self._to_retry[seen.run_id] = None
         self._crashes.clear()
 
     @_apply.register
@@ -178,28 +189,46 @@ class SweepState:
 
     @_apply.register
     def _(self, event: AttemptInterrupted) -> None:
-        self._change(event.run_id, event.attempt, AttemptState.INTERRUPTED, wall_s=event.wall_s)
+        self._change(event.run_id, event.attempt, AttemptState.INTERRUPTED, wall_s=_seconds(event.wall_s))
 
     @_apply.register
     def _(self, event: AttemptFailed) -> None:
-        run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=event.wall_s)
+        wall_s = _seconds(event.wall_s)
+        run = self._change(event.run_id, event.attempt, AttemptState.FAILED, failure=event.failure, wall_s=wall_s)
         if not run.confirms and not self._rollouts[run.rollout].machine:
-            self._crashes.add(event.failure, run.rollout)
+            self._crashes.add(event.failure, run)
         if run.state is RunState.FAILED:
             self._settle(replace(run, cost_s=run.wall_s))
 
     @_apply.register
     def _(self, event: RunFinished) -> None:
-        run = self._change(event.run_id, event.attempt, AttemptState.FINISHED, wall_s=event.wall_s)
-        cost_s = run.wall_s if event.cost_s is None else event.cost_s
-        self._crashes.clear()
-        self._settle(replace(run, metrics=event.metrics, cost_s=cost_s, steps=event.steps, curve=tuple(event.curve)))
+        run = self._change(event.run_id, event.attempt, AttemptState.FINISHED, wall_s=_seconds(event.wall_s))
+        cost_s = as_cost_s(event.cost_s)
+        finished = replace(
+            run,
+            metrics=_numbers(event.metrics),
+            cost_s=run.wall_s if cost_s is None else cost_s,
+            steps=as_steps(event.steps),
+            curve=tuple(point for point in event.curve if all(as_metric(value) is not None for value in point)),
+            notes=event.notes,
+        )
+        self._crashes.succeed()
+        self._note_metric(finished)
+        self._settle(finished)
+
+    def _note_metric(self, run: Run) -> None:
+        """Take note of whether a run that finished has the metric, which may be misspelled."""
+        if self.spec.metric in (run.metrics or {}):
+            self._is_scored = True
+        else:
+            self._unscored.append(run)
 
     @_apply.register
     def _(self, event: RunRetried) -> None:
         run = self._run(event.run_id)
-        if run.state is not RunState.FAILED:
+        if run.state not in (RunState.FAILED, RunState.WAITING):
             raise WrongTransitionError(f"{run.run_id}: only a failed run is retried, and it is {run.state}")
+        self._to_retry.pop(run.run_id, None)
         self._runs[run.run_id] = replace(run, forgiven=len(run.attempts))
         rollout = self._rollouts[run.rollout]
         if rollout.index not in self._open and not self.is_decided(rollout):
@@ -231,8 +260,8 @@ class SweepState:
     def _settle(self, run: Run) -> None:
         """Record a run that is over, and its rollout where that is decided by it."""
         self._runs[run.run_id] = run
-        counted_s = 0.0 if run.metrics is not None else sum(a.wall_s for a in run.attempts[: run.forgiven])
-        self.total_cost_s += run.cost_s - counted_s
+        self.total_cost_s += run.cost_s - (0.0 if run.metrics is not None else self._counted_s.get(run.run_id, 0.0))
+        self._counted_s[run.run_id] = run.cost_s
         if run.confirms:
             return
         rollout = self._rollouts[run.rollout]
@@ -259,6 +288,10 @@ class SweepState:
         """Derive every observation anew: the metric or the goal has changed. Curves were of the metric before."""
         self._observations.clear()
         self._incumbent = self.confirmation = None
+        self._unscored, self._unscored_before, self._is_scored = [], 0, False
+        for run in self._runs.values():
+            if run.metrics is not None:
+                self._note_metric(run)
         self._runs = {run_id: replace(run, curve=()) for run_id, run in self._runs.items()}
         for rollout in self._decided:
             self._observe(rollout)
@@ -365,9 +398,24 @@ class SweepState:
         return self._incumbent
 
     @property
-    def crash_streak(self) -> list[Failure]:
-        """The same crash, as often as it came in a row at the end."""
-        return self._crashes.streak
+    def hopeless(self) -> list[Failure]:
+        """The same failure as often as it came in a row, where that stops the sweep; empty where it does not."""
+        return self._crashes.stopping
+
+    @property
+    def to_retry(self) -> list[str]:
+        """Runs that are done again since their failure, which says nothing of them, had stopped the sweep."""
+        return list(self._to_retry)
+
+    @property
+    def unscored(self) -> list[Run]:
+        """Runs that finished without the metric, while none has ever had it; empty once one has."""
+        return [] if self._is_scored else self._unscored
+
+    @property
+    def unscored_now(self) -> list[Run]:
+        """Those of them that finished since the sweep was taken up last."""
+        return self.unscored[self._unscored_before :]
 
     @property
     def refusals(self) -> list[AttemptRefused]:
@@ -382,3 +430,13 @@ class SweepState:
     def failure_of(self, rollout: Rollout) -> Failure | None:
         """Return the failure that decided the rollout, or None."""
         return deciding_failure(self.runs_of(rollout))
+
+
+def _numbers(metrics: Mapping[str, object]) -> dict[str, float]:
+    """Return the metrics that are numbers: an older version stored whatever a run had reported."""
+    return {name: number for name, value in dict(metrics).items() if (number := as_number(value)) is not None}
+
+
+def _seconds(value: object) -> float:
+    """Return a time that a launcher measured; 0 where an older version stored something that is none."""
+    return as_cost_s(value) or 0.0

@@ -46,7 +46,7 @@ def test_results_and_evaluations_are_those_that_the_run_wrote(tmp_path):
     runs = directories(tmp_path)
     run = runs.prepare("my.r.0", config={}, suggestion={})
     assert runs.result("my.r.0") is None
-    assert runs.evaluations("my.r.0") == []
+    assert list(runs.evaluations("my.r.0")) == []
     report_metrics({"reward": 1.0}, step=5, run_dir=run.root)
     finish_metrics({"reward": 2.0}, cost_s=3.0, steps=10, run_dir=run.root)
     assert runs.result("my.r.0") == RunResult(metrics={"reward": 2.0}, cost_s=3.0, steps=10)

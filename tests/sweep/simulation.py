@@ -105,6 +105,7 @@ class SimulatedMachine:
     forget_submissions: bool = False
     _jobs: dict[str, tuple[float, Outcome]] = field(default_factory=dict)
     _configs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _aside: set[str] = field(default_factory=set)
 
     def capacity(self) -> int:
         return self.slots
@@ -153,9 +154,12 @@ class SimulatedMachine:
     def paths(self, run_id: str) -> RunPaths:
         return RunPaths(Path("/nowhere") / run_id)
 
+    def set_result_aside(self, run_id: str, attempt: int) -> None:
+        self._aside.add(f"{run_id}.a{attempt}")
+
     def result(self, run_id: str) -> RunResult | None:
         for attempt_id, (_, outcome) in self._jobs.items():
-            mine = attempt_id.rpartition(".a")[0] == run_id
+            mine = attempt_id.rpartition(".a")[0] == run_id and attempt_id not in self._aside
             if mine and outcome.metrics is not None and self._is_over(attempt_id) and attempt_id not in self.cancelled:
                 return RunResult(metrics=outcome.metrics)
         return None

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result import Evaluation
-from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.crashes import BLAMED_LIMIT
+from metta_sweep.sweep.events import PlannedRun, RolloutSuggested, SweepAsked, from_json
 from metta_sweep.sweep.loop import InterruptedSweepError
+from metta_sweep.sweep.ports import JobState, JobStatus
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
-from tests.sweep.simulation import ControllerKilled, World, exits, killed, random_script, reward, spec
+from tests.sweep.simulation import ControllerKilled, Outcome, World, exits, killed, random_script, reward, spec
 
 
 def always_one(run_id, attempt, config):
@@ -121,10 +124,11 @@ def test_a_killed_run_is_retried_and_teaches_nothing():
 
 
 def test_retries_are_bounded_and_the_rollout_still_counts():
-    world = World(lambda run_id, attempt, config: killed())
-    world.control(spec(rollout_count=2), max_retries=2)
-    assert len(world.machine.started) == 6
-    assert world.optimizer.observed == world.optimizer.failed == []
+    world = World(lambda run_id, attempt, config: reward(1.0) if run_id == "s.r.0" else killed())
+    world.control(spec(rollout_count=3), max_retries=2)
+    assert len(world.machine.started) == 1 + 3 + 3
+    assert len(world.optimizer.observed) == 1
+    assert world.optimizer.failed == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_samples_are_not_spent_on_a_point_that_has_failed():
     assert world.machine.started == ["s.r.0.a1", "s.r.5.a1"]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300])
 def test_a_metric_that_is_no_number_is_a_divergence_and_never_a_score(value):
     world = World(lambda run_id, attempt, config: reward(value))
     world.control(spec(rollout_count=2))
@@ -162,32 +166,99 @@ def test_the_same_crash_three_times_in_a_row_stops_the_sweep(cause):
     assert len(world.machine.started) == 3
 
 
+def test_the_same_crash_is_the_same_whatever_values_its_message_holds():
+    said = [f"train.py: error: argument --depth: invalid int value: '{k}.5'" for k in range(20)]
+    world = World(lambda run_id, attempt, config: exits(2, f"usage: train.py\n{said[config['trainer']['x']]}"))
+    stop = world.control(spec(rollout_count=20, parameters={"depth": {"min": 1, "max": 9, "distribution": "uniform"}}))
+    assert stop.failed
+    assert len(world.machine.started) == 3
+    assert "integer: true" in stop.reason.message
+    assert "depth" in stop.reason.message
+
+
+ODD = ["KeyError: 'a'", "ValueError: b", "IndexError: c", "TypeError: d"]
+
+
 def test_different_crashes_do_not_stop_the_sweep_and_their_points_are_avoided():
-    world = World(lambda run_id, attempt, config: exits(1, f"KeyError: {run_id}"))
-    assert not world.control(spec(rollout_count=4)).failed
+    world = World(lambda run_id, attempt, config: exits(1, ODD[int(run_id[-1])]))
+    world.control(spec(rollout_count=4))
     assert world.optimizer.pending[-1] == [{"trainer.x": k} for k in range(3)]
 
 
-def test_after_the_cause_is_mended_a_failed_sweep_goes_on():
+def test_a_sweep_in_which_nothing_worked_has_failed_and_says_of_what():
+    world = World(lambda run_id, attempt, config: exits(2, "python: can't open file 'nothere.py'"))
+    stop = world.control(spec(rollout_count=2))
+    assert stop.failed
+    assert stop.reason.rule == "failed"
+    assert "2 crash" in stop.reason.message
+    assert "can't open file" in stop.reason.message
+    world.machine.script = always_one
+    assert not world.control(spec(rollout_count=2)).failed
+    assert world.finished_runs() == ["s.r.0", "s.r.1"]
+
+
+def test_a_cause_that_is_retried_stops_the_sweep_before_a_rollout_is_spent_while_nothing_has_ever_worked():
     broken = True
-    world = World(lambda run_id, attempt, config: exits(1, "KeyError") if broken else reward(1.0))
-    assert world.control(spec(rollout_count=6)).failed
+    cause = "Traceback (most recent call last):\n  x\nOSError: [Errno 30] Read-only file system: 'outputs'"
+    world = World(lambda run_id, attempt, config: exits(1, cause) if broken else reward(1.0))
+    stop = world.control(spec(rollout_count=4))
+    assert stop.failed
+    assert "Read-only file system" in stop.reason.message
+    assert len(world.machine.started) == 3
+    assert world.recorder.state.decided_rollouts == []
     broken = False
-    assert not world.control(spec(rollout_count=7)).failed
-    assert len(world.finished_runs()) == 4
+    assert not world.control(spec(rollout_count=4)).failed
+    assert world.finished_runs() == [f"s.r.{k}" for k in range(4)]
 
 
-def test_what_stopped_a_sweep_is_not_learned_of_its_parameters_once_somebody_tries_again():
+def test_preempted_runs_do_not_stop_a_sweep_before_one_of_them_is_given_up():
+    preempted = Outcome(status=JobStatus(state=JobState.EXITED, signal=signal.SIGKILL, reason="preempted"))
+    world = World(lambda run_id, attempt, config: preempted if attempt < 5 else reward(1.0), slots=3)
+    assert not world.control(spec(rollout_count=6)).failed
+    assert len(world.finished_runs()) == 6
+    world = World(lambda run_id, attempt, config: preempted)
+    assert world.control(spec(rollout_count=6), max_retries=4).failed
+    assert len(world.machine.started) == 5
+
+
+def test_failures_that_parameters_can_have_stop_a_sweep_only_after_many_points_of_which_none_worked():
+    out = exits(1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB")
+    world = World(lambda run_id, attempt, config: out)
+    stop = world.control(spec(rollout_count=50))
+    assert stop.failed
+    assert len(world.machine.started) == BLAMED_LIMIT == len(world.optimizer.failed)
+    world = World(lambda run_id, attempt, config: reward(1.0) if run_id == "s.r.0" else out)
+    assert not world.control(spec(rollout_count=30)).failed
+    assert len(world.machine.started) == 30
+
+
+@pytest.mark.parametrize("log", ["KeyError", "invalid_config: device: no cuda"])
+def test_what_stopped_a_sweep_is_done_again_and_nothing_of_it_is_learned_once_somebody_tries_again(log):
     broken = True
-    world = World(
-        lambda run_id, attempt, config: exits(1, "invalid_config: device: no cuda") if broken else reward(1.0)
-    )
+    world = World(lambda run_id, attempt, config: exits(1, log) if broken else reward(1.0))
     assert world.control(spec(rollout_count=6)).failed
     broken = False
     assert not world.control(spec(rollout_count=6)).failed
+    assert world.finished_runs() == [f"s.r.{k}" for k in range(6)]
     assert world.optimizer.failed == []
-    assert len(world.optimizer.observed) == 3
-    assert SweepState.fold(map(from_json, world.journal.events)).observations.keys() == {3, 4, 5}
+    assert len(world.optimizer.observed) == 6
+    assert SweepState.fold(map(from_json, world.journal.events)).observations.keys() == set(range(6))
+
+
+def test_a_journal_of_a_version_that_did_not_do_them_again_reads_as_it_did():
+    world = World(lambda run_id, attempt, config: exits(1, "KeyError") if run_id < "s.r.3" else reward(1.0))
+    world.control(spec(rollout_count=6))
+    world.recorder.record(SweepAsked(spec=spec(rollout_count=6), versions={}))
+    suggested = RolloutSuggested(
+        rollout=3,
+        suggestion=Suggestion(params={"trainer.x": 3}, origin="counting"),
+        runs=(PlannedRun(run_id="s.r.3", seed=3),),
+        max_retries=5,
+    )
+    world.recorder.record(suggested)
+    assert world.recorder.state.to_retry == []
+    assert not world.control(spec(rollout_count=6)).failed
+    assert world.finished_runs() == ["s.r.3", "s.r.4", "s.r.5"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -217,12 +288,29 @@ def test_interruptions_do_not_use_up_the_retries():
     assert world.finished_runs() == ["s.r.0"]
 
 
-def test_a_metric_that_no_run_reports_is_a_wrong_request_and_the_run_is_kept():
+def test_a_metric_that_was_mistyped_is_a_wrong_request_at_once_and_the_run_is_kept():
     world = World(always_one)
-    with pytest.raises(RequestError, match="it reported: reward"):
+    with pytest.raises(RequestError, match="did you mean reward"):
         world.control(spec(metric="rewrad"))
     world.control(spec(metric="reward"))
     assert world.machine.started == ["s.r.0.a1", "s.r.1.a1", "s.r.2.a1"]
+
+
+def test_a_metric_that_no_run_has_ever_reported_is_a_wrong_request_after_three_points():
+    world = World(always_one)
+    with pytest.raises(RequestError, match="reported: reward"):
+        world.control(spec(metric="steps_to_solve", rollout_count=9))
+    assert len(world.machine.started) == 3
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_a_run_without_the_metric_has_no_score_and_the_sweep_goes_on(first):
+    solved = Outcome(metrics={"steps_to_solve": 7.0, "reward": 1.0})
+    world = World(lambda run_id, attempt, config: solved if int(run_id[-1]) == first else reward(0.5))
+    assert not world.control(spec(metric="steps_to_solve", rollout_count=8)).failed
+    assert len(world.finished_runs()) == 8
+    assert len(world.optimizer.observed) == 1
+    assert world.optimizer.failed == []
 
 
 @pytest.mark.parametrize(("goal", "best"), [(Goal.MAXIMIZE, 2.0), (Goal.MINIMIZE, 0.0)])

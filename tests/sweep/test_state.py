@@ -150,4 +150,4 @@ def test_crashes_of_another_machine_do_not_stop_this_one():
             AttemptStarted(run_id=run_id, attempt=1),
             AttemptFailed(run_id=run_id, attempt=1, failure=crash, wall_s=1.0),
         ]
-    assert SweepState.fold(events).crash_streak == []
+    assert SweepState.fold(events).hopeless == []

@@ -1,0 +1,57 @@
+"""Every file name in a run directory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_DIR_VARIABLE = "METTA_SWEEP_RUN_DIR"
+"""Environment variable that tells a run where its directory is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Every file name inside a run directory."""
+
+    root: Path
+
+    @classmethod
+    def of_environment(cls) -> RunPaths:
+        """Return the directory that the sweep gave this process, or ``.`` outside a sweep."""
+        return cls(Path(os.environ.get(RUN_DIR_VARIABLE, ".")))
+
+    @property
+    def config(self) -> Path:
+        """The whole resolved training config."""
+        return self.root / "config.yaml"
+
+    @property
+    def suggestion(self) -> Path:
+        """What Protein proposed, and why."""
+        return self.root / "protein_suggestion.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line an evaluation."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """The final metrics; its existence means that the run is finished."""
+        return self.root / "result.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the trainer's checkpoints."""
+        return self.root / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of every attempt, bounded in size."""
+        return self.root / "train.log"
+
+    @property
+    def attempts(self) -> Path:
+        """Folder of the launcher's marks: one lock and one exit record an attempt."""
+        return self.root / "attempts"
