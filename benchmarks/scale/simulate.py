@@ -106,6 +106,9 @@ class Machine:
     def result(self, run_id: str) -> RunResult:
         return RunResult(metrics={"reward": len(run_id) * 0.1, "loss": 0.1}, cost_s=MEAN_RUN_S, steps=1_000_000)
 
+    def set_result_aside(self, run_id: str, attempt: int) -> None:
+        pass
+
     def evaluations(self, run_id: str) -> list[Evaluation]:
         del run_id
         return [Evaluation(step=k, time_s=k * 1.5, metrics={"reward": 0.1 * k}) for k in range(EVALUATIONS)]

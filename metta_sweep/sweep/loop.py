@@ -254,7 +254,7 @@ class SweepLoop:
     # ---------------------------------------------------------------- runs
 
     def _retry_blameless(self) -> None:
-        """Have the runs done again whose failure had stopped the sweep: whoever starts it again has mended the cause."""
+        """Have the runs done again whose failure had stopped the sweep: whoever starts it has mended the cause."""
         for run_id in self._recorder.state.to_retry:
             self._recorder.record(RunRetried(run_id=run_id, reason="its failure had stopped the sweep"))
 

@@ -164,7 +164,7 @@ def test_a_run_that_is_done_again_by_hand_is_told_as_such() -> None:
     history = History().suggest().start(0).fail(0, "crash", "boom")
     history.add(RunRetried, run_id="my_test.r.0")
     said = told(history.start(0))
-    assert "my_test.r.0: somebody asked that it be done again\nmy_test.r.0: again (attempt 2)\n" in said
+    assert "my_test.r.0: done again (retry requested)\nmy_test.r.0: again (attempt 2)\n" in said
 
 
 def test_what_another_machine_did_is_told_with_its_name_and_as_done() -> None:
