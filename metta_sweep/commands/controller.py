@@ -25,7 +25,9 @@ from metta_sweep.commands.parts import (
     with_code,
 )
 from metta_sweep.commands.process import StopSignals, SystemClock
-from metta_sweep.config import Asked, ask
+from metta_sweep.config.ask import ask
+from metta_sweep.config.asked import Asked
+from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.optimize.worker import ProteinProcess
 from metta_sweep.report import Progress
@@ -35,7 +37,6 @@ from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
-from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.commands import check_command
 from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.identity import check_continues
@@ -55,7 +56,14 @@ def compose(overrides: Sequence[str]) -> Asked:
     Raises:
         RequestError: Something in it is wrong; it lists all problems.
     """
-    asked = ask(overrides, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse, gpus=shown_gpus)
+    asked = ask(
+        overrides,
+        training=schema,
+        cwd=Path.cwd(),
+        protein=ProteinSettings.parse,
+        gpus=shown_gpus,
+        launchers=settings_by_kind(),
+    )
     check_command(asked.command or ())
     return asked
 
@@ -80,8 +88,8 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subpr
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
-    start = taken_up(spec_of(asked), words, shared=asked.wandb["share"])
-    patient = asked.launcher["on_interrupt"] == "finish"
+    start = taken_up(spec_of(asked), words, shared=asked.wandb.share)
+    patient = asked.launcher.on_interrupt == "finish"
     with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
         journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
         progress = Progress(console, paths=paths)
@@ -93,8 +101,15 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subpr
             stop = _nothing_left(start.spec, recorder, console)
             if stop is None:
                 check_shared(recorder.state, asked)
-                slots = asked.launcher["max_parallel"]
-                companion = MirrorCompanion(paths, *mirror_settings(asked, console), recorder, slots=slots)
+                wandb, mode = mirror_settings(asked, console)
+                companion = MirrorCompanion(
+                    paths,
+                    wandb,
+                    mode,
+                    recorder,
+                    slots=asked.launcher.max_parallel,
+                    description=asked.description or "",
+                )
                 stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, spare)
             return _exit_code(stop, recorder, signals)
         finally:
@@ -121,8 +136,7 @@ def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop
     check_continues(state.spec, spec)
     if state.spec != spec:
         return None
-    limits = Limits.parse(spec.limits)
-    actions = next_actions(state, limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
+    actions = next_actions(state, spec.limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
     stop = next((action for action in actions if isinstance(action, Stop) and not action.failed), None)
     if stop is not None:
         more = "more --seeds or --top-k" if stop.reason.rule == "confirm" else "a larger rollout_count"

@@ -7,20 +7,18 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 
-from metta_sweep.config import Asked
+from metta_sweep.config.asked import Asked
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.launch.local.gpus import visible_gpus
-from metta_sweep.launch.local.launcher import LocalLauncher
-from metta_sweep.launch.local.server_process import BUNDLED
-from metta_sweep.launch.ray.launcher import RayLauncher
-from metta_sweep.launch.slurm.launcher import SlurmLauncher
+from metta_sweep.launch.registry import StartOrder, kinds
 from metta_sweep.optimize.protein import Protein, ProteinSettings
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
@@ -30,7 +28,7 @@ from metta_sweep.sweep.loop import LoopSettings
 from metta_sweep.sweep.ports import Handle, Launcher, Resources
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.track import Mode, resolve_mode
 from metta_sweep.track.ranges import machine_of
 
 TURNS = 2**20
@@ -39,7 +37,7 @@ TURNS = 2**20
 
 def new_protein(asked: Asked, *, turn: int = 0) -> Protein:
     """Return a Protein for what was asked that has observed nothing yet; ``turn`` tells machines apart."""
-    settings = ProteinSettings.parse(asked.protein)
+    settings: ProteinSettings = asked.protein
     if settings.planned_rollouts is None:
         settings = replace(settings, planned_rollouts=asked.rollout_count)
     return Protein(asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
@@ -58,52 +56,47 @@ def spec_of(asked: Asked) -> SweepSpec:
         training=asked.training,
         overrides=asked.overrides,
         command=asked.command or (),
-        protein=asked.protein,
+        protein=asdict(asked.protein),
         limits=asked.limits,
         confirm=asked.confirm,
+        confirms_only=asked.confirms_only,
         seed=asked.seed,
         sweep_file=asked.sweep_file,
     )
 
 
 def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launcher:
-    """Return what starts the sweep's runs.
+    """Return what starts the sweep's runs and follows those that other launchers started before.
 
     Raises:
         RequestError: It cannot be had here.
     """
-    slots, grace_s = asked.launcher["max_parallel"], settings.kill_grace_s
-    if asked.launcher["kind"] == "slurm":
-        slurm = SlurmLauncher(paths.launch, max_parallel=slots, sbatch=asked.launcher["sbatch"], grace_s=grace_s)
-        slurm.check(settings.resources)
-        return slurm
-    if asked.launcher["kind"] == "ray":
-        address, resources = asked.launcher["address"], asked.launcher["resources"]
-        return RayLauncher(max_parallel=slots, address=address, start=True, resources=resources, grace_s=grace_s)
-    warm = None if asked.command else BUNDLED
-    return LocalLauncher(
-        paths.launch, max_parallel=slots, gpus_per_run=settings.resources.gpus, warm=warm, grace_s=grace_s
+    order = StartOrder(
+        folder=paths.launch,
+        settings=asked.launcher,
+        resources=settings.resources,
+        is_bundled=not asked.command,
     )
+    return kinds()[asked.launcher.kind].start(order)
 
 
 def launcher_of(handles: Sequence[Handle], paths: SweepPaths) -> Launcher:
     """Return a launcher that knows these handles; it is not asked to start anything."""
-    if any(handle.get("launcher") == "slurm" for handle in handles):
-        return SlurmLauncher(paths.launch)
-    if any(handle.get("launcher") == "ray" for handle in handles):
-        return RayLauncher()
-    return LocalLauncher(paths.launch)
+    handle = next(iter(handles), {})
+    return kinds()[str(handle.get("launcher", "local"))].follow(paths.launch, handle)
 
 
 def loop_settings(asked: Asked) -> LoopSettings:
     """Return how runs are started and ended."""
-    launcher, gpus = asked.launcher, asked.launcher["gpus_per_run"]
+    launcher, gpus = asked.launcher, asked.launcher.gpus_per_run
     if gpus == "auto":
-        gpus = _gpus_here(gpus) if launcher["kind"] == "local" else 0
+        gpus = _gpus_here(gpus) if launcher.RUNS_HERE else 0
+    ends_s = [end_s for end_s in (asked.limits.run_end_s, launcher.run_time_limit) if end_s is not None]
     return LoopSettings(
-        resources=Resources(cpus=launcher["cpus_per_run"], gpus=gpus),
-        max_retries=launcher["max_retries"],
-        kill_grace_s=launcher["kill_grace_s"],
+        resources=Resources(cpus=launcher.cpus_per_run, gpus=gpus),
+        max_retries=launcher.max_retries,
+        kill_grace_s=launcher.kill_grace_s,
+        time_limit_s=min(ends_s, default=None),
     )
 
 
@@ -118,10 +111,9 @@ def _gpus_here(per_run: float | str) -> float:
 
 def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
     """Return how the sweep is mirrored, and say it in one line."""
-    settings = WandbSettings.parse({**asked.wandb, "description": asked.description})
-    mode, line = resolve_mode(settings, os.environ)
+    mode, line = resolve_mode(asked.wandb, os.environ)
     console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
-    return settings, mode
+    return asked.wandb, mode
 
 
 def taken_up(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
@@ -142,7 +134,7 @@ def check_shared(state: SweepState, asked: Asked) -> None:
     Raises:
         RequestError: It says so.
     """
-    if asked.wandb["share"] and state.created is not None and not state.created.shared:
+    if asked.wandb.share and state.created is not None and not state.created.shared:
         fix = "choose another run= name for the shared sweep, or leave out wandb.share"
         raise RequestError.of(f"sweep {asked.name!r} was begun without it", key="wandb.share", fix=fix)
 

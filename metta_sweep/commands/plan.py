@@ -17,7 +17,7 @@ from rich.console import Console
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import new_protein, spec_of
 from metta_sweep.commands.sweeps import OVERRIDES, PASS_ON, words
-from metta_sweep.config import Asked
+from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
@@ -72,7 +72,7 @@ def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> in
             run_cost=_run_cost(samples, asked, suggestions[0], basis),
             disk_bytes=_disk_bytes(paths),
             free_bytes=shutil.disk_usage(_nearest_existing(asked.data_dir)).free,
-            mirror=f"W&B mode: {asked.wandb['mode']}",
+            mirror=f"W&B mode: {asked.wandb.mode}",
         ),
         console,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.inquiry import Findings
-from metta_sweep.config.job import AT_ROOT, JobSettings
+from metta_sweep.config.job import AT_ROOT
 from metta_sweep.config.origins import SOURCES
 from metta_sweep.config.trees import MISSING, get, leaves, put
 
@@ -33,15 +33,15 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         goal=job.goal,
         parameters=found.swept.declared,
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
-        limits=_limits(job),
-        confirm=job.confirm.model_dump() if job.confirm is not None else {},
-        protein=_protein(found),
+        limits=job.limits,
+        confirm=job.confirm,
+        protein=found.protein,
         command=job.command,
         training=found.training,
         overrides=_overrides(found),
         pinned=found.pinned,
-        launcher=_launcher(job),
-        wandb=job.wandb.model_dump(mode="json"),
+        launcher=job.launcher,
+        wandb=job.wandb,
         data_dir=cwd / Path(job.data_dir).expanduser(),
         hardware=found.tree.choices.get("hardware"),
         user=found.tree.choices.get("user"),
@@ -63,32 +63,6 @@ def _rollout_count(found: Findings) -> int:
         SOURCES.index(found.origins.origin(path).source) for path in ("rollout_count", "sweep.limits.rollouts")
     )
     return min(count, other) if own == others else count if own < others else other
-
-
-def _limits(job: JobSettings) -> dict[str, Any]:
-    limits = job.limits
-    ends = [limit for limit in (limits.run_time, limits.run_cost, job.launcher.run_time_limit) if limit is not None]
-    return {
-        "wall_time_s": limits.wall_time,
-        "total_cost_s": limits.total_cost,
-        "deadline_s": limits.deadline,
-        "target": limits.target,
-        "patience": limits.patience,
-        "run_time_s": min(ends, default=None),
-    }
-
-
-def _protein(found: Findings) -> dict[str, Any]:
-    """Return the optimizer's settings; what a run may cost is also the most that it proposes."""
-    settings = dict(found.values.get("protein") or {})
-    caps = [cap for cap in (settings.get("max_suggestion_cost"), found.job.limits.run_cost) if cap is not None]
-    return {**settings, "max_suggestion_cost": min(caps)} if found.job.limits.run_cost is not None else settings
-
-
-def _launcher(job: JobSettings) -> dict[str, Any]:
-    settings = job.launcher.model_dump(mode="json")
-    settings["run_time_limit_s"] = settings.pop("run_time_limit")
-    return settings
 
 
 def _overrides(found: Findings) -> dict[str, Any]:

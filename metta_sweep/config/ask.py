@@ -11,7 +11,7 @@ from metta_sweep.config.asked import Asked
 from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, read_command_line
 from metta_sweep.config.composition import composed
 from metta_sweep.config.inquiry import Inquiry
-from metta_sweep.config.job import JOB_KEYS, name_problem
+from metta_sweep.config.job import JOB_KEYS, LOCAL_ONLY, Launchers, name_problem
 from metta_sweep.config.nearest import did_you_mean, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.places import ConfigPlaces
@@ -36,6 +36,7 @@ def ask(
     configs: Path | None = None,
     protein: Callable[[Mapping[str, Any]], object] | None = None,
     gpus: Callable[[float | str], int | None] = lambda _: None,
+    launchers: Launchers = LOCAL_ONLY,
 ) -> Asked:
     """Compose and validate a request.
 
@@ -45,13 +46,14 @@ def ask(
         cwd: Working directory, for paths and for a ``configs`` folder of its own.
         configs: The project's config folder; by default the one that came with the package.
         protein: Reads the optimizer's settings, raises RequestError where they are wrong; None: nobody looks at them.
+        launchers: The settings of each launcher there is, by kind.
         gpus: Says for a ``launcher.gpus_per_run`` how many a run on this machine is shown; None: all there are.
 
     Raises:
         RequestError: With every problem that could be found, each with its file, line and key.
     """
     try:
-        return _asked(overrides, training, cwd.absolute(), configs, protein or dict, gpus)
+        return _asked(overrides, training, cwd.absolute(), configs, protein or dict, gpus, launchers)
     except RequestError as error:
         raise RequestError(*in_order(error.problems)) from None
 
@@ -87,6 +89,7 @@ def _asked(
     configs: Path | None,
     protein: Callable[[Mapping[str, Any]], object],
     gpus: Callable[[float | str], int | None],
+    launchers: Launchers,
 ) -> Asked:
     places = ConfigPlaces.of(cwd) if configs is None else ConfigPlaces.at(configs, cwd)
     keys = TrainingKeys.of(training)
@@ -105,6 +108,7 @@ def _asked(
         schema=training,
         protein=protein,
         gpus=gpus,
+        launchers=launchers,
         keys=keys,
         tree=tree,
         origins=origins,

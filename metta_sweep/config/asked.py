@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from metta_sweep.config.origins import Origin
+from metta_sweep.config.settings import ConfirmSettings, LauncherSettings, LimitSettings, WandbSettings
 from metta_sweep.space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A sweep as it was asked for. Everything but paths, origins and the space is plain JSON data."""
+    """A sweep as it was asked for. Its settings are what was validated; values of the training are JSON data."""
 
     name: str
     """The sweep's name, ``run=NAME``."""
@@ -33,10 +34,10 @@ class Asked:
     """The swept parameters by dotted path, as written; pinned ones are left out, whole-number ones marked."""
     constraints: tuple[str, ...]
     """The sweep file's constraints, then the bundled trainer's own."""
-    limits: Mapping[str, Any]
-    """``wall_time_s``, ``total_cost_s``, ``deadline_s`` (epoch), ``target``, ``patience``, ``run_time_s``; or None."""
-    protein: Mapping[str, Any]
-    """Settings of the optimizer."""
+    limits: LimitSettings
+    """When the sweep ends, and when one run does."""
+    protein: Any
+    """Settings of the optimizer, as its own reader made them of the block."""
     command: tuple[str, ...] | None
     """Program and arguments of a run with their blanks; None for the bundled trainer."""
     training: Mapping[str, Any]
@@ -45,11 +46,10 @@ class Asked:
     """The sweep file's own ``sweep.<group>`` blocks."""
     pinned: Mapping[str, Any]
     """Swept parameters that the command line holds at a value."""
-    launcher: Mapping[str, Any]
-    """``kind``, ``max_parallel``, ``gpus_per_run``, ``cpus_per_run``, ``run_time_limit_s``, ``max_retries``,
-    ``kill_grace_s``, ``on_interrupt``."""
-    wandb: Mapping[str, Any]
-    """``mode``, ``project``, ``entity``, ``tags``."""
+    launcher: LauncherSettings
+    """What starts runs, with the settings of its kind."""
+    wandb: WandbSettings
+    """The mirror."""
     data_dir: Path
     """Folder of all sweeps, absolute."""
     hardware: str | None
@@ -64,8 +64,10 @@ class Asked:
     """What a person should know before the sweep starts, one line each."""
     origins: Mapping[str, Origin]
     """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
-    confirm: Mapping[str, Any] = field(default_factory=dict)
-    """``top_k``, ``seeds``: how the best are run again; empty for not at all."""
+    confirm: ConfirmSettings | None = None
+    """How the best are run again; None for not at all."""
+    confirms_only: bool = False
+    """Whether the search itself is left as it is: a confirmation of what is there was asked for."""
     description: str | None = None
     """What the sweep is about."""
     takeover: bool = False

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.interpolation import refused
-from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, JobSettings, job_problems
+from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, LOCAL_ONLY, JobSettings, Launchers, job_problems
 from metta_sweep.config.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
@@ -43,6 +43,8 @@ class Findings:
     """Where its values came from."""
     job: JobSettings
     """The sweep's own settings."""
+    protein: Any
+    """The optimizer's settings, as its reader made them."""
     values: Mapping[str, Any]
     """Resolved root keys."""
     training: Mapping[str, Any]
@@ -69,6 +71,7 @@ class Inquiry:
     origins: Origins
     problems: list[Problem]
     gpus: Callable[[float | str], int | None] = lambda _: None
+    launchers: Launchers = field(default_factory=lambda: LOCAL_ONLY)
     notes: list[str] = field(default_factory=list)
 
     def findings(self) -> Findings:
@@ -80,9 +83,9 @@ class Inquiry:
         self._check_texts()
         sweep, values = self._resolved()
         job = self._job(sweep, values)
-        if job is not None and job.launcher.kind == "local":
+        if job is not None and job.launcher.RUNS_HERE:
             self.schema = self.schema.here(self.gpus(job.launcher.gpus_per_run))
-        self._check_protein(values.get("protein"))
+        protein = self._protein(values.get("protein"), job)
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
         training = self._training(values, free=free)
@@ -102,6 +105,7 @@ class Inquiry:
             tree=self.tree,
             origins=self.origins,
             job=job,
+            protein=protein,
             values=values,
             training=training,
             swept=swept,
@@ -178,21 +182,29 @@ class Inquiry:
         content |= {"command": command} if command is not None else {}
         content["data_dir"] = content.get("data_dir") or "./train_dir"  # DATA_DIR may be set and empty
         try:
-            return JobSettings.model_validate(content)
+            return JobSettings.model_validate(content, context={"launchers": self.launchers})
         except ValidationError as error:
-            for key, message, fix in job_problems(error, content):
+            for key, message, fix in job_problems(error, content, self.launchers):
                 inside = key.partition(".")[0] in IN_SWEEP or (key == "command" and not values.get("command"))
                 self._wrong(f"sweep.{key}" if inside else key, message, fix)
             return None
 
-    def _check_protein(self, settings: Any) -> None:
-        if settings is None or isinstance(settings, Mapping):
-            try:
-                self.protein(settings or {})
-            except RequestError as error:
-                self.problems += [self.origins.located(problem) for problem in error.problems]
-        else:
+    def _protein(self, settings: Any, job: JobSettings | None) -> Any:
+        """Return the optimizer's settings; what a run may cost is also the most that it proposes."""
+        if settings is not None and not isinstance(settings, Mapping):
             self._wrong("protein", f"need a mapping of settings, got {brief(settings)}")
+            return None
+        asked = dict(settings or {})
+        cap_s = job.limits.run_cost_s if job is not None else None
+        try:
+            read = self.protein(asked)
+            given_s = asked.get("max_suggestion_cost")
+            if cap_s is None or (given_s is not None and given_s <= cap_s):
+                return read
+            return self.protein({**asked, "max_suggestion_cost": cap_s})
+        except RequestError as error:
+            self.problems += [self.origins.located(problem) for problem in error.problems]
+            return None
 
     def _training(self, values: Mapping[str, Any], *, free: bool) -> dict[str, Any]:
         """Return the base config of a run; with an external command only what was asked for."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import InitErrorDetails
 
-from metta_sweep.config.durations import deadline_s, duration_s
 from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.settings import ConfirmSettings, Count, LauncherSettings, LimitSettings, WandbSettings
 from metta_sweep.config.yaml_source import brief
+from metta_sweep.errors import Problem, RequestError
 from metta_sweep.secrecy import is_secret
-
-Duration = Annotated[float, BeforeValidator(duration_s)]
-Deadline = Annotated[float, BeforeValidator(deadline_s)]
-PositiveInt = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
@@ -43,93 +41,6 @@ MAX_NAME = 100
 """Longest name of a sweep."""
 
 
-class Settings(BaseModel):
-    """A block of settings: frozen, and a key that it does not have is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LimitSettings(Settings):
-    """``limits``: when the sweep ends, and when one run does."""
-
-    rollouts: PositiveInt | None = None
-    """The same as ``rollout_count``."""
-    wall_time: Duration | None = None
-    """Time that controllers spend on the sweep."""
-    total_cost: Duration | None = None
-    """Cost of all runs together."""
-    deadline: Deadline | None = None
-    """Point in time after which nothing new is started."""
-    target: Number | None = None
-    """Value of the metric at which the search is over."""
-    patience: PositiveInt | None = None
-    """Rollouts without an improvement after which the search is over."""
-    run_time: Duration | None = None
-    """Time after which one attempt at a run is ended."""
-    run_cost: Duration | None = None
-    """Most that one run may cost: Protein proposes nothing dearer, and a run that gets there is ended."""
-
-
-class ConfirmSettings(Settings):
-    """``confirm``: the best of the search are run again on fresh seeds, so that the winner is not a lucky one."""
-
-    top_k: Annotated[int, Field(strict=True, ge=1, le=50)] = 3
-    """How many points."""
-    seeds: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
-    """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
-
-
-class LauncherSettings(Settings):
-    """``launcher``: where runs are started, how many at once, and what each gets."""
-
-    kind: Literal["local", "slurm", "ray"] = "local"
-    """What starts runs: this machine, SLURM, or a Ray cluster."""
-    sbatch: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    """Options of ``sbatch`` by name, for SLURM only: ``{partition: gpu, time: "02:00:00"}``."""
-    address: str | None = None
-    """Address of the cluster, for Ray only; ``RAY_ADDRESS`` or the one on this machine by default."""
-    resources: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-    """Custom resources of one run, for Ray only: ``{big_memory: 1}``."""
-    max_parallel: PositiveInt = 1
-    """Runs at once."""
-    gpus_per_run: Annotated[float, Field(strict=True, ge=0, le=64, allow_inf_nan=False)] | Literal["auto"] = "auto"
-    """GPUs of one run; a fraction shares one, ``auto`` is one where there is one."""
-    cpus_per_run: Annotated[int, Field(strict=True, ge=1, le=4096)] = 1
-    """Cores of one run; its thread pools are limited to this number."""
-    run_time_limit: Duration | None = None
-    """Time after which one attempt at a run is ended."""
-    max_retries: Annotated[int, Field(strict=True, ge=0, le=1000)] = 5
-    """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
-    kill_grace_s: Annotated[float, Field(strict=True, ge=0, le=3600, allow_inf_nan=False)] = 5.0
-    """Seconds between asking a run to end and ending it."""
-    on_interrupt: Literal["requeue", "finish"] = "requeue"
-    """What the first Ctrl-C does: end runs, which the next start resumes, or let them finish (the second ends them)."""
-
-
-def _switch(value: object) -> object:
-    """Undo YAML's reading of ``off`` and ``on`` as booleans."""
-    return {False: "off", True: "on"}[value] if isinstance(value, bool) else value
-
-
-class WandbSettings(Settings):
-    """``wandb``: the mirror at W&B. Keys are never read from here."""
-
-    mode: Annotated[Literal["auto", "online", "offline", "off"], BeforeValidator(_switch)] = "auto"
-    """Whether and when facts are sent."""
-    project: Annotated[str, Field(strict=True, min_length=1, max_length=128)] = "metta-sweep"
-    """Project at W&B."""
-    entity: Annotated[str, Field(strict=True)] | None = None
-    """User or team at W&B; None for the account's own."""
-    tags: tuple[str, ...] = ()
-    """Tags of every run."""
-    share: Annotated[bool, Field(strict=True)] = False
-    """Whether machines that are given the same ``run`` do one sweep together."""
-    gone_after: Duration = 180.0
-    """Time of silence after which another machine of a shared sweep is gone."""
-    checkpoints: Annotated[bool, Field(strict=True)] = False
-    """Whether each run's last checkpoint is kept as an artifact."""
-
-
 def _words(value: object) -> object:
     """Split a command that is one text as a shell would, without ever running one."""
     return tuple(shlex.split(value)) if isinstance(value, str) else value
@@ -138,10 +49,40 @@ def _words(value: object) -> object:
 Command = Annotated[tuple[Annotated[str, Field(strict=True)], ...], Field(min_length=1), BeforeValidator(_words)]
 
 
-class JobSettings(Settings):
+Launchers = Mapping[str, type[LauncherSettings]]
+"""The settings of each launcher, by kind."""
+
+LOCAL_ONLY: Launchers = {"local": LauncherSettings}
+"""What there is where nobody says which launchers there are."""
+
+
+def _chosen_launcher(value: object, info: ValidationInfo) -> object:
+    """Return the settings of the launcher that the block chooses by its ``kind``; the context has ``launchers``."""
+    kind = _kind_of(value)
+    if not isinstance(value, Mapping) or not isinstance(kind, str):
+        return value
+    launchers: Launchers = (info.context or {}).get("launchers", LOCAL_ONLY)
+    if kind not in launchers:
+        wrong = InitErrorDetails(
+            type="literal_error", loc=("kind",), input=kind, ctx={"expected": ", ".join(map(repr, sorted(launchers)))}
+        )
+        raise ValidationError.from_exception_data("launcher", [wrong])
+    return TypeAdapter(launchers[kind]).validate_python(value)
+
+
+def _kind_of(block: object) -> object:
+    return block.get("kind", LOCAL.kind) if isinstance(block, Mapping) else LOCAL.kind
+
+
+LOCAL = LauncherSettings()
+"""The launcher that is used where nothing is asked."""
+
+
+class JobSettings(BaseModel):
     """Everything beside the training config and the search space."""
 
-    rollout_count: PositiveInt
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rollout_count: Count
     """Rollouts in total."""
     num_samples: Annotated[int, Field(strict=True, ge=1, le=10_000)]
     """Runs a rollout, with different seeds."""
@@ -161,7 +102,7 @@ class JobSettings(Settings):
     """When to stop."""
     confirm: ConfirmSettings | None = None
     """How the best are run again; None for not at all."""
-    launcher: LauncherSettings = LauncherSettings()
+    launcher: Annotated[LauncherSettings, BeforeValidator(_chosen_launcher)] = LOCAL
     """How runs are started."""
     wandb: WandbSettings = WandbSettings()
     """The mirror."""
@@ -180,14 +121,50 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def job_problems(error: ValidationError, content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the dotted key, the message and the fix of every error of the settings."""
+def read_confirm(content: Mapping[str, Any]) -> ConfirmSettings:
+    """Return how the best are to be run again, as ``metta-sweep confirm`` asks for it.
+
+    Raises:
+        RequestError: A setting is wrong; its key is that of the command's option.
+    """
+    try:
+        return TypeAdapter(ConfirmSettings).validate_python(content)
+    except ValidationError as error:
+        told = [(f"--{details['loc'][0]}".replace("_", "-"), *_in_words("", details)) for details in error.errors()]
+        raise RequestError(*(Problem(key=key, message=message, fix=fix) for key, message, fix in told)) from None
+
+
+def job_problems(
+    error: ValidationError, content: Mapping[str, Any], launchers: Launchers = LOCAL_ONLY
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the dotted key, the message and the fix of every error of the settings.
+
+    Args:
+        error: What pydantic says.
+        content: What it looked at.
+        launchers: The settings of each launcher, by kind.
+    """
     seen: set[str] = set()
     for details in error.errors(include_url=False):
         key = _key(details["loc"], content)
         if key not in seen:
             seen.add(key)
-            yield key, *_in_words(key, details)
+            unknown = details["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+            yield key, *(_unknown(key, content, launchers) if unknown else _in_words(key, details))
+
+
+def _unknown(key: str, content: Mapping[str, Any], launchers: Launchers) -> tuple[str, str]:
+    """Return what is said of a name that its block does not have."""
+    root, _, last = key.rpartition(".")
+    if is_secret(last):
+        return "keys and tokens are never read from a config", "set WANDB_API_KEY, or run wandb login"
+    if root == "launcher":
+        of = [kind for kind, block in launchers.items() if last in keys_of(block)]
+        kind = _kind_of(content.get("launcher"))
+        if of:
+            return "is not known", f"it is a setting of launcher={of[0]}, and this is launcher={kind}"
+        return "is not known", did_you_mean(last, keys_of(launchers.get(str(kind), LauncherSettings)))
+    return "is not known", did_you_mean(last, keys_of(_BLOCKS[root]) if root in _BLOCKS else _ROOT_KEYS)
 
 
 def _key(loc: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
@@ -195,7 +172,7 @@ def _key(loc: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
     parts: list[str] = []
     level: Any = content
     for part in loc:
-        inside = isinstance(level, Mapping) and (part in level or part in _ALL_FIELDS)
+        inside = isinstance(level, Mapping) and (part in level or (level is content and part in _ROOT_KEYS))
         if not inside and not (isinstance(level, list | tuple) and isinstance(part, int)):
             break
         parts.append(str(part))
@@ -206,12 +183,6 @@ def _key(loc: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
 def _in_words(key: str, details: Any) -> tuple[str, str]:
     kind, got, context = details["type"], details["input"], details.get("ctx") or {}
     last = key.rpartition(".")[2]
-    if kind == "extra_forbidden":
-        block = _BLOCKS.get(key.partition(".")[0])
-        if is_secret(last):
-            return "keys and tokens are never read from a config", "set WANDB_API_KEY, or run wandb login"
-        known = [name for name in (block or JobSettings).model_fields if name != "kind"]
-        return "is not known", did_you_mean(last, known)
     need = _need(last, kind, context, details["msg"])
     shown = f"{need}, got {brief(got)}"
     if kind == "literal_error" and isinstance(got, str):
@@ -237,7 +208,7 @@ def _need(key: str, kind: str, context: Mapping[str, Any], message: str) -> str:
         "finite_number": "need a finite number",
         "string_type": "need text",
         "tuple_type": "need a command line, or a list of its words" if key == "command" else "need a list",
-        "model_type": "need a mapping",
+        "dataclass_type": "need a mapping",
         "too_short": "need at least one word",
         "string_pattern_mismatch": "need a name of letters, digits, '.', '/', '-' and '_'",
         "literal_error": f"need one of {context.get('expected', '')}".replace(" or ", ", ").replace("'", ""),
@@ -256,10 +227,16 @@ def _unquote_fix(key: str, kind: str, got: object) -> str:
     return f"write it without quotes: {key}: {got.strip()}"
 
 
-_BLOCKS: dict[str, type[Settings]] = {
+def keys_of(block: type[Any]) -> list[str]:
+    """Return the names of a block's settings as a person writes them."""
+    written = getattr(block, "__pydantic_config__", {}).get("alias_generator") or str
+    return [written(each.name) for each in fields(block)]
+
+
+_BLOCKS: Mapping[str, type[Any]] = {
     "limits": LimitSettings,
     "confirm": ConfirmSettings,
     "launcher": LauncherSettings,
     "wandb": WandbSettings,
 }
-_ALL_FIELDS = frozenset(JobSettings.model_fields).union(*(block.model_fields for block in _BLOCKS.values()))
+_ROOT_KEYS = frozenset(JobSettings.model_fields)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
-class Rule(Protocol):
+class TrainingRule(Protocol):
     """Something that the training requires of its own config."""
 
     @property
@@ -26,7 +26,7 @@ class TrainingSchema(Protocol):
     """The keys, types and rules of a training config."""
 
     @property
-    def rules(self) -> Sequence[Rule]:
+    def rules(self) -> Sequence[TrainingRule]:
         """Return what must hold between the values of one config."""
 
     def problems(self, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

@@ -20,7 +20,6 @@ from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import amounts, mean_of, totals
 from metta_sweep.report.wording import duration, number, params, printable
 from metta_sweep.result import Evaluation
-from metta_sweep.sweep.budget import Limits
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
 
@@ -86,7 +85,7 @@ def _bar(rows: SweepRows) -> RenderableType:
 
 def _left(rows: SweepRows, elapsed_s: float) -> str:
     """Return what was used, and what is left by the budget and by the pace so far."""
-    limits = Limits.parse(rows.spec.limits)
+    limits = rows.spec.limits
     used = [f"{duration(elapsed_s)} of sweep time", f"{duration(rows.cost_s)} of runs"]
     left = []
     remaining = rows.spec.rollout_count - rows.decided

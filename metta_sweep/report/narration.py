@@ -139,7 +139,7 @@ class Narrator:
     @lines.register
     def _(self, event: ConfirmationChosen) -> Iterator[Line]:
         asked, points = self.state.spec.confirm, ", ".join(map(str, event.rollouts))
-        runs = count(int(asked.get("seeds", 1)) * len(event.rollouts), "run")
+        runs = count((asked.seeds if asked is not None else 1) * len(event.rollouts), "run")
         judge = "by the model" if any(one is not None for one in event.expected) else "by their means"
         known = sum(map(self.state.known_when_chosen, event.rollouts))
         there = f", {known} of which an earlier confirmation has done" if known else ""

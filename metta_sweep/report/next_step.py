@@ -77,9 +77,9 @@ def _was_cut_short(rows: SweepRows, place: Place) -> bool:
 def _going_on(rows: SweepRows, place: Place) -> str:
     """Return what goes on with a sweep, or with a confirmation that was asked for beside it."""
     asked = rows.spec.confirm
-    if not asked.get("only"):
+    if asked is None or not rows.spec.confirms_only:
         return _sweep_command(rows)
-    return f"{confirm_command(rows, place)} --top-k {asked['top_k']} --seeds {asked['seeds']}"
+    return f"{confirm_command(rows, place)} --top-k {asked.top_k} --seeds {asked.seeds}"
 
 
 def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:

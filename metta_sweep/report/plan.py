@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -138,24 +139,33 @@ def _suggestions(plan: Plan) -> Iterator[str]:
 def _takes(plan: Plan) -> Iterator[str]:
     asked = plan.asked
     left = max(0, asked.rollout_count - plan.done)
-    again = asked.confirm["top_k"] * asked.confirm["seeds"] if asked.confirm else 0
+    again = asked.confirm.top_k * asked.confirm.seeds if asked.confirm else 0
     runs = left * asked.num_samples + again
     seeds = f" x {count(asked.num_samples, 'seed')}" if asked.num_samples > 1 else ""
-    confirmed = f" + {again} that confirm the best {asked.confirm['top_k']}" if again else ""
+    confirmed = f" + {again} that confirm the best {asked.confirm.top_k}" if asked.confirm else ""
     every = f"{count(left, 'rollout')}{seeds}{confirmed} = {count(runs, 'run')}"
-    yield f"  {every}, {asked.launcher['max_parallel']} at a time"
+    yield f"  {every}, {asked.launcher.max_parallel} at a time"
     if plan.done:
         yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were claimed before"
     if plan.run_cost is None:
         yield "  time: unknown, nothing like it was run here before; --calibrate does one run at the center to tell"
     else:
         yield f"  a run: {_interval(plan.run_cost)} ({plan.run_cost.basis})"
-        yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher['max_parallel']))}"
-    for rule, limit in asked.limits.items():
-        if limit is not None:
-            yield f"  limit {rule}: {duration(limit) if rule.endswith('_s') and rule != 'deadline_s' else plain(limit)}"
+        yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"
+    yield from _limits(asked)
     need = "unknown" if plan.disk_bytes is None else _size(plan.disk_bytes * runs)
     yield f"  disk: {need} of {_size(plan.free_bytes)} that are free"
+
+
+def _limits(asked: Asked) -> Iterator[str]:
+    """Yield the stop rules that were asked for, by the names that a person gives them."""
+    limits = {**asdict(asked.limits), "launcher.run_time_limit_s": asked.launcher.run_time_limit}
+    for rule, limit in limits.items():
+        if limit is not None and rule not in ("rollouts", "deadline_s"):
+            yield f"  limit {rule.removesuffix('_s')}: {duration(limit) if rule.endswith('_s') else plain(limit)}"
+    if asked.limits.deadline_s is not None:
+        when = datetime.fromtimestamp(asked.limits.deadline_s, UTC).astimezone()
+        yield f"  limit deadline: {when.isoformat(sep=' ', timespec='minutes')}"
 
 
 def _goes(plan: Plan) -> Iterator[str]:

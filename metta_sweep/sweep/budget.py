@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
-from metta_sweep.sweep.confirmation import Confirm, runs_left
+from metta_sweep.config.settings import LimitSettings
+from metta_sweep.sweep.confirmation import runs_left
 from metta_sweep.sweep.state import SweepState
 
 MOST_ROOM = 0.5
 """Most that is left for a confirmation, as a share of what the search takes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When to stop, beside the number of rollouts; None means no such limit."""
-
-    wall_time_s: float | None = None
-    """Seconds that controllers may spend on the sweep, over all its starts."""
-    total_cost_s: float | None = None
-    """Seconds of runs, failed ones included."""
-    deadline_s: float | None = None
-    """Seconds since the epoch after which nothing new is started."""
-    target: float | None = None
-    """Value of the metric at which the search is over."""
-    patience: int | None = None
-    """Rollouts without an improvement after which the search is over."""
-    run_time_s: float | None = None
-    """Seconds after which one attempt at a run is ended."""
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Limits:
-        """Return the limits of a mapping with these names; other names are not for the sweep to judge."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in given.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +22,7 @@ class StopReason:
     """One line for a person."""
 
 
-def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: float) -> StopReason | None:
+def stop_reason(state: SweepState, limits: LimitSettings, *, now_s: float, elapsed_s: float) -> StopReason | None:
     """Return the rule that forbids a new rollout, or None. Of time and cost, room is left for a confirmation.
 
     Args:
@@ -70,7 +44,7 @@ def stop_reason(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: f
     return next((reason for reason in checks if reason is not None), None)
 
 
-def hard_stop(state: SweepState, limits: Limits, *, now_s: float, elapsed_s: float) -> StopReason | None:
+def hard_stop(state: SweepState, limits: LimitSettings, *, now_s: float, elapsed_s: float) -> StopReason | None:
     """Return the rule that forbids even a run that confirms, or None; arguments as of :func:`stop_reason`."""
     if _confirmation_only(state) is not None:
         return None
@@ -87,15 +61,14 @@ def room_for_confirmation(state: SweepState) -> float:
 
     It never takes more than a third of a limit from the search.
     """
-    asked = Confirm.parse(state.spec.confirm)
+    asked = state.spec.confirm
     if asked is None or not state.runs:
         return 0.0
     return min(MOST_ROOM, runs_left(state, asked) / len(state.runs))
 
 
 def _confirmation_only(state: SweepState) -> StopReason | None:
-    asked = Confirm.parse(state.spec.confirm)
-    if asked is None or not asked.only:
+    if state.spec.confirm is None or not state.spec.confirms_only:
         return None
     return StopReason(rule="confirm", message="the search was left as it is; its best were run again")
 
@@ -115,7 +88,7 @@ def _at_least(rule: str, value: float, limit: float | None, room: float = 0.0) -
     return StopReason(rule=rule, message=f"{value:.0f} s of {limit:.0f} s are used up")
 
 
-def _target(state: SweepState, limits: Limits) -> StopReason | None:
+def _target(state: SweepState, limits: LimitSettings) -> StopReason | None:
     best = state.incumbent
     if limits.target is None or best is None or best.metric is None:
         return None
@@ -126,7 +99,7 @@ def _target(state: SweepState, limits: Limits) -> StopReason | None:
     return StopReason(rule="target", message=message)
 
 
-def _patience(state: SweepState, limits: Limits) -> StopReason | None:
+def _patience(state: SweepState, limits: LimitSettings) -> StopReason | None:
     """Count the rollouts that came after the best one and did not beat it; failed ones count."""
     if limits.patience is None or state.incumbent is None:
         return None
@@ -134,13 +107,3 @@ def _patience(state: SweepState, limits: Limits) -> StopReason | None:
     if since < limits.patience:
         return None
     return StopReason(rule="patience", message=f"no improvement in {since} rollouts")
-
-
-def remaining_share(state: SweepState, limits: Limits, elapsed_s: float) -> float:
-    """Return the share of the tightest budget that is left, 0 to 1."""
-    shares = [1 - state.counted_rollouts / max(1, state.spec.rollout_count)]
-    if limits.wall_time_s:
-        shares.append(1 - elapsed_s / limits.wall_time_s)
-    if limits.total_cost_s:
-        shares.append(1 - state.total_cost_s / limits.total_cost_s)
-    return min(1.0, max(0.0, min(share for share in shares if math.isfinite(share))))

@@ -7,31 +7,14 @@ says what the point is worth, and which of several it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.optimize.port import Expectation
 from metta_sweep.sweep.events import ConfirmationChosen
 from metta_sweep.sweep.records import Observation, Run
 from metta_sweep.sweep.state import SweepState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirm:
-    """How the best are run again."""
-
-    top_k: int = 3
-    """How many points."""
-    seeds: int = 5
-    """Runs a point on average; where they go is decided run by run."""
-    only: bool = False
-    """Whether the search itself is not to go on: somebody asked for a confirmation of what is there."""
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Confirm | None:
-        """Return the settings of a mapping with these names; None for an empty one: nothing is confirmed."""
-        return cls(**given) if given else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +52,13 @@ def _failed_by_itself(run: Run) -> bool:
     return run.failure is not None and not run.failure.kind.is_retried
 
 
-def is_chosen(state: SweepState, asked: Confirm) -> bool:
+def is_chosen(state: SweepState, asked: ConfirmSettings) -> bool:
     """Return whether the choice that was made is still the one to make."""
     chosen = state.confirmation
     return chosen is not None and (chosen.decided, chosen.top_k) == (len(state.decided_rollouts), asked.top_k)
 
 
-def runs_left(state: SweepState, asked: Confirm) -> int:
+def runs_left(state: SweepState, asked: ConfirmSettings) -> int:
     """Return how many runs the confirmation may still claim; 0 where there is nothing to confirm."""
     if not is_chosen(state, asked):
         return asked.seeds * min(asked.top_k, len(state.observations)) if state.incumbent is not None else 0
@@ -92,7 +75,7 @@ def contenders(state: SweepState) -> list[Observation]:
     return list(seen.values())
 
 
-def choice(state: SweepState, asked: Confirm, expected: Sequence[Expectation] | None) -> ConfirmationChosen:
+def choice(state: SweepState, asked: ConfirmSettings, expected: Sequence[Expectation] | None) -> ConfirmationChosen:
     """Return the points to run again: those of which the model expects most, or the best means without a model.
 
     Args:

@@ -267,6 +267,16 @@ def to_json(event: Event) -> dict[str, Any]:
     return {"kind": event.KIND, **asdict(event)}
 
 
+def _in_present_form(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event as this version stores it: until 0.1 a confirmation was a mapping, empty for none."""
+    spec = stored.get("spec")
+    if stored["kind"] != SweepAsked.KIND or not isinstance(spec, Mapping) or spec.get("confirm") is None:
+        return stored
+    confirm = dict(spec["confirm"])
+    only = confirm.pop("only", spec.get("confirms_only", False))
+    return {**stored, "spec": {**spec, "confirm": confirm or None, "confirms_only": only}}
+
+
 def from_json(stored: Mapping[str, Any]) -> Event:
     """Return the event that :func:`to_json` gave.
 
@@ -275,7 +285,7 @@ def from_json(stored: Mapping[str, Any]) -> Event:
     """
     try:
         kind = EVENT_TYPES[stored["kind"]]
-        decoded = decode(kind, {key: value for key, value in stored.items() if key != "kind"})
+        decoded = decode(kind, {key: value for key, value in _in_present_form(stored).items() if key != "kind"})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         fix = "it was written by another version of metta_sweep: read it with that one"
         raise UnknownEventError(f"the journal holds an event {stored.get('kind')!r} ({error!r}); {fix}") from error

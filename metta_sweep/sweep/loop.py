@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
-from metta_sweep.sweep.budget import Limits, StopReason
+from metta_sweep.sweep.budget import StopReason
 from metta_sweep.sweep.commands import render_command, run_config
-from metta_sweep.sweep.confirmation import Confirm, choice, contenders
+from metta_sweep.sweep.confirmation import choice, contenders
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
     AttemptInterrupted,
@@ -77,6 +78,8 @@ class LoopSettings:
     """How often a run is retried after a failure that is not its parameters'."""
     kill_grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
+    time_limit_s: float | None = None
+    """Seconds after which an attempt is ended."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every run."""
 
@@ -111,7 +114,7 @@ class SweepLoop:
         self._instruction = Instruction.WORK
         self._between = between
         self._peers: Peers = peers or NoPeers()
-        self._limits = Limits.parse(recorder.state.spec.limits)
+        self._limits = recorder.state.spec.limits
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
         self._unreadable_s: dict[str, float] = {}
@@ -170,7 +173,7 @@ class SweepLoop:
             case StartRun():
                 self._start(self._recorder.state.runs[action.run_id])
             case ChooseBest():
-                self._choose_best()
+                self._choose_best(action.asked)
             case ConfirmPoint():
                 self._confirm(action.rollout)
             case SuggestRollout():
@@ -240,10 +243,10 @@ class SweepLoop:
         )
         return True
 
-    def _choose_best(self) -> None:
+    def _choose_best(self, asked: ConfirmSettings) -> None:
         state = self._recorder.state
         expected = self._thinker.expect([point.params for point in contenders(state)])
-        self._recorder.record(choice(state, Confirm(**state.spec.confirm), expected))
+        self._recorder.record(choice(state, asked, expected))
 
     def _confirm(self, rollout: int) -> None:
         """Claim one more run of a chosen point."""
@@ -288,7 +291,7 @@ class SweepLoop:
             run_dir=paths.root,
             env=self._settings.env,
             resources=self._settings.resources,
-            time_limit_s=self._limits.run_time_s,
+            time_limit_s=self._settings.time_limit_s,
         )
 
     def _adopt(self) -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.sweep.advice import advice_on
-from metta_sweep.sweep.budget import Limits, StopReason, hard_stop, stop_reason
-from metta_sweep.sweep.confirmation import Confirm, candidates_of, is_chosen, runs_left
+from metta_sweep.sweep.budget import StopReason, hard_stop, stop_reason
+from metta_sweep.sweep.confirmation import candidates_of, is_chosen, runs_left
 from metta_sweep.sweep.racing import next_candidate
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
@@ -50,6 +51,9 @@ class Stop:
 class ChooseBest:
     """The search is over: choose the points that are run again."""
 
+    asked: ConfirmSettings
+    """How many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmPoint:
@@ -62,7 +66,9 @@ class ConfirmPoint:
 Action = StartRun | SuggestRollout | ChooseBest | ConfirmPoint | Stop
 
 
-def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float, elapsed_s: float) -> list[Action]:
+def next_actions(
+    state: SweepState, limits: LimitSettings, *, slots: int, now_s: float, elapsed_s: float
+) -> list[Action]:
     """Return what can be done at once, most urgent first; an empty list means wait.
 
     Runs that were claimed are started before anything new is suggested: a claim is never given up.
@@ -96,12 +102,12 @@ def next_actions(state: SweepState, limits: Limits, *, slots: int, now_s: float,
 
 def _confirmation(state: SweepState, waiting: Sequence[Run]) -> Action | None:
     """Return what is next to confirm the best points; None where the search is not over yet, or all of it is done."""
-    asked = Confirm.parse(state.spec.confirm)
+    asked = state.spec.confirm
     is_searching = any(not run.confirms for run in (*state.live_runs, *waiting))
     if asked is None or is_searching or not runs_left(state, asked):
         return None
     if not is_chosen(state, asked):
-        return ChooseBest()
+        return ChooseBest(asked=asked)
     point = next_candidate(candidates_of(state), seeds=asked.seeds)
     return None if point is None else ConfirmPoint(rollout=point.rollout)
 

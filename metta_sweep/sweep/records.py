@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import CurvePoint, Suggestion
 from metta_sweep.sweep.tracebacks import without_values
@@ -38,10 +39,12 @@ class SweepSpec:
     """Template of the training command; empty for the bundled trainer."""
     protein: Mapping[str, Any] = field(default_factory=dict)
     """Settings of Protein."""
-    limits: Mapping[str, Any] = field(default_factory=dict)
-    """Stop rules, see :class:`metta_sweep.sweep.budget.Limits`."""
-    confirm: Mapping[str, Any] = field(default_factory=dict)
-    """How the best are run again after the search, see :class:`metta_sweep.sweep.confirmation.Confirm`."""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """Stop rules."""
+    confirm: ConfirmSettings | None = None
+    """How the best are run again after the search; None for not at all."""
+    confirms_only: bool = False
+    """Whether the search itself is not to go on: a confirmation of what is there was asked for."""
     seed: int = 0
     """Seed of Protein and, with the run's place in the sweep, of every run."""
     sweep_file: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from metta_sweep.sweep.confirmation import Candidate, Confirm, candidates_of
+from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
 from metta_sweep.sweep.state import SweepState
 
@@ -81,7 +81,7 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     score = state.spec.goal.score
     points = [_confirmed(state, one, expected[one.rollout], truths) for one in found]
     runs = [run for one in found for run in state.confirmations_of(one.rollout)]
-    asked = Confirm.parse(state.spec.confirm)
+    asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
     return Verdict(
         points=tuple(sorted(points, key=lambda one: (one.failed, one.mean is None, -score(_told(one))))),

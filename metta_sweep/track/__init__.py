@@ -12,14 +12,13 @@ did.
 
 from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync
 from metta_sweep.track.importing import ImportReport, import_sweep
-from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode
+from metta_sweep.track.settings import Mode, resolve_mode
 
 __all__ = [
     "ImportReport",
     "MirrorProcess",
     "Mode",
     "SyncReport",
-    "WandbSettings",
     "import_sweep",
     "resolve_mode",
     "start_mirror",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.space import SearchSpace
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import SweepRegistered
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.track.controller import HURRIED_S, MirrorProcess, start_mirror
 from metta_sweep.track.peers import BoardPeers
-from metta_sweep.track.settings import Mode, WandbSettings
+from metta_sweep.track.settings import Mode
 
 END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 90.0, 180.0
 """Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds.
@@ -30,8 +31,10 @@ class MirrorCompanion:
         recorder: Recorder,
         *,
         slots: int = 1,
+        description: str = "",
     ) -> None:
         """Keep the mirror of ``paths``; ``slots``, the runs at once, matter to a sweep that other machines share."""
+        self._description = description
         self._paths = paths
         self._slots = slots
         self._settings = settings
@@ -67,7 +70,9 @@ class MirrorCompanion:
         elif not self._is_started and (self._recorder.state.live_runs or self._peers is not None):
             # The runs' own processes load first: the first result is worth more than its mirror image.
             self._is_started = True
-            self._mirror = start_mirror(self._paths, self._settings, self._mode, slots=self._slots)
+            self._mirror = start_mirror(
+                self._paths, self._settings, self._mode, slots=self._slots, description=self._description
+            )
         if self._peers is not None:
             self._peers.tick()
 

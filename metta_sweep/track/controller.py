@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO
 
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.link import Link, folder, link_path
-from metta_sweep.track.settings import Mode, WandbSettings, resolve_mode, writes_offline
+from metta_sweep.track.settings import Mode, resolve_mode, writes_offline
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 
 GLANCE_S = 0.5
@@ -257,7 +258,13 @@ class MirrorProcess:
 
 
 def start_mirror(
-    paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str] = os.environ, *, slots: int = 1
+    paths: SweepPaths,
+    settings: WandbSettings,
+    mode: Mode,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    slots: int = 1,
+    description: str = "",
 ) -> MirrorProcess | None:
     """Start the sweep's mirror; None where nothing is to be sent or written now.
 
@@ -267,6 +274,7 @@ def start_mirror(
         mode: See :func:`metta_sweep.track.settings.resolve_mode`.
         environ: The mirror's environment; WANDB_SERVICE is left out of it.
         slots: Runs that may be alive at once, for a sweep that other machines share.
+        description: What the sweep is about, in the user's words.
 
     Side effects:
         A process, its log ``wandb/mirror.log`` and ``wandb.json`` in the sweep's folder.
@@ -274,7 +282,8 @@ def start_mirror(
     if mode is Mode.OFF or (mode is Mode.OFFLINE and not writes_offline(settings, environ)):
         return None
     shared_slots = slots if settings.share else 0
-    link = _link_for(paths, settings, mode).with_(slots=shared_slots, gone_after_s=settings.gone_after)
+    link = _link_for(paths, settings, mode, description)
+    link = link.with_(slots=shared_slots, gone_after_s=settings.gone_after)
     return MirrorProcess(paths, link, environ).start()
 
 
@@ -310,7 +319,7 @@ def sync(
     )
 
 
-def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode) -> Link:
+def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode, description: str = "") -> Link:
     """Return the link to start with: an id that is known is kept as long as the place is the same."""
     before = Link.read(paths)
     link = Link(
@@ -318,7 +327,7 @@ def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode) -> Link:
         project=settings.project,
         tags=settings.tags,
         mode=str(mode),
-        description=settings.description,
+        description=description,
         checkpoints=settings.checkpoints,
     )
     if before is None or before.project != settings.project or settings.entity not in (None, before.entity):

@@ -7,10 +7,10 @@ import enum
 import importlib.util
 import netrc
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
+
+from metta_sweep.config.settings import WandbSettings
 
 PUBLIC_URL = "https://api.wandb.ai"
 """The public service."""
@@ -25,35 +25,6 @@ class Mode(enum.StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     OFF = "off"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WandbSettings:
-    """The ``wandb`` group of the request."""
-
-    mode: str = "auto"
-    """``auto``, ``online``, ``offline`` or ``off``."""
-    project: str = "metta-sweep"
-    """Project at W&B."""
-    entity: str | None = None
-    """User or team at W&B; None for the account's own."""
-    tags: tuple[str, ...] = ()
-    """Tags of every run."""
-    description: str = ""
-    """What the sweep is about."""
-    share: bool = False
-    """Whether other machines work on the same sweep."""
-    gone_after: float = 180.0
-    """Seconds of silence after which another machine is gone."""
-    checkpoints: bool = False
-    """Whether each run's last checkpoint is kept as an artifact."""
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> WandbSettings:
-        """Return the settings of a mapping; other names are not for the mirror to judge."""
-        known = {f.name for f in fields(cls)}
-        chosen = {name: value for name, value in given.items() if name in known and value is not None}
-        return cls(**{**chosen, "tags": tuple(chosen.get("tags", ()))})
 
 
 def resolve_mode(settings: WandbSettings, environ: Mapping[str, str]) -> tuple[Mode, str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.config import Asked, ask
+from metta_sweep.config.ask import ask
+from metta_sweep.config.asked import Asked
 from metta_sweep.errors import RequestError
+from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.trainer.schema import schema
 
 LEARNING_RATE = """
@@ -37,7 +39,7 @@ class Desk:
             words.append("++sweep_params=asked.yaml")
         if not any(word.startswith("run=") for word in words):
             words.append("run=test")
-        return ask(words, training=schema, cwd=self.cwd)
+        return ask(words, training=schema, cwd=self.cwd, launchers=settings_by_kind())
 
     def message(self, sweep: str | bytes | None, *overrides: str) -> str:
         with pytest.raises(RequestError) as caught:

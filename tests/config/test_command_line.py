@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.config.command_line import CommandLine, quoted, read_command_line
 from metta_sweep.config.job import MAX_NAME, name_problem
 from metta_sweep.errors import RequestError

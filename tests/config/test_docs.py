@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.envs.config import ENV_NAMES
 from metta_sweep.envs.tasks import TASKS
 from metta_sweep.errors import RequestError

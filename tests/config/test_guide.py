@@ -84,4 +84,4 @@ def test_the_end_to_end_example_is_shipped(desk: Desk) -> None:
 def test_the_multi_gpu_command_composes(desk: Desk) -> None:
     asked = desk.ask(None, "run=gpu_sweep", "++sweep_params=sweep/full_protein", "+hardware=pufferbox")
     assert (asked.name, asked.hardware) == ("gpu_sweep", "pufferbox")
-    assert asked.launcher["max_parallel"] > 1
+    assert asked.launcher.max_parallel > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.trainer import machine
 from metta_sweep.trainer.schema import schema
 

@@ -29,7 +29,7 @@ def told(**changes: Any) -> list[tuple[str, str, str]]:
 def test_the_defaults_are_a_local_launcher_and_wandb_on_its_own_judgement() -> None:
     job = JobSettings.model_validate(GOOD)
     assert (job.launcher.kind, job.launcher.max_parallel, job.wandb.mode, job.command) == ("local", 1, "auto", None)
-    assert job.limits.wall_time is None
+    assert job.limits.wall_time_s is None
 
 
 @pytest.mark.parametrize("metric", ["reward", "heart.get", "action.use.altar", "eval/acc-1", "a b"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.config.sweep_file import read_sweep
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import read_yaml

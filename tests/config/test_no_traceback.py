@@ -12,7 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metta_sweep.config import Asked, ask
+from metta_sweep.config.ask import ask
+from metta_sweep.config.asked import Asked
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.trainer.schema import schema

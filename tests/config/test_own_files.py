@@ -14,7 +14,7 @@ HEAD = "# @package _global_\n"
 def test_a_user_file_sets_what_is_not_the_trainings(desk: Desk) -> None:
     desk.write(HEAD + "wandb: {entity: me, project: mine}\ndata_dir: elsewhere\nseed: 3\n", "configs/user/me.yaml")
     asked = desk.ask(SWEEP, "+user=me")
-    assert (asked.wandb["entity"], asked.wandb["project"]) == ("me", "mine")
+    assert (asked.wandb.entity, asked.wandb.project) == ("me", "mine")
     assert (asked.data_dir, asked.seed) == (desk.cwd / "elsewhere", 3)
     assert asked.origins["wandb.entity"].place == "configs/user/me.yaml, line 2"
 
@@ -22,19 +22,19 @@ def test_a_user_file_sets_what_is_not_the_trainings(desk: Desk) -> None:
 def test_a_hardware_file_sets_the_launcher(desk: Desk) -> None:
     desk.write(HEAD + "launcher: {max_parallel: 3, run_time_limit: 10m}\n", "configs/hardware/box.yaml")
     launcher = desk.ask(SWEEP, "+hardware=box").launcher
-    assert (launcher["max_parallel"], launcher["run_time_limit_s"], launcher["kill_grace_s"]) == (3, 600.0, 5.0)
+    assert (launcher.max_parallel, launcher.run_time_limit, launcher.kill_grace_s) == (3, 600.0, 5.0)
 
 
 def test_groups_of_ones_own_can_be_chosen(desk: Desk) -> None:
     desk.write("kind: local\nmax_parallel: 2\n", "configs/launcher/two.yaml")
-    assert desk.ask(SWEEP, "launcher=two").launcher["max_parallel"] == 2
+    assert desk.ask(SWEEP, "launcher=two").launcher.max_parallel == 2
 
 
 def test_the_environment_fills_the_example_user(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
-    assert desk.ask(SWEEP, "+user=example").wandb["entity"] is None
+    assert desk.ask(SWEEP, "+user=example").wandb.entity is None
     monkeypatch.setenv("WANDB_ENTITY", "us")
-    assert desk.ask(SWEEP, "+user=example").wandb["entity"] == "us"
+    assert desk.ask(SWEEP, "+user=example").wandb.entity == "us"
 
 
 @pytest.mark.parametrize(

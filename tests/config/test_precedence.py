@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 

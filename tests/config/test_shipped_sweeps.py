@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
@@ -97,7 +97,7 @@ def test_the_ten_files_of_the_guide_are_there() -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "online", "offline", "off"])
 def test_every_wandb_mode_is_a_group(desk: Desk, mode: str) -> None:
-    assert desk.ask(None, "++sweep_params=sweep/my_test_sweep", f"wandb={mode}").wandb["mode"] == mode
+    assert desk.ask(None, "++sweep_params=sweep/my_test_sweep", f"wandb={mode}").wandb.mode == mode
 
 
 @pytest.mark.parametrize("user", ["axel", "example"])

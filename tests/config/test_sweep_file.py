@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from metta_sweep.config import Asked
+from metta_sweep.commands.parts import loop_settings
+from metta_sweep.config.asked import Asked
+from metta_sweep.config.settings import LimitSettings
 from tests.config.conftest import Desk
 
 Swept = Callable[..., str]
@@ -106,22 +108,17 @@ class TestLimits:
 
     def test_durations_are_seconds_or_text(self, desk: Desk, swept: Swept) -> None:
         asked = self.limits(desk, swept, "wall_time: 2h 30m, total_cost: 90, run_time: 1.5m, target: 3, patience: 4")
-        assert dict(asked.limits) == {
-            "wall_time_s": 9000.0,
-            "total_cost_s": 90.0,
-            "run_time_s": 90.0,
-            "target": 3.0,
-            "patience": 4,
-            "deadline_s": None,
-        }
+        assert asked.limits == LimitSettings(
+            wall_time_s=9000.0, total_cost_s=90.0, run_time_s=90.0, target=3.0, patience=4
+        )
 
     def test_a_deadline_is_a_point_in_time(self, desk: Desk, swept: Swept) -> None:
         asked = self.limits(desk, swept, "deadline: 2026-11-24T08:00+00:00")
-        assert asked.limits["deadline_s"] == 1795507200.0
+        assert asked.limits.deadline_s == 1795507200.0
 
     def test_the_cost_of_a_run_bounds_proposals_and_runs(self, desk: Desk, swept: Swept) -> None:
         asked = self.limits(desk, swept, "run_cost: 5m, run_time: 10m")
-        assert (asked.limits["run_time_s"], asked.protein["max_suggestion_cost"]) == (300.0, 300.0)
+        assert (asked.limits.run_end_s, asked.protein["max_suggestion_cost"]) == (300.0, 300.0)
 
     def test_rollouts_is_another_name_of_rollout_count(self, desk: Desk, swept: Swept) -> None:
         assert self.limits(desk, swept, "rollouts: 3").rollout_count == 3
@@ -130,13 +127,13 @@ class TestLimits:
 
     def test_the_launchers_time_limit_holds_too(self, desk: Desk, swept: Swept) -> None:
         asked = self.limits(desk, swept, "run_time: 1h", "launcher.run_time_limit=10m")
-        assert asked.limits["run_time_s"] == 600.0
+        assert loop_settings(asked).time_limit_s == 600.0
 
 
 class TestDefaultsList:
     def test_a_sweep_file_chooses_groups(self, desk: Desk, swept: Swept) -> None:
         asked = desk.ask("defaults: [override /hardware: macbook, override /wandb: off]\n" + swept())
-        assert (asked.hardware, asked.wandb["mode"]) == ("macbook", "off")
+        assert (asked.hardware, asked.wandb.mode) == ("macbook", "off")
 
     def test_the_command_line_still_wins(self, desk: Desk, swept: Swept) -> None:
         text = "defaults: [override /hardware: macbook]\n" + swept()

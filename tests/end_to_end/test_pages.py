@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.commands.cli import NAMES, main
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.optimize.protein import ProteinSettings
 from metta_sweep.sweep.commands import PLACEHOLDERS
 from metta_sweep.trainer.schema import schema

@@ -79,7 +79,7 @@ def test_the_python_examples_run(text, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_the_sweep_files_are_accepted(text, tmp_path):
-    from metta_sweep.config import ask
+    from metta_sweep.config.ask import ask
     from metta_sweep.trainer.schema import schema
 
     file = tmp_path / "readme.yaml"

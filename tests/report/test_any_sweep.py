@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.report import Place, Progress, rows_of, summary
 from metta_sweep.report.explain import explain
 from metta_sweep.report.export import as_csv, records
@@ -31,7 +32,7 @@ PLACE = Place(paths=Directories("s"), cwd=Path("/lab"), python="python", control
 @cache
 def events_of(seed: int, samples: int, slots: int) -> list[Event]:
     world = World(random_script(seed), slots=slots)
-    confirm = {"top_k": 2, "seeds": 2} if seed % 2 else {}
+    confirm = ConfirmSettings(top_k=2, seeds=2) if seed % 2 else None
     world.control(spec(rollout_count=6, num_samples=samples, confirm=confirm), max_retries=1)
     return [from_json(stored) for stored in world.journal.events]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.goal import Goal
 from metta_sweep.report import Place, rows_of, summary
 from metta_sweep.report.advice import advice
@@ -18,7 +19,8 @@ from metta_sweep.report.html.gather import gather
 from tests.factories import Directories, History
 
 PLACE = Place(paths=Directories(), cwd=Path("/lab"), python="python", controller="")
-ASKED = {"rollout_count": 3, "confirm": {"top_k": 2, "seeds": 3}}
+CONFIRM = ConfirmSettings(top_k=2, seeds=3)
+ASKED = {"rollout_count": 3, "confirm": CONFIRM}
 
 
 def searched(**asked) -> History:
@@ -72,7 +74,7 @@ def test_a_confirmation_that_was_cut_short_is_not_called_complete_and_can_go_on(
         cut
     )
     assert "NEXT: continue where it stopped\n  ./devops/sweep.sh run=my_test" in said(cut)
-    beside = searched(confirm={}).ask(confirm={"top_k": 2, "seeds": 3, "only": True}).choose(2, 1).again(2, 2.9)
+    beside = searched(confirm=None).ask(confirm=CONFIRM, confirms_only=True).choose(2, 1).again(2, 2.9)
     assert "metta-sweep confirm my_test --top-k 2 --seeds 3\n" in said(beside)
 
 

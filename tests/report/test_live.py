@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
+from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.report.live import LAST, MOST_RUNNING, Moment, live_view
 from metta_sweep.result import Evaluation
 from tests.factories import History
@@ -37,7 +38,7 @@ def test_a_run_that_is_alive_is_shown_with_its_age_and_newest_metric() -> None:
 
 
 def test_what_is_left_of_each_budget_is_shown() -> None:
-    said = shown(History(asked={"limits": {"wall_time_s": 100.0, "total_cost_s": 60.0}}).rollout(0.5))
+    said = shown(History(asked={"limits": LimitSettings(wall_time_s=100.0, total_cost_s=60.0)}).rollout(0.5))
     assert "95 s of sweep time allowed" not in said
     assert "1 min 35 s of sweep time allowed, 50 s of runs allowed" in said
 
@@ -70,7 +71,13 @@ def test_an_empty_sweep_has_a_view() -> None:
 
 
 def test_a_confirmation_that_goes_on_is_shown_with_what_it_says_of_each_point() -> None:
-    going = History(asked={"confirm": {"top_k": 2, "seeds": 3}}).rollout(0.5).rollout(0.9).choose(1, 0).again(1, 0.7)
+    going = (
+        History(asked={"confirm": ConfirmSettings(top_k=2, seeds=3)})
+        .rollout(0.5)
+        .rollout(0.9)
+        .choose(1, 0)
+        .again(1, 0.7)
+    )
     said = shown(going)
     assert "best: reward 0.9 (my_test.r.1)" in said
     assert "1 of 6 runs on fresh seeds so far, the best 2 of the search" in said

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from metta_sweep.config import ask
+from metta_sweep.config.ask import ask
 from metta_sweep.optimize.protein import Protein, ProteinSettings
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.trainer.schema import schema

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.goal import Goal
-from metta_sweep.sweep.confirmation import Confirm, candidates_of
+from metta_sweep.sweep.confirmation import candidates_of
 from metta_sweep.sweep.events import RunRetried, from_json
 from metta_sweep.sweep.loop import InterruptedSweepError
 from metta_sweep.sweep.records import RunState
@@ -19,7 +20,7 @@ from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import verdict_of
 from tests.sweep.simulation import ControllerKilled, World, exits, killed, random_script, reward, spec
 
-CONFIRM = {"top_k": 2, "seeds": 3}
+CONFIRM = ConfirmSettings(top_k=2, seeds=3)
 
 
 def noisy(run_id, attempt, config):
@@ -108,7 +109,7 @@ def test_runs_of_an_earlier_confirmation_count_and_are_told_from_the_new_ones():
 def test_more_seeds_for_the_same_points_are_no_second_choice():
     world = World(noisy)
     world.control(spec(rollout_count=4, confirm=CONFIRM))
-    world.control(spec(rollout_count=4, confirm={**CONFIRM, "seeds": 5}))
+    world.control(spec(rollout_count=4, confirm=ConfirmSettings(top_k=2, seeds=5)))
     verdict = verdict_of(world.recorder.state)
     assert (verdict.planned, verdict.earlier) == (10, 0)
 
@@ -116,14 +117,14 @@ def test_more_seeds_for_the_same_points_are_no_second_choice():
 def test_a_confirmation_can_be_asked_for_later_and_leaves_the_search_alone():
     world = World(noisy)
     world.control(spec(rollout_count=3))
-    world.control(spec(rollout_count=9, confirm={**CONFIRM, "only": True}))
+    world.control(spec(rollout_count=9, confirm=CONFIRM, confirms_only=True))
     assert len(world.recorder.state.rollouts) == 3
     assert sum(confirmed(world).values()) == 6
 
 
 def test_protein_is_taught_the_mean_of_all_runs_of_a_point_once():
     world = World(lambda run_id, attempt, config: reward(float(run_id.rpartition(".")[2])))
-    world.control(spec(rollout_count=2, confirm={"top_k": 1, "seeds": 3}))
+    world.control(spec(rollout_count=2, confirm=ConfirmSettings(top_k=1, seeds=3)))
     assert [score for _, score, _, _ in world.optimizer.observed] == [0.0, 1.0]
     world.control(spec(rollout_count=3))
     taught = {params["trainer.x"]: (score, noise) for params, score, _, noise in world.optimizer.observed}
@@ -160,7 +161,7 @@ def test_where_every_chosen_point_fails_there_is_no_confirmed_best_and_the_sweep
 
 def test_a_killed_confirmation_run_is_retried():
     world = World(lambda run_id, attempt, config: killed() if attempt == 1 else reward(1.0))
-    world.control(spec(rollout_count=1, confirm={"top_k": 1, "seeds": 2}))
+    world.control(spec(rollout_count=1, confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert confirmed(world) == {0: 2}
 
 
@@ -225,8 +226,8 @@ def test_an_interrupted_confirmation_goes_on_where_it_was():
 
 def test_room_is_left_for_the_confirmation_under_a_limit_of_cost():
     world = World(lambda run_id, attempt, config: reward(1.0, seconds=10.0))
-    limits = {"total_cost_s": 200.0}
-    world.control(spec(rollout_count=100, limits=limits, confirm={"top_k": 1, "seeds": 5}))
+    limits = LimitSettings(total_cost_s=200.0)
+    world.control(spec(rollout_count=100, limits=limits, confirm=ConfirmSettings(top_k=1, seeds=5)))
     state = world.recorder.state
     assert sum(confirmed(world).values()) == 5
     assert 190 <= state.total_cost_s <= 205
@@ -235,7 +236,9 @@ def test_room_is_left_for_the_confirmation_under_a_limit_of_cost():
 
 def test_a_limit_of_cost_holds_for_the_confirmation_too():
     world = World(lambda run_id, attempt, config: reward(1.0, seconds=10.0))
-    world.control(spec(rollout_count=100, limits={"total_cost_s": 60.0}, confirm={"top_k": 3, "seeds": 10}))
+    world.control(
+        spec(rollout_count=100, limits=LimitSettings(total_cost_s=60.0), confirm=ConfirmSettings(top_k=3, seeds=10))
+    )
     assert world.recorder.state.total_cost_s <= 70.0
     assert 0 < sum(confirmed(world).values()) < 30
 
@@ -247,9 +250,9 @@ def test_another_metric_is_confirmed_anew():
         )
 
     world = World(script)
-    world.control(spec(rollout_count=3, confirm={"top_k": 1, "seeds": 2}))
+    world.control(spec(rollout_count=3, confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert confirmed(world) == {2: 2}
-    world.control(spec(rollout_count=3, metric="speed", confirm={"top_k": 1, "seeds": 2}))
+    world.control(spec(rollout_count=3, metric="speed", confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert confirmed(world) == {0: 2}
 
 
@@ -257,14 +260,9 @@ def test_a_run_that_failed_while_confirming_can_be_retried_and_the_rollout_stays
     world = World(
         lambda run_id, attempt, config: exits(1, "boom") if (run_id, attempt) == ("s.r.1", 1) else reward(1.0)
     )
-    world.control(spec(rollout_count=1, confirm={"top_k": 1, "seeds": 2}))
+    world.control(spec(rollout_count=1, confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert world.recorder.state.runs["s.r.1"].state is RunState.FAILED
     world.recorder.record(RunRetried(run_id="s.r.1"))
     assert len(world.recorder.state.decided_rollouts) == 1
-    world.control(spec(rollout_count=1, confirm={"top_k": 1, "seeds": 2}))
+    world.control(spec(rollout_count=1, confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert confirmed(world) == {0: 2}
-
-
-def test_settings_of_no_confirmation_are_none():
-    assert Confirm.parse({}) is None
-    assert Confirm.parse({"top_k": 4}) == Confirm(top_k=4)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Suggestion
@@ -340,7 +341,7 @@ def test_changing_the_goal_rescores_what_is_there():
 def test_each_stop_rule_ends_the_sweep_and_says_so(limits, rule):
     scores = [1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     world = World(lambda run_id, attempt, config: reward(scores[min(7, config["trainer"]["x"])]))
-    stop = world.control(spec(rollout_count=50, limits=limits))
+    stop = world.control(spec(rollout_count=50, limits=LimitSettings(**limits)))
     assert stop.reason.rule == rule
     assert world.journal.events[-1]["rule"] == rule
     assert 3 <= len(world.machine.started) <= 6
@@ -359,7 +360,7 @@ def test_a_clock_that_jumps_changes_no_total_and_no_duration():
         return reward(1.0)
 
     world = World(script)
-    world.control(spec(rollout_count=4, limits={"wall_time_s": 60}))
+    world.control(spec(rollout_count=4, limits=LimitSettings(wall_time_s=60)))
     assert len(world.finished_runs()) == 4
     assert all(event["elapsed_s"] < 60 for event in world.journal.events)
 
@@ -413,7 +414,7 @@ class HeldBack:
 def test_a_shared_sweep_starts_nothing_unknown_and_uses_the_numbers_that_it_is_given():
     world = World(always_one)
     peers = HeldBack(world.clock)
-    world.control(spec(rollout_count=3, confirm={"top_k": 1, "seeds": 2}), peers=peers)
+    world.control(spec(rollout_count=3, confirm=ConfirmSettings(top_k=1, seeds=2)), peers=peers)
     run_ids = [run.run_id for run in world.recorder.state.runs.values()]
     assert run_ids == ["s.r.0", "s.r.3", "s.r.6", "s.r.103", "s.r.104"]
     assert peers.asked_before_s == []

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from metta_sweep.track import WandbSettings, sync
+from metta_sweep.config.settings import WandbSettings
+from metta_sweep.track import sync
 from metta_sweep.track.facts import last_checkpoint
 from tests.track.comparing import assert_mirrored
 from tests.track.told import ToldSweep, environment

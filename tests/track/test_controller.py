@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
-from metta_sweep.track import Mode, WandbSettings, controller, start_mirror, sync
+from metta_sweep.track import Mode, controller, start_mirror, sync
 from metta_sweep.track.link import Link
 from metta_sweep.track.watchdog import INCOMPLETE, TRY_AGAIN
 from tests.track.told import ToldSweep

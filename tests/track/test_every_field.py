@@ -5,14 +5,15 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from metta_sweep.track import Mode, WandbSettings, start_mirror
+from metta_sweep.config.settings import WandbSettings
+from metta_sweep.track import Mode, start_mirror
 from metta_sweep.track.ranges import identity_of
 from tests.track.server.loopback import KEY
 from tests.track.test_live import wait_for
 from tests.track.told import ToldSweep, environment
 
 pytestmark = pytest.mark.slow
-SETTINGS = WandbSettings(tags=("nightly",), description="Does a wider batch help?", checkpoints=True)
+SETTINGS = WandbSettings(tags=("nightly",), checkpoints=True)
 
 
 @pytest.fixture
@@ -25,7 +26,13 @@ def mirrored(server, tmp_path, no_process_left):
     (root / "attempts" / "my_test.r.0.a1.start.json").write_text(f'{{"child": {{"pid": {psutil.Process().pid}}}}}')
     (root / "checkpoints").mkdir()
     (root / "checkpoints" / "step-2048.pt").write_bytes(b"weights")
-    mirror = start_mirror(sweep.paths, SETTINGS, Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))
+    mirror = start_mirror(
+        sweep.paths,
+        SETTINGS,
+        Mode.ONLINE,
+        environment(server, TMPDIR=str(tmp_path)),
+        description="Does a wider batch help?",
+    )
     sweep.report(0, 0.5, 1.75)
     wait_for(lambda: any(run.count("wandb-events.jsonl") for run in server.world.runs.values()), mirror, 180)
     sweep.finish(0, 1.5)

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from metta_sweep.track import Mode, WandbSettings, start_mirror, sync
+from metta_sweep.config.settings import WandbSettings
+from metta_sweep.track import Mode, start_mirror, sync
 from tests.track.comparing import assert_mirrored
 from tests.track.server import Fault
 from tests.track.told import ToldSweep, environment

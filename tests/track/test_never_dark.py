@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from metta_sweep.track import Mode, WandbSettings, graphql, mirror, start_mirror
+from metta_sweep.config.settings import WandbSettings
+from metta_sweep.track import Mode, graphql, mirror, start_mirror
 from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.link import Link

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.sweep.events import SweepAsked, SweepRegistered
-from metta_sweep.track import Mode, WandbSettings, start_mirror, sync
+from metta_sweep.track import Mode, start_mirror, sync
 from metta_sweep.track.ranges import identity_of, machine_of, registration
 from tests.factories import History
 from tests.track.comparing import assert_mirrored

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.config.settings import WandbSettings
+from metta_sweep.track import Mode, resolve_mode
 
 
 def mode(asked="auto", **environ):
@@ -82,11 +83,6 @@ def test_without_the_client_it_is_off_and_says_how_to_install_it(monkeypatch):
     found, line = mode(WANDB_API_KEY="a" * 40)
     assert found is Mode.OFF
     assert "pip install 'metta-sweep[wandb]'" in line
-
-
-def test_settings_take_their_own_names_and_pass_over_others():
-    settings = WandbSettings.parse({"mode": "off", "entity": None, "tags": ["a", "b"], "other": True})
-    assert settings == WandbSettings(mode="off", tags=("a", "b"))
 
 
 def test_the_controllers_side_imports_nothing_of_wandb():

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from metta_sweep.commands.parts import launcher_of
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.store.files import is_locked, take_lock
@@ -27,7 +28,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.attempts import WrongTransitionError
 from metta_sweep.sweep.events import UnknownEventError, from_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track import Mode, WandbSettings, resolve_mode
+from metta_sweep.track import Mode, resolve_mode
 from metta_sweep.track.settings import DEFAULT_HOSTS, base_url
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "lustre", "gpfs", "beegfs", "9p"})

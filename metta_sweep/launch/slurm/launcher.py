@@ -22,7 +22,8 @@ from metta_sweep.launch.attempt.child import NEVER_PASSED_ON
 from metta_sweep.launch.attempt.keep import JOB_LABEL
 from metta_sweep.launch.attempt.processes import processes_of, send
 from metta_sweep.launch.slurm.queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
-from metta_sweep.launch.slurm.request import Option, check_taken, options_of, wanted, words_of
+from metta_sweep.launch.slurm.request import check_taken, options_of, wanted, words_of
+from metta_sweep.launch.slurm.settings import Option
 from metta_sweep.store.files import is_locked, read_json
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError, Resources
 

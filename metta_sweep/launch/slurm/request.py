@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.launch.slurm.settings import Option
 from metta_sweep.sweep.ports import Resources
 
 OURS = frozenset(
@@ -14,7 +15,6 @@ OURS = frozenset(
 )
 """Options of ``sbatch`` that this launcher needs for itself; every attempt is a job of its own."""
 
-Option = str | int | float | bool | None
 
 _NEVER = re.compile(r"\binvalid\b|unrecognized|unknown|configuration is not available|not permitted", re.IGNORECASE)
 """What SLURM says of a job that it will not take another time either; a controller that is away says none of it."""

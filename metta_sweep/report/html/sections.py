@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -89,7 +90,7 @@ def configuration(found: Gathered) -> Markup:
         else None,
         tag("p", "Constraints: ", "; ".join(spec.constraints), ".") if spec.constraints else None,
         _folded("Resolved training config" + (" of the best" if winner is not None else ""), _yaml(config)),
-        _folded("Limits and settings of Protein", _yaml({"limits": spec.limits, "protein": spec.protein})),
+        _folded("Limits and settings of Protein", _yaml({"limits": asdict(spec.limits), "protein": spec.protein})),
         _code(found),
     )
 

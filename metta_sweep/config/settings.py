@@ -1,0 +1,119 @@
+"""The blocks of settings that the sweep itself reads: written down here once, validated once, carried to the end.
+
+They are plain frozen dataclasses, so that whoever only reads a sweep need not load pydantic: :mod:`.job` validates what
+people write against the annotations here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+
+from metta_sweep.config.durations import deadline_s, duration_s
+from metta_sweep.config.forms import Exact, Read, listed, switch
+
+STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
+"""How pydantic validates a block: an unknown name is an error, and every number is finite."""
+
+Duration = Annotated[float, Read(duration_s)]
+"""Seconds; a person may write ``30m`` or ``2h``."""
+Deadline = Annotated[float, Read(deadline_s)]
+"""Seconds since the epoch; a person writes a date and time."""
+Whole = Annotated[int, Exact()]
+Count = Annotated[int, Exact(), Ge(1), Le(1_000_000)]
+Number = Annotated[float, Exact()]
+Switch = Annotated[bool, Exact()]
+Text = Annotated[str, Exact()]
+
+
+def _without_unit(name: str) -> str:
+    """Return how a person writes a field: ``wall_time`` for ``wall_time_s``."""
+    return name.removesuffix("_s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """``limits``: when the sweep ends, and when one run does; None means no such limit."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "alias_generator": _without_unit}
+    rollouts: Count | None = None
+    """The same as ``rollout_count``."""
+    wall_time_s: Duration | None = None
+    """Seconds that controllers may spend on the sweep, over all its starts."""
+    total_cost_s: Duration | None = None
+    """Seconds of runs, failed ones included."""
+    deadline_s: Deadline | None = None
+    """Seconds since the epoch after which nothing new is started."""
+    target: Number | None = None
+    """Value of the metric at which the search is over."""
+    patience: Count | None = None
+    """Rollouts without an improvement after which the search is over."""
+    run_time_s: Duration | None = None
+    """Seconds after which one attempt at a run is ended."""
+    run_cost_s: Duration | None = None
+    """Most seconds that one run may cost: Protein proposes nothing dearer, and a run that gets there is ended."""
+
+    @property
+    def run_end_s(self) -> float | None:
+        """Seconds after which these limits end an attempt at a run."""
+        ends = [limit for limit in (self.run_time_s, self.run_cost_s) if limit is not None]
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmSettings:
+    """``confirm``: the best of the search are run again on fresh seeds, so that the winner is not a lucky one."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    top_k: Annotated[Whole, Ge(1), Le(50)] = 3
+    """How many points."""
+    seeds: Annotated[Whole, Ge(1), Le(1000)] = 5
+    """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LauncherSettings:
+    """``launcher``: where runs are started, how many at once, and what each gets. Launchers may add settings."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    RUNS_HERE: ClassVar[bool] = True
+    """Whether runs are on this machine: then its GPUs are theirs."""
+    kind: Text = "local"
+    """The launcher's name."""
+    max_parallel: Count = 1
+    """Runs at once."""
+    gpus_per_run: Annotated[float, Exact(), Ge(0), Le(64)] | Literal["auto"] = "auto"
+    """GPUs of one run; a fraction shares one, ``auto`` is one where there is one."""
+    cpus_per_run: Annotated[Whole, Ge(1), Le(4096)] = 1
+    """Cores of one run; its thread pools are limited to this number."""
+    run_time_limit: Duration | None = None
+    """Seconds after which one attempt at a run is ended."""
+    max_retries: Annotated[Whole, Ge(0), Le(1000)] = 5
+    """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
+    kill_grace_s: Annotated[float, Exact(), Ge(0), Le(3600)] = 5.0
+    """Seconds between asking a run to end and ending it."""
+    on_interrupt: Literal["requeue", "finish"] = "requeue"
+    """What the first Ctrl-C does: end runs, which the next start resumes, or let them finish (the second ends them)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WandbSettings:
+    """``wandb``: the mirror at W&B. Keys are never read from here."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    mode: Annotated[Literal["auto", "online", "offline", "off"], Read(switch)] = "auto"
+    """Whether and when facts are sent."""
+    project: Annotated[Text, MinLen(1), MaxLen(128)] = "metta-sweep"
+    """Project at W&B."""
+    entity: Text | None = None
+    """User or team at W&B; None for the account's own."""
+    tags: Annotated[tuple[Text, ...], Read(listed)] = ()
+    """Tags of every run."""
+    share: Switch = False
+    """Whether machines that are given the same ``run`` do one sweep together."""
+    gone_after: Duration = 180.0
+    """Seconds of silence after which another machine of a shared sweep is gone."""
+    checkpoints: Switch = False
+    """Whether each run's last checkpoint is kept as an artifact."""
