@@ -192,6 +192,7 @@ def _control(
                 interrupted=lambda: signals.received,
                 fence=fence,
                 instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
+                instructed_from=lambda: "Ctrl-C" if signals.is_finishing else instructions.source,
                 between=between,
                 peers=peers,
             ).run()

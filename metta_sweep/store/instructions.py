@@ -15,6 +15,10 @@ GLANCE_S = 0.3
 """Seconds between two looks at the file, however often the controller asks."""
 
 
+COMMAND_LINE = "command line"
+"""Source of what is asked by ``metta-sweep pause`` and the like."""
+
+
 class InstructionFile:
     """The latest instruction to a sweep's controller."""
 
@@ -23,10 +27,12 @@ class InstructionFile:
         self._clock_s = clock_s
         self._seen = Instruction.WORK
         self._looked_s = -GLANCE_S
+        self.source = COMMAND_LINE
+        """Where what was read last was asked."""
 
-    def give(self, instruction: Instruction) -> None:
+    def give(self, instruction: Instruction, *, source: str = COMMAND_LINE) -> None:
         """Leave an instruction; it replaces the one before."""
-        write_json(self._path, {"instruction": str(instruction)})
+        write_json(self._path, {"instruction": str(instruction), "source": source})
 
     def clear(self) -> None:
         """Forget what was said to an earlier controller."""
@@ -38,8 +44,10 @@ class InstructionFile:
         now_s = self._clock_s()
         if now_s - self._looked_s >= GLANCE_S:
             self._looked_s = now_s
-            given = (read_json(self._path) or {}).get("instruction")
+            content = read_json(self._path) or {}
+            given = content.get("instruction")
             self._seen = Instruction(given) if given in set(Instruction) else Instruction.WORK
+            self.source = str(content.get("source", COMMAND_LINE))
         return self._seen
 
 

@@ -14,7 +14,7 @@ from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.ports import JobState, JobStatus, RunStore
-from metta_sweep.sweep.records import Run
+from metta_sweep.sweep.records import Failure, FailureClass, Run
 
 CURVE_POINTS = 64
 """Points of a learning curve that the journal keeps."""
@@ -46,7 +46,15 @@ def left_by(run: Run, runs: RunStore) -> Left:
 
 
 def ending_event(
-    run: Run, status: JobStatus, runs: RunStore, left: Left, *, metric: str, elapsed_s: float, released: bool
+    run: Run,
+    status: JobStatus,
+    runs: RunStore,
+    left: Left,
+    *,
+    metric: str,
+    elapsed_s: float,
+    released: bool,
+    stopped_from: str = "",
 ) -> RunFinished | AttemptFailed | AttemptInterrupted:
     """Return what became of the run's last attempt.
 
@@ -57,6 +65,7 @@ def ending_event(
         left: What the run left as its result.
         metric: The metric that is searched for.
         elapsed_s: Sweep time now; stands in where the launcher does not know how long the attempt took.
+        stopped_from: Where somebody asked that this run end; empty where nobody did.
         released: Whether the sweep itself ended the attempt; one that left its result first is finished all the same.
     """
     attempt = run.attempts[-1]
@@ -81,6 +90,9 @@ def ending_event(
             curve=_curve(run, runs, metric),
             notes=(*left.result.notes, *_notes(status, wall_s, released=released)),
         )
+    if stopped_from:
+        failure = Failure(kind=FailureClass.STOPPED, message=f"stopped from {stopped_from}")
+        return AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=wall_s)
     if released or status.reason == "cancelled" or failure is None:
         return AttemptInterrupted(run_id=run.run_id, attempt=attempt.number, wall_s=wall_s)
     return AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=wall_s)

@@ -210,6 +210,19 @@ class RunRetried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instructed(Event):
+    """Somebody asked something of the controller: at another terminal, or at W&B."""
+
+    KIND = "instructed"
+    instruction: str
+    """``work``, ``pause``, ``stop`` or ``stop_now``, or ``end_run`` for one run alone."""
+    source: str
+    """Where it was asked: ``command line``, ``W&B``."""
+    run_id: str = ""
+    """The run that is to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStopped(Event):
     """A controller let go of the sweep."""
 
@@ -250,6 +263,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         AttemptFailed,
         AttemptInterrupted,
         RunRetried,
+        Instructed,
         SweepRegistered,
         SweepStopped,
     )

@@ -20,6 +20,7 @@ from metta_sweep.sweep.events import (
     AttemptStarted,
     AttemptSubmitted,
     ConfirmationPlanned,
+    Instructed,
     PlannedRun,
     RolloutSuggested,
     RunRetried,
@@ -99,6 +100,7 @@ class SweepLoop:
         interrupted: Callable[[], int | None] = lambda: None,
         fence: Callable[[], None] = lambda: None,
         instructed: Callable[[], Instruction] = lambda: Instruction.WORK,
+        instructed_from: Callable[[], str] = lambda: "command line",
         between: Callable[[], None] = lambda: None,
         peers: Peers | None = None,
     ) -> None:
@@ -111,6 +113,8 @@ class SweepLoop:
         self._interrupted = interrupted
         self._fence = fence
         self._instructed = instructed
+        self._instructed_from = instructed_from
+        self._asked_to_end: set[tuple[str, int]] = set()
         self._instruction = Instruction.WORK
         self._between = between
         self._peers: Peers = peers or NoPeers()
@@ -134,6 +138,7 @@ class SweepLoop:
             self._fence()
             self._collect()
             self._heed_signals()
+            self._end_runs()
             self._check_metric()
             self._teach()
             stop = self._heed_instruction()
@@ -326,7 +331,16 @@ class SweepLoop:
         self._unreadable_s.pop(run.run_id, None)
         metric = state.spec.metric
         self._recorder.record(
-            ending_event(run, status, self._runs, left, metric=metric, elapsed_s=elapsed_s, released=released)
+            ending_event(
+                run,
+                status,
+                self._runs,
+                left,
+                metric=metric,
+                elapsed_s=elapsed_s,
+                released=released,
+                stopped_from=state.is_to_end(run),
+            )
         )
 
     def _is_looked_at_again(self, run: Run, left: Left, elapsed_s: float) -> bool:
@@ -359,13 +373,29 @@ class SweepLoop:
         """Take note of what somebody asks for, and return the stop that follows from it."""
         before, self._instruction = self._instruction, self._instructed()
         if self._instruction is not before:
-            self._recorder.note(_HEARD[self._instruction])
+            source = self._instructed_from()
+            self._recorder.record(Instructed(instruction=str(self._instruction), source=source))
+            self._recorder.note(
+                _HEARD[self._instruction] + ("" if source == "command line" else f" (asked at {source})")
+            )
         if self._instruction is Instruction.STOP_NOW:
             self._release()
         stopping = self._instruction in (Instruction.STOP, Instruction.STOP_NOW)
         if not stopping or self._recorder.state.live_runs:
             return None
         return Stop(reason=StopReason(rule="stopped", message="stopped by hand; the same command goes on"))
+
+    def _end_runs(self) -> None:
+        """Ask the runs to end that somebody wants to end; the end itself is recorded once it is seen."""
+        state = self._recorder.state
+        for run in state.live_runs:
+            attempt = run.attempts[-1]
+            source, which = state.is_to_end(run), (run.run_id, attempt.number)
+            if source and attempt.handle is not None and which not in self._asked_to_end:
+                self._fence()
+                self._asked_to_end.add(which)
+                self._recorder.note(f"{run.run_id}: ending it, as asked at {source}")
+                self._launcher.cancel(attempt.handle, self._settings.kill_grace_s)
 
     def _release(self) -> None:
         """End every live run and record it as interrupted, or as finished where its result came first."""

@@ -87,6 +87,7 @@ class FailureClass(enum.StrEnum):
     KILLED = "killed"
     INFRASTRUCTURE = "infrastructure"
     CRASH = "crash"
+    STOPPED = "stopped"
 
     @property
     def blames_parameters(self) -> bool:

@@ -19,6 +19,7 @@ from metta_sweep.sweep.events import (
     ConfirmationChosen,
     ConfirmationPlanned,
     Event,
+    Instructed,
     PlannedRun,
     RolloutCeded,
     RolloutSuggested,
@@ -75,6 +76,9 @@ class SweepState:
         """Where the dashboard keeps the sweep."""
         self.stopped: SweepStopped | None = None
         """Why the last controller let go; None while one is at work or after it died."""
+        self.instructed: Instructed | None = None
+        """What was last asked of the controller since it took up the sweep."""
+        self._to_end: dict[str, str] = {}
         self.confirmation: ConfirmationChosen | None = None
         """Which points are run again; None while nothing was chosen or after another metric is asked for."""
 
@@ -111,6 +115,7 @@ class SweepState:
         rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
         self._spec = event.spec
         self.starts.append(event)
+        self.instructed = None
         self._refusals.clear()
         self._forget_hopeless()
         self._unscored_before = len(self._unscored)
@@ -237,6 +242,13 @@ class SweepState:
             self._observations.pop(rollout.index, None)
 
     @_apply.register
+    def _(self, event: Instructed) -> None:
+        if event.run_id:
+            self._to_end[event.run_id] = event.source
+        else:
+            self.instructed = event
+
+    @_apply.register
     def _(self, event: SweepRegistered) -> None:
         self.registered = event
 
@@ -249,6 +261,7 @@ class SweepState:
         run = self._runs[run_id] = moved(self._run(run_id), number, to, **what)
         if not to.is_live:
             del self._live[run_id]
+            self._to_end.pop(run_id, None)
         return run
 
     def _run(self, run_id: str) -> Run:
@@ -364,6 +377,10 @@ class SweepState:
     def live_runs(self) -> list[Run]:
         """Runs of which a process may exist, in the order in which they were started."""
         return [self._runs[run_id] for run_id in self._live]
+
+    def is_to_end(self, run: Run) -> str:
+        """Return where somebody asked that a living run end; empty where nobody did."""
+        return self._to_end.get(run.run_id, "")
 
     @property
     def waiting_runs(self) -> list[Run]:

@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def prepare_environment(folder: Path) -> None:
 class OpenRun:
     """A W&B run that this process writes; it is the only one that does."""
 
-    def __init__(self, run: wandb.Run) -> None:
+    def __init__(self, run: wandb.Run, stopped: threading.Event) -> None:
         self._run = run
+        self._stopped = stopped
         self.rows = run.starting_step
         """Rows of the history that the server had, and those that were sent since."""
 
@@ -77,6 +79,11 @@ class OpenRun:
     def url(self) -> str:
         """Return the run's page."""
         return str(self._run.url or "")
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a person pressed Stop on the run's page."""
+        return self._stopped.is_set()
 
     def send(self, rows: Sequence[Row]) -> None:
         """Send those of all the run's rows that were not sent yet."""
@@ -151,6 +158,7 @@ class Client:
             facts: What identifies and describes it.
             pid: The training process, whose CPU and GPU are to be shown; None for a run of the past.
         """
+        stopped = threading.Event()
         with client_errors():
             run = wandb.init(
                 entity=self.place.entity,
@@ -165,24 +173,32 @@ class Client:
                 reinit="create_new",
                 mode="offline" if self.is_offline else "online",
                 dir=str(self.folder),
-                settings=self.run_settings(pid, sweep_id=self.place.sweep_id),
+                settings=self.run_settings(pid, sweep_id=self.place.sweep_id, stop_fn=stopped.set),
             )
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
-        return OpenRun(run)
+        return OpenRun(run, stopped)
 
     def discard_local(self, wandb_id: str) -> None:
         """Remove what the client wrote down of a run: what is not at W&B is sent anew from the journal."""
         for path in (self.folder / "wandb").glob(f"*-{wandb_id}"):
             shutil.rmtree(path, ignore_errors=True)
 
-    def run_settings(self, pid: int | None, *, sweep_id: str | None, finish_s: float = FINISH_S) -> wandb.Settings:
+    def run_settings(
+        self,
+        pid: int | None,
+        *,
+        sweep_id: str | None,
+        finish_s: float = FINISH_S,
+        stop_fn: Callable[[], None] = lambda: None,
+    ) -> wandb.Settings:
         """Return the client's settings for one run: everything bounded, nothing printed, nothing guessed.
 
         Args:
             pid: The training process to watch, or None.
             sweep_id: The sweep that it joins, or None.
             finish_s: Seconds that its end may take.
+            stop_fn: Called where a person stops the run at W&B; the client would interrupt this process instead.
         """
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
         return wandb.Settings(
@@ -191,6 +207,7 @@ class Client:
             finish_timeout=finish_s,
             finish_timeout_raises=True,
             console="off",
+            stop_fn=stop_fn,
             silent=True,
             symlink=False,
             disable_git=True,

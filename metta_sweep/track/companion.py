@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.space import SearchSpace
+from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.events import SweepRegistered
+from metta_sweep.sweep.events import Instructed, SweepRegistered
+from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.track.controller import HURRIED_S, MirrorProcess, start_mirror
+from metta_sweep.track.link import SOURCE, Link
 from metta_sweep.track.peers import BoardPeers
 from metta_sweep.track.settings import Mode
 
@@ -42,6 +45,7 @@ class MirrorCompanion:
         self._recorder = recorder
         self._mirror: MirrorProcess | None = None
         self._is_started = False
+        self._instructions = 0
         self._peers: BoardPeers | None = None
 
     def join(self, space: SearchSpace) -> BoardPeers | None:
@@ -67,6 +71,7 @@ class MirrorCompanion:
             for line in self._mirror.poll():
                 self._recorder.note(line)
             self._keep_registration(self._mirror)
+            self._obey(self._mirror.link)
         elif not self._is_started and (self._recorder.state.live_runs or self._peers is not None):
             # The runs' own processes load first: the first result is worth more than its mirror image.
             self._is_started = True
@@ -75,6 +80,16 @@ class MirrorCompanion:
             )
         if self._peers is not None:
             self._peers.tick()
+
+    def _obey(self, link: Link) -> None:
+        """Pass on what a person asks at W&B: of the sweep as from the command line, of a run through the journal."""
+        if link.instructions > self._instructions:
+            self._instructions = link.instructions
+            InstructionFile(self._paths).give(Instruction(link.instruction), source=SOURCE)
+        state = self._recorder.state
+        live = {run.run_id for run in state.live_runs if not state.is_to_end(run)}
+        for run_id in live.intersection(link.stopped_runs):
+            self._recorder.record(Instructed(instruction="end_run", source=SOURCE, run_id=run_id))
 
     def _keep_registration(self, mirror: MirrorProcess) -> None:
         found = mirror.registration

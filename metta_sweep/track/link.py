@@ -10,6 +10,9 @@ from typing import Any
 from metta_sweep.store.files import read_json, write_json
 from metta_sweep.store.paths import SweepPaths
 
+SOURCE = "W&B"
+"""Source of what is asked there, in the journal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -37,6 +40,14 @@ class Link:
     """``starting``, ``ok``, ``away``, ``refused``, ``busy`` or ``ended``."""
     message: str = ""
     """What is wrong, in one line."""
+    sweep_state: str = ""
+    """The sweep's state at W&B, as it was seen or set last since the sweep was started; empty before."""
+    instruction: str = ""
+    """What a person asked of the sweep at W&B, as :class:`Instruction` says it."""
+    instructions: int = 0
+    """How often somebody has asked something there since the sweep was started."""
+    stopped_runs: tuple[str, ...] = ()
+    """Living runs that a person stopped at W&B."""
     slots: int = 1
     """Runs of a shared sweep that may be alive at once on this machine; 0 where it takes no part."""
     gone_after_s: float = 180.0
@@ -57,7 +68,8 @@ class Link:
         """Return the link of a mapping; names of another version are passed over."""
         known = {f.name for f in fields(cls)}
         chosen = {name: value for name, value in content.items() if name in known}
-        return cls(**{**chosen, "tags": tuple(chosen.get("tags", ()))})
+        lists = {name: tuple(chosen.get(name, ())) for name in ("tags", "stopped_runs")}
+        return cls(**{**chosen, **lists})
 
     def write(self, paths: SweepPaths) -> None:
         """Put the file in place, whole."""

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ import psutil
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, take_lock, write_json
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.ports import Instruction
 from metta_sweep.track.errors import ClientFailedError, RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from metta_sweep.track.mirroring import Mirroring
     from metta_sweep.track.server import SentRun
     from metta_sweep.track.sharing import Sharing
+    from metta_sweep.track.steering import Steering
 
 TICK_S = 0.5
 """Seconds between two looks at the journal."""
@@ -103,6 +105,7 @@ class _Process:
         self._noted = False
         self._drawn_s = time.monotonic()
         self._sharing: Sharing | None = None
+        self._steering: Steering | None = None
 
     def run(self) -> int:
         end_left_service(self._paths)
@@ -147,19 +150,27 @@ class _Process:
             self._report(mirroring)
             if ending and self._has_everything():
                 return self._end(mirroring)
-            self._prove(mirroring)
+            self._try(mirroring.prove_now_and_then)
+            self._try(self._steer)
             if time.monotonic() - self._drawn_s > REDRAW_S:
                 self._draw(mirroring)
             self._watchdog.wait(TICK_S)
 
-    def _prove(self, mirroring: Mirroring) -> None:
-        """Ask what has arrived; where there is no answer the runs are proven later."""
+    def _try(self, ask: Callable[[], None]) -> None:
+        """Ask something of the service; where there is no answer it is asked again later."""
         try:
-            mirroring.prove_now_and_then()
+            ask()
         except ClientFailedError:
             raise
         except TryLaterError as error:
-            _log.info("not proven yet: %s", error)
+            _log.info("not now: %s", error)
+
+    def _steer(self) -> None:
+        if self._steering is not None:
+            self._steering.turn(self._feed.state, listens=not self._is_ending)
+
+    def _hear(self, instruction: Instruction) -> None:
+        self._link = self._link.with_(instruction=str(instruction), instructions=self._link.instructions + 1)
 
     def _draw(self, mirroring: Mirroring) -> None:
         """Bring the overview up to date; without it the mirror is whole all the same."""
@@ -181,6 +192,7 @@ class _Process:
         from metta_sweep.track.client import Client, Place, prepare_environment
         from metta_sweep.track.mirroring import Mirroring
         from metta_sweep.track.sources import RunSources
+        from metta_sweep.track.steering import Steering
 
         prepare_environment(self._work)
         place = Place(entity=self._link.entity, project=self._link.project, sweep_id=self._link.sweep_id)
@@ -198,6 +210,8 @@ class _Process:
         else:
             mirroring.begin(sent, compare=self._once)
             self._share(graphql)
+            sweep_id, known = str(self._link.sweep_id), self._link.sweep_state
+            self._steering = Steering(graphql, sweep_id, known=known, hear=self._hear)
         self._say("ok")
         return mirroring
 
@@ -284,6 +298,7 @@ class _Process:
         self._settle(mirroring)
         if self._sharing is not None:
             self._sharing.stop(left=not self._watchdog.controller_died)
+        self._try(self._steer)
         self._draw(mirroring)
         self._report(mirroring)
         self._say("ended")
@@ -307,8 +322,13 @@ class _Process:
             self._watchdog.pause(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
+    @property
+    def _state_there(self) -> str:
+        return self._steering.known if self._steering is not None else self._link.sweep_state
+
     def _report(self, mirroring: Mirroring) -> None:
         counted = self._link.with_(mirrored=len(mirroring.whole), pending=mirroring.pending)
+        counted = counted.with_(stopped_runs=mirroring.stopped_runs, sweep_state=self._state_there)
         if counted != self._link:
             self._link = counted
             self._link.write(self._paths)

@@ -75,6 +75,11 @@ class Mirroring:
         """Whether every run that is over is whole at W&B."""
         return not self._unproven and not any(self._run(run_id).state.is_over for run_id in self._todo)
 
+    @property
+    def stopped_runs(self) -> tuple[str, ...]:
+        """Living runs that a person stopped at W&B."""
+        return tuple(run_id for run_id, opened in self._open.items() if opened.is_stopped)
+
     def begin(self, sent: dict[str, SentRun], *, compare: bool) -> None:
         """Learn from the server which runs are whole.
 

@@ -16,6 +16,12 @@ from metta_sweep.sweep.records import SweepSpec
 IDENTITY_MARK = "metta_sweep identity: "
 """Stands in a registered sweep's description: finds it again, whatever became of the reply."""
 
+NO_AGENTS = (
+    "metta_sweep runs it: `wandb agent` would find nothing to do here. Pause, resume, stop and cancel it as any sweep; "
+    "to add a machine give the sweep's own command there (wandb.share=true)."
+)
+"""Answers those who start an agent on the sweep."""
+
 OVERVIEW = "overview"
 """Name of the run that shows the whole sweep."""
 
@@ -58,7 +64,7 @@ def registration(spec: SweepSpec, identity: str, description: str = "") -> dict[
     lines = [description, f"{spec.name}: {spec.rollout_count} rollouts of {spec.num_samples} runs", _source(spec)]
     return {
         "name": spec.name,
-        "description": "\n".join([*filter(None, lines), IDENTITY_MARK + identity]),
+        "description": "\n".join([*filter(None, lines), NO_AGENTS, IDENTITY_MARK + identity]),
         "method": "custom",
         "metric": {"name": spec.metric, "goal": str(spec.goal)},
         "parameters": wandb_parameters(spec.parameters),

@@ -16,7 +16,7 @@ from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.peers import Peers
-from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus
+from metta_sweep.sweep.ports import Handle, Instruction, JobSpec, JobState, JobStatus
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.thinking import Submit, Thinker, at_once
@@ -219,6 +219,7 @@ class World:
     optimizer: CountingOptimizer = field(default_factory=CountingOptimizer)
     heard: list[str] = field(default_factory=list)
     interrupted: Callable[[], int | None] = lambda: None
+    instructed: Callable[[], Instruction] = lambda: Instruction.WORK
     fence: Callable[[], None] = lambda: None
     submit: Submit = at_once
     prefers: Callable[[Mapping[str, Any]], float] | None = None
@@ -245,6 +246,8 @@ class World:
             clock=self.clock,
             settings=LoopSettings(**settings),
             interrupted=lambda: self.interrupted(),
+            instructed=lambda: self.instructed(),
+            instructed_from=lambda: "W&B",
             peers=peers,
             fence=lambda: self.fence(),
         )

@@ -20,6 +20,7 @@ from metta_sweep.sweep.events import (
     AttemptSubmitted,
     ConfirmationChosen,
     ConfirmationPlanned,
+    Instructed,
     PlannedRun,
     RolloutCeded,
     RolloutSuggested,
@@ -61,7 +62,8 @@ RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 CEDED = RolloutCeded(rollout=0)
 ATTEMPTS = (STARTED, SUBMITTED, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
-SAMPLES = (ASKED, SUGGESTED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, STOPPED)
+INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
+SAMPLES = (ASKED, SUGGESTED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():

@@ -191,8 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, content: dict[str, Any]) -> dict[str, Any]:
         _, _, entity, project, run_id, _ = self.path.split("/")
         with self.server_of.lock:
-            self.server_of.world.runs[entity, project, unquote(run_id)].stream(content)
-        return {"exitcode": None, "limits": {}}
+            run = self.server_of.world.runs[entity, project, unquote(run_id)]
+            run.stream(content)
+        return {"exitcode": None, "limits": {}, **({"stopped": True} if run.stopped else {})}
 
     def _store(self, body: bytes) -> dict[str, Any]:
         if self.path.startswith("/storage/artifact/"):

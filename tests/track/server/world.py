@@ -52,6 +52,8 @@ class RemoteRun:
     state: str = "running"
     exit_code: int | None = None
     preempting: bool = False
+    stopped: bool = False
+    """Whether somebody pressed Stop."""
 
     @property
     def config(self) -> dict[str, Any]:
