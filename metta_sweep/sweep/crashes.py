@@ -45,6 +45,8 @@ class Crashes:
 
     def add(self, failure: Failure, run: Run) -> None:
         """Take the failure of a run's last attempt into account."""
+        if failure.kind is FailureClass.STOPPED:
+            return
         gave_up = run.state is RunState.FAILED
         if self._has_succeeded and failure.kind not in _OF_THE_PROGRAM and not (failure.kind.is_retried and gave_up):
             return

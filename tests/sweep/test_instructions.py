@@ -8,15 +8,15 @@ from metta_sweep.sweep.records import FailureClass, RunState
 from tests.sweep.simulation import World, reward, spec
 
 
-def world_that_ends(run_id, **outcome):
-    """Return a world in which somebody asks, as soon as it is started, that a run end."""
+def world_that_ends(*run_ids, **outcome):
+    """Return a world in which somebody asks, as soon as they are started, that some runs end."""
     world = World(lambda *_: reward(1.0, **outcome))
     tell = world.on_event
 
     def on_event(event, state):
         tell(event, state)
-        if event.KIND == "attempt_submitted" and event.run_id == run_id:
-            world.recorder.record(Instructed(instruction="end_run", source="W&B", run_id=run_id))
+        if event.KIND == "attempt_submitted" and event.run_id in run_ids:
+            world.recorder.record(Instructed(instruction="end_run", source="W&B", run_id=event.run_id))
 
     world.on_event = on_event
     return world
@@ -35,7 +35,12 @@ def test_a_run_that_somebody_ends_is_stopped_teaches_nothing_and_the_sweep_goes_
     )
     assert list(state.observations) == [0, 2]
     assert world.optimizer.failed == []
-    assert state.crash_streak == []
+
+
+def test_runs_that_somebody_ends_are_no_sign_of_a_broken_program():
+    world = world_that_ends("s.r.0", "s.r.1", "s.r.2", "s.r.3", seconds=5.0)
+    assert world.control(spec(rollout_count=5)).reason.rule == "rollout_count"
+    assert len(world.finished_runs()) == 1
 
 
 def test_a_result_that_came_first_counts():

@@ -142,7 +142,7 @@ def test_stop_on_a_run_reaches_the_controller_and_the_mirror_lives(server, tmp_p
 @pytest.mark.slow
 def test_a_sweep_obeys_stop_on_a_run_pause_resume_and_cancel(server, tmp_path, no_process_left):
     server.faults.order(Fault(kind="delay", delay_s=0.3, chance=0.3))
-    chosen, environ = short_runs(tmp_path, rollouts=40, seconds=9.0), environ_of(server, tmp_path)
+    chosen, environ = short_runs(tmp_path, rollouts=40, seconds=60.0), environ_of(server, tmp_path)
     line = [sys.executable, "-m", "metta_sweep.commands", "run", "run=steered", chosen, "wandb=online"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     paths = SweepPaths(tmp_path / "data", "steered")
