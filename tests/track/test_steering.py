@@ -8,11 +8,12 @@ import time
 
 import pytest
 
+from metta_sweep.config.settings import WandbSettings
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import Instructed, SweepStopped
 from metta_sweep.sweep.ports import Instruction
-from metta_sweep.track import Mode, WandbSettings, start_mirror, steering
+from metta_sweep.track import Mode, start_mirror, steering
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.steering import Decision, Steering, decide, state_here
 from tests.factories import History
