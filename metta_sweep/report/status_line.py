@@ -16,7 +16,7 @@ from rich.text import Text
 
 from metta_sweep.report.place import RunDirectories
 from metta_sweep.report.wording import duration, number, printable
-from metta_sweep.result import read_evaluations
+from metta_sweep.result import newest_evaluation
 from metta_sweep.sweep.state import SweepState
 
 MOST_NAMED = 4
@@ -71,8 +71,9 @@ def newest_metrics(state: SweepState, paths: RunDirectories) -> dict[str, float]
     """Return the newest metric of the runs that are named on the line, read from their directories."""
     found = {}
     for run in state.live_runs[:MOST_NAMED]:
-        for evaluation in read_evaluations(paths.run(run.run_id)):
-            found[run.run_id] = evaluation.metrics.get(state.spec.metric, math.nan)
+        newest = newest_evaluation(paths.run(run.run_id))
+        if newest is not None:
+            found[run.run_id] = newest.metrics.get(state.spec.metric, math.nan)
     return {run_id: value for run_id, value in found.items() if math.isfinite(value)}
 
 

@@ -14,7 +14,7 @@ from rich.live import Live
 from metta_sweep.report.live import Moment, live_view
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import SweepRows, rows_of
-from metta_sweep.result import Evaluation, read_evaluations
+from metta_sweep.result import Evaluation, newest_evaluation
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.lock import holder
 from metta_sweep.store.paths import SweepPaths
@@ -66,8 +66,8 @@ class Watcher:
         return self._state
 
     def _latest(self, state: SweepState) -> Mapping[str, Evaluation]:
-        found = {run.run_id: list(read_evaluations(self.paths.run(run.run_id))) for run in state.live_runs}
-        return {run_id: evaluations[-1] for run_id, evaluations in found.items() if evaluations}
+        found = {run.run_id: newest_evaluation(self.paths.run(run.run_id)) for run in state.live_runs}
+        return {run_id: newest for run_id, newest in found.items() if newest is not None}
 
 
 def watch(paths: SweepPaths, console: Console, *, once: bool = False) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from metta_sweep.result.bounded import read_bytes
+
 _SEPARATOR = b"\x00"
 
 
@@ -52,7 +54,7 @@ class Head:
     def read(cls, path: Path) -> Head | None:
         """Return the head that a file tells, or None where there is no file or its line is torn."""
         with contextlib.suppress(OSError, ValueError):
-            seq, digest, checksum = path.read_text(encoding="ascii").split()
+            seq, digest, checksum = read_bytes(path, _MOST_BYTES).decode("ascii").split()
             if int(checksum, 16) == _checksum(f"{seq} {digest}"):
                 return cls(seq=int(seq), digest=bytes.fromhex(digest.removeprefix("-")))
         return None
@@ -69,6 +71,7 @@ class Head:
                 os.close(descriptor)
 
 
+_MOST_BYTES = 4096
 _LINE_BYTES = 128
 """Longer than any line, so that a shorter one leaves nothing of a longer one behind."""
 

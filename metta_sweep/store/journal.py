@@ -217,7 +217,7 @@ def _verified(paths: SweepPaths, connection: sqlite3.Connection) -> Iterator[Row
 def _decode(paths: SweepPaths, seq: int, body: str) -> dict[str, Any]:
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(paths, f"event {seq} is no JSON ({error})") from error
     if not isinstance(content, dict):
         raise damaged(paths, f"event {seq} is no JSON object")

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
+from metta_sweep.result.values import as_cost_s
 from metta_sweep.store.files import is_at, is_locked, read_json, take_lock
 from metta_sweep.store.paths import SweepPaths
 
@@ -43,8 +44,9 @@ class Holder:
         """Return what a lock file says; what it does not say is shown as unknown."""
         content = content or {}
         try:
-            return cls(host=str(content["host"]), pid=int(content["pid"]), since_s=float(content["since_s"]))
-        except (KeyError, TypeError, ValueError):
+            since_s = as_cost_s(content["since_s"]) or 0.0
+            return cls(host=str(content["host"]), pid=int(content["pid"]), since_s=since_s)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return cls(host="unknown", pid=0, since_s=0.0)
 
     def __str__(self) -> str:

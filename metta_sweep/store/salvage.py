@@ -153,7 +153,7 @@ def _proven(rows: Mapping[int, Sequence[Any]], seq: int) -> dict[str, Any] | Non
     before = rows[seq - 1][2] if seq - 1 in rows else b"" if seq == 1 else None
     if seq not in rows or not isinstance(before, bytes):
         return None
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         kind, body = (part.decode() for part in rows[seq][:2])
         content = json.loads(body)
         if Head(seq=seq - 1, digest=before).after(kind, body).digest == rows[seq][2] and isinstance(content, dict):

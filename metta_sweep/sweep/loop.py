@@ -81,6 +81,8 @@ class LoopSettings:
     """Seconds between SIGTERM and SIGKILL."""
     time_limit_s: float | None = None
     """Seconds after which an attempt is ended."""
+    exit_grace_s: float | None = 60.0
+    """Seconds that a run has to end once its result is there; None for as long as it likes."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every run."""
 
@@ -297,6 +299,7 @@ class SweepLoop:
             env=self._settings.env,
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
+            exit_grace_s=self._settings.exit_grace_s,
         )
 
     def _adopt(self) -> None:

@@ -82,6 +82,11 @@ def _raise(value: str) -> None:
     raise ArithmeticError(value)
 
 
+def _result(value: str) -> None:
+    path = Path(os.environ["METTA_SWEEP_RUN_DIR"]) / "result.json"
+    path.write_text(json.dumps({"metrics": {"reward": float(value)}}))
+
+
 def _wait_for(value: str) -> None:
     while not Path(value).exists():
         time.sleep(0.01)
@@ -101,6 +106,7 @@ ACTIONS = {
     "stdin": _stdin,
     "raise": _raise,
     "note": note,
+    "result": _result,
     "wait_for": _wait_for,
 }
 

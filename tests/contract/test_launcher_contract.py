@@ -160,6 +160,28 @@ def test_a_time_limit_ends_the_whole_tree(site):
     wait_until(lambda: not any(map(is_alive, pids_of(spec))), "the end of the tree", 5)
 
 
+@pytest.mark.slow
+def test_a_run_that_goes_on_after_its_result_is_ended_with_its_whole_tree_and_one_that_takes_its_time_is_not(site):
+    launcher = site.launcher()
+    stuck = site.spec("child=session", "sleep=0.3", "result=1", "sleep=60", exit_grace_s=0.8)
+    slow = site.spec("result=1", "sleep=0.3", "result=2", "exit=3", run=1, exit_grace_s=20.0)
+    first, second = wait_over(launcher, launcher.submit(stuck)), wait_over(launcher, launcher.submit(slow))
+    assert (first.state, first.reason) == (JobState.EXITED, "no_exit")
+    assert 0.2 <= first.result_s < first.wall_s - 0.7
+    assert not any(map(is_alive, pids_of(stuck)))
+    assert (second.code, second.reason) == (3, "")
+    assert second.result_s <= second.wall_s
+
+
+@pytest.mark.slow
+def test_a_result_that_lay_there_before_the_start_is_not_this_attempts(site):
+    launcher = site.launcher()
+    spec = site.spec("sleep=1.5", "exit=4", exit_grace_s=0.2)
+    (spec.run_dir / "result.json").write_text("{}")
+    status = wait_over(launcher, launcher.submit(spec))
+    assert (status.code, status.reason, status.result_s) == (4, "", None)
+
+
 def test_a_cancelled_run_may_write_its_checkpoint(site):
     launcher = site.launcher()
     spec = site.spec("checkpoint_on_sigterm", "note=ready", "sleep=60")

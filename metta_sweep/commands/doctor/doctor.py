@@ -12,6 +12,7 @@ from rich.text import Text
 
 from metta_sweep.commands.doctor.checks import Check, Verdict, good, machine_checks, sweep_checks
 from metta_sweep.optimize.port import Prediction, Suggestion
+from metta_sweep.result.bounded import read_bytes
 from metta_sweep.store.files import read_json
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
@@ -28,6 +29,9 @@ from metta_sweep.sweep.events import (
     to_json,
 )
 from metta_sweep.sweep.state import SweepState
+
+SUGGESTION_BYTES = 1024 * 1024
+"""Most that a run's suggestion file may have."""
 
 
 def doctor(data_dir: Path, name: str | None, console: Console, *, repair: bool) -> int:
@@ -133,13 +137,13 @@ class Rebuilt:
 
     def _add_suggestion(self, paths: SweepPaths, run_id: str) -> None:
         try:
-            shown = yaml.safe_load(paths.run(run_id).suggestion.read_text(encoding="utf-8"))
+            shown = yaml.safe_load(read_bytes(paths.run(run_id).suggestion, SUGGESTION_BYTES))
             predicted = Prediction(**shown["predicted"]) if shown["predicted"] else None
             suggestion = Suggestion(
                 params=shown["params"], origin=shown["origin"], reason=shown["reason"], predicted=predicted
             )
             planned = PlannedRun(run_id=run_id, seed=shown["seed"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
             return
         self._record(
             RolloutSuggested(rollout=len(self.state.rollouts), suggestion=suggestion, runs=(planned,), max_retries=5)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths
+from metta_sweep.result.values import as_cost_s
 from metta_sweep.store.files import is_locked, read_json, take_lock, write_json, write_whole
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus
 
@@ -46,6 +47,8 @@ class Order:
     """What ``CUDA_VISIBLE_DEVICES`` lists; None leaves it as it is."""
     time_limit_s: float | None = None
     """Seconds after which the whole tree is ended with reason ``timeout``."""
+    exit_grace_s: float | None = None
+    """Seconds after the run's result until the whole tree is ended with reason ``no_exit``; None for never."""
     grace_s: float = DEFAULT_GRACE_S
     """Seconds between SIGTERM and SIGKILL where the time limit ends the tree."""
     log_limit: int = DEFAULT_LOG_LIMIT
@@ -63,6 +66,7 @@ class Order:
             cpus=spec.resources.cpus,
             gpus=gpus,
             time_limit_s=spec.time_limit_s,
+            exit_grace_s=spec.exit_grace_s,
             grace_s=grace_s,
             log_limit=log_limit,
         )
@@ -93,14 +97,34 @@ class ExitRecord:
     signal: int | None = None
     """Number of the signal that ended it."""
     reason: str | None = None
-    """``timeout`` or ``cancelled`` where the keeper ended it, ``disk_full`` where it failed on a full disk."""
+    """``timeout``, ``no_exit`` or ``cancelled`` where the keeper ended it, ``disk_full`` where it failed on a full
+    disk."""
     wall_s: float | None = None
     """Seconds from start to end."""
+    result_s: float | None = None
+    """Seconds from start to the run's result, where it left one."""
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> ExitRecord:
+        """Return the record of a file that lies where a run can write; what cannot be is None."""
+        code, number, reason = (content.get(name) for name in ("code", "signal", "reason"))
+        return cls(
+            code=code if isinstance(code, int) else None,
+            signal=number if isinstance(number, int) else None,
+            reason=reason if isinstance(reason, str) else None,
+            wall_s=as_cost_s(content.get("wall_s")),
+            result_s=as_cost_s(content.get("result_s")),
+        )
 
     def status(self) -> JobStatus:
         """Return the record as a launcher's answer."""
         return JobStatus(
-            state=JobState.EXITED, code=self.code, signal=self.signal, reason=self.reason or "", wall_s=self.wall_s
+            state=JobState.EXITED,
+            code=self.code,
+            signal=self.signal,
+            reason=self.reason or "",
+            wall_s=self.wall_s,
+            result_s=self.result_s,
         )
 
 
@@ -188,9 +212,7 @@ class AttemptFiles:
     def read_exit(self) -> ExitRecord | None:
         """Return how the attempt ended, or None where it has not."""
         content = read_json(self.exit)
-        if content is None:
-            return None
-        return ExitRecord(**{name: content.get(name) for name in ("code", "signal", "reason", "wall_s")})
+        return None if content is None else ExitRecord.parse(content)
 
     def ask_to_end(self, grace_s: float) -> None:
         """Leave the wish that the attempt be ended; the keeper finds it within a second, at once if it is signalled."""
@@ -201,8 +223,8 @@ class AttemptFiles:
         content = read_json(self.cancel)
         if content is None:
             return None
-        grace_s = content.get("grace_s")
-        return float(grace_s) if isinstance(grace_s, int | float) else DEFAULT_GRACE_S
+        grace_s = as_cost_s(content.get("grace_s"))
+        return DEFAULT_GRACE_S if grace_s is None else grace_s
 
     def status(self, *, may_start: bool) -> JobStatus:
         """Return the attempt's state from its marks.

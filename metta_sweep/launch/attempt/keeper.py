@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
+import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from metta_sweep.launch.attempt.attempt import ExitRecord, Order
 from metta_sweep.launch.attempt.bounded_log import BoundedLog
@@ -28,6 +31,9 @@ grows fast, so that what a log has beyond its limit is what a run can write in s
 
 LEFTOVER_GRACE_S = 1.0
 """Seconds that processes which a command leaves behind have to end by themselves once they are told."""
+
+NO_EXIT = "no_exit"
+"""Reason of an attempt whose result was there and which went on."""
 
 DISK_FULL = "disk_full"
 """Reason of an attempt that failed on a full disk."""
@@ -85,6 +91,8 @@ class Keeper:
         self._log_size = 0
         self._look_s = SHORT_LOOK_S
         self._ending: _Ending | None = None
+        self._result = _stamp(self._files.run.result)
+        self._result_at_s: float | None = None
         self._child: int | None = None
 
     def keep(self) -> None:
@@ -109,8 +117,11 @@ class Keeper:
             self._ending = _Ending("cancelled", began_s)
             code, number = None, int(signal.SIGTERM)
         reason = self._ending.reason if self._ending else self._reason_of_the_machine(code)
-        wall_s = round(time.monotonic() - began_s, 4)
-        self._write_exit(ExitRecord(code=code, signal=number, reason=reason, wall_s=wall_s))
+        ended_s = time.monotonic()
+        self._look_for_result(ended_s)
+        result_s = None if self._result_at_s is None else round(self._result_at_s - began_s, 4)
+        wall_s = round(ended_s - began_s, 4)
+        self._write_exit(ExitRecord(code=code, signal=number, reason=reason, wall_s=wall_s, result_s=result_s))
 
     # ---------------------------------------------------------------- start
 
@@ -129,7 +140,8 @@ class Keeper:
     def _write_start(self) -> None:
         pids = {"keeper": os.getpid(), "child": self._child}
         known = {name: {"pid": pid, "birth": birth_of(pid)} for name, pid in pids.items() if pid is not None}
-        limits = {"time_limit_s": self._order.time_limit_s, "gpus": self._order.gpus}
+        order = self._order
+        limits = {"time_limit_s": order.time_limit_s, "exit_grace_s": order.exit_grace_s, "gpus": order.gpus}
         write_json(self._files.start, {"host": socket.gethostname(), **known, **limits, **self._labels})
 
     # ---------------------------------------------------------------- wait
@@ -145,6 +157,8 @@ class Keeper:
             now_s = time.monotonic()
             if self._ending is None and deadline_s is not None and now_s >= deadline_s:
                 self._end("timeout", self._order.grace_s)
+            if self._ending is None and now_s >= self._exit_due_s(now_s):
+                self._end(NO_EXIT, self._order.grace_s)
             if self._ending is not None and now_s >= self._ending.kill_at_s:
                 send(descendants(), signal.SIGKILL)
             ready, numbers = wakeups.wait(self._pause_s(now_s, deadline_s), self._ties)
@@ -159,7 +173,22 @@ class Keeper:
         pause_s = self._look_s
         if self._ending is not None:
             return min(pause_s, max(self._ending.kill_at_s - now_s, _KILL_EVERY_S))
+        pause_s = min(pause_s, max(self._exit_due_s(now_s) - now_s, 0.0))
         return pause_s if deadline_s is None else min(pause_s, max(deadline_s - now_s, 0.0))
+
+    def _exit_due_s(self, now_s: float) -> float:
+        """Return when a run that has its result must be gone: a result that changes again is not its end yet."""
+        grace_s = self._order.exit_grace_s
+        if grace_s is None:
+            return math.inf
+        self._look_for_result(now_s)
+        return math.inf if self._result_at_s is None else self._result_at_s + grace_s
+
+    def _look_for_result(self, now_s: float) -> None:
+        """Take note of when the run's result appeared or changed; what lay there before the start is none of its."""
+        stamp = _stamp(self._files.run.result)
+        if stamp is not None and stamp != self._result:
+            self._result, self._result_at_s = stamp, now_s
 
     def _heed(self, numbers: set[int], *, untied: bool) -> None:
         """End the tree where it is wished, or where somebody asks the keeper itself to end."""
@@ -230,8 +259,7 @@ class Keeper:
 
     def _write_exit(self, record: ExitRecord) -> None:
         """Write the exit record, into room that was taken before; a failing disk is tried again for a while."""
-        content = {"code": record.code, "signal": record.signal, "reason": record.reason, "wall_s": record.wall_s}
-        line = json.dumps(content).encode().ljust(_DRAFT_BYTES - 1) + b"\n"
+        line = json.dumps(asdict(record)).encode().ljust(_DRAFT_BYTES - 1) + b"\n"
         until_s = time.monotonic() + _RECORD_PATIENCE_S
         while time.monotonic() < until_s:
             with contextlib.suppress(OSError):
@@ -243,3 +271,12 @@ class Keeper:
                 self._files.exit_draft.replace(self._files.exit)
                 return
             time.sleep(LONG_LOOK_S)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when the file is written anew; None where there is no regular file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from metta_sweep.launch.attempt.attempt import AttemptFiles
 from metta_sweep.launch.attempt.processes import birth_of, processes_of, send, signal_exactly
+from metta_sweep.result.values import as_cost_s
 from metta_sweep.store.files import read_json
 
 _LOOK_EVERY_S = 1.0
@@ -28,6 +29,7 @@ class Orphans:
         self._kill_at_s: dict[AttemptFiles, float] = {}
         self._orphaned_s: dict[AttemptFiles, float] = {}
         self._next_look_s: dict[AttemptFiles, float] = {}
+        self._result_seen_s: dict[AttemptFiles, float] = {}
 
     def mind(self, files: AttemptFiles) -> None:
         """Look after an attempt that runs: cheap, and for most calls nothing."""
@@ -44,11 +46,16 @@ class Orphans:
         if start is None or files in self._kill_at_s or keeper_is_alive(start):
             return
         since_s = self._orphaned_s.setdefault(files, now_s)
-        limit_s, wished_grace_s = start.get("time_limit_s"), files.wished_grace_s()
+        limit_s, exit_grace_s = as_cost_s(start.get("time_limit_s")), as_cost_s(start.get("exit_grace_s"))
+        wished_grace_s = files.wished_grace_s()
         if wished_grace_s is not None:
             self.end(files, wished_grace_s)
         elif limit_s is not None and now_s - since_s >= limit_s:
             self.end(files, self._grace_s)
+        elif exit_grace_s is not None and files.run.result.is_file():
+            seen_s = self._result_seen_s.setdefault(files, now_s)
+            if now_s - seen_s >= exit_grace_s:
+                self.end(files, self._grace_s)
 
     def end(self, files: AttemptFiles, grace_s: float) -> None:
         """Ask every process of the attempt to end; :meth:`mind` ends what is left after the grace."""
@@ -63,6 +70,7 @@ class Orphans:
         if any(had_no_keeper):
             send(processes_of(files), signal.SIGKILL)
         self._next_look_s.pop(files, None)
+        self._result_seen_s.pop(files, None)
 
     def close(self) -> None:
         """End at once what has been asked to end."""

@@ -17,6 +17,9 @@ from metta_sweep.result import Evaluation, read_evaluations
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.state import SweepState
 
+CURVE_BYTES = 512 * 1024
+"""How much is read of each run's evaluations: more points than a figure has pixels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
@@ -69,5 +72,7 @@ def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
         space=space,
         surrogate=surrogate,
         advice=advice(rows, winner, space, surrogate, place.program),
-        evaluations={run.run_id: list(read_evaluations(place.paths.run(run.run_id))) for run in runs_to_draw(rows)},
+        evaluations={
+            run.run_id: list(read_evaluations(place.paths.run(run.run_id), CURVE_BYTES)) for run in runs_to_draw(rows)
+        },
     )
