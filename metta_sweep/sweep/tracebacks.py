@@ -33,7 +33,7 @@ class Raised:
     line: str
     """``ValueError: need a positive number``: class and first line of the message."""
     message: str
-    """The same with the lines of the message that follow."""
+    """The same, with the lines that follow where the first one ends in a colon."""
     rest: str
     """What was printed after it."""
     text: str
@@ -67,9 +67,10 @@ def _raised_at(lines: Sequence[str], header: int, number: int) -> Raised:
     end = number + 1
     while end < len(lines) and end - number < MESSAGE_LINES and lines[end].strip() and not _HEADER.match(lines[end]):
         end += 1
+    goes_on = lines[number].endswith(":") and number + 1 < end
     return Raised(
-        line=lines[number].strip()[:LONGEST_MESSAGE],
-        message="\n".join(lines[number:end]),
+        line=" ".join(line.strip() for line in lines[number : number + 1 + goes_on])[:LONGEST_MESSAGE],
+        message="\n".join(lines[number : end if goes_on else number + 1]),
         rest="\n".join(lines[number + 1 :]),
         text="\n".join(lines[header : number + 1]),
     )
