@@ -96,6 +96,7 @@ def loop_settings(asked: Asked) -> LoopSettings:
         resources=Resources(cpus=launcher.cpus_per_run, gpus=gpus),
         max_retries=launcher.max_retries,
         kill_grace_s=launcher.kill_grace_s,
+        exit_grace_s=launcher.exit_grace,
         time_limit_s=min(ends_s, default=None),
     )
 

@@ -94,6 +94,8 @@ class LauncherSettings:
     """How often a run is started again after a failure that is not its parameters' (killed, infrastructure)."""
     kill_grace_s: Annotated[float, Exact(), Ge(0), Le(3600)] = 5.0
     """Seconds between asking a run to end and ending it."""
+    exit_grace: Duration | None = 60.0
+    """Seconds that a run has to end once its result is there; None for as long as it likes."""
     on_interrupt: Literal["requeue", "finish"] = "requeue"
     """What the first Ctrl-C does: end runs, which the next start resumes, or let them finish (the second ends them)."""
 

@@ -108,8 +108,8 @@ def _notes(status: JobStatus, wall_s: float, *, released: bool) -> list[str]:
     """Return what is worth saying of how a run ended that has left a result."""
     since_s = 0.0 if status.result_s is None else max(0.0, wall_s - status.result_s)
     if status.reason in ("no_exit", "timeout"):
-        how = "it went on after its result" if status.reason == "no_exit" else "the time limit came after its result"
-        return [f"{how} and was ended after another {since_s:.3g} s, which count as no cost"]
+        why = "it did not exit" if status.reason == "no_exit" else "at its time limit"
+        return [f"ended {since_s:.2g} s after its result, {why}: that time is no cost"]
     if released or status.reason == "cancelled":
         return []
     if status.state is JobState.LOST or status.reason in ("node_lost", "preempted"):
