@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from metta_sweep.commands.parts import (
     loop_settings,
     mirror_settings,
     new_launcher,
-    new_protein,
+    search_task,
     shown_gpus,
     spec_of,
     taken_up,
@@ -28,8 +27,8 @@ from metta_sweep.commands.process import StopSignals, SystemClock
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.launch.registry import settings_by_kind
-from metta_sweep.optimize.protein import ProteinSettings
-from metta_sweep.optimize.worker import ProteinProcess
+from metta_sweep.optimize.registry import read_optimizer
+from metta_sweep.optimize.worker import OptimizerProcess
 from metta_sweep.report import Progress
 from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
@@ -60,7 +59,7 @@ def compose(overrides: Sequence[str]) -> Asked:
         overrides,
         training=schema,
         cwd=Path.cwd(),
-        protein=ProteinSettings.parse,
+        optimizer=read_optimizer,
         gpus=shown_gpus,
         launchers=settings_by_kind(),
     )
@@ -68,14 +67,13 @@ def compose(overrides: Sequence[str]) -> Asked:
     return asked
 
 
-def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subprocess.Popen[str] | None = None) -> int:
+def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
     """Run, resume or extend a sweep.
 
     Args:
         asked: What was asked.
         words: The command line's own words, kept so that a person can be told what to type again.
         console: Where progress is shown.
-        spare: A process for Protein that was started in advance.
 
     Returns:
         The exit code: 0 where it is done, 1 where it failed or no run has a score, 130 where Ctrl-C let its runs end.
@@ -110,7 +108,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console, spare: subpr
                     slots=asked.launcher.max_parallel,
                     description=asked.description or "",
                 )
-                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, spare)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress)
             return _exit_code(stop, recorder, signals)
         finally:
             progress.close()
@@ -160,13 +158,12 @@ def _control(
     companion: MirrorCompanion,
     fence: Callable[[], None],
     progress: Progress,
-    spare: subprocess.Popen[str] | None,
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     with ExitStack() as parts:
         settings = loop_settings(asked)
         launcher = parts.enter_context(closing(new_launcher(asked, paths, settings)))
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="protein")
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="optimizer")
         parts.callback(thread.shutdown, wait=False, cancel_futures=True)
         instructions, clock = InstructionFile(paths), SystemClock(signals)
         instructions.clear()
@@ -178,15 +175,15 @@ def _control(
             companion.tick()
             progress.tick(recorder.state, clock.monotonic_s())
 
-        optimizer = new_protein(asked, turn=turn_of(recorder.state))
-        peers = companion.join(optimizer.space)
-        protein = parts.enter_context(closing(ProteinProcess(optimizer, spare)))
+        task = search_task(asked, turn=turn_of(recorder.state))
+        peers = companion.join(task.space)
+        optimizer = parts.enter_context(closing(OptimizerProcess(asked.optimizer, task)))
         try:
             stop = SweepLoop(
                 recorder=recorder,
                 launcher=launcher,
                 runs=RunDirectories(paths),
-                thinker=Thinker(protein, clock, thread.submit),
+                thinker=Thinker(optimizer, clock, thread.submit),
                 clock=clock,
                 settings=settings,
                 interrupted=lambda: signals.received,

@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
-from metta_sweep.optimize.protein import Protein, ProteinSettings
+from metta_sweep.optimize.port import SearchTask
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
@@ -35,12 +35,11 @@ TURNS = 2**20
 """Machines that share a sweep draw their seeds from so many."""
 
 
-def new_protein(asked: Asked, *, turn: int = 0) -> Protein:
-    """Return a Protein for what was asked that has observed nothing yet; ``turn`` tells machines apart."""
-    settings: ProteinSettings = asked.protein
-    if settings.planned_rollouts is None:
-        settings = replace(settings, planned_rollouts=asked.rollout_count)
-    return Protein(asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
+def search_task(asked: Asked, *, turn: int = 0) -> SearchTask:
+    """Return what an optimizer is made for; ``turn`` tells machines apart."""
+    planned = asked.protein.get("planned_rollouts")
+    settings = {**asked.protein, "planned_rollouts": asked.rollout_count if planned is None else planned}
+    return SearchTask(space=asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
 
 
 def spec_of(asked: Asked) -> SweepSpec:
@@ -56,7 +55,8 @@ def spec_of(asked: Asked) -> SweepSpec:
         training=asked.training,
         overrides=asked.overrides,
         command=asked.command or (),
-        protein=asdict(asked.protein),
+        optimizer=asked.optimizer,
+        protein=asked.protein,
         limits=asked.limits,
         confirm=asked.confirm,
         confirms_only=asked.confirms_only,

@@ -15,11 +15,12 @@ import numpy as np
 from rich.console import Console
 
 from metta_sweep.commands.controller import compose
-from metta_sweep.commands.parts import new_protein, spec_of
+from metta_sweep.commands.parts import search_task, spec_of, turn_of
 from metta_sweep.commands.sweeps import OVERRIDES, PASS_ON, words
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
 from metta_sweep.optimize.port import Suggestion
+from metta_sweep.optimize.registry import kind_of
 from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
 from metta_sweep.report.plan import Plan, show_plan
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths, read_result
@@ -30,6 +31,7 @@ from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.teaching import lessons_of, teach
 
 SHOWN = 3
 """Suggestions that are shown."""
@@ -84,20 +86,17 @@ def _state(paths: SweepPaths) -> SweepState | None:
 
 
 def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestion]:
-    protein = new_protein(asked)
+    turn = 0 if state is None else turn_of(state)
+    optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn))
     pending = []
     if state is not None:
-        for observation in state.observations.values():
-            if observation.metric is None:
-                protein.observe_failure(observation.params)
-            else:
-                protein.observe(
-                    observation.params, observation.metric, observation.cost_s, observation.noise, observation.curve
-                )
-        pending = [rollout.suggestion.params for rollout in state.open_rollouts]
+        lessons = lessons_of(state)
+        for lesson in lessons.observations:
+            teach(optimizer, lesson)
+        pending = [*(rollout.suggestion.params for rollout in state.open_rollouts), *lessons.avoided]
     suggestions: list[Suggestion] = []
     for _ in range(SHOWN):
-        suggestions.append(protein.suggest(pending))
+        suggestions.append(optimizer.suggest(pending))
         pending = [*pending, suggestions[-1].params]
     return suggestions
 

@@ -35,6 +35,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=job.limits,
         confirm=job.confirm,
+        optimizer=job.optimizer,
         protein=found.protein,
         command=job.command,
         training=found.training,

@@ -34,7 +34,7 @@ def ask(
     training: TrainingSchema,
     cwd: Path,
     configs: Path | None = None,
-    protein: Callable[[Mapping[str, Any]], object] | None = None,
+    optimizer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None,
     gpus: Callable[[float | str], int | None] = lambda _: None,
     launchers: Launchers = LOCAL_ONLY,
 ) -> Asked:
@@ -45,7 +45,8 @@ def ask(
         training: What the bundled trainer knows about its config.
         cwd: Working directory, for paths and for a ``configs`` folder of its own.
         configs: The project's config folder; by default the one that came with the package.
-        protein: Reads the optimizer's settings, raises RequestError where they are wrong; None: nobody looks at them.
+        optimizer: Returns the optimizer's settings as they are understood, given its name and what was written; raises
+            RequestError where either is wrong. None: nobody looks at them.
         launchers: The settings of each launcher there is, by kind.
         gpus: Says for a ``launcher.gpus_per_run`` how many a run on this machine is shown; None: all there are.
 
@@ -53,9 +54,15 @@ def ask(
         RequestError: With every problem that could be found, each with its file, line and key.
     """
     try:
-        return _asked(overrides, training, cwd.absolute(), configs, protein or dict, gpus, launchers)
+        return _asked(overrides, training, cwd.absolute(), configs, optimizer or _as_written, gpus, launchers)
     except RequestError as error:
         raise RequestError(*in_order(error.problems)) from None
+
+
+def _as_written(name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Stand in for whoever knows optimizers."""
+    del name
+    return settings
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -87,7 +94,7 @@ def _asked(
     training: TrainingSchema,
     cwd: Path,
     configs: Path | None,
-    protein: Callable[[Mapping[str, Any]], object],
+    optimizer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]],
     gpus: Callable[[float | str], int | None],
     launchers: Launchers,
 ) -> Asked:
@@ -106,7 +113,7 @@ def _asked(
     inquiry = Inquiry(
         line=line,
         schema=training,
-        protein=protein,
+        optimizer=optimizer,
         gpus=gpus,
         launchers=launchers,
         keys=keys,

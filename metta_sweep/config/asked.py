@@ -36,8 +36,8 @@ class Asked:
     """The sweep file's constraints, then the bundled trainer's own."""
     limits: LimitSettings
     """When the sweep ends, and when one run does."""
-    protein: Any
-    """Settings of the optimizer, as its own reader made them of the block."""
+    protein: Mapping[str, Any]
+    """Settings of Protein, complete; other optimizers may look at them."""
     command: tuple[str, ...] | None
     """Program and arguments of a run with their blanks; None for the bundled trainer."""
     training: Mapping[str, Any]
@@ -64,6 +64,8 @@ class Asked:
     """What a person should know before the sweep starts, one line each."""
     origins: Mapping[str, Origin]
     """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
+    optimizer: str = "protein"
+    """Name of what suggests."""
     confirm: ConfirmSettings | None = None
     """How the best are run again; None for not at all."""
     confirms_only: bool = False

@@ -21,7 +21,7 @@ from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, q
 from metta_sweep.config.interpolation import first_line
 from metta_sweep.config.nearest import nearest
 from metta_sweep.config.places import JOB, ConfigPlaces
-from metta_sweep.config.sweep_file import SWEEP_KEYS
+from metta_sweep.config.sweep_file import AT_ROOT_TOO, SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
 from metta_sweep.config.trees import leaves, nested
 from metta_sweep.config.yaml_source import read_yaml
@@ -37,7 +37,7 @@ class Composed:
     config: DictConfig
     """Every root key; the ``sweep`` node as the sweep files and the command line left it."""
     blocks: Mapping[str, Any]
-    """The ``sweep.<group>`` blocks and ``sweep.protein``, unresolved."""
+    """The ``sweep.<group>`` blocks, ``sweep.optimizer`` and ``sweep.protein``, unresolved."""
     choices: Mapping[str, str | None]
     """Chosen option by config group."""
 
@@ -80,7 +80,7 @@ def _blocks(config: DictConfig) -> dict[str, Any]:
     content = whole.get("sweep") if isinstance(whole, dict) else None
     if not isinstance(content, dict):
         return {}
-    moved = {str(key): value for key, value in content.items() if key not in SWEEP_KEYS or key == "protein"}
+    moved = {str(key): value for key, value in content.items() if key not in SWEEP_KEYS or key in AT_ROOT_TOO}
     return {key: value for key, value in nested(moved).items() if value is not None}
 
 

@@ -43,7 +43,7 @@ class Findings:
     """Where its values came from."""
     job: JobSettings
     """The sweep's own settings."""
-    protein: Any
+    protein: Mapping[str, Any]
     """The optimizer's settings, as its reader made them."""
     values: Mapping[str, Any]
     """Resolved root keys."""
@@ -65,7 +65,7 @@ class Inquiry:
 
     line: CommandLine
     schema: TrainingSchema
-    protein: Callable[[Mapping[str, Any]], object]
+    optimizer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
     keys: TrainingKeys
     tree: Composed
     origins: Origins
@@ -85,7 +85,7 @@ class Inquiry:
         job = self._job(sweep, values)
         if job is not None and job.launcher.RUNS_HERE:
             self.schema = self.schema.here(self.gpus(job.launcher.gpus_per_run))
-        protein = self._protein(values.get("protein"), job)
+        protein = self._optimizer_settings(values.get("protein"), job)
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
         training = self._training(values, free=free)
@@ -189,22 +189,23 @@ class Inquiry:
                 self._wrong(f"sweep.{key}" if inside else key, message, fix)
             return None
 
-    def _protein(self, settings: Any, job: JobSettings | None) -> Any:
+    def _optimizer_settings(self, settings: Any, job: JobSettings | None) -> Mapping[str, Any]:
         """Return the optimizer's settings; what a run may cost is also the most that it proposes."""
         if settings is not None and not isinstance(settings, Mapping):
             self._wrong("protein", f"need a mapping of settings, got {brief(settings)}")
-            return None
+            return {}
         asked = dict(settings or {})
+        name = JobSettings.model_fields["optimizer"].default if job is None else job.optimizer
         cap_s = job.limits.run_cost_s if job is not None else None
         try:
-            read = self.protein(asked)
+            read = self.optimizer(name, asked)
             given_s = asked.get("max_suggestion_cost")
             if cap_s is None or (given_s is not None and given_s <= cap_s):
                 return read
-            return self.protein({**asked, "max_suggestion_cost": cap_s})
+            return self.optimizer(name, {**asked, "max_suggestion_cost": cap_s})
         except RequestError as error:
             self.problems += [self.origins.located(problem) for problem in error.problems]
-            return None
+            return {}
 
     def _training(self, values: Mapping[str, Any], *, free: bool) -> dict[str, Any]:
         """Return the base config of a run; with an external command only what was asked for."""

@@ -17,7 +17,7 @@ from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.secrecy import is_secret
 
-AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "launcher", "wandb")
+AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
 IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description")
 """Settings that stand inside ``sweep``."""
@@ -94,6 +94,8 @@ class JobSettings(BaseModel):
     """Decides every draw of the search and the seeds of the runs."""
     data_dir: Annotated[str, Field(strict=True, pattern=r"^[^\x00]*$", max_length=4000)]
     """Folder of all sweeps."""
+    optimizer: Annotated[str, Field(strict=True)] = "protein"
+    """What suggests: ``protein``, ``random``, ``sobol``, or the name under which another package brings one."""
     constraints: tuple[Annotated[str, Field(strict=True)], ...] = ()
     """Expressions over config paths."""
     description: Annotated[str, Field(strict=True, max_length=2000)] | None = None

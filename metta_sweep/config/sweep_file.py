@@ -23,6 +23,7 @@ SWEEP_KEYS = (
     "metric",
     "goal",
     "constraints",
+    "optimizer",
     "protein",
     "limits",
     "confirm",
@@ -30,6 +31,8 @@ SWEEP_KEYS = (
     "description",
 )
 """Keys inside ``sweep``; every other one is an override of the training config's group of that name."""
+AT_ROOT_TOO = ("optimizer", "protein")
+"""Keys inside ``sweep`` that are laid over the root key of the same name."""
 EXPRESSION_KEYS = frozenset({"expr", "constraints"})
 """Keys whose texts are expressions: ``${a.b}`` in them means the path, not its base value."""
 

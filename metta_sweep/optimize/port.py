@@ -1,10 +1,17 @@
-"""The port of every optimizer: what it is told, what it proposes, and what it expects of it."""
+"""The port of every optimizer: what it is told, what it proposes, and what only one with a model can say.
+
+An optimizer of one's own is a class with the three methods of :class:`Optimizer`, an :class:`OptimizerKind` that makes
+it, and an entry point of the group ``metta_sweep.optimizers`` that names the kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from metta_sweep.space import SearchSpace
 
 CurvePoint = tuple[float, float, float]
 """Steps done, the metric (raw) and the seconds spent at one evaluation."""
@@ -58,8 +65,55 @@ class Suggestion:
     """What is expected of it; None while there is no model."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """The model along one parameter, the others at the best point."""
+
+    name: str
+    """Dotted path."""
+    values: tuple[Any, ...]
+    """Values of the parameter, user units, in order."""
+    mean: tuple[float, ...]
+    """Expected metric, raw."""
+    low: tuple[float, ...]
+    """5% quantile of the expected metric: uncertainty of the model, without the noise of a run."""
+    high: tuple[float, ...]
+    """95% quantile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importance:
+    """How much of the score's variation over the search space has to do with a parameter."""
+
+    name: str
+    """Dotted path."""
+    share: float
+    """Total-effect index, 0 to 1: alone or together with others, so that shares may add up to more than 1."""
+    low: float
+    """Smallest over the fits, the extreme tenth left out."""
+    high: float
+    """Largest over the fits, the extreme tenth left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insight:
+    """What a model has learned of the whole space."""
+
+    slices: tuple[Slice, ...]
+    """One a parameter, in the order of the space."""
+    importances: tuple[Importance, ...]
+    """One a parameter, the largest first."""
+    points: int
+    """Observations that the model was fitted to."""
+    expected: tuple[Expectation, ...]
+    """What it expects of each point that was asked about."""
+
+
 class Optimizer(Protocol):
-    """What suggests, as the loop sees it. The same history gives the same suggestion."""
+    """What suggests. It is pure: the same history, in any order, and the same seed give the same suggestion.
+
+    One that has a model says so by more methods: :class:`CanExpect`, :class:`CanExplain`.
+    """
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
         """Return the next point, with the pending ones in mind."""
@@ -72,10 +126,89 @@ class Optimizer(Protocol):
         noise: float | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
-        """Learn a raw metric value, its variance where known, a cost in seconds, and what came on the way."""
+        """Learn a raw metric value, its variance where known, a cost in seconds, and what came on the way.
+
+        Raises:
+            RequestError: The point is not one of the space.
+        """
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
-        """Learn that the parameters do not work."""
+        """Learn that the parameters do not work.
+
+        Raises:
+            RequestError: The point is not one of the space.
+        """
+
+
+@runtime_checkable
+class CanExpect(Protocol):
+    """An optimizer whose model expects something of any point."""
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Return what many runs of each point would give on average; None while there is no model."""
+
+
+@runtime_checkable
+class CanExplain(Protocol):
+    """An optimizer whose model can be looked at."""
+
+    def insight(self, points: Sequence[Mapping[str, Any]]) -> Insight | None:
+        """Return what the model has learned, with its expectation of each point; None while there is too little."""
+
+
+def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
+    """Return what the optimizer expects of points; None where it has no model, or none yet."""
+    return optimizer.expect(points) if isinstance(optimizer, CanExpect) else None
+
+
+def insight_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Insight | None:
+    """Return what the optimizer's model has learned; None where it has no model, or too little to learn from."""
+    return optimizer.insight(points) if isinstance(optimizer, CanExplain) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTask:
+    """What an optimizer is made for."""
+
+    space: SearchSpace
+    """Where it searches; every suggestion is a feasible point of it."""
+    goal: str
+    """``maximize`` or ``minimize``."""
+    seed: int
+    """Seed of all its random numbers."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the sweep file says under ``protein``; another optimizer may use what means something to it too."""
+
+
+def always(optimizer: Optimizer, pending: int, ahead: int) -> bool:
+    """Be the answer of an optimizer whose every suggestion takes no time."""
+    del optimizer, pending, ahead
+    return True
+
+
+def nothing() -> None:
+    """Be what an optimizer loads that needs no loading."""
+
+
+def never(optimizer: Optimizer, pending: int, ahead: int) -> bool:
+    """Be the answer of an optimizer of which nothing is known: it thinks in a process of its own."""
+    del optimizer, pending, ahead
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerKind:
+    """An optimizer as the registry has it."""
+
+    name: str
+    """What ``optimizer:`` calls it."""
+    make: Callable[[SearchTask], Optimizer]
+    """Makes one that has observed nothing."""
+    has_model: bool = False
+    """Whether it predicts anything; where it does not, a person reads "no model"."""
+    is_quick: Callable[[Any, int, int], bool] = never
+    """Whether a suggestion takes no time, so that the controller itself may work it out: given the optimizer, how many
+    points are pending, and how many suggestions ahead it will be (0: the next one); :func:`always` and :func:`never`
+    are there already."""
+    prepare: Callable[[], None] = nothing
+    """Loads what thinking needs: called in the optimizer's own process before the first question comes."""

@@ -1,11 +1,8 @@
-"""Protein in a process of its own: the controller stays small, and a thought takes no time from watching runs.
+"""An optimizer in a process of its own: the controller stays small, and a thought takes no time from watching runs.
 
-What needs no model is answered here; the process is started one suggestion before it is needed, so that it loads
-while a run goes on. The two talk in lines of JSON, a question and an answer at a time. Protein is pure, so a process
-that died is replaced by one that is told the same history. It ends with its controller: it sees its input end.
-
-A sweep that goes on has an idle slot and no process that has loaded. There the process may be started before the
-configuration is composed (:func:`start_twin`), and one whose first answer is waited for loads torch after it.
+What takes no time is answered here; the process is started one suggestion before it is needed, so that it loads
+while a run goes on. The two talk in lines of JSON, a question and an answer at a time. An optimizer is pure, so a
+process that died is replaced by one that is told the same history. It ends with its controller: it sees its input end.
 """
 
 from __future__ import annotations
@@ -21,9 +18,16 @@ from typing import IO, Any
 
 from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
-from metta_sweep.optimize.port import CurvePoint, Expectation
-from metta_sweep.optimize.protein import Protein, ProteinSettings, Suggestion
-from metta_sweep.space import SearchSpace
+from metta_sweep.optimize.port import (
+    CurvePoint,
+    Expectation,
+    Insight,
+    SearchTask,
+    Suggestion,
+    expectations_of,
+    insight_of,
+)
+from metta_sweep.optimize.registry import from_json, kind_of, to_json
 
 STARTS = 2
 """How often a process is started for one suggestion before its death is reported."""
@@ -32,26 +36,29 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 """The cores are the runs'; the matrices here are too small for more than one thread."""
 
 
-class ProteinDiedError(MettaSweepError):
+class OptimizerDiedError(MettaSweepError):
     """The optimizer's process died, and so did the one that replaced it."""
 
 
-class ProteinProcess:
-    """Protein as the loop sees it; its twin in another process does the thinking.
+class OptimizerProcess:
+    """An optimizer as the loop sees it; its twin in another process does the thinking.
 
     Args:
-        protein: An optimizer that has observed nothing, as the twin is made.
-        spare: A process that was started in advance; it is this object's from now on.
+        name: The optimizer's name in the registry.
+        task: What it is made for.
+
+    Raises:
+        RequestError: There is no such optimizer.
     """
 
-    def __init__(self, protein: Protein, spare: subprocess.Popen[str] | None = None) -> None:
-        self._protein = protein
-        self._identity = identity_of(protein)
+    def __init__(self, name: str, task: SearchTask) -> None:
+        self._kind = kind_of(name)
+        self._optimizer = self._kind.make(task)
+        self._identity = to_json(name, task)
         self._lessons: list[dict[str, Any]] = []
         self._told = 0
         self._closed = False
         self._twin: subprocess.Popen[str] | None = None
-        self._spare = spare
 
     @property
     def pid(self) -> int | None:
@@ -67,13 +74,13 @@ class ProteinProcess:
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn what a rollout gave; the twin is told with the next question."""
-        self._protein.observe(params, score, cost, noise, curve)
+        self._optimizer.observe(params, score, cost, noise, curve)
         seen = {"score": score, "cost": cost, "noise": noise, "curve": [list(point) for point in curve]}
         self._lessons.append({"params": dict(params), **seen})
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         """Learn that the parameters do not work; the twin is told with the next question."""
-        self._protein.observe_failure(params)
+        self._optimizer.observe_failure(params)
         self._lessons.append({"params": dict(params)})
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
@@ -81,13 +88,13 @@ class ProteinProcess:
 
         Raises:
             RequestError: A point is outside the space.
-            ProteinDiedError: The process died twice over the same question.
+            OptimizerDiedError: The process died twice over the same question.
         """
-        if self._protein.needs_model(len(pending)):
+        if not self._is_quick(len(pending), 0):
             return self._think(pending)
-        if self._protein.will_need_model(len(pending)):
-            self._twin = self._twin or self._start(is_awaited=False)
-        return self._protein.suggest(pending)
+        if not self._is_quick(len(pending), 1):
+            self._twin = self._twin or self._start()
+        return self._optimizer.suggest(pending)
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Return what many runs of each point would give; worked out here, where nothing waits once the search is over.
@@ -95,33 +102,44 @@ class ProteinProcess:
         Raises:
             RequestError: A point is outside the space.
         """
-        return self._protein.expect(points)
+        return expectations_of(self._optimizer, points)
+
+    def insight(self, points: Sequence[Mapping[str, Any]]) -> Insight | None:
+        """Return what the model has learned; worked out here.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        return insight_of(self._optimizer, points)
 
     def close(self) -> None:
         """End the process, also in the middle of a thought."""
         self._closed = True
-        for twin in filter(None, (self._twin, self._spare)):
-            end_twin(twin)
+        if self._twin is not None:
+            _end_twin(self._twin)
+
+    def _is_quick(self, pending: int, ahead: int) -> bool:
+        return self._kind.is_quick(self._optimizer, pending, ahead)
 
     def _think(self, pending: Sequence[Mapping[str, Any]]) -> Suggestion:
         status = 0
         for _ in range(STARTS):
-            twin = self._twin = self._twin or self._start(is_awaited=True)
+            twin = self._twin = self._twin or self._start()
             answer = self._ask(twin, pending)
             if answer is not None:
                 return _suggestion(answer)
-            status = end_twin(twin)
+            status = _end_twin(twin)
             if self._closed:
                 break
             self._twin, self._told = None, 0
-        raise ProteinDiedError(
-            f"Protein's process ended with status {status} while it worked out the next point; what it said last, if "
-            "anything, stands above. Everything found so far is kept: the same command goes on"
+        raise OptimizerDiedError(
+            f"the optimizer's process ended with status {status} while it worked out the next point; what it said "
+            "last, if anything, stands above. Everything found so far is kept: the same command goes on"
         )
 
-    def _start(self, *, is_awaited: bool) -> subprocess.Popen[str]:
-        twin, self._spare = self._spare or start_twin(), None
-        _say(twin.stdin, {**self._identity, "is_awaited": is_awaited})
+    def _start(self) -> subprocess.Popen[str]:
+        twin = _start_twin()
+        _say(twin.stdin, self._identity)
         return twin
 
     def _ask(self, twin: subprocess.Popen[str], pending: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -137,7 +155,7 @@ class ProteinProcess:
         return answer
 
 
-def start_twin() -> subprocess.Popen[str]:
+def _start_twin() -> subprocess.Popen[str]:
     """Start a twin in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
     return subprocess.Popen(
         [sys.executable, "-m", "metta_sweep.optimize.worker"],
@@ -149,27 +167,7 @@ def start_twin() -> subprocess.Popen[str]:
     )
 
 
-def identity_of(protein: Protein) -> dict[str, Any]:
-    """Return what makes an optimizer that has observed nothing, as plain JSON values."""
-    space = protein.space
-    return {
-        "parameters": {name: dict(definition) for name, definition in space.declared.items()},
-        "constraints": [constraint.expression.text for constraint in space.constraints],
-        "fixed": dict(space.fixed),
-        "goal": str(protein.goal),
-        "seed": protein.seed,
-        "settings": asdict(protein.settings),
-    }
-
-
-def twin_of(identity: Mapping[str, Any]) -> Protein:
-    """Return the optimizer that :func:`identity_of` was told of."""
-    space = SearchSpace.parse(identity["parameters"], identity["constraints"], identity["fixed"])
-    settings = ProteinSettings(**identity["settings"])
-    return Protein(space, goal=identity["goal"], seed=identity["seed"], settings=settings)
-
-
-def end_twin(twin: subprocess.Popen[str]) -> int:
+def _end_twin(twin: subprocess.Popen[str]) -> int:
     """End a process that may have ended by itself, and return its exit status."""
     twin.kill()
     with contextlib.suppress(BrokenPipeError), twin:
@@ -182,27 +180,18 @@ def answer_all(questions: IO[str], answers: IO[str]) -> None:
     opening = questions.readline()
     if not opening:
         return  # the sweep did not need it after all
-    identity = json.loads(opening)
-    protein, at_once = twin_of(identity), identity["is_awaited"]
-    if not at_once:
-        _load_surrogate()
+    kind, task = from_json(json.loads(opening))
+    kind.prepare()
+    optimizer = kind.make(task)
     for line in questions:
         question = json.loads(line)
         try:
             for lesson in question["lessons"]:
-                (protein.observe if "score" in lesson else protein.observe_failure)(**lesson)
-            suggestion = protein.suggest(question["pending"], at_once=at_once)
-            answer: dict[str, Any] = {"suggestion": asdict(suggestion)}
+                (optimizer.observe if "score" in lesson else optimizer.observe_failure)(**lesson)
+            answer: dict[str, Any] = {"suggestion": asdict(optimizer.suggest(question["pending"]))}
         except RequestError as error:
             answer = {"problems": [asdict(problem) for problem in error.problems]}
         _say(answers, answer)
-        if at_once:
-            _load_surrogate()
-        at_once = False
-
-
-def _load_surrogate() -> None:
-    import metta_sweep.optimize.protein.surrogate  # noqa: F401  # torch takes a second: between questions, while a run goes on
 
 
 def _suggestion(answer: Mapping[str, Any]) -> Suggestion:
@@ -226,8 +215,6 @@ def main() -> None:
     """Answer on what was standard output; whatever a library prints goes to the controller's error output."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import metta_sweep.optimize.protein.proposal  # noqa: F401  # half a second, before anything is asked
-
     answer_all(sys.stdin, answers)
 
 

@@ -42,6 +42,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "num_samples": spec.num_samples,
         "parameters": spec.parameters,
         "overrides": spec.overrides,
+        "optimizer": spec.optimizer,
         "rollouts": [rollout_object(row) for row in rows.rollouts],
         "best_run": None
         if best is None

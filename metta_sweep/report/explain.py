@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from metta_sweep.errors import RequestError
+from metta_sweep.optimize.registry import has_model
 from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
-from metta_sweep.report.wording import count, duration, number, plain, printable
+from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
 from metta_sweep.sweep.state import SweepState
 
 
@@ -49,6 +50,9 @@ def _head(rows: SweepRows) -> Iterator[str]:
     origins = Counter(row.suggestion.origin for row in rows.rollouts)
     yield f"Origins: {', '.join(f'{printable(origin)} {n}' for origin, n in origins.items()) or 'no suggestion yet'}"
     found = calibration(rows)
+    if not found.total and not has_model(rows.spec.optimizer):
+        yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"
+        return
     yield f"Model: {coverage(found)}"
     if verdict(found):
         yield f"  {verdict(found)}"
@@ -63,7 +67,8 @@ def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evide
     if "best so far" not in suggestion.reason:
         yield from _moves(rows, row, before)
     if suggestion.predicted is None:
-        yield "  Expected: nothing, there was no model yet"
+        yet = " yet" if has_model(rows.spec.optimizer) else ""
+        yield f"  Expected: nothing, there was no model{yet}"
     else:
         low, high = map(number, interval_50(suggestion.predicted))
         yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"

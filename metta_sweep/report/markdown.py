@@ -6,13 +6,14 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from metta_sweep.optimize.registry import DEFAULT
 from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.confirmed import confirmation_lines, in_short
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
-from metta_sweep.report.wording import duration, number, plain, printable
+from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -96,6 +97,8 @@ def _failures(rows: SweepRows) -> Iterator[str]:
 def _configuration(rows: SweepRows) -> Iterator[str]:
     yield from ("## Configuration", "")
     yield f"Rollout count limit: {rows.spec.rollout_count}. Samples per rollout: {rows.spec.num_samples}."
+    if rows.spec.optimizer != DEFAULT:
+        yield f"Optimizer: {escape(optimizer_in_words(rows.spec.optimizer))}."
     yield ""
     yield from _table(("Parameter", "Space"), parameter_lines(rows.spec.parameters))
     leaves = list(override_lines(rows.spec.overrides))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
-from metta_sweep.report.wording import count, duration, params, plain, printable, short_names
+from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names
 
 if TYPE_CHECKING:
     from metta_sweep.config.asked import Asked
@@ -31,7 +31,7 @@ class Plan:
     feasible_share: float
     """Share of the space that satisfies the constraints, 0 to 1."""
     suggestions: Sequence[Suggestion]
-    """The first points that Protein would propose."""
+    """The first points that the optimizer would propose."""
     command: Sequence[str]
     """The command of the first run."""
     done: int
@@ -85,7 +85,7 @@ def _sections(plan: Plan) -> Iterator[str]:
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
-        ("First suggestions", _suggestions(plan)),
+        (f"First suggestions (optimizer: {optimizer_in_words(plan.asked.optimizer)})", _suggestions(plan)),
         ("Command of the first run", [f"  {printable(shlex.join(plan.command))}"]),
         ("What it takes", _takes(plan)),
         ("Where it goes", _goes(plan)),

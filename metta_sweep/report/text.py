@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from metta_sweep.optimize.registry import DEFAULT
 from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.calibration import calibration, verdict
 from metta_sweep.report.confirmed import confirmation_lines, in_short, luck
@@ -12,7 +13,7 @@ from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
-from metta_sweep.report.wording import count, duration, error, name_of, number, params, printable
+from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
 from metta_sweep.sweep.records import Failure, RunState
 
 RULE = "=" * 65
@@ -39,6 +40,8 @@ def _configuration(rows: SweepRows) -> Iterator[str]:
     yield from ("📋 SWEEP CONFIGURATION:", RULE)
     yield f"Rollout count limit: {rows.spec.rollout_count}"
     yield f"Samples per rollout: {rows.spec.num_samples}"
+    if rows.spec.optimizer != DEFAULT:
+        yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"
     yield from ("", "Parameter space:")
     yield from (f"  {printable(name)}: {asked}" for name, asked in parameter_lines(rows.spec.parameters))
     for group, overrides in rows.spec.overrides.items():

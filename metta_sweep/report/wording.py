@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from metta_sweep.optimize.registry import has_model
+
 RANGE_OF_PLAIN = (1e-4, 1e15)
 """Magnitudes between which a number is written without an exponent."""
 
@@ -81,6 +83,11 @@ def duration(seconds: float) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {unit} {rest} {lesser}" if rest else f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def optimizer_in_words(name: str) -> str:
+    """Return an optimizer's name, and that it predicts nothing where that is so."""
+    return printable(name) if has_model(name) else f"{printable(name)} (no model)"
 
 
 def name_of(metric: str) -> str:

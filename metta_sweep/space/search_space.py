@@ -132,7 +132,14 @@ class SearchSpace:
         Raises:
             RequestError: A tied value cannot be computed at this point.
         """
-        snapped = self.snap(codes)
+        return self.values(self.snap(codes))
+
+    def values(self, snapped: Array) -> dict[str, Any]:
+        """Return the plain values of codes ``(d,)`` that are snapped already, as those of :meth:`sample` are.
+
+        Raises:
+            RequestError: A tied value cannot be computed at this point.
+        """
         try:
             return self._decode(snapped)
         except ExpressionError as error:

@@ -40,6 +40,7 @@ from metta_sweep.sweep.peers import NoPeers, Peers
 from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Run, SweepSpec
+from metta_sweep.sweep.teaching import lessons_of
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -211,17 +212,15 @@ class SweepLoop:
         ages_s = [elapsed_s - run.attempts[-1].started_s for run in live] or [IDLE_S]
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_SHARE * fmean(ages_s)))
 
-    # ---------------------------------------------------------------- Protein
+    # ---------------------------------------------------------------- the optimizer
 
     def _teach(self) -> None:
-        """Tell Protein of every rollout that was decided since the last time."""
+        """Tell the optimizer of every rollout that was decided since the last time."""
         state = self._recorder.state
-        for rollout in state.decided_rollouts[self._taught :]:
-            observation = state.lesson_of(rollout)
-            if observation is None:
-                self._avoid.append(rollout.suggestion.params)
-            else:
-                self._thinker.learn(observation)
+        lessons = lessons_of(state, since=self._taught)
+        for observation in lessons.observations:
+            self._thinker.learn(observation)
+        self._avoid += lessons.avoided
         self._taught = len(state.decided_rollouts)
 
     def _taken_points(self) -> list[Mapping[str, Any]]:

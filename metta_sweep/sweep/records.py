@@ -37,6 +37,8 @@ class SweepSpec:
     """The sweep file's own training overrides, for the summary."""
     command: tuple[str, ...] = ()
     """Template of the training command; empty for the bundled trainer."""
+    optimizer: str = "protein"
+    """Name of what suggests; it may change between starts."""
     protein: Mapping[str, Any] = field(default_factory=dict)
     """Settings of Protein."""
     limits: LimitSettings = field(default_factory=LimitSettings)

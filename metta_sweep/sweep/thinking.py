@@ -7,9 +7,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from metta_sweep.optimize.port import Expectation, Optimizer, Suggestion
+from metta_sweep.optimize.port import Expectation, Optimizer, Suggestion, expectations_of
 from metta_sweep.sweep.ports import Clock
 from metta_sweep.sweep.records import Observation
+from metta_sweep.sweep.teaching import teach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Thinker:
     def learn(self, observation: Observation) -> None:
         """Teach an observation, at once or before the next thought."""
         if self._under_way is None:
-            self._teach(observation)
+            teach(self._optimizer, observation)
         else:
             self._lessons.append(observation)
 
@@ -69,7 +70,7 @@ class Thinker:
         def work() -> Thought:
             began_s = self._clock.monotonic_s()
             for lesson in lessons:
-                self._teach(lesson)
+                teach(self._optimizer, lesson)
             suggestion = self._optimizer.suggest(pending)
             return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s)
 
@@ -87,17 +88,13 @@ class Thinker:
         return finished.result()
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
-        """Return what the optimizer, with every lesson learned, expects of points. Waits for a thought under way."""
+        """Return what the optimizer, with every lesson learned, expects of points; None where it has no model.
+
+        Waits for a thought under way.
+        """
         if self._under_way is not None:
             wait([self._under_way])
         lessons, self._lessons = self._lessons, []
         for lesson in lessons:
-            self._teach(lesson)
-        return self._optimizer.expect(points)
-
-    def _teach(self, lesson: Observation) -> None:
-        if lesson.metric is None:
-            self._optimizer.observe_failure(lesson.params)
-        else:
-            # A cost of 0 seconds has no logarithm; a millisecond is as good as nothing.
-            self._optimizer.observe(lesson.params, lesson.metric, max(lesson.cost_s, 1e-3), lesson.noise, lesson.curve)
+            teach(self._optimizer, lesson)
+        return expectations_of(self._optimizer, points)

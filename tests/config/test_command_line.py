@@ -15,7 +15,7 @@ from metta_sweep.config.ask import ask
 from metta_sweep.config.command_line import CommandLine, quoted, read_command_line
 from metta_sweep.config.job import MAX_NAME, name_problem
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
@@ -63,7 +63,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_command_line_is_told(name: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(RequestError) as caught:
-        ask(WRONG[name], training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
+        ask(WRONG[name], training=schema, cwd=tmp_path, optimizer=read_optimizer)
     told = str(caught.value)
     assert told.isprintable() or "\n" in told
     told = told.replace(str(Path(__file__).parents[2]), "PROJECT")

@@ -12,7 +12,7 @@ from metta_sweep.config.ask import ask
 from metta_sweep.envs.config import ENV_NAMES
 from metta_sweep.envs.tasks import TASKS
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.schema import schema
 
@@ -49,7 +49,7 @@ def test_a_page_shows_the_message_that_a_person_sees(page: str, tmp_path: Path) 
         put(tmp_path, sweep)
     for words, told in commands(page):
         with pytest.raises(RequestError) as caught:
-            ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
+            ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer)
         pattern = ".*".join(map(re.escape, told.split("…")))  # a page leaves out what grows
         assert re.fullmatch(pattern, str(caught.value), re.DOTALL)
 
@@ -70,7 +70,7 @@ def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> 
     for example in examples:
         put(tmp_path, example)
         words = ["run=mine", "++sweep_params=sweep/mine"]
-        assert ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse).space.parameters
+        assert ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer).space.parameters
 
 
 def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
     for example in examples:
         put(tmp_path, example)
         words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan"]
-        ask(words, training=schema, cwd=tmp_path, protein=ProteinSettings.parse)
+        ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer)
 
 
 @pytest.mark.parametrize("env", ["altar", "pong"])

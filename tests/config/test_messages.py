@@ -14,7 +14,7 @@ from metta_sweep.config.sweep_file import read_sweep
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.trainer.schema import schema
 
 WRONG = Path(__file__).parent / "wrong"
@@ -23,7 +23,7 @@ FILES = sorted(path.name for path in WRONG.glob("*.yaml"))
 
 def message(words: list[str], cwd: Path) -> str:
     with pytest.raises(RequestError) as caught:
-        ask(words, training=schema, cwd=cwd, protein=ProteinSettings.parse)
+        ask(words, training=schema, cwd=cwd, optimizer=read_optimizer)
     return str(caught.value)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.trainer.schema import schema
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -59,7 +59,7 @@ def is_answered(content: bytes, overrides: list[str]) -> None:
         (cwd / "asked.yaml").write_bytes(content)
         words = ["run=test", "++sweep_params=asked.yaml", *overrides]
         try:
-            asked = ask(words, training=schema, cwd=cwd, protein=ProteinSettings.parse)
+            asked = ask(words, training=schema, cwd=cwd, optimizer=read_optimizer)
         except RequestError as error:
             told = error
         else:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.config.ask import ask
+from metta_sweep.errors import RequestError
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
@@ -149,3 +151,26 @@ def test_asking_changes_nothing_on_disk(desk: Desk) -> None:
     before = {path: path.stat().st_mtime_ns for path in desk.cwd.rglob("*")}
     ask(["run=x", "++sweep_params=asked.yaml", "cmd=plan"], training=schema, cwd=desk.cwd)
     assert {path: path.stat().st_mtime_ns for path in desk.cwd.rglob("*")} == before
+
+
+def test_the_optimizer_is_chosen_in_the_sweep_file_and_the_command_line_wins(desk: Desk) -> None:
+    chosen = SWEEP + "  optimizer: sobol\n"
+    assert desk.ask(SWEEP).optimizer == "protein"
+    assert desk.ask(chosen).optimizer == "sobol"
+    assert desk.ask(chosen, "optimizer=random").optimizer == "random"
+    assert desk.ask(chosen, "sweep.optimizer=random").optimizer == "random"
+    assert desk.ask(chosen).origins["optimizer"].place.endswith("line 6")
+
+
+@pytest.mark.parametrize(("written", "word"), [("  optimizer: randon\n", ""), ("", "optimizer=randon")])
+def test_an_unknown_optimizer_is_told_where_it_is_written_with_the_nearest_name(
+    tmp_path: Path, written: str, word: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(SWEEP + written)
+    words = ["run=a", f"++sweep_params={file}", *([word] if word else [])]
+    with pytest.raises(RequestError) as told:
+        ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer)
+    place = "command line: optimizer" if word else "line 6: sweep.optimizer"
+    assert f"{place}: need one of protein, random, sobol, got 'randon'" in str(told.value)
+    assert "fix: did you mean random?" in str(told.value)

@@ -15,7 +15,7 @@ import pytest
 
 from metta_sweep.commands.cli import NAMES, main
 from metta_sweep.config.ask import ask
-from metta_sweep.optimize.protein import ProteinSettings
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.sweep.commands import PLACEHOLDERS
 from metta_sweep.trainer.schema import schema
 from tests.end_to_end.conftest import ROOT
@@ -61,7 +61,7 @@ def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monke
     words = [shlex.split(line)[1:] for line in commands(page) if line.startswith("./devops/sweep.sh")]
     assert words
     for asked in words:
-        ask(asked, training=schema, cwd=Path.cwd(), protein=ProteinSettings.parse)
+        ask(asked, training=schema, cwd=Path.cwd(), optimizer=read_optimizer)
 
 
 ENTRIES = {"./devops/sweep.sh": ["run"], "./summarize_sweep.sh": ["summarize"], ".venv/bin/metta-sweep": []}

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.plan import plan_sweep
-from tests.end_to_end.conftest import ROOT
+from tests.end_to_end.conftest import ROOT, TRIAL
 
 
 def plan(sweep, *words):
@@ -107,3 +107,17 @@ def test_every_shipped_sweep_file_can_be_planned(file, tmp_path, monkeypatch):
     assert all(parameter.name in text for parameter in asked.space.parameters)
     assert f"{asked.rollout_count} rollouts" in text
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["protein", "random"])
+def test_a_sweep_whose_runs_cost_nothing_is_planned_as_it_is_run(sweep, optimizer):
+    asked = sweep.write_trial(rollouts=3, trial=TRIAL.replace('"cost_s": 1.0 + x', '"cost_s": 0'))
+    done = sweep.run(asked, f"optimizer={optimizer}")
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = plan(sweep, asked, f"optimizer={optimizer}", "rollout_count=4")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"First suggestions (optimizer: {optimizer}" in shown.stdout
+    planned = next(line for line in shown.stdout.splitlines() if "rollout 3:" in line).partition(": ")[2]
+    sweep.run(asked, f"optimizer={optimizer}", "rollout_count=4")
+    assert planned in sweep.summarize().stdout

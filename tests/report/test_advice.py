@@ -1,9 +1,10 @@
 from pathlib import Path
 
+from metta_sweep.optimize.port import Importance
 from metta_sweep.report import Place, rows_of
 from metta_sweep.report.advice import advice
 from metta_sweep.report.best import winner_of
-from metta_sweep.report.surrogate import Importance, Surrogate, space_of
+from metta_sweep.report.surrogate import Surrogate, space_of
 from tests.factories import Directories, History
 
 PLACE = Place(paths=Directories(), cwd=Path("/lab"))

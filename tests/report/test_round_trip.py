@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from metta_sweep.config.ask import ask
-from metta_sweep.optimize.protein import Protein, ProteinSettings
+from metta_sweep.optimize.protein import Protein
+from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.trainer.schema import schema
 from tests.factories import History
@@ -94,7 +95,7 @@ def test_whatever_groups_were_chosen_the_file_composes_to_the_winners_config(gro
 @pytest.mark.slow
 def test_pinned_conditional_and_tied_parameters_come_back_as_they_were(tmp_path: Path) -> None:
     words = ["run=x", "++sweep_params=sweep/protein_complex", "trainer.gamma=0.97", "env=pong"]
-    asked = ask(words, training=schema, cwd=ROOT, protein=ProteinSettings.parse)
+    asked = ask(words, training=schema, cwd=ROOT, optimizer=read_optimizer)
     assert "trainer.gamma" not in asked.parameters
     assert asked.training["trainer"]["gamma"] == 0.97
     protein = Protein(asked.space, goal="maximize", seed=3)

@@ -21,8 +21,6 @@ from metta_sweep.space.scales import Array
 
 FIT_POINTS = 120
 """Most observations that hyperparameters are fitted on; all of them are conditioned on."""
-GPYTORCH_POINTS = 256
-"""Most observations with which gpytorch itself makes the prediction that comes with a suggestion."""
 FEWER = ((400, 3), (100, 4), (-1, 1_000))
 """Hyperparameter samples at most, beyond so many observations: the more is known, the less samples differ."""
 GAINS = (1.0, 0.5, 0.0)
@@ -122,14 +120,13 @@ class Model:
         chance: Array = ndtr((mean[0] + self.success_mean) / np.sqrt(variance[0] + STEP_VARIANCE))
         return chance
 
-    def predict(self, point: Array, sign: float, *, at_once: bool = False) -> Prediction:
+    def predict(self, point: Array, sign: float) -> Prediction:
         """Return what is expected of a run at codes ``(d,)``, in the user's units; ``sign`` is the goal's."""
-        final_word = Posterior.predict if at_once else _final_word
-        mean, variance = final_word(self.observed, point[None])
+        mean, variance = self.observed.predict(point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
         spread *= STRETCH
         scores = sign * self.score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
-        mean, variance = final_word(self.cost, point[None])
+        mean, variance = self.cost.predict(point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.cost.hypers.noise)
         costs = self.cost_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
         return Prediction(
@@ -141,26 +138,6 @@ class Model:
             cost_high=float(costs[2]),
             success=float(self.chance_of_success(point[None])[0]),
         )
-
-
-def _final_word(posterior: Posterior, points: Array) -> tuple[Array, Array]:
-    """Return mean and variance ``(H, m)`` at codes ``(m, d)`` as gpytorch computes them.
-
-    The search asks the same of the Cholesky core hundreds of times a suggestion; what a person is told comes from here.
-    Beyond ``GPYTORCH_POINTS`` observations factoring once more costs more than the search, and the core answers alone.
-    """
-    if len(posterior.points) > GPYTORCH_POINTS:
-        return posterior.predict(points)
-    # Loaded with the first modelled suggestion: the start of a search needs no torch.
-    from metta_sweep.optimize.protein.surrogate import NotPSDError, Surrogate
-
-    try:
-        return Surrogate(
-            posterior.geometry, posterior.hypers, posterior.points, posterior.targets, posterior.known_noise
-        ).posterior(points)
-    except NotPSDError:
-        # The core has factored this very covariance; gpytorch's own jitter was not enough for it.
-        return posterior.predict(points)
 
 
 def _mixture(mean: Array, variance: Array) -> tuple[float, float]:

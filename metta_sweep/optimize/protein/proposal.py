@@ -33,8 +33,6 @@ def propose(
     pending: Array,
     seed: int,
     sign: float,
-    *,
-    at_once: bool = False,
 ) -> Suggestion | None:
     """Return the point that the model values most, or None where every point of the space is taken.
 
@@ -45,7 +43,6 @@ def propose(
         pending: Codes ``(k, d)`` of runs that are not finished.
         seed: Seed of the random numbers; with the number of observations it fixes them all.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
-        at_once: Whether the prediction comes from the Cholesky core, as torch takes a second to load.
 
     Raises:
         FitError: The models could not be fitted.
@@ -53,7 +50,7 @@ def propose(
     rng = np.random.default_rng([seed, history.count, len(pending)])
     model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng)
     if _is_resample(settings, history, pending):
-        return _resample(space, model, sign, at_once)
+        return _resample(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
     rollouts = history.points[: history.rollouts]
     order = np.argsort(-model.observed.predict(rollouts)[0].mean(0), kind="stable")
@@ -63,7 +60,7 @@ def propose(
     if best is None:
         return None
     params = space.decode(best)
-    told = model.predict(best, sign, at_once=at_once)
+    told = model.predict(best, sign)
     reason = explain(model, best, params, space.decode(model.best_point), told)
     return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
 
@@ -73,13 +70,13 @@ def _is_resample(settings: ProteinSettings, history: History, pending: Array) ->
     return every > 0 and (history.count + len(pending)) % every == 0
 
 
-def _resample(space: SearchSpace, model: Model, sign: float, at_once: bool) -> Suggestion:
+def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
     """Return the best point so far once more: its mean over several runs is what counts."""
     return Suggestion(
         params=space.decode(model.best_point),
         origin="resample",
         reason="the best point so far once more, to know its score better",
-        predicted=model.predict(model.best_point, sign, at_once=at_once),
+        predicted=model.predict(model.best_point, sign),
     )
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
-from metta_sweep.optimize.port import Expectation, Suggestion
+from metta_sweep.optimize.points import Encoder
+from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Suggestion
 from metta_sweep.optimize.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.settings import ProteinSettings
-from metta_sweep.optimize.protein.start import space_filling, unlike
+from metta_sweep.optimize.protein.start import space_filling
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -21,11 +22,15 @@ FALLBACK = "gp_fit_failed"
 """Origin of a suggestion that the model should have made and could not."""
 _FEWEST_TO_EXPECT = 4
 
+Point = Mapping[str, Any] | Suggestion
+"""Plain values by dotted path, or the suggestion that has them."""
+
 
 class Protein:
     """A cost-aware Gaussian-process optimizer: pure, seeded, and the same for the same history in any order.
 
-    ``goal`` is applied here and nowhere else: everything inside sees a score of which more is better.
+    ``goal`` is applied here and nowhere else: everything inside sees a score of which more is better. ``ask`` and
+    ``tell`` are other names of ``suggest`` and ``observe``.
     """
 
     def __init__(
@@ -61,21 +66,24 @@ class Protein:
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
+        self._successes = self._failures = 0
+        self._encoder = Encoder(parameters)
+        self._start_points = space_filling(parameters, self.seed)
 
     def observe(
         self,
-        params: Mapping[str, Any],
+        params: Point,
         score: float,
-        cost: float,
+        cost: float = 1.0,
         noise: float | None = None,
-        curve: Sequence[tuple[float, float, float]] = (),
+        curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn what a rollout gave.
 
         Args:
-            params: Plain values by dotted path, as suggested.
+            params: Plain values by dotted path, or the suggestion itself.
             score: The metric as reported; one that is not finite counts as a failure.
-            cost: Seconds, or any other unit that is the same for all.
+            cost: Seconds, or any other unit that is the same for all; left out, every run costs the same.
             noise: Variance of ``score`` where it is known, as from several runs of one rollout.
             curve: Steps done, metric and seconds spent at intermediate evaluations; where ``settings.steps_parameter``
                 is swept, they stand for shorter runs.
@@ -84,57 +92,56 @@ class Protein:
             RequestError: The point is outside the space, a name is unknown, or the cost is no positive number.
         """
         sign = Goal(self.goal).sign
-        seen = read_observation(self.space, params, score=score, cost=cost, noise=noise, sign=sign)
-        self._observations.append(seen)
+        seen = read_observation(self.space, _values(params), score=score, cost=cost, noise=noise, sign=sign)
+        self._note(seen)
         if curve and self.settings.steps_parameter:
             self._observations += read_curve(self.space, seen.codes, self.settings.steps_parameter, curve, sign)
 
-    def observe_failure(self, params: Mapping[str, Any]) -> None:
+    def observe_failure(self, params: Point) -> None:
         """Learn that a run failed and that the parameters are to blame.
 
         Raises:
             RequestError: The point is outside the space, or a name is unknown.
         """
-        codes = tuple(self.space.encode(params).tolist())
-        self._observations.append(Observation(codes=codes, score=None, cost=None))
+        codes = tuple(self.space.encode(_values(params)).tolist())
+        self._note(Observation(codes=codes, score=None, cost=None))
 
-    def suggest(self, pending: Sequence[Mapping[str, Any]] = (), *, at_once: bool = False) -> Suggestion:
+    def suggest(self, pending: Sequence[Point] = ()) -> Suggestion:
         """Return the next point to run.
 
         Args:
             pending: Points that were suggested and not observed yet.
-            at_once: Do without loading torch: the point is the same, and what is predicted of it differs from what
-                gpytorch says by rounding only.
 
         Raises:
             RequestError: A pending point is outside the space.
         """
-        waiting = np.array([self.space.encode(params) for params in pending]).reshape(len(pending), self.space.dim)
-        waiting = waiting[np.lexsort(waiting.T[::-1])] if self.space.dim else waiting
-        history = History.of(self._observations, self.space.dim)
-        taken = np.concatenate([history.all_points, waiting])
-        if not self._is_time_for_the_model(history, len(waiting)):
-            return self._start(taken)
-        return self._propose(history, waiting, at_once) or self._start(taken)
+        codes = [self._encoder.codes(_values(point)) for point in pending]
+        if needs_no_model(self, len(pending)):
+            return self._start(codes)
+        waiting = np.array(codes).reshape(len(codes), self.space.dim)
+        waiting = waiting[np.lexsort(waiting.T[::-1])]
+        return self._propose(waiting) or self._start(codes)
 
-    def needs_model(self, pending: int) -> bool:
-        """Return whether the next suggestion, with so many points pending, takes a model and so a moment's thought."""
-        return self._is_time_for_the_model(History.of(self._observations, self.space.dim), pending)
+    def ask(self, pending: Sequence[Point] = ()) -> Suggestion:
+        """Return the next point to run: :meth:`suggest` by its other name."""
+        return self.suggest(pending)
 
-    def will_need_model(self, pending: int) -> bool:
-        """Return whether the suggestion after the next one does, where the next and all that are pending succeed."""
-        history = History.of(self._observations, self.space.dim)
-        return self._is_time_for_the_model(history, pending + 1, ended=pending + 1)
+    def tell(
+        self,
+        params: Point,
+        score: float,
+        cost: float = 1.0,
+        noise: float | None = None,
+        curve: Sequence[CurvePoint] = (),
+    ) -> None:
+        """Learn what a rollout gave: :meth:`observe` by its other name."""
+        self.observe(params, score, cost, noise, curve)
 
-    def _is_time_for_the_model(self, history: History, pending: int, ended: int = 0) -> bool:
-        early = history.count + pending <= self.settings.random_samples(self.space)
-        return not early and history.rollouts + ended >= 2 and self.space.dim > 0
-
-    def expect(self, points: Sequence[Mapping[str, Any]]) -> list[Expectation] | None:
+    def expect(self, points: Sequence[Point]) -> list[Expectation] | None:
         """Return what many runs of each point would give on average; None while there is no model.
 
         Args:
-            points: Plain values by dotted path.
+            points: Plain values by dotted path, or suggestions.
 
         Raises:
             RequestError: A point is outside the space.
@@ -143,8 +150,8 @@ class Protein:
         from metta_sweep.optimize.protein.model import Model
         from metta_sweep.optimize.protein.posterior import FitError
 
-        codes = np.array([self.space.encode(params) for params in points]).reshape(len(points), self.space.dim)
-        history = History.of(self._observations, self.space.dim)
+        codes = self._codes(points)
+        history = self._history()
         if not len(codes) or history.rollouts < _FEWEST_TO_EXPECT or self.space.dim == 0:
             return None
         rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
@@ -154,31 +161,76 @@ class Protein:
             return None
         return expectations(model, codes, Goal(self.goal).sign)
 
-    def _propose(self, history: History, waiting: Array, at_once: bool) -> Suggestion | None:
+    def insight(self, points: Sequence[Point] = ()) -> Insight | None:
+        """Return what the model has learned of every parameter; None while there is too little to learn from.
+
+        Args:
+            points: Points whose expectations are wanted with it.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        from metta_sweep.optimize.protein.insight import insight
+
+        sign, rng = Goal(self.goal).sign, np.random.default_rng(self.seed)
+        return insight(self.space, self._observations, self._codes(points), sign, rng)
+
+    def _note(self, seen: Observation) -> None:
+        self._observations.append(seen)
+        self._successes += seen.score is not None
+        self._failures += seen.score is None
+        self._start_points.take(np.array(seen.codes))
+
+    def _history(self) -> History:
+        return History.of(self._observations, self.space.dim)
+
+    def _codes(self, points: Sequence[Point]) -> Array:
+        codes = [self.space.encode(_values(point)) for point in points]
+        return np.array(codes).reshape(len(points), self.space.dim)
+
+    def _propose(self, waiting: Array) -> Suggestion | None:
         """Ask the model; where it cannot be fitted, the next space-filling point is the one fallback."""
         from metta_sweep.optimize.protein.posterior import FitError
         from metta_sweep.optimize.protein.proposal import propose
 
         try:
             sign = Goal(self.goal).sign
-            return propose(self.space, self.settings, history, waiting, self.seed, sign, at_once=at_once)
+            return propose(self.space, self.settings, self._history(), waiting, self.seed, sign)
         except FitError as error:
-            found = space_filling(self.space, self.seed, np.concatenate([history.all_points, waiting]))
+            found = self._start_points.next(waiting)
             reason = f"fills the space, as the model could not be fitted: {error}"
-            return self._suggestion(found[0], FALLBACK, reason) if len(found) else None
+            return None if found is None else self._suggestion(found, FALLBACK, reason)
 
-    def _start(self, taken: Array) -> Suggestion:
+    def _start(self, waiting: Sequence[Array]) -> Suggestion:
         center = self.space.feasible_center
-        if len(unlike(center[None], taken)):
+        if self._start_points.is_fresh(center, waiting):
             if self.space.is_center_feasible:
                 return self._suggestion(center, "center", "the search center: nothing has been run yet")
             reason = "near the search center, which breaks a rule: nothing has been run yet"
             return self._suggestion(center, "near_center", reason)
-        found = space_filling(self.space, self.seed, taken)
-        if len(found):
-            place = f"{len(taken)} so far"
-            return self._suggestion(found[0], "sobol", f"fills the space before the model takes over ({place})")
+        found = self._start_points.next(waiting)
+        if found is not None:
+            place = f"{self._successes + self._failures + len(waiting)} so far"
+            return self._suggestion(found, "sobol", f"fills the space before the model takes over ({place})")
         return self._suggestion(center, "repeat", "every point of the space has been run: the center again")
 
     def _suggestion(self, codes: Array, origin: str, reason: str) -> Suggestion:
-        return Suggestion(params=self.space.decode(codes), origin=origin, reason=reason)
+        return Suggestion(params=self.space.values(codes), origin=origin, reason=reason)
+
+
+def needs_no_model(protein: Protein, pending: int, ahead: int = 0) -> bool:
+    """Return whether a suggestion needs no model.
+
+    Args:
+        protein: What is to make it.
+        pending: Points pending when the next suggestion is made.
+        ahead: 0 for the next suggestion; 1 for the one after it, where all points until then succeed; and so on.
+    """
+    done = protein._successes + protein._failures
+    early = done + pending + ahead <= protein.settings.random_samples(protein.space)
+    successes = protein._successes + (pending + ahead if ahead else 0)
+    return early or successes < 2 or protein.space.dim == 0
+
+
+def _values(point: Point) -> Mapping[str, Any]:
+    return point.params if isinstance(point, Suggestion) else point

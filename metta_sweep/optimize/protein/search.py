@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metta_sweep.optimize.points import unlike
 from metta_sweep.optimize.protein.acquisition import Acquisition
-from metta_sweep.optimize.protein.start import unlike
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from metta_sweep.optimize.port import Importance, Slice
 from metta_sweep.report.html.figure import MEANS, Figure, axis, label, line, log_axis, outside_note, points, window
 from metta_sweep.report.rows import RolloutRow, SweepRows
-from metta_sweep.report.surrogate import Importance, Slice, Surrogate
+from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.wording import number, plain
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Choice, Interval, Parameter

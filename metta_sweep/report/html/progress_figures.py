@@ -85,16 +85,19 @@ def _progress(rows: SweepRows, key: str, title: str, x: Sequence[float], x_title
 def _outcomes(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
     """Return the points: what the model chose, what else was tried, what failed."""
     pairs = list(zip(x, rows.rollouts, strict=True))
+    others = (
+        "start and fallbacks" if any(row.suggestion.predicted for row in rows.rollouts) else "chosen without a model"
+    )
     groups = (
         ("chosen by the model", "@ok", "circle", True),
-        ("start and fallbacks", "@start", "square-open", False),
+        (others, "@start", "square-open", False),
     )
     found = []
     for name, color, symbol, chosen_by_model in groups:
         chosen = [
             (place, row)
             for place, row in pairs
-            if row.mean is not None and (row.suggestion.origin == "protein") is chosen_by_model
+            if row.mean is not None and (row.suggestion.predicted is not None) is chosen_by_model
         ]
         if chosen:
             errors = [row.standard_error or 0.0 for _, row in chosen]

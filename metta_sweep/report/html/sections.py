@@ -16,7 +16,7 @@ from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
 from metta_sweep.report.text import amounts, where
-from metta_sweep.report.wording import count
+from metta_sweep.report.wording import count, optimizer_in_words
 from metta_sweep.sweep.commands import run_config
 
 
@@ -82,7 +82,7 @@ def configuration(found: Gathered) -> Markup:
         tag(
             "p",
             f"Goal: {spec.goal} {spec.metric}. {count(spec.rollout_count, 'rollout')}, "
-            f"{count(spec.num_samples, 'run')} each.",
+            f"{count(spec.num_samples, 'run')} each. Optimizer: {optimizer_in_words(spec.optimizer)}.",
         ),
         table(("Parameter", "Space"), list(parameter_lines(spec.parameters))),
         table(("Override of the sweep file", "Value"), list(override_lines(spec.overrides)))
@@ -90,7 +90,9 @@ def configuration(found: Gathered) -> Markup:
         else None,
         tag("p", "Constraints: ", "; ".join(spec.constraints), ".") if spec.constraints else None,
         _folded("Resolved training config" + (" of the best" if winner is not None else ""), _yaml(config)),
-        _folded("Limits and settings of Protein", _yaml({"limits": asdict(spec.limits), "protein": spec.protein})),
+        _folded(
+            "Limits and settings of the optimizer", _yaml({"limits": asdict(spec.limits), "protein": spec.protein})
+        ),
         _code(found),
     )
 

@@ -1,0 +1,112 @@
+"""What the model has learned: slices through the best point, and the importance of each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metta_sweep.optimize.port import Importance, Insight, Slice
+from metta_sweep.optimize.protein.expectation import expectations, metric_quantiles
+from metta_sweep.optimize.protein.history import History, Observation
+from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.model import Model
+from metta_sweep.optimize.protein.posterior import FitError
+from metta_sweep.optimize.protein.threads import on_one_thread
+from metta_sweep.space import SearchSpace
+from metta_sweep.space.parameter import Parameter
+from metta_sweep.space.scales import Array
+
+MOST_POINTS = 150
+"""Observations that the model is fitted to; of more, the best half and an even share of the rest."""
+FEWEST_POINTS = 4
+"""Scores below which a model says nothing worth drawing."""
+FITS = 8
+"""Samples of the model's hyperparameters; their spread is the uncertainty of the importance."""
+GRID = 41
+"""Points of a slice along a line."""
+DRAWS = 256
+"""Points of the estimator of the importance."""
+
+
+@on_one_thread
+def insight(
+    space: SearchSpace, observations: Sequence[Observation], points: Array, sign: float, rng: np.random.Generator
+) -> Insight | None:
+    """Return what a model fitted to observations has learned, or None where they are too few or cannot be fitted.
+
+    Args:
+        space: The search space.
+        observations: What was observed; its order does not matter.
+        points: Codes ``(k, d)`` whose expectations are wanted.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+        rng: Source of random numbers.
+    """
+    ordered = sorted(observations, key=lambda one: one.sort_key)
+    scored = [one for one in ordered if one.score is not None and not one.partial]
+    if space.dim == 0 or len(scored) < FEWEST_POINTS or len({one.score for one in scored}) < 2:
+        return None
+    kept = _worth_fitting(scored)
+    partial = [one for one in ordered if one.partial]
+    kept += partial if len(kept) + len(partial) <= MOST_POINTS else []
+    history = History.of([*kept, *(one for one in ordered if one.score is None)], space.dim)
+    try:
+        model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), FITS, rng)
+    except FitError:
+        return None
+    return Insight(
+        slices=tuple(_slice(model, space, axis, sign) for axis in range(space.dim)),
+        importances=_importances(model, space, rng),
+        points=history.rollouts,
+        expected=tuple(expectations(model, points, sign)) if len(points) else (),
+    )
+
+
+def _worth_fitting(scored: Sequence[Observation]) -> list[Observation]:
+    """Return the best half of the limit, and an even share of the others."""
+    if len(scored) <= MOST_POINTS:
+        return list(scored)
+    ordered = sorted(scored, key=lambda one: -(one.score or 0.0))
+    best, rest = ordered[: MOST_POINTS // 2], ordered[MOST_POINTS // 2 :]
+    picks = np.linspace(0, len(rest) - 1, MOST_POINTS - len(best)).round().astype(int)
+    return best + [rest[pick] for pick in picks]
+
+
+def _slice(model: Model, space: SearchSpace, axis: int, sign: float) -> Slice:
+    parameter = space.parameters[axis]
+    codes = _grid(parameter)
+    points = np.repeat(model.best_point[None], len(codes), axis=0)
+    points[:, axis] = codes
+    mean, variance = model.observed.predict(points)
+    middle, low, high = metric_quantiles(model, mean, variance, sign)
+    return Slice(
+        name=parameter.name,
+        values=tuple(parameter.domain.values(codes)),
+        mean=tuple(middle),
+        low=tuple(low),
+        high=tuple(high),
+    )
+
+
+def _grid(parameter: Parameter) -> Array:
+    """Return codes along a parameter: every value where they are few, else an even line without repeats."""
+    levels = parameter.domain.levels()
+    if levels is not None and len(levels) <= GRID:
+        return levels
+    return np.unique(parameter.domain.snap(np.linspace(0.0, 1.0, GRID)))
+
+
+def _importances(model: Model, space: SearchSpace, rng: np.random.Generator) -> tuple[Importance, ...]:
+    """Estimate total-effect indices of the posterior mean (Jansen 1999; Saltelli et al. 2010, table 2, row f)."""
+    first, second = (space.from_unit(rng.random((DRAWS, space.dim))) for _ in range(2))
+    value = model.observed.predict(first)[0]
+    spread = np.maximum(model.observed.predict(np.concatenate([first, second]))[0].var(axis=1), 1e-12)
+    found = []
+    for axis, parameter in enumerate(space.parameters):
+        mixed = first.copy()
+        mixed[:, axis] = second[:, axis]
+        moved = model.observed.predict(space.snap(mixed))[0]
+        shares = np.clip(((value - moved) ** 2).mean(axis=1) / (2.0 * spread), 0.0, 1.0)
+        low, share, high = np.quantile(shares, [0.1, 0.5, 0.9]).tolist()
+        found.append(Importance(name=parameter.name, share=share, low=low, high=high))
+    return tuple(sorted(found, key=lambda one: -one.share))

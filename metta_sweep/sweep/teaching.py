@@ -1,0 +1,64 @@
+"""What a sweep teaches its optimizer: the one fold of a state into lessons, for the loop, the plan and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metta_sweep.errors import RequestError
+from metta_sweep.optimize.port import Optimizer
+from metta_sweep.sweep.records import Observation
+from metta_sweep.sweep.state import SweepState
+
+LEAST_COST_S = 1e-3
+"""Cost in seconds of a run that reports less: a cost of 0 has no logarithm, and a millisecond is as good as nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """What the rollouts of a sweep teach, in the order in which they were decided."""
+
+    observations: tuple[Observation, ...]
+    """Scores with their noise, cost and curve, and points that do not work. Runs that confirm a point count too."""
+    avoided: tuple[Mapping[str, Any], ...]
+    """Points that teach nothing and are not to be proposed again: their runs failed for other reasons."""
+
+
+def lessons_of(state: SweepState, *, since: int = 0) -> Lessons:
+    """Return what a sweep teaches.
+
+    Args:
+        state: The sweep so far.
+        since: How many of its decided rollouts are known already.
+    """
+    found = [(rollout, state.lesson_of(rollout)) for rollout in state.decided_rollouts[since:]]
+    return Lessons(
+        observations=tuple(lesson for _, lesson in found if lesson is not None),
+        avoided=tuple(rollout.suggestion.params for rollout, lesson in found if lesson is None),
+    )
+
+
+def teach(optimizer: Optimizer, lesson: Observation) -> None:
+    """Teach an optimizer what one rollout gave.
+
+    Raises:
+        RequestError: The point is not one of its space.
+    """
+    if lesson.metric is None:
+        optimizer.observe_failure(lesson.params)
+    else:
+        cost_s = max(lesson.cost_s, LEAST_COST_S)
+        optimizer.observe(lesson.params, lesson.metric, cost_s, lesson.noise, lesson.curve)
+
+
+def teach_what_fits(optimizer: Optimizer, lessons: Lessons) -> list[Observation]:
+    """Teach an optimizer the lessons about points of its space, which may be narrower by now, and return those."""
+    known = []
+    for lesson in lessons.observations:
+        try:
+            teach(optimizer, lesson)
+        except RequestError:
+            continue
+        known.append(lesson)
+    return known
