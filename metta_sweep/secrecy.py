@@ -20,6 +20,8 @@ _SHORTEST = 8
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ALWAYS = re.compile(r"(?i)(secrets?|passwords?|passwd|passphrase|passcode|pwd|credentials?|api_?keys?)$")
 """Endings of a word that mean a secret wherever the word stands: ``pgpassword``, ``nosecret``."""
+_WORKING_DIRECTORY = frozenset({"PWD", "OLDPWD"})
+"""Variables that every shell sets and that are no password."""
 _PLURAL = frozenset({"keys", "tokens"})
 _ACCESS = frozenset({"access", "api", "auth", "bearer", "client", "deploy", "encryption", "private", "refresh", "ssh"})
 """Words before ``keys`` and ``tokens`` that tell them from things that are counted."""
@@ -70,7 +72,8 @@ class Redaction:
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Redaction:
         """Return the redaction that knows the values of this environment's variables with secret names."""
-        values = {value for name, value in environ.items() if is_secret(name) and len(value) >= _SHORTEST}
+        secret = {name for name in environ if is_secret(name) and name not in _WORKING_DIRECTORY}
+        values = {environ[name] for name in secret if len(environ[name]) >= _SHORTEST}
         return cls(tuple(sorted(values, key=len, reverse=True)))
 
     def of_config(self, value: Any, name: str = "") -> Any:

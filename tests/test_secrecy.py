@@ -134,3 +134,10 @@ def test_a_password_in_a_url_is_found():
 )
 def test_a_config_without_secrets_is_unchanged(config):
     assert Redaction().of_config(config) == config
+
+
+def test_the_working_directory_is_no_password():
+    found = Redaction.of_environment(
+        {"PWD": "/home/me/project", "OLDPWD": "/home/me/other", "DB_PWD": "hunter2hunter2"}
+    )
+    assert found.known == ("hunter2hunter2",)
