@@ -17,6 +17,7 @@ from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
+from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
 from metta_sweep.optimize.port import SearchTask
@@ -25,7 +26,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
-from metta_sweep.sweep.ports import Handle, Launcher, Resources
+from metta_sweep.sweep.ports import Resources
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, resolve_mode
@@ -65,7 +66,7 @@ def spec_of(asked: Asked) -> SweepSpec:
     )
 
 
-def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launcher:
+def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Launchers:
     """Return what starts the sweep's runs and follows those that other launchers started before.
 
     Raises:
@@ -77,13 +78,8 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
         resources=settings.resources,
         is_bundled=not asked.command,
     )
-    return kinds()[asked.launcher.kind].start(order)
-
-
-def launcher_of(handles: Sequence[Handle], paths: SweepPaths) -> Launcher:
-    """Return a launcher that knows these handles; it is not asked to start anything."""
-    handle = next(iter(handles), {})
-    return kinds()[str(handle.get("launcher", "local"))].follow(paths.launch, handle)
+    kind = asked.launcher.kind
+    return Launchers(paths.launch, kind, kinds()[kind].start(order))
 
 
 def loop_settings(asked: Asked) -> LoopSettings:
@@ -93,6 +89,7 @@ def loop_settings(asked: Asked) -> LoopSettings:
         gpus = _gpus_here(gpus) if launcher.RUNS_HERE else 0
     ends_s = [end_s for end_s in (asked.limits.run_end_s, launcher.run_time_limit) if end_s is not None]
     return LoopSettings(
+        launcher=launcher.kind,
         resources=Resources(cpus=launcher.cpus_per_run, gpus=gpus),
         max_retries=launcher.max_retries,
         kill_grace_s=launcher.kill_grace_s,

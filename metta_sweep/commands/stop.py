@@ -6,8 +6,8 @@ import time
 
 import click
 
-from metta_sweep.commands.parts import launcher_of
 from metta_sweep.commands.sweeps import of_a_sweep
+from metta_sweep.launch.launchers import Launchers
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.instructions import tell_controller
 from metta_sweep.store.lock import SweepLock, holder
@@ -47,7 +47,7 @@ def _stop_orphans(paths: SweepPaths) -> int:
     """End what a dead controller left running; the next start does it again."""
     with SweepLock.acquire(paths):
         handles = [handle for run in state_of(paths).live_runs if (handle := run.attempts[-1].handle) is not None]
-        launcher = launcher_of(handles, paths)
+        launcher = Launchers(paths.launch)
         try:
             handles = [h for h, status in zip(handles, launcher.poll(handles), strict=True) if not status.is_over]
             for handle in handles:

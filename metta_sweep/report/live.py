@@ -135,8 +135,9 @@ def _running_cells(
     newest = moment.latest.get(run.run_id)
     value = None if newest is None else newest.metrics.get(rows.spec.metric)
     attempt = f" (attempt {len(run.attempts)})" if len(run.attempts) > 1 else ""
+    unknown = f" (not known: {printable(run.attempts[-1].unknown)})" if run.attempts[-1].unknown else ""
     return (
-        f"{run.run_id}{attempt}",
+        f"{run.run_id}{attempt}{unknown}",
         duration(max(0.0, elapsed_s - run.attempts[-1].started_s)),
         "" if newest is None else str(newest.step),
         "" if value is None else number(value),

@@ -19,6 +19,7 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
     Event,
@@ -167,6 +168,13 @@ class Narrator:
     def _(self, event: AttemptSubmitted) -> Iterator[Line]:
         """Say something only of a job whose start belongs to an earlier controller; the caller knows."""
         yield Line(text=f"{event.run_id}: taken over from an earlier start (attempt {event.attempt})")
+
+    @lines.register
+    def _(self, event: AttemptUnknown) -> Iterator[Line]:
+        said = (
+            f"what it does is not known: {printable(event.reason)}" if event.reason else "what it does is known again"
+        )
+        yield Line(text=f"{event.run_id}: {said}", tone=Tone.BAD if event.reason else Tone.QUIET)
 
     @lines.register
     def _(self, event: RunFinished) -> Iterator[Line]:

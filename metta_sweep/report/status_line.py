@@ -52,6 +52,9 @@ def _parts(state: SweepState, decided: int, total: int, latest: Mapping[str, flo
     if running:
         more = f" and {len(running) - MOST_NAMED} more" if len(running) > MOST_NAMED else ""
         parts.append(f"running {', '.join(running[:MOST_NAMED])}{more}")
+    unknown = [run.attempts[-1].unknown for run in state.live_runs if run.attempts[-1].unknown]
+    if unknown:
+        parts.append(f"{len(unknown)} not known: {printable(unknown[0])}")
     if state.confirmation is not None and any(run.confirms for run in state.live_runs):
         parts.append(f"confirming the best {len(state.confirmation.rollouts)}")
     best = state.incumbent

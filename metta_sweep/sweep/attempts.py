@@ -27,20 +27,21 @@ class WrongTransitionError(MettaSweepError, ValueError):
     exit_code = 2
 
 
-def begun(run: Run, number: int, at_s: float) -> Run:
+def begun(run: Run, number: int, at_s: float, launcher: str = "") -> Run:
     """Return the run with one attempt more, which a process is about to be started for.
 
     Args:
         run: Waits to be started.
         number: The attempt's, from 1.
         at_s: Seconds of the sweep.
+        launcher: Kind of the launcher that it is given to.
 
     Raises:
         WrongTransitionError: The run does not wait, or the number is not the next one.
     """
     if number != len(run.attempts) + 1 or run.state is not RunState.WAITING:
         raise WrongTransitionError(f"{run.run_id}: attempt {number} started while the run is {run.state}")
-    attempt = Attempt(number=number, state=AttemptState.STARTING, started_s=at_s)
+    attempt = Attempt(number=number, state=AttemptState.STARTING, started_s=at_s, launcher=launcher)
     return replace(run, attempts=(*run.attempts, attempt))
 
 
@@ -63,6 +64,11 @@ def moved(
         now = f"attempt {last.number} is {last.state}" if last else "there is no attempt"
         raise WrongTransitionError(f"{run.run_id}: attempt {number} cannot become {to}: {now}")
     changed = replace(
-        last, state=to, handle=handle or last.handle, failure=failure or last.failure, wall_s=wall_s or last.wall_s
+        last,
+        state=to,
+        unknown="",
+        handle=handle or last.handle,
+        failure=failure or last.failure,
+        wall_s=wall_s or last.wall_s,
     )
     return replace(run, attempts=(*run.attempts[:-1], changed))

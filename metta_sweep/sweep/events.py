@@ -119,6 +119,8 @@ class AttemptStarted(Event):
     """The run."""
     attempt: int
     """Number of the attempt, from 1."""
+    launcher: str = ""
+    """Kind of the launcher that it is about to be given to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,19 @@ class AttemptSubmitted(Event):
     """Number of the attempt."""
     handle: Mapping[str, Any]
     """What finds the job again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptUnknown(Event):
+    """What an attempt does has not been known for a while, or is known again."""
+
+    KIND = "attempt_unknown"
+    run_id: str
+    """The run."""
+    attempt: int
+    """Number of the attempt."""
+    reason: str
+    """Why it is not known, one line; empty where it is known again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +273,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         ConfirmationPlanned,
         AttemptStarted,
         AttemptSubmitted,
+        AttemptUnknown,
         AttemptRefused,
         RunFinished,
         AttemptFailed,

@@ -19,6 +19,7 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    AttemptUnknown,
     ConfirmationPlanned,
     Instructed,
     PlannedRun,
@@ -37,7 +38,17 @@ from metta_sweep.sweep.next_actions import (
     next_actions,
 )
 from metta_sweep.sweep.peers import NoPeers, Peers
-from metta_sweep.sweep.ports import Clock, Instruction, JobSpec, JobStatus, Launcher, LaunchError, Resources, RunStore
+from metta_sweep.sweep.ports import (
+    Clock,
+    Instruction,
+    JobSpec,
+    JobState,
+    JobStatus,
+    Launcher,
+    LaunchError,
+    Resources,
+    RunStore,
+)
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Run, SweepSpec
 from metta_sweep.sweep.teaching import lessons_of
@@ -58,6 +69,9 @@ IDLE_S = 2.5
 UNREADABLE_S = 60.0
 """Seconds in which a result that the file system does not let be read is looked at again, before its run is."""
 
+UNKNOWN_S = 10.0
+"""Seconds for which a launcher may not know what an attempt does before the person is told."""
+
 RELEASE_MARGIN_S = 2.0
 """Seconds beside the grace in which a cancelled job must be gone."""
 
@@ -74,6 +88,8 @@ class InterruptedSweepError(MettaSweepError):
 class LoopSettings:
     """How runs are started and ended."""
 
+    launcher: str = ""
+    """Kind of the launcher that starts them."""
     resources: Resources = field(default_factory=Resources)
     """What a run occupies."""
     max_retries: int = 5
@@ -125,6 +141,7 @@ class SweepLoop:
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
         self._unreadable_s: dict[str, float] = {}
+        self._unknown_s: dict[str, float] = {}
 
     def run(self) -> Stop:
         """Work until a stop rule ends the sweep, and return it.
@@ -271,7 +288,8 @@ class SweepLoop:
         number = len(run.attempts) + 1
         if run.attempts and run.attempts[-1].failure is not None:
             self._runs.set_result_aside(run.run_id, run.attempts[-1].number)
-        self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number))
+        launcher = self._settings.launcher
+        self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number, launcher=launcher))
         self._submit(run, number)
 
     def _submit(self, run: Run, number: int) -> None:
@@ -299,6 +317,7 @@ class SweepLoop:
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
             exit_grace_s=self._settings.exit_grace_s,
+            launcher=run.attempts[-1].launcher if run.attempts else "",
         )
 
     def _adopt(self) -> None:
@@ -325,6 +344,20 @@ class SweepLoop:
         for run, status in zip(live, self._launcher.poll(_handles(live)), strict=True):
             if status.is_over:
                 self._record_ending(run, status)
+            else:
+                self._note_unknown(run, status)
+
+    def _note_unknown(self, run: Run, status: JobStatus) -> None:
+        """Record it where the launcher has not known for a while what an attempt does, and where it knows again."""
+        attempt, now_s = run.attempts[-1], self._clock.monotonic_s()
+        is_unknown = status.state is JobState.UNKNOWN and bool(status.reason)
+        if not is_unknown:
+            self._unknown_s.pop(run.run_id, None)
+        elif now_s - self._unknown_s.setdefault(run.run_id, now_s) < UNKNOWN_S:
+            return
+        reason = status.reason if is_unknown else ""
+        if bool(reason) != bool(attempt.unknown):
+            self._recorder.record(AttemptUnknown(run_id=run.run_id, attempt=attempt.number, reason=reason))
 
     def _record_ending(self, run: Run, status: JobStatus, *, released: bool = False) -> None:
         state, elapsed_s, left = self._recorder.state, self._recorder.elapsed_s, left_by(run, self._runs)

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 
 Handle = Mapping[str, Any]
-"""What a launcher needs to find a job again: JSON, survives the controller, opaque to the sweep."""
+"""What a launcher needs to find a job again: JSON, survives the controller, opaque to the sweep but for ``launcher``,
+the launcher's kind, by which every later call goes to the launcher that made it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class JobSpec:
     """What the run occupies."""
     time_limit_s: float | None = None
     """Seconds after which the launcher ends the whole process tree with reason ``timeout``."""
+    launcher: str = ""
+    """Kind of the launcher that an earlier controller was about to give the attempt to; empty: that is not known."""
     exit_grace_s: float | None = None
     """Seconds after the run's result until the launcher ends its process tree with reason ``no_exit``; None: never."""
 

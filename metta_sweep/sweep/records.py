@@ -147,8 +147,12 @@ class Attempt:
     """1 for the first attempt."""
     state: AttemptState
     """Where it is."""
+    launcher: str = ""
+    """Kind of the launcher that it was given to."""
     handle: Mapping[str, Any] | None = None
     """The launcher's handle once it is submitted."""
+    unknown: str = ""
+    """Why it is not known what it does; empty where that is known."""
     failure: Failure | None = None
     """Why it failed."""
     started_s: float = 0.0

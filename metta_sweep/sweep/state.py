@@ -16,6 +16,7 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
     Event,
@@ -179,13 +180,21 @@ class SweepState:
 
     @_apply.register
     def _(self, event: AttemptStarted) -> None:
-        self._runs[event.run_id] = begun(self._run(event.run_id), event.attempt, event.elapsed_s)
+        self._runs[event.run_id] = begun(self._run(event.run_id), event.attempt, event.elapsed_s, event.launcher)
         self._live[event.run_id] = None
 
     @_apply.register
     def _(self, event: AttemptSubmitted) -> None:
         self._change(event.run_id, event.attempt, AttemptState.RUNNING, handle=event.handle)
         self._refusals.clear()
+
+    @_apply.register
+    def _(self, event: AttemptUnknown) -> None:
+        run = self._run(event.run_id)
+        last = run.attempts[-1] if run.attempts else None
+        if last is None or last.number != event.attempt or not last.state.is_live:
+            raise WrongTransitionError(f"{run.run_id}: attempt {event.attempt} is not alive and cannot become unknown")
+        self._runs[run.run_id] = replace(run, attempts=(*run.attempts[:-1], replace(last, unknown=event.reason)))
 
     @_apply.register
     def _(self, event: AttemptRefused) -> None:

@@ -18,6 +18,7 @@ from metta_sweep.sweep.events import (
     AttemptRefused,
     AttemptStarted,
     AttemptSubmitted,
+    AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
     Instructed,
@@ -50,6 +51,7 @@ SUGGESTED = RolloutSuggested(
 CHOSEN = ConfirmationChosen(rollouts=(0, 2), expected=(0.5, None), top_k=2, decided=3)
 AGAIN = ConfirmationPlanned(rollout=0, run=PlannedRun(run_id="s.r.1", seed=2), max_retries=2)
 STARTED = AttemptStarted(run_id="s.r.0", attempt=1)
+UNKNOWN = AttemptUnknown(run_id="s.r.0", attempt=1, reason="SLURM does not answer")
 SUBMITTED = AttemptSubmitted(run_id="s.r.0", attempt=1, handle={"pid": 7})
 FINISHED = RunFinished(run_id="s.r.0", attempt=1, metrics={"reward": 1.0}, cost_s=None, steps=5, wall_s=2.0)
 FAILED = AttemptFailed(
@@ -61,7 +63,7 @@ STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 CEDED = RolloutCeded(rollout=0)
-ATTEMPTS = (STARTED, SUBMITTED, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
+ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
 SAMPLES = (ASKED, SUGGESTED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
 
@@ -96,6 +98,7 @@ def test_a_field_of_a_later_version_is_ignored():
         (ASKED, AGAIN),
         (ASKED, SUGGESTED, AGAIN, AGAIN),
         (ASKED, SUGGESTED, SUBMITTED),
+        (ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, UNKNOWN),
         (ASKED, SUGGESTED, STARTED, STARTED),
         (ASKED, SUGGESTED, STARTED, SUBMITTED, SUBMITTED),
         (ASKED, SUGGESTED, STARTED, CEDED),

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from metta_sweep.commands.parts import launcher_of
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
+from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.store.files import is_locked, take_lock
 from metta_sweep.store.journal import read_events
@@ -27,6 +27,7 @@ from metta_sweep.store.lock import holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.attempts import WrongTransitionError
 from metta_sweep.sweep.events import UnknownEventError, from_json
+from metta_sweep.sweep.ports import JobState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, resolve_mode
 from metta_sweep.track.settings import DEFAULT_HOSTS, base_url
@@ -179,16 +180,18 @@ def sweep_checks(paths: SweepPaths) -> Iterator[Check]:
 
 def _runs_check(paths: SweepPaths, state: SweepState, *, controlled: bool) -> Check:
     live = [run for run in state.live_runs if run.attempts[-1].handle is not None]
-    handles = [run.attempts[-1].handle or {} for run in live]
+    launcher = Launchers(paths.launch)
     try:
-        launcher = launcher_of(handles, paths)
-    except RequestError as error:
-        names = ", ".join(run.run_id for run in live)
-        return Check(name="runs", verdict=Verdict.ODD, detail=f"{names}: cannot be looked at from here: {error}")
-    try:
-        statuses = launcher.poll(handles)
+        statuses = launcher.poll([run.attempts[-1].handle or {} for run in live])
     finally:
         launcher.close()
+    unknown = [
+        f"{run.run_id}: {status.reason}"
+        for run, status in zip(live, statuses, strict=True)
+        if status.state is JobState.UNKNOWN and status.reason
+    ]
+    if unknown:
+        return Check(name="runs", verdict=Verdict.ODD, detail="; ".join(unknown))
     alive = [run.run_id for run, status in zip(live, statuses, strict=True) if not status.is_over]
     if alive and not controlled:
         detail = f"{', '.join(alive)}: left by a dead controller; the sweep command adopts them, `stop --now` ends them"

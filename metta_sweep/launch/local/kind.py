@@ -24,7 +24,7 @@ def _start(order: StartOrder[LauncherSettings]) -> Launcher:
 
 def _follow(folder: Path, handle: Handle) -> Launcher:
     del handle
-    return LocalLauncher(folder)
+    return LocalLauncher(folder, starts=False)
 
 
 KIND = LauncherKind(name="local", settings=LauncherSettings, start=_start, follow=_follow)

@@ -44,13 +44,12 @@ class LocalLauncher:
         warm: What the fork server loads so that runs start in milliseconds; None where runs are other commands.
         grace_s: Seconds between SIGTERM and SIGKILL at a time limit.
         log_limit: Bytes that a run's log may have.
+        starts: Whether a fork server is started at once and loads while the caller goes on; otherwise the first
+            attempt that is submitted starts it, and who only looks at attempts starts nothing.
 
     Raises:
         RequestError: The slots or the GPUs asked for cannot be had.
         LaunchError: The fork server cannot be started.
-
-    Side effects:
-        A fork server is started at once and loads while the caller goes on.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class LocalLauncher:
         warm: WarmStart | None = None,
         grace_s: float = DEFAULT_GRACE_S,
         log_limit: int = DEFAULT_LOG_LIMIT,
+        starts: bool = True,
     ) -> None:
         self._leases = GpuLeases(visible_gpus() if gpus_per_run else (), gpus_per_run)
         self._slots = _slots(max_parallel, self._leases.capacity)
@@ -72,7 +72,7 @@ class LocalLauncher:
         self._told: dict[str, _Told] = {}
         self._errors: dict[str, str] = {}
         self._orphans = Orphans(grace_s)
-        self._server = ServerProcess(folder, warm)
+        self._server: ServerProcess | None = ServerProcess(folder, warm) if starts else None
 
     def capacity(self) -> int:
         """Return the number of slots: ``max_parallel``, or fewer where the GPUs are fewer."""
@@ -94,25 +94,31 @@ class LocalLauncher:
         gpus = self._leases.lease(spec.attempt_id)
         order = Order.of(spec, grace_s=self._grace_s, log_limit=self._log_limit, gpus=gpus)
         try:
-            self._tell(order)
+            server = self._tell(order)
         except LaunchError:
             self._leases.release(spec.attempt_id)
             raise
-        handle = self._handle(spec, gpus, server=str(self._server.lock))
-        self._told[spec.attempt_id] = _Told(order=order, handle=handle, server=str(self._server.lock))
+        handle = self._handle(spec, gpus, server=server)
+        self._told[spec.attempt_id] = _Told(order=order, handle=handle, server=server)
         return handle
 
-    def _tell(self, order: Order) -> None:
-        """Hand the order to the server, or to a new one, light where the last one died while it was loading."""
+    def _tell(self, order: Order) -> str:
+        """Hand the order to the server, or to a new one, light where the last one died while it was loading.
+
+        Returns:
+            The lock of the server that has it.
+        """
         self._listen()
-        if self._server.is_alive() and self._server.tell(order):
-            return
-        if not self._server.is_ready:
-            self._warm = None
-        self._server.close()
+        server = self._server
+        if server is not None and server.is_alive() and server.tell(order):
+            return str(server.lock)
+        if server is not None:
+            self._warm = self._warm if server.is_ready else None
+            server.close()
         self._server = ServerProcess(self._folder, self._warm)
         if not self._server.tell(order):
             raise LaunchError(f"the fork server ends as soon as it starts, see {self._folder / 'server.log'}")
+        return str(self._server.lock)
 
     def _handle(self, spec: JobSpec, gpus: tuple[str, ...] | None, server: str) -> Handle:
         return {
@@ -151,7 +157,7 @@ class LocalLauncher:
     def _server_of(self, handle: Handle) -> str:
         """Return the lock of the server that was last told of the attempt."""
         told = self._told.get(str(handle["attempt_id"]))
-        return told.server if told is not None else str(handle["server"])
+        return told.server if told is not None else str(handle.get("server", ""))
 
     def _told_again(self, attempt_id: str, files: AttemptFiles) -> JobStatus:
         """Tell another server of an attempt whose server was killed before it started it; otherwise it is lost."""
@@ -160,15 +166,15 @@ class LocalLauncher:
         if told is None or reason or told.times >= _TELL_TIMES or files.was_started:
             return JobStatus(state=JobState.LOST, reason=reason)
         try:
-            self._tell(told.order)
+            told.server = self._tell(told.order)
         except LaunchError as error:
             return JobStatus(state=JobState.LOST, reason=str(error))
-        told.server, told.times = str(self._server.lock), told.times + 1
+        told.times += 1
         return JobStatus(state=JobState.QUEUED)
 
     def _listen(self) -> None:
         """Take note of what the server could not start."""
-        for answer in self._server.answers():
+        for answer in self._server.answers() if self._server is not None else ():
             if "error" in answer:
                 self._errors[str(answer["attempt_id"])] = str(answer["error"])
 
@@ -201,7 +207,8 @@ class LocalLauncher:
     def close(self) -> None:
         """Let the fork server go; attempts that run are left running and their exits are recorded."""
         self._orphans.close()
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
 
 def _slots(max_parallel: int, gpu_slots: int | None) -> int:

@@ -69,6 +69,7 @@ class RayLauncher:
         grace_s: float = DEFAULT_GRACE_S,
         log_limit: int = DEFAULT_LOG_LIMIT,
     ) -> None:
+        self._named = address or os.environ.get("RAY_ADDRESS")
         self._ray, self._use = connected(address, namespace=NAMESPACE, start=start)
         self._slots = max_parallel
         self._resources = dict(resources or {})
@@ -90,7 +91,7 @@ class RayLauncher:
             LaunchError: Ray does not take it.
         """
         files = AttemptFiles.of(spec)
-        known = _handle(spec) if files.name in self._made_s else self.find(spec)
+        known = self._handle(spec) if files.name in self._made_s else self.find(spec)
         if known is not None:
             return known
         try:
@@ -99,7 +100,12 @@ class RayLauncher:
         except (OSError, ValueError, RuntimeError) as error:
             raise LaunchError(f"ray: {error}") from error
         self._made_s[files.name] = time.monotonic()
-        return _handle(spec)
+        return self._handle(spec)
+
+    def _handle(self, spec: JobSpec) -> Handle:
+        """Return the attempt's handle; it tells which cluster, where that has an address that others can use."""
+        handle = {"launcher": KIND, "attempt_id": spec.attempt_id, "run_dir": str(Path(spec.run_dir).absolute())}
+        return {**handle, "address": self._named} if self._named else handle
 
     def _make_actor(self, spec: JobSpec, files: AttemptFiles) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in NEVER_PASSED_ON}
@@ -126,11 +132,11 @@ class RayLauncher:
         until_s = time.monotonic() + _NOTICE_S
         while not (files.start.exists() or files.exit.exists()):
             if not files.order.exists() or not self._may_have_actor(files):
-                return _handle(spec) if files.was_started else None
+                return self._handle(spec) if files.was_started else None
             if time.monotonic() >= until_s:
                 break
             time.sleep(_NOTICE_S / 50)
-        return _handle(spec)
+        return self._handle(spec)
 
     def _may_have_actor(self, files: AttemptFiles) -> bool:
         """Ask Ray and wait for its answer; without one the actor is taken to be there, and polls will tell."""
@@ -247,7 +253,3 @@ class _ActorNames:
     def close(self) -> None:
         """Stop asking."""
         self._over.set()
-
-
-def _handle(spec: JobSpec) -> Handle:
-    return {"launcher": KIND, "attempt_id": spec.attempt_id, "run_dir": str(Path(spec.run_dir).absolute())}

@@ -158,7 +158,7 @@ class SlurmLauncher:
         if handle.get("launcher") != KIND:
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
         files = AttemptFiles.of_handle(handle)
-        job_id = str(handle["job_id"])
+        job_id = str(handle.get("job_id", ""))
         if view is not None:  # numbers may be given twice once a slurmctld has lost its state
             job_id = view.jobs.get(_comment(files), job_id)
         record = files.read_exit()
@@ -167,7 +167,9 @@ class SlurmLauncher:
             return record.status()
         self._kill_when_due(job_id)
         if view is None or view.asked_s < self._submitted_s.get(job_id, float("-inf")):
-            return JobStatus(state=JobState.RUNNING if is_locked(files.lock) else JobState.UNKNOWN)
+            if is_locked(files.lock):
+                return JobStatus(state=JobState.RUNNING)
+            return JobStatus(state=JobState.UNKNOWN, reason="SLURM does not answer")
         state = view.states.get(job_id, "")
         if state in QUEUED or state in RUNNING:
             self._missed_s.pop(job_id, None)
@@ -198,7 +200,7 @@ class SlurmLauncher:
         """Ask the keeper on the node to end the whole tree; SLURM removes what waits and kills what lingers."""
         if handle.get("launcher") != KIND:
             return
-        files, job_id = AttemptFiles.of_handle(handle), str(handle["job_id"])
+        files, job_id = AttemptFiles.of_handle(handle), str(handle.get("job_id", ""))
         if files.exit.exists():
             return
         files.run.attempts.mkdir(parents=True, exist_ok=True)
