@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from benchmarks.trainer.drawing import line_plot
+from benchmarks.trainer.workloads import shipped
 from metta_sweep.result import RunPaths, read_evaluations
 from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.training import Training
 
-ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 
 CURVES: dict[str, dict[str, Any]] = {
@@ -33,13 +32,10 @@ CURVES: dict[str, dict[str, Any]] = {
 
 
 def config(curve: dict[str, Any], seed: int) -> dict[str, Any]:
-    names = {"trainer": "ppo", "env": curve["env"], "agent": "default", "sim": curve["sim"]}
-    made = {
-        group: yaml.safe_load((ROOT / "configs" / group / f"{name}.yaml").read_text()) for group, name in names.items()
-    }
+    made = shipped(f"env={curve['env']}", f"sim={curve['sim']}", f"seed={seed}", "device=cpu")
     updates = curve["steps"] // made["trainer"]["batch_size"]
     made["trainer"] |= {"total_timesteps": curve["steps"], "evaluate_interval": max(1, updates // 20)}
-    return made | {"seed": seed, "device": "cpu"}
+    return made
 
 
 def run(curve: dict[str, Any], seed: int) -> list[tuple[int, dict[str, float]]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,8 +49,10 @@ SETTINGS = {
 
 def training_config(workload: Workload, *, seed: int = 0) -> TrainingConfig:
     names = {"trainer": "ppo", "env": "altar", "agent": "default", "sim": "default"}
-    config = {group: yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()) for group, name in names.items()}
-    config = copy.deepcopy(config) | {"device": "cpu", "seed": seed}
+    config: dict[str, Any] = {
+        group: yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()) for group, name in names.items()
+    }
+    config |= {"device": "cpu", "seed": seed}
     config["agent"] |= {"hidden_size": HIDDEN, "num_layers": 2, "activation": "tanh"}
     config["trainer"] |= {
         "batch_size": workload.batch,
@@ -61,6 +63,16 @@ def training_config(workload: Workload, *, seed: int = 0) -> TrainingConfig:
         **SETTINGS,
     }
     return parse(config)
+
+
+def shipped(*overrides: str) -> dict[str, Any]:
+    """Return the training config that Hydra makes of the shipped groups and of overrides."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        whole: Any = OmegaConf.to_container(compose("sweep_job", overrides=list(overrides)))
+    return {key: whole[key] for key in ("trainer", "env", "agent", "sim", "seed", "device")}
 
 
 def environment(workload: Workload) -> VecEnv:

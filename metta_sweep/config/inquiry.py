@@ -96,6 +96,8 @@ class Inquiry:
         space = self._space(swept, sweep.get("constraints"))
         if job is not None and space is not None and not free:
             self._check_metric(job.metric, training, space)
+            center = with_values(training, space.center())
+            self.notes += [f"{key}: {message}" for key, message in self.schema.notes(center)]
         if not left:
             self._note_emptiness(pinned=bool(declared))
         if self.problems or job is None or space is None:

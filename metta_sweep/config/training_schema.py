@@ -42,6 +42,9 @@ class TrainingSchema(Protocol):
     def metrics(self, config: Mapping[str, Any]) -> Collection[str] | None:
         """Return the metrics that a run of ``config`` reports; None where that is not known before it has run."""
 
+    def notes(self, config: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """Return what is valid and yet hardly meant, as the key and what comes of it."""
+
     def has_path(self, dotted: str) -> bool:
         """Return whether a training config may hold a value at this path."""
 

@@ -41,9 +41,14 @@ class EnvSpec:
     """(channels, height, width) where the first places are a picture: of codes, or else of brightness 0 to 255."""
 
     @property
+    def numbers(self) -> bool:
+        """Whether observations are plain numbers, neither codes nor pictures."""
+        return self.code_sizes is None and self.picture is None
+
+    @property
     def dtype(self) -> type[np.uint8] | type[np.float32]:
         """Type of an observation's elements: bytes for codes and pictures, numbers otherwise."""
-        return np.float32 if self.code_sizes is None and self.picture is None else np.uint8
+        return np.float32 if self.numbers else np.uint8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,11 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {printable(name)} = {plain(value)}"
 
 
+def _notes(asked: Asked) -> Iterator[str]:
+    """Yield what a person should know; what is pinned comes first and has a section of its own."""
+    yield from (f"  {printable(note)}" for note in asked.notes[len(asked.pinned) :])
+
+
 def _origins(asked: Asked) -> Iterator[str]:
     swept = {parameter.name for parameter in asked.space.parameters}
     values = dict(_leaves(asked.training))

@@ -16,6 +16,7 @@ from metta_sweep.envs.altar_game import Problem, Settings
 from metta_sweep.envs.config import ENV_NAMES, EXTRAS, AltarEnv, CogevalEnv, EnvConfig, PongEnv
 from metta_sweep.expression import Expression
 from metta_sweep.trainer.filters import GRID, least_side
+from metta_sweep.trainer.intervals import Interval
 from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_problems
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -63,6 +64,10 @@ class TrainerConfig(Settings):
     """Decay of generalized advantage estimation."""
     normalize_advantage: bool = True
     """Advantages of a minibatch to mean 0 and deviation 1."""
+    normalize_reward: bool = False
+    """Learn from rewards over the running deviation of discounted returns; metrics count rewards as they are."""
+    normalize_observation: bool = False
+    """Observations of numbers to mean 0 and deviation 1, by running statistics; codes and pictures stay as they are."""
     clip_coef: AboveZero = 0.2
     """How far the ratio of probabilities counts."""
     value_clip: AboveZero | None = None
@@ -81,10 +86,10 @@ class TrainerConfig(Settings):
     """Size of that memory; only with use_lstm."""
     bptt_horizon: Positive = 16
     """Steps that gradients go back in time; only with use_lstm."""
-    evaluate_interval: Positive = 50
-    """Updates between evaluations; the last update is always followed by one."""
-    checkpoint_interval: Positive = 50
-    """Updates between checkpoints; the last update is always followed by one."""
+    evaluate_interval: Positive | None = None
+    """Updates between evaluations, or agent-steps where the run has fewer updates; null: ten a run."""
+    checkpoint_interval: Positive | None = None
+    """The same between checkpoints; the last update is always followed by an evaluation and a checkpoint."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the network's matrix products; weights, losses and memory always have 32 bits. bfloat16 is for GPUs."""
     compile: bool = False
@@ -98,7 +103,7 @@ class TrainerConfig(Settings):
 
 
 class AgentConfig(Settings):
-    """The network: a torso of equal layers under a policy head and a value head."""
+    """The network: a torso of equal layers under a policy head and a value head, or one torso each."""
 
     encoder: Literal["auto", "dense", "conv"] = "auto"
     """Its first layer; auto: convolutions on pictures, a dense layer on everything else, cells of a grid too."""
@@ -108,6 +113,8 @@ class AgentConfig(Settings):
     """Layers of the torso."""
     activation: Literal["tanh", "relu"] = "tanh"
     """What follows each layer."""
+    separate_value: bool = False
+    """Give the value a torso of its own, so that its errors do not move the policy's."""
 
 
 class TrainingConfig(Settings):
@@ -137,6 +144,13 @@ class TrainingConfig(Settings):
     def num_updates(self) -> int:
         """Updates that a run makes."""
         return -(-self.trainer.total_timesteps // self.trainer.batch_size)
+
+    @property
+    def intervals(self) -> Mapping[str, Interval]:
+        """When to evaluate and when to write a checkpoint, by key."""
+        asked = {name: getattr(self.trainer, name) for name in ("evaluate_interval", "checkpoint_interval")}
+        size, updates = self.trainer.batch_size, self.num_updates
+        return {name: Interval(every=every, batch_size=size, num_updates=updates) for name, every in asked.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,5 +79,6 @@ def _made_once(env: str) -> EnvSpec | EnvUnavailableError:
         made = make_env(config, rows=config.num_agents)
     except EnvUnavailableError as error:
         return error
+    spec = made.spec
     made.close()
-    return made.spec
+    return spec

@@ -9,6 +9,7 @@ symbol    meaning
 N, S      rows that play, segments that are learned from
 H         steps of a segment
 W, A      places of an observation, actions
+F         features
 outputs   (..., A + 1): the logits of the actions, then the value
 ========  ============================================================================
 """
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.config import TrainingConfig
 from metta_sweep.trainer.encoders import Dense, make_encoder
+from metta_sweep.trainer.normalizing import SeenSoFar
 
 State: TypeAlias = tuple[Tensor, ...]
 """Each (N, features); empty for a policy without memory."""
@@ -65,18 +67,17 @@ class Memory(nn.Module):
         return torch.stack(steps), (h, c)
 
 
-class Policy(nn.Module):
-    """Torso, memory if asked for, and the heads of policy and value."""
+class Torso(nn.Module):
+    """Observations to features: the encoder, the layers, and the memory if one is asked for."""
 
     def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
         super().__init__()
         size, gain = config.agent.hidden_size, math.sqrt(2.0)
-        self._half = config.trainer.precision == "bfloat16"
         self._activation = _ACTIVATIONS[config.agent.activation]
         self.encoder = make_encoder(config.agent, spec, generator)
         self.layers = nn.ModuleList(Dense(size, ((size, gain),), generator) for _ in range(config.agent.num_layers - 1))
         self.memory = Memory(size, config.trainer.lstm_hidden_size, generator) if config.trainer.use_lstm else None
-        self.heads = Heads(size if self.memory is None else self.memory.size, spec.num_actions, generator)
+        self.features = size if self.memory is None else self.memory.size
         self._learn_encoder, self._learn_body = self.encoder.forward, self._body
         if config.trainer.compile:
             self._compile_learning(spec)
@@ -88,29 +89,16 @@ class Policy(nn.Module):
         empty = self.memory.recurrent.new_zeros(rows, self.memory.size)
         return empty, empty
 
-    def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
-        with self._precision(observations):
-            return self._body(self.encoder(observations), None, state)
+    def look(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the features (N, F) of a single step and the next state. observations: (N, W)."""
+        return self._body(self.encoder(observations), None, state)
 
-    def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
-        """Return outputs (H * S, A + 1) of segments, step by step.
-
-        Args:
-            observations: (H, S, W).
-            starts: (H, S) whether an episode starts with this observation.
-            state: Memory before the first step.
-        """
-        with self._precision(observations):
-            outputs, _ = self._learn_body(self._learn_encoder(observations.flatten(0, 1)), starts, state)
-        return outputs
-
-    def _precision(self, observations: Tensor) -> AbstractContextManager[object]:
-        """Return the context in which matrix products have the precision that was asked for."""
-        return torch.autocast(observations.device.type, torch.bfloat16) if self._half else nullcontext()
+    def study(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
+        """Return the features (H * S, F) of segments; arguments as for :meth:`Policy.unroll`."""
+        return self._learn_body(self._learn_encoder(observations.flatten(0, 1)), starts, state)[0]
 
     def _body(self, encoded: Tensor, starts: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """Return the outputs for what the encoder made of observations, and the state after them.
+        """Return the features for what the encoder made of observations, and the state after them.
 
         Args:
             encoded: (H * S, features) step by step.
@@ -124,7 +112,7 @@ class Policy(nn.Module):
             steps = 1 if starts is None else len(starts)
             recalled, state = self.memory(features.reshape(steps, -1, features.shape[-1]), starts, state)
             features = recalled.flatten(0, 1)
-        return self.heads(features), state
+        return features, state
 
     def _compile_learning(self, spec: EnvSpec) -> None:
         """Have torch compile what learns: always the same sizes, and most of the time.
@@ -136,11 +124,78 @@ class Policy(nn.Module):
             self._learn_encoder = torch.compile(self.encoder.forward)
 
 
-class Heads(Dense):
-    """Both heads as one layer: logits small, so that a fresh policy is almost even, then the value."""
+class Policy(Torso):
+    """A torso and the heads of policy and value; the value may have a torso of its own."""
 
-    def __init__(self, inputs: int, num_actions: int, generator: torch.Generator) -> None:
-        super().__init__(inputs, ((num_actions, 0.01), (1, 1.0)), generator)
+    def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
+        super().__init__(config, spec, generator)
+        self._half = config.trainer.precision == "bfloat16"
+        self.seen = SeenSoFar(spec.width) if config.trainer.normalize_observation and spec.numbers else None
+        """Statistics of the observations, where they are normalized."""
+        separate = config.agent.separate_value
+        self.heads = Heads(self.features, spec.num_actions, generator, with_value=not separate)
+        self.critic = Critic(config, spec, generator) if separate else None
+
+    def initial_state(self, rows: int) -> State:
+        """Return the memory of agents at the start of an episode: the policy's, then the value's."""
+        own = super().initial_state(rows)
+        return own if self.critic is None else own + self.critic.initial_state(rows)
+
+    def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
+        observations = self._normalized(observations)
+        with self._precision(observations):
+            if self.critic is None:
+                features, state = self.look(observations, state)
+                return self.heads(features), state
+            mine, others = self._split(state)
+            features, after = self.look(observations, mine)
+            judged, others = self.critic.look(observations, others)
+            return torch.cat((self.heads(features), self.critic.head(judged)), -1), after + others
+
+    def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
+        """Return outputs (H * S, A + 1) of segments, step by step.
+
+        Args:
+            observations: (H, S, W).
+            starts: (H, S) whether an episode starts with this observation.
+            state: Memory before the first step.
+        """
+        observations = self._normalized(observations)
+        with self._precision(observations):
+            mine, others = self._split(state)
+            outputs: Tensor = self.heads(self.study(observations, starts, mine))
+            if self.critic is None:
+                return outputs
+            return torch.cat((outputs, self.critic.head(self.critic.study(observations, starts, others))), -1)
+
+    def _normalized(self, observations: Tensor) -> Tensor:
+        return observations if self.seen is None else self.seen(observations)
+
+    def _split(self, state: State) -> tuple[State, State]:
+        """Return the policy's memory and the value's."""
+        own = len(state) if self.critic is None else len(state) // 2
+        return state[:own], state[own:]
+
+    def _precision(self, observations: Tensor) -> AbstractContextManager[object]:
+        """Return the context in which matrix products have the precision that was asked for."""
+        return torch.autocast(observations.device.type, torch.bfloat16) if self._half else nullcontext()
+
+
+class Critic(Torso):
+    """A torso for the value alone."""
+
+    def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
+        super().__init__(config, spec, generator)
+        self.head = Dense(self.features, ((1, 1.0),), generator)
+
+
+class Heads(Dense):
+    """The heads as one layer: logits small, so that a fresh policy is almost even, then the value if it is here."""
+
+    def __init__(self, inputs: int, num_actions: int, generator: torch.Generator, *, with_value: bool) -> None:
+        value = ((1, 1.0),) if with_value else ()
+        super().__init__(inputs, ((num_actions, 0.01), *value), generator)
 
 
 def forget(state: State, starts: Tensor) -> State:

@@ -49,6 +49,22 @@ class Schema:
         except ConfigError:
             return None
 
+    def notes(self, config: Mapping[str, Any]) -> list[Problem]:
+        """Return what is valid and yet hardly meant, as the key and what comes of it; nothing where it is invalid."""
+        try:
+            parsed = parse(config)
+        except ConfigError:
+            return []
+        return [
+            (
+                f"trainer.{name}",
+                f"{each.describe()} exceed the run, which has {parsed.num_updates} updates of "
+                f"{parsed.trainer.batch_size} steps: {_CONSEQUENCES[name]}",
+            )
+            for name, each in parsed.intervals.items()
+            if each.every is not None and parsed.num_updates > 1 and each.exceeds
+        ]
+
     def has_path(self, dotted: str) -> bool:
         """Say whether a config can have a value at a dotted path; any name fits a free-form mapping."""
         parts = dotted.split(".")
@@ -57,6 +73,12 @@ class Schema:
     def paths(self) -> list[str]:
         """Return every settable leaf; ``*`` stands for a name of one's own."""
         return sorted(set(_leaves(TrainingConfig)))
+
+
+_CONSEQUENCES = {
+    "evaluate_interval": "it is evaluated at its end only, and there is no curve to stop it early by",
+    "checkpoint_interval": "it has no checkpoint before its end, and starts again if it is killed",
+}
 
 
 def _fits(parts: list[str], path: list[str]) -> bool:

@@ -37,12 +37,15 @@ class Team:
     def add(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its sum over all processes, in place, and return it."""
         if self.size > 1:
-            dist.all_reduce(tensor)
+            there = tensor.to(_meeting_place())
+            dist.all_reduce(there)
+            if there is not tensor:
+                tensor.copy_(there)
         return tensor
 
     def any(self, flag: bool) -> bool:
         """Say whether the flag is up anywhere; all processes must ask."""
-        return flag if self.size == 1 else bool(self.add(torch.tensor(float(flag), device=_meeting_place())) > 0)
+        return flag if self.size == 1 else bool(self.add(torch.tensor(float(flag))) > 0)
 
     def wait(self) -> None:
         """Wait for all."""

@@ -19,6 +19,7 @@ from metta_sweep.result import RunPaths
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load, put_weights
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, flatten
 from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.normalizing import RewardScale
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import Learner, make_batch
@@ -70,6 +71,9 @@ class Training:
             team=self._team,
             most=config.trainer.forward_pass_minibatch_target_size,
         )
+        self._reward_scale = (
+            RewardScale(env.spec.rows, config.trainer.gamma) if config.trainer.normalize_reward else None
+        )
         self._generator = torch.Generator(device).manual_seed(config.seed)
         self._checkpoints = CheckpointFolder(self._paths.checkpoints)
         self.update = 0
@@ -94,13 +98,13 @@ class Training:
             DivergedError: Something is not finite.
             InterruptedRunError: ``stopping`` said so.
         """
-        settings, last = self._config.trainer, self._config.num_updates
+        intervals, last = self._config.intervals, self._config.num_updates
         while self.update < last:
             self.learn()
-            due = self.update == last or self.update % settings.evaluate_interval == 0
+            due = intervals["evaluate_interval"].due(self.update)
             best = self._team.any(self._team.leads and self._evaluate()) if due else False
             stop = self._team.any(stopping()) and self.update < last
-            if best or stop or self.update == last or self.update % settings.checkpoint_interval == 0:
+            if best or stop or intervals["checkpoint_interval"].due(self.update):
                 self._save(best=best)
             if stop:
                 raise InterruptedRunError(f"stopped at step {self.step}")
@@ -136,12 +140,26 @@ class Training:
         """Play a batch and learn from it."""
         self._player.collect(self._generator)
         self._player.env.drain()
+        if self._reward_scale is not None:
+            self._reward_scale.rescale(self._player.trajectories, self._team)
+        if self.update == 0:
+            self._count_observations()
         batch = make_batch(self._player, self._config.trainer, self._device)
         report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
+        if self.update > 0:
+            self._count_observations()
         self.update += 1
         self._learned = report.metrics()
         if not math.isfinite(report.gradient_norm):
             raise DivergedError(f"the gradient is {report.gradient_norm} at step {self.step}")
+
+    def _count_observations(self) -> None:
+        """Let normalization know what was seen, after learning from it; the first batch is counted before.
+
+        A fresh policy is almost even whatever it sees, so that its probabilities hold all the same.
+        """
+        if self.policy.seen is not None:
+            self.policy.seen.add(self._player.trajectories.observations[:-1].flatten(0, 1), self._team)
 
     def _evaluate(self) -> bool:
         """Evaluate and report; return whether it was the best so far."""
@@ -177,6 +195,7 @@ class Training:
             "env": {name: torch.from_numpy(array) for name, array in self._player.env.state().items()},
             "memory": list(self._player.memory),
             "starts": self._player.trajectories.starts[-1],
+            "returns": None if self._reward_scale is None else self._reward_scale.returns,
         }
 
     def _content(self) -> dict[str, Any]:
@@ -190,6 +209,7 @@ class Training:
             "policy": self.policy.state_dict(),
             "optimizer": self._learner.optimizer.state_dict(),
             "generator": self._generator.get_state(),
+            "reward_scale": None if self._reward_scale is None else self._reward_scale.moments.state_dict(),
         }
 
     def _restore(self, content: dict[str, Any]) -> None:
@@ -203,6 +223,9 @@ class Training:
         self._player.env.restore(state, self._player.first_observations)
         self._player.remember(tuple(part.to(self._device) for part in rows["memory"]))
         self._player.trajectories.starts[-1] = rows["starts"]
+        if self._reward_scale is not None:
+            self._reward_scale.moments.load_state_dict(content["reward_scale"])
+            self._reward_scale.returns.copy_(rows["returns"])
 
     def _forget_evaluations_after(self, step: int) -> None:
         """Drop the lines of evaluations that will be made again, so that each step is reported once."""

@@ -53,6 +53,9 @@ class FakeTraining:
     def metrics(self, config: Mapping[str, Any]) -> None:
         return None
 
+    def notes(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return []
+
     def has_path(self, dotted: str) -> bool:
         return dotted in KINDS
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from pathlib import Path
 
-import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from metta_sweep.trainer.config import TrainingConfig, parse
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-GROUPS = {"trainer": "ppo", "env": "altar", "agent": "default", "sim": "default"}
 
 SMALL = {
     "trainer.total_timesteps": 512,
@@ -28,10 +29,15 @@ SMALL = {
 
 
 def shipped(**groups: str) -> dict:
-    """Return the config that the YAML groups make, without Hydra."""
-    names = GROUPS | groups
-    config = {group: yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()) for group, name in names.items()}
-    return config | {"seed": 0, "device": "auto"}
+    """Return the training config that a choice of groups makes: an environment brings what suits it."""
+    return copy.deepcopy(_composed(tuple(f"{group}={name}" for group, name in sorted(groups.items()))))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> dict:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        whole = OmegaConf.to_container(compose("sweep_job", overrides=list(overrides)))
+    return {key: whole[key] for key in ("trainer", "env", "agent", "sim", "seed", "device")}
 
 
 def put(config: dict, changes: dict) -> dict:

@@ -24,6 +24,15 @@ def test_outputs_are_a_logit_an_action_and_a_value(spec):
     assert state == ()
 
 
+def test_a_value_with_a_torso_of_its_own_moves_nothing_of_the_policy():
+    made = policy(FLOATS, trainer__use_lstm=True, agent__separate_value=True)
+    seen = torch.randn(8, 4, 8, generator=torch.Generator().manual_seed(0))
+    made.unroll(seen, torch.zeros(8, 4, dtype=torch.bool), made.initial_state(4))[:, -1].sum().backward()
+    moved = {name for name, weight in made.named_parameters() if weight.grad is not None and weight.grad.any()}
+    assert moved
+    assert all(name.startswith("critic.") for name in moved)
+
+
 def test_a_fresh_policy_chooses_almost_evenly():
     outputs, _ = policy(FLOATS).step(torch.randn(50, 8, generator=torch.Generator().manual_seed(0)), ())
     assert (torch.softmax(outputs[:, :-1], -1) - 1 / 3).abs().max() < 0.05
@@ -95,12 +104,13 @@ def test_an_episode_that_starts_within_a_segment_knows_nothing_of_what_was_befor
     torch.testing.assert_close(state[0][0], fresh_state[0][0])
 
 
-def test_stepping_with_forgetting_is_unrolling_with_starts():
-    made = policy(FLOATS, trainer__use_lstm=True)
+@pytest.mark.parametrize("separate", [False, True])
+def test_stepping_with_forgetting_is_unrolling_with_starts(separate):
+    made = policy(FLOATS, trainer__use_lstm=True, agent__separate_value=separate)
     generator = torch.Generator().manual_seed(0)
     observations = torch.randn(10, 4, 8, generator=generator)
     starts = torch.rand(10, 4, generator=generator) < 0.3
-    state = first = tuple(torch.randn(4, 128, generator=generator) for _ in range(2))
+    state = first = tuple(torch.randn(4, 128, generator=generator) for _ in range(4 if separate else 2))
     stepped = []
     for t in range(10):
         outputs, state = made.step(observations[t], forget(state, starts[t]))

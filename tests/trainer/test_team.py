@@ -79,7 +79,8 @@ def test_two_processes_learn_what_one_does(tmp_path, use_lstm, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     handler = signal.getsignal(signal.SIGTERM)
     config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(small(trainer__use_lstm=use_lstm, trainer__target_kl=0.5)))
+    changes = {"trainer__target_kl": 0.5, "trainer__normalize_reward": True, "agent__separate_value": use_lstm}
+    config.write_text(yaml.safe_dump(small(trainer__use_lstm=use_lstm, **changes)))
     codes, errors = finish(start(config, tmp_path / "two"))
     assert codes == [0, 0], errors
     assert train.main([f"config={config}", f"run_dir={tmp_path / 'one'}"]) == 0
@@ -89,7 +90,7 @@ def test_two_processes_learn_what_one_does(tmp_path, use_lstm, monkeypatch):
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
     metrics = [read_result(RunPaths(tmp_path / name)).metrics["reward"] for name in ("one", "two")]
     assert metrics[0] == pytest.approx(metrics[1], abs=0.2)
-    assert len(list(read_evaluations(RunPaths(tmp_path / "two")))) == 1
+    assert len(list(read_evaluations(RunPaths(tmp_path / "two")))) == 4
 
 
 @pytest.mark.slow

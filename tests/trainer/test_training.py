@@ -7,8 +7,9 @@ import torch
 
 from metta_sweep.result import RunPaths, read_evaluations, read_result
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
+from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
-from tests.trainer.configs import parsed
+from tests.trainer.configs import parsed, put, shipped, small
 
 CPU = torch.device("cpu")
 INTERVALS = {"trainer__evaluate_interval": 2, "trainer__checkpoint_interval": 1}
@@ -27,6 +28,14 @@ def train(run_dir, config=None, **changes):
     training = Training(config or parsed(**changes), run_dir, CPU, lambda line: None)
     training.run()
     return training
+
+
+def parsed_with(changes, **more):
+    """Return a small config; ``env`` among the changes is another environment."""
+    changes = dict(changes)
+    env = changes.pop("env", None)
+    config = small(**changes, **more)
+    return parse(config | {"env": env or config["env"]})
 
 
 def weights(training):
@@ -60,9 +69,19 @@ def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(tmp_path):
     assert not torch.equal(weights(one)["heads.weight"], weights(other)["heads.weight"])
 
 
-@pytest.mark.parametrize(("stop_after", "use_lstm"), [(1, False), (3, False), (2, True)])
-def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does(tmp_path, stop_after, use_lstm):
-    config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100, trainer__use_lstm=use_lstm)
+@pytest.mark.parametrize(
+    ("stop_after", "changes"),
+    [
+        (1, {}),
+        (3, {}),
+        (2, {"trainer__use_lstm": True}),
+        (2, {"trainer__normalize_reward": True, "agent__separate_value": True, "trainer__use_lstm": True}),
+        (1, {"env": {"name": "pong"}, "trainer__normalize_reward": True, "trainer__normalize_observation": True}),
+    ],
+    ids=str,
+)
+def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does(tmp_path, stop_after, changes):
+    config = parsed_with(changes, trainer__evaluate_interval=1, trainer__checkpoint_interval=100)
     straight = train(tmp_path / "straight", config)
     run_dir = tmp_path / "stopped"
     run_dir.mkdir()
@@ -102,7 +121,7 @@ def test_a_run_that_died_between_its_last_checkpoint_and_its_result_only_needs_t
     again.resume()
     again.run()
     assert read_result(paths).metrics == result.metrics
-    assert len(list(read_evaluations(paths))) == 1
+    assert [evaluation.step for evaluation in read_evaluations(paths)] == [128, 256, 384, 512]
 
 
 def test_the_cost_counts_all_attempts(tmp_path):
@@ -174,6 +193,7 @@ def plain(tmp_path_factory):
         {"trainer__gamma": 0.9},
         {"trainer__gae_lambda": 0.5},
         {"trainer__normalize_advantage": False},
+        {"trainer__normalize_reward": True},
         {"trainer__clip_coef": 0.01},
         {"trainer__value_clip": 0.01},
         {"trainer__value_coef": 0.1},
@@ -185,6 +205,7 @@ def plain(tmp_path_factory):
         {"trainer__precision": "bfloat16"},
         {"trainer__precision": "bfloat16", "trainer__use_lstm": True},
         {"agent__hidden_size": 8},
+        {"agent__separate_value": True},
         {"agent__encoder": "conv"},
         {"env__game__max_steps": 10},
         {"seed": 1},
@@ -231,10 +252,16 @@ def test_a_run_on_a_gpu_ends_and_can_be_resumed(tmp_path, use_lstm, changes):
 
 
 @pytest.mark.slow
-def test_good_learning_rates_beat_bad_ones_clearly_at_100k_steps(tmp_path):
-    from metta_sweep.trainer.config import parse
-    from tests.trainer.configs import put, shipped
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_shipped_settings_solve_cart_pole_in_50k_steps(tmp_path, seed):
+    pytest.importorskip("gymnasium")
+    changes = {"trainer.total_timesteps": 50_000, "trainer.evaluate_interval": 50_000, "device": "cpu", "seed": seed}
+    train(tmp_path, parse(put(shipped(env="gymnasium"), changes)))
+    assert read_result(RunPaths(tmp_path)).metrics["reward"] >= 475
 
+
+@pytest.mark.slow
+def test_good_learning_rates_beat_bad_ones_clearly_at_100k_steps(tmp_path):
     def reward(rate):
         config = parse(put(shipped(), {"trainer.learning_rate": rate, "device": "cpu"}))
         train(tmp_path / str(rate), config)
