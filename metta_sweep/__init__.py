@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from metta_sweep.optimize.protein import Protein
     from metta_sweep.report.export import load
 
-__all__ = ["Protein", "finish", "load", "report"]
+    __version__: str
+    """The installed version."""
+
+__all__ = ["Protein", "__version__", "finish", "load", "report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from metta_sweep.report.export import load
 
         return load
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("metta-sweep")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

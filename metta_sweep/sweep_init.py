@@ -1,4 +1,4 @@
-"""The sweep's entrypoint: ``python -m metta_sweep.sweep_init run=NAME ++sweep_params=sweep/FILE [Hydra overrides]``."""
+"""The sweep as a Hydra app: ``python -m metta_sweep.sweep_init run=NAME ++sweep_params=sweep/FILE [overrides]``."""
 
 import sys
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import search_task, spec_of, turn_of
-from metta_sweep.commands.sweeps import OVERRIDES, PASS_ON, words
+from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
 from metta_sweep.optimize.port import Suggestion
@@ -37,11 +37,13 @@ SHOWN = 3
 """Suggestions that are shown."""
 
 
-@click.command(context_settings=PASS_ON, epilog=OVERRIDES)
+@click.command(cls=RequestCommand)
 @click.option("--calibrate", is_flag=True, help="Do one run at the center to tell what runs cost.")
 @words
 def command(words: Sequence[str], *, calibrate: bool) -> int:
     """Show what `run` would do, and do nothing of it."""
+    if asks_about_the_config(words):
+        return 0
     return plan_sweep(compose(words), Console(), calibrate=calibrate)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from metta_sweep.commands.sweeps import OVERRIDES, PASS_ON, words
+from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 
 
-@click.command(context_settings=PASS_ON, epilog=OVERRIDES)
+@click.command(cls=RequestCommand)
 @words
 def command(words: Sequence[str]) -> int:
     """Run, resume or extend a sweep.
@@ -18,6 +18,8 @@ def command(words: Sequence[str]) -> int:
     The same command goes on with it after an interruption, and says so where it is complete; a larger rollout_count
     extends it.
     """
+    if asks_about_the_config(words):
+        return 0
     from metta_sweep.commands.controller import compose, run_sweep
 
     asked = compose(words)

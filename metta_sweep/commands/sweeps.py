@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,21 @@ Overrides, in Hydra's grammar:
   run=NAME                     the sweep's name; the same name goes on with it
   ++sweep_params=sweep/FILE    configs/sweep/FILE.yaml, or any path ending in .yaml
   rollout_count=N              how many rollouts in all, over all starts
-  +hardware=macbook|aws|pufferbox   +user=NAME   env=NAME
-  wandb=auto|online|offline|off
-  launcher=local|slurm|ray     launcher.max_parallel=N   launcher.gpus_per_run=N
+  launcher.max_parallel=N      how many runs at the same time
   trainer.KEY=VALUE            any value of the training config; a swept one is
                                held at it
   data_dir=PATH                where sweeps lie (default: $DATA_DIR or train_dir)
   cmd=plan                     only show what would be done
+
+\b
+Hydra's flags, as in any Hydra app:
+  --cfg job|hydra|all          print the composed config instead of running
+                               [--resolve] [--package KEY]
+  --info [defaults|searchpath|config|plugins|all]   say how it is composed
+  --config-dir DIR             one more folder of configs, also as
+                               'hydra.searchpath=[file://DIR,pkg://MODULE]'
+  --config-path DIR, --config-name NAME    other defaults than sweep_job.yaml
+  --shell-completion install=bash          completion of ./devops/sweep.sh
 
 \b
 Example:
@@ -39,8 +47,25 @@ Example:
       +hardware=macbook trainer.num_workers=1
 """
 
-PASS_ON = {"ignore_unknown_options": True}
-"""Context settings of a command that takes overrides: what click does not know is the request's business."""
+
+class RequestCommand(click.Command):
+    """A command that takes the overrides of a request; its help lists the config groups that are there."""
+
+    ignore_unknown_options = True
+    """What click does not know is the request's business: Hydra's flags, and words that are refused with a reason."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.epilog = OVERRIDES
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the grammar of overrides, then the groups."""
+        from metta_sweep.config.places import ConfigPlaces
+
+        super().format_epilog(ctx, formatter)
+        groups = ConfigPlaces.of(Path.cwd()).groups()
+        with formatter.section("Config groups, chosen by GROUP=NAME (+GROUP=NAME where there is no default)"):
+            formatter.write_dl([(group, ", ".join(names)) for group, names in groups.items() if names])
 
 
 class SweepName(click.ParamType[str]):
@@ -86,6 +111,20 @@ def of_a_sweep(function: Command) -> Command:
         return function(paths_of(name, data_dir), **options)
 
     return called
+
+
+def asks_about_the_config(typed: Sequence[str]) -> bool:
+    """Return whether Hydra's flags ask about the config instead of a sweep; if so they have been answered.
+
+    Raises:
+        RequestError: The config cannot be composed.
+    """
+    if not any(word.startswith("-") for word in typed):
+        return False  # Hydra takes a while to load
+    from metta_sweep.config.hydra_app import answer_question
+    from metta_sweep.trainer.schema import schema
+
+    return answer_question(typed, training=schema, cwd=Path.cwd())
 
 
 def here(paths: SweepPaths) -> Place:

@@ -116,8 +116,10 @@ def _parsed(parser: OverridesParser, text: str, raw: re.Match[str] | None, line:
 
 def _unreadable(text: str, error: BaseException) -> tuple[str, str]:
     key, equal, value = text.partition("=")
-    if not equal and text.startswith("-"):
-        return "this is no option of the command", "see --help; settings are written key=value"
+    if text.startswith("-"):
+        bare = key.lstrip("-")
+        written = f"{'++' if bare == 'sweep_params' else ''}{bare}={value}"
+        return "there is no such option", f"write {written}" if equal else "see --help; settings are written key=value"
     if not equal:
         return "need key=value", f"did you mean run={text}?" if re.fullmatch(r"[\w.-]+", text) else ""
     fix = f"""put the value in quotes: "{key}='{value}'" """.rstrip() if re.fullmatch(r"[+~]*[\w./@-]+", key) else ""

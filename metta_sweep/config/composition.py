@@ -20,13 +20,15 @@ from omegaconf.errors import OmegaConfBaseException
 from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, quoted
 from metta_sweep.config.interpolation import first_line
 from metta_sweep.config.nearest import nearest
-from metta_sweep.config.places import JOB, ConfigPlaces
+from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_file import AT_ROOT_TOO, SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
 from metta_sweep.config.trees import leaves, nested
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import Problem, RequestError
 
+VERSION_BASE = "1.3"
+"""The version of Hydra whose defaults hold."""
 _CANNOT_COMPOSE = (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError)
 
 
@@ -40,6 +42,8 @@ class Composed:
     """The ``sweep.<group>`` blocks, ``sweep.optimizer`` and ``sweep.protein``, unresolved."""
     choices: Mapping[str, str | None]
     """Chosen option by config group."""
+    hydra: DictConfig
+    """Hydra's own settings, with the folders that were searched."""
 
 
 def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Composed:
@@ -49,15 +53,12 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
         RequestError: It cannot be composed; the message is Hydra's own, in one piece, or names the file at fault.
 
     Side effects:
-        The sweep files are put into Hydra's global config store, in a group that only this module uses.
+        As of :func:`hydra_overrides`.
     """
-    overrides = [f"~{group}" if name is None else f"{group}={quoted(name)}" for group, name in line.choices.items()]
-    overrides += [f"+{STORE_GROUP}_0=file", *(given.hydra for given in line.values if not given.removed)]
+    overrides = hydra_overrides(places, line, files)
     try:
-        store = ConfigStore.instance()
-        for number, node in files.nodes.items():
-            store.store(name="file", group=f"{STORE_GROUP}_{number}", node=node, package="_global_")
-        whole = _compose(places, overrides)
+        with initialize_config_dir(str(places.bundled), version_base=VERSION_BASE):
+            whole = compose(places.job, overrides=overrides, return_hydra_config=True)
         config = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
         blocks = _blocks(config)
         config = _laid_over(config, blocks, line.values)
@@ -66,13 +67,26 @@ def composed(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> Comp
     chosen = OmegaConf.to_container(whole.hydra.runtime.choices)
     options = chosen.items() if isinstance(chosen, dict) else ()
     choices = {str(group): None if option is None else str(option) for group, option in options}
-    return Composed(config=config, blocks=blocks, choices=choices)
+    return Composed(config=config, blocks=blocks, choices=choices, hydra=whole.hydra)
 
 
-def _compose(places: ConfigPlaces, overrides: Sequence[str]) -> DictConfig:
-    search = [] if places.own is None else [f"hydra.searchpath=[{quoted(f'file://{places.own}')}]"]
-    with initialize_config_dir(str(places.bundled), version_base="1.3"):
-        return compose(JOB, overrides=[*search, *overrides], return_hydra_config=True)
+def hydra_overrides(places: ConfigPlaces, line: CommandLine, files: SweepFiles) -> list[str]:
+    """Return the request in Hydra's own overrides, which know neither ``run`` nor sweep files.
+
+    Side effects:
+        The sweep files are put into Hydra's global config store, in a group that only this module uses.
+    """
+    store = ConfigStore.instance()
+    for number, node in files.nodes.items():
+        store.store(name="file", group=f"{STORE_GROUP}_{number}", node=node, package="_global_")
+    folders = ",".join(quoted(f"file://{folder}") for folder in places.own)
+    chosen = [f"~{group}" if name is None else f"{group}={quoted(name)}" for group, name in line.choices.items()]
+    return [
+        *([f"hydra.searchpath=[{folders}]"] if folders else []),
+        *chosen,
+        *([f"+{STORE_GROUP}_0=file"] if files.nodes else []),
+        *(given.hydra for given in line.values if not given.removed),
+    ]
 
 
 def _blocks(config: DictConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metta_sweep.config.command_line import PLACE, CommandLine
-from metta_sweep.config.places import JOB, ConfigPlaces
+from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_files import SweepFiles
 from metta_sweep.config.trees import leaves
 from metta_sweep.config.yaml_source import YamlSource, read_yaml
@@ -71,8 +71,10 @@ class Origins:
                 layers.append(
                     _group_layer(group, groups[group], read_yaml(path, shown=places.shown(path)), line, files)
                 )
-        job = places.bundled / f"{JOB}.yaml"
-        return cls(line=line, layers=[*layers, _Layer(source=DEFAULTS, file=read_yaml(job, shown=places.shown(job)))])
+        job = places.file("", places.job)
+        if job is not None:
+            layers.append(_Layer(source=DEFAULTS, file=read_yaml(job, shown=places.shown(job))))
+        return cls(line=line, layers=layers)
 
     @property
     def files(self) -> list[YamlSource]:

@@ -21,10 +21,13 @@ class ConfigPlaces:
 
     bundled: Path
     """The project's configs; its groups are found first."""
-    own: Path | None
-    """``./configs`` of the working directory where it is another folder; its sweep files are found first."""
+    own: tuple[Path, ...]
+    """Folders beside it in Hydra's order of search: ``./configs`` of the working directory where it is another one,
+    then what ``--config-dir`` and ``hydra.searchpath`` name. Sweep files are found in the last of them first."""
     cwd: Path
     """Working directory, absolute; names are shown relative to it."""
+    job: str = JOB
+    """Name of the root config."""
 
     @classmethod
     def of(cls, cwd: Path) -> ConfigPlaces:
@@ -39,12 +42,13 @@ class ConfigPlaces:
         """Do what :meth:`of` does for project configs that lie elsewhere."""
         cwd = cwd.absolute()
         own = cwd / "configs"
-        return cls(bundled=bundled, own=own if own.is_dir() and own.resolve() != bundled.resolve() else None, cwd=cwd)
+        here = (own,) if own.is_dir() and own.resolve() != bundled.resolve() else ()
+        return cls(bundled=bundled, own=here, cwd=cwd)
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """Return the folders in Hydra's order of search."""
-        return (self.bundled,) if self.own is None else (self.bundled, self.own)
+        return (self.bundled, *self.own)
 
     def groups(self) -> dict[str, list[str]]:
         """Return the options of every config group that the project has; sweep files are no group."""
@@ -71,7 +75,7 @@ class ConfigPlaces:
         candidates = [folder / group / f"{name}.yaml" for folder in folders for group in ("", "sweep")]
         if asked.endswith((".yaml", ".yml")):
             candidates = [self.cwd / Path(asked).expanduser(), *candidates]
-        inside = [path for path in candidates if _is_file(path) and path.name != f"{JOB}.yaml"]
+        inside = [path for path in candidates if _is_file(path) and path.name != f"{self.job}.yaml"]
         if not re.search(r"[\x00-\x1f]", asked) and asked.strip() and inside:
             return inside[0]
         known = [f"sweep/{option}" for option in self.options("sweep")]

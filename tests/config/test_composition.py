@@ -55,13 +55,13 @@ class TestPlaces:
     def test_the_projects_configs_are_found_without_a_checkout_around(self, tmp_path: Path) -> None:
         places = ConfigPlaces.of(tmp_path)
         assert (places.bundled / "sweep_job.yaml").is_file()
-        assert places.own is None
+        assert places.own == ()
         assert "my_test_sweep" in places.options("sweep")
         assert "sweep" not in places.groups()
 
     def test_the_checkouts_configs_are_no_second_place(self) -> None:
         root = ConfigPlaces.of(Path("/")).bundled.parent
-        assert ConfigPlaces.of(root).own is None
+        assert ConfigPlaces.of(root).own == ()
 
     def test_a_sweep_file_is_a_name_or_a_path(self, desk: Desk) -> None:
         desk.write(SWEEP, "configs/sweep/mine.yaml")
