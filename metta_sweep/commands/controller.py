@@ -30,6 +30,7 @@ from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.optimize.worker import OptimizerProcess
 from metta_sweep.report import Progress
+from metta_sweep.results.registry import reader_names
 from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.journal import SqliteJournal
@@ -62,6 +63,7 @@ def compose(overrides: Sequence[str]) -> Asked:
         optimizer=read_optimizer,
         gpus=shown_gpus,
         launchers=settings_by_kind(),
+        readers=reader_names,
     )
     check_command(asked.command or ())
     return asked

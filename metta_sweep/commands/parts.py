@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from metta_sweep.commands.reading import reader_command
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
@@ -63,6 +64,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         confirms_only=asked.confirms_only,
         seed=asked.seed,
         sweep_file=asked.sweep_file,
+        results=asked.results.as_written() if asked.results is not None else {},
     )
 
 
@@ -95,6 +97,7 @@ def loop_settings(asked: Asked) -> LoopSettings:
         kill_grace_s=launcher.kill_grace_s,
         exit_grace_s=launcher.exit_grace,
         time_limit_s=min(ends_s, default=None),
+        reader=reader_command(asked),
     )
 
 

@@ -51,6 +51,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         notes=(*_pin_notes(found.pinned), *found.notes),
         origins=found.origins.of_leaves({**found.training, **settings}),
         description=job.description,
+        results=job.results,
         takeover=words.get("takeover") == "true",
     )
 

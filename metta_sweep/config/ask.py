@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def ask(
     optimizer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None,
     gpus: Callable[[float | str], int | None] = lambda _: None,
     launchers: Launchers = LOCAL_ONLY,
+    readers: Callable[[], Collection[str]] = tuple,
 ) -> Asked:
     """Compose and validate a request.
 
@@ -42,12 +43,13 @@ def ask(
             RequestError where either is wrong. None: nobody looks at them.
         launchers: The settings of each launcher there is, by kind.
         gpus: Says for a ``launcher.gpus_per_run`` how many a run on this machine is shown; None: all there are.
+        readers: Says which readers of results there are; empty: nobody knows.
 
     Raises:
         RequestError: With every problem that could be found, each with its file, line and key.
     """
     try:
-        return _asked(overrides, training, cwd.absolute(), configs, optimizer or _as_written, gpus, launchers)
+        return _asked(overrides, training, cwd.absolute(), configs, optimizer or _as_written, gpus, launchers, readers)
     except RequestError as error:
         raise RequestError(*in_order(error.problems)) from None
 
@@ -90,6 +92,7 @@ def _asked(
     optimizer: Callable[[str, Mapping[str, Any]], Mapping[str, Any]],
     gpus: Callable[[float | str], int | None],
     launchers: Launchers,
+    readers: Callable[[], Collection[str]],
 ) -> Asked:
     typed = read_flags(overrides, cwd=cwd, configs=configs)
     if typed.question is not None:
@@ -109,6 +112,7 @@ def _asked(
         optimizer=optimizer,
         gpus=gpus,
         launchers=launchers,
+        readers=readers,
         keys=keys,
         tree=tree,
         origins=origins,

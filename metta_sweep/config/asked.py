@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from metta_sweep.config.origins import Origin
+from metta_sweep.config.results import ResultSettings
 from metta_sweep.config.settings import ConfirmSettings, LauncherSettings, LimitSettings, WandbSettings
 from metta_sweep.space import SearchSpace
 
@@ -70,6 +71,8 @@ class Asked:
     """How the best are run again; None for not at all."""
     confirms_only: bool = False
     """Whether the search itself is left as it is: a confirmation of what is there was asked for."""
+    results: ResultSettings | None = None
+    """Where a run's numbers come from; None where it writes them itself."""
     description: str | None = None
     """What the sweep is about."""
     takeover: bool = False

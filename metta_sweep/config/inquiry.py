@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from metta_sweep.config.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.resolution import Resolution
+from metta_sweep.config.results import results_problems
 from metta_sweep.config.sweep_file import EXPRESSION_KEYS, SWEEP_KEYS
 from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
 from metta_sweep.config.trees import MISSING, get, leaves, put, with_values
@@ -72,6 +73,7 @@ class Inquiry:
     problems: list[Problem]
     gpus: Callable[[float | str], int | None] = lambda _: None
     launchers: Launchers = field(default_factory=lambda: LOCAL_ONLY)
+    readers: Callable[[], Collection[str]] = tuple
     notes: list[str] = field(default_factory=list)
 
     def findings(self) -> Findings:
@@ -184,12 +186,19 @@ class Inquiry:
         content |= {"command": command} if command is not None else {}
         content["data_dir"] = content.get("data_dir") or "./train_dir"  # DATA_DIR may be set and empty
         try:
-            return JobSettings.model_validate(content, context={"launchers": self.launchers})
+            job = JobSettings.model_validate(content, context={"launchers": self.launchers})
         except ValidationError as error:
             for key, message, fix in job_problems(error, content, self.launchers):
                 inside = key.partition(".")[0] in IN_SWEEP or (key == "command" and not values.get("command"))
                 self._wrong(f"sweep.{key}" if inside else key, message, fix)
             return None
+        if job.results is not None:
+            known = self.readers()
+            has_command = job.command is not None
+            for found in results_problems(job.results, metric=job.metric, known=known, has_command=has_command):
+                key, message, fix = found
+                self._wrong(f"sweep.{key}", message, fix)
+        return job
 
     def _optimizer_settings(self, settings: Any, job: JobSettings | None) -> Mapping[str, Any]:
         """Return the optimizer's settings; what a run may cost is also the most that it proposes."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import InitErrorDetails
 
 from metta_sweep.config.nearest import did_you_mean
+from metta_sweep.config.results import MetricName, ResultSettings
 from metta_sweep.config.settings import ConfirmSettings, Count, LauncherSettings, LimitSettings, WandbSettings
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
@@ -19,7 +20,7 @@ from metta_sweep.secrecy import is_secret
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
-IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description")
+IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description", "results")
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
     {
@@ -86,7 +87,7 @@ class JobSettings(BaseModel):
     """Rollouts in total."""
     num_samples: Annotated[int, Field(strict=True, ge=1, le=10_000)]
     """Runs a rollout, with different seeds."""
-    metric: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][\w./\- ]{0,199}$")]
+    metric: MetricName
     """Name of the metric that is searched for."""
     goal: Literal["maximize", "minimize"]
     """Which direction is better."""
@@ -110,6 +111,8 @@ class JobSettings(BaseModel):
     """The mirror."""
     command: Command | None = None
     """What a run is; None for the bundled trainer."""
+    results: ResultSettings | None = None
+    """Where a run's numbers come from; None where it writes them itself."""
 
 
 def name_problem(name: str) -> str | None:
@@ -213,6 +216,9 @@ def _need(key: str, kind: str, context: Mapping[str, Any], message: str) -> str:
         "dataclass_type": "need a mapping",
         "too_short": "need at least one word",
         "string_pattern_mismatch": "need a name of letters, digits, '.', '/', '-' and '_'",
+        "string_too_short": "need text, which may not be empty",
+        "dict_type": "need a mapping",
+        "string_too_long": "need a shorter text",
         "literal_error": f"need one of {context.get('expected', '')}".replace(" or ", ", ").replace("'", ""),
     }
     return known.get(kind, message)
@@ -240,5 +246,6 @@ _BLOCKS: Mapping[str, type[Any]] = {
     "confirm": ConfirmSettings,
     "launcher": LauncherSettings,
     "wandb": WandbSettings,
+    "results": ResultSettings,
 }
 _ROOT_KEYS = frozenset(JobSettings.model_fields)

@@ -28,6 +28,7 @@ SWEEP_KEYS = (
     "limits",
     "confirm",
     "command",
+    "results",
     "description",
 )
 """Keys inside ``sweep``; every other one is an override of the training config's group of that name."""

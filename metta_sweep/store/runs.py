@@ -12,15 +12,13 @@ from metta_sweep.result import Evaluation, RunPaths, RunResult, read_evaluations
 from metta_sweep.result.bounded import UnusableFileError, read_end
 from metta_sweep.store.files import write_whole
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.run_log import ATTEMPT_LINE
 
 LOG_TAIL_BYTES = 16 * 1024
 """How much of a log's end is read."""
 
 CURVE_BYTES = 4 * 1024 * 1024
 """How much is read of a run's evaluations: the end of a run is not kept waiting by a gigabyte of them."""
-
-ATTEMPT_LINE = "[metta_sweep] attempt "
-"""Start of the line that a launcher writes into a run's log before each attempt but the first."""
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

@@ -50,6 +50,16 @@ def render_command(template: tuple[str, ...], *, paths: RunPaths, params: Mappin
     return command
 
 
+def render_env(env: Mapping[str, str], *, paths: RunPaths, run_id: str) -> dict[str, str]:
+    """Return a run's environment variables with its directory and its name filled in."""
+    blanks = {"{run_dir}": str(paths.root.resolve()), "{run_id}": run_id}
+    return {name: _filled(value, blanks) for name, value in env.items()}
+
+
+def _filled(text: str, blanks: Mapping[str, str]) -> str:
+    return _BLANK.sub(lambda blank: blanks.get(blank[0], blank[0]), text)
+
+
 def check_command(template: tuple[str, ...]) -> None:
     """Refuse a template with an unknown placeholder.
 

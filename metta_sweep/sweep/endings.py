@@ -70,13 +70,15 @@ def ending_event(
     """
     attempt = run.attempts[-1]
     wall_s = round(elapsed_s - attempt.started_s if status.wall_s is None else status.wall_s, 3)
-    log_tail = "" if left.result is not None else runs.log_tail(run.run_id)
+    has_result = left.result is not None
+    reported = list(runs.evaluations(run.run_id)) if status.code == 0 and not has_result else []
     ending = Ending(
         status=status,
         result=left.result,
         result_problem=left.problem,
         unreadable=left.unreadable,
-        log_tail=log_tail,
+        log_tail="" if has_result else runs.log_tail(run.run_id),
+        last_step=reported[-1].step if reported else None,
     )
     failure = failure_of(ending, metric)
     if failure is None and left.result is not None:

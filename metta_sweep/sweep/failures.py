@@ -15,6 +15,9 @@ from metta_sweep.sweep.tracebacks import LONGEST_MESSAGE, Raised, last_raised, l
 DETAIL_LIMIT = 8_000
 """Characters of evidence kept with a failure."""
 
+LONGEST_LISTING = 1_500
+"""Longest message of what was found where a metric did not come."""
+
 _OOM = re.compile(
     r"out of memory|OutOfMemoryError|\bMemoryError\b|std::bad_alloc|cannot allocate memory(?! in static TLS)"
     r"|oom[- ]kill|CUBLAS_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
@@ -38,6 +41,9 @@ _WORDS = (
 _MARK = re.compile(rf"^({FailureClass.INVALID_CONFIG}|{FailureClass.DIVERGED}): (.*)", re.MULTILINE)
 """A line by which a trainer names the class itself, as the bundled one does."""
 
+_NO_RESULT = re.compile(rf"^{FailureClass.NO_RESULT}: (.+)$", re.MULTILINE)
+"""A line by which the reader of a run's numbers says why there are none."""
+
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1})
 
 
@@ -55,6 +61,8 @@ class Ending:
     """Why the file system did not let it be read, where it did not."""
     log_tail: str = ""
     """The end of the run's log."""
+    last_step: float | None = None
+    """The last step of what the run reported, where it reported anything but has no result."""
 
 
 def failure_of(ending: Ending, metric: str) -> Failure | None:
@@ -93,8 +101,7 @@ def _class_and_message(ending: Ending) -> tuple[FailureClass, str]:
     if status.reason == "disk_full":
         return FailureClass.INFRASTRUCTURE, "it failed while the disk of its run directory was full"
     if status.reason == "no_exit" or status.code == 0:
-        missing = "exit 0 without a result: nothing wrote result.json in the run directory"
-        return FailureClass.NO_RESULT, ending.result_problem or missing
+        return FailureClass.NO_RESULT, ending.result_problem or _why_no_result(ending)
     number, raised = _signal_number(status), last_raised(ending.log_tail)
     by_log = _by_log(ending.log_tail, raised, by_signal=number is not None)
     if by_log is not None:
@@ -104,6 +111,20 @@ def _class_and_message(ending: Ending) -> tuple[FailureClass, str]:
     how = _signal_name(number) if number is not None else f"exit {status.code}"
     said = raised.line if raised is not None else last_words(ending.log_tail)
     return FailureClass.CRASH, f"{how}: {said}" if said else how
+
+
+def _why_no_result(ending: Ending) -> str:
+    """Return why a run that exited with 0 has no result: as its reader says it, or as its files show."""
+    said = _NO_RESULT.findall(ending.log_tail)
+    if said:
+        return str(said[-1])[:LONGEST_LISTING]
+    if ending.last_step is not None:
+        return (
+            f"exit 0 without a result: it reported values up to step {ending.last_step:g}, but finish() was never "
+            "called; call it at the end, or write results: {from: report} in the sweep file to take the last of what "
+            "was reported"
+        )
+    return "exit 0 without a result: nothing wrote result.json in the run directory"
 
 
 def _by_log(log: str, raised: Raised | None, *, by_signal: bool) -> tuple[FailureClass, str] | None:

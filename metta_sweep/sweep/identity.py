@@ -54,6 +54,7 @@ def _identity(spec: SweepSpec) -> dict[str, Any]:
     return {
         **{path: value for path, value in training.items() if path not in FREE_TO_CHANGE},
         **{f"sweep.parameters.{path}": value for path, value in _leaves(spec.parameters)},
+        **{f"sweep.results.{path}": value for path, value in _leaves(spec.results)},
         "sweep.constraints": list(spec.constraints),
         "sweep.command": list(spec.command),
     }

@@ -11,7 +11,7 @@ from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import StopReason
-from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.commands import render_command, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
@@ -101,7 +101,9 @@ class LoopSettings:
     exit_grace_s: float | None = 60.0
     """Seconds that a run has to end once its result is there; None for as long as it likes."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables of every run."""
+    """Environment variables of every run; ``{run_dir}`` and ``{run_id}`` in them are filled in."""
+    reader: tuple[str, ...] = ()
+    """Program that finds a run's numbers beside it; empty where runs leave their own results."""
 
 
 class SweepLoop:
@@ -313,11 +315,12 @@ class SweepLoop:
             attempt_id=f"{run.run_id}.a{number}",
             command=tuple(render_command(spec.command, paths=paths, params=params, seed=run.seed)),
             run_dir=paths.root,
-            env=self._settings.env,
+            env=render_env(self._settings.env, paths=paths, run_id=run.run_id),
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
             exit_grace_s=self._settings.exit_grace_s,
             launcher=run.attempts[-1].launcher if run.attempts else "",
+            reader=self._settings.reader,
         )
 
     def _adopt(self) -> None:

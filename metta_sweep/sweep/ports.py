@@ -45,6 +45,8 @@ class JobSpec:
     """Kind of the launcher that an earlier controller was about to give the attempt to; empty: that is not known."""
     exit_grace_s: float | None = None
     """Seconds after the run's result until the launcher ends its process tree with reason ``no_exit``; None: never."""
+    reader: tuple[str, ...] = ()
+    """Program that finds the run's numbers beside it; empty where the run leaves its own result."""
 
 
 class JobState(enum.StrEnum):

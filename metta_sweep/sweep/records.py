@@ -51,6 +51,8 @@ class SweepSpec:
     """Seed of Protein and, with the run's place in the sweep, of every run."""
     sweep_file: str = ""
     """Where the request was read from."""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """Where a run's numbers come from, as the sweep file writes it; empty where runs write them themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metta_sweep.launch.attempt.bounded_log import BoundedLog
-from metta_sweep.store.runs import ATTEMPT_LINE
+from metta_sweep.store.run_log import ATTEMPT_LINE
 
 
 def test_a_short_log_is_left_alone(tmp_path):

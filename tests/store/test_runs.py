@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from metta_sweep.result import RunResult, finish_metrics, report_metrics
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.store.runs import ATTEMPT_LINE, LOG_TAIL_BYTES, RunDirectories, to_yaml
+from metta_sweep.store.run_log import ATTEMPT_LINE
+from metta_sweep.store.runs import LOG_TAIL_BYTES, RunDirectories, to_yaml
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),

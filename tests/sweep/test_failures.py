@@ -87,3 +87,16 @@ def test_only_four_classes_blame_the_parameters_and_two_are_retried():
 def test_a_run_that_fails_on_a_full_disk_is_not_to_blame_though_its_log_says_nothing():
     status = JobStatus(state=JobState.EXITED, code=1, reason="disk_full")
     assert failure_of(Ending(status=status), "reward").kind is FailureClass.INFRASTRUCTURE
+
+
+def test_why_a_run_has_no_result_is_said_as_its_reader_says_it():
+    log = "loss 0.3\nno_result: no value of acc; csv found loss in a.csv\n"
+    assert failure_of(ended(code=0, log=log), "acc").message == "no value of acc; csv found loss in a.csv"
+
+
+def test_a_run_that_only_reported_is_told_that_its_end_is_missing():
+    ending = Ending(status=JobStatus(state=JobState.EXITED, code=0), last_step=300)
+    message = failure_of(ending, "acc").message
+    assert "up to step 300" in message
+    assert "finish()" in message
+    assert "results: {from: report}" in message

@@ -53,6 +53,8 @@ class Order:
     """Seconds between SIGTERM and SIGKILL where the time limit ends the tree."""
     log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes that the run's log may have."""
+    reader: tuple[str, ...] = ()
+    """Program that reads the run's numbers beside it, see :mod:`metta_sweep.launch.attempt.result_reader`."""
 
     @classmethod
     def of(cls, spec: JobSpec, *, grace_s: float, log_limit: int, gpus: tuple[str, ...] | None = None) -> Order:
@@ -69,6 +71,7 @@ class Order:
             exit_grace_s=spec.exit_grace_s,
             grace_s=grace_s,
             log_limit=log_limit,
+            reader=spec.reader,
         )
 
     @classmethod
@@ -76,6 +79,7 @@ class Order:
         """Return the order that :meth:`to_json` gave."""
         gpus = content.get("gpus")
         known = {**content, "command": tuple(content["command"]), "gpus": None if gpus is None else tuple(gpus)}
+        known["reader"] = tuple(content.get("reader", ()))
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from metta_sweep.store.runs import ATTEMPT_LINE
-
-HEAD_SHARE, TAIL_SHARE = 0.25, 0.5
-"""Shares of the limit that are kept of the beginning and of the end; the rest is room until the next cut."""
+from metta_sweep.store.run_log import ATTEMPT_LINE, TAIL_SHARE, head_bytes, left_out_line
 
 
 class BoundedLog:
@@ -21,6 +18,7 @@ class BoundedLog:
         self._path = path
         self._limit = limit
         self._left_out = 0
+        self._line = b""
 
     def open(self, attempt_id: str) -> int:
         """Return a descriptor for a new attempt's output; a line sets it apart from what earlier attempts wrote."""
@@ -41,13 +39,14 @@ class BoundedLog:
         size = self.size()
         if size <= self._limit:
             return False
-        head, tail = int(self._limit * HEAD_SHARE), int(self._limit * TAIL_SHARE)
+        head, tail = head_bytes(self._limit), int(self._limit * TAIL_SHARE)
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         try:
             kept = os.pread(descriptor, tail, size - tail)
-            self._left_out += size - head - tail
+            self._left_out += size - head - tail - len(self._line)
+            self._line = left_out_line(self._left_out)
             os.ftruncate(descriptor, head)
-            os.write(descriptor, f"\n[metta_sweep] {self._left_out} bytes left out\n".encode() + kept)
+            os.write(descriptor, self._line + kept)
         finally:
             os.close(descriptor)
         return True

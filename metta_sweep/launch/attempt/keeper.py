@@ -18,12 +18,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
 from metta_sweep.launch.attempt.attempt import ExitRecord, Order
 from metta_sweep.launch.attempt.bounded_log import BoundedLog
 from metta_sweep.launch.attempt.child import become_run
-from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, descendants, send
+from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, children, descendants, send
+from metta_sweep.launch.attempt.result_reader import ResultReader
 from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
 from metta_sweep.store.files import write_json
+from metta_sweep.store.run_log import NO_RESULT, append_line
 
 LONG_LOOK_S, SHORT_LOOK_S = 0.5, 0.05
 """Limits of the seconds between two looks at the wish to end and at the log: often while the run is young or the log
@@ -94,6 +98,7 @@ class Keeper:
         self._result = _stamp(self._files.run.result)
         self._result_at_s: float | None = None
         self._child: int | None = None
+        self._reader: ResultReader | None = None
 
     def keep(self) -> None:
         """Run the attempt to its end.
@@ -111,7 +116,6 @@ class Keeper:
             self._write_start()
             status = self._wait(wakeups, began_s)
             self._end_leftovers(wakeups)
-            self._log.cut()
             code, number = (status, None) if status >= 0 else (None, -status)
         else:
             self._ending = _Ending("cancelled", began_s)
@@ -121,6 +125,8 @@ class Keeper:
         self._look_for_result(ended_s)
         result_s = None if self._result_at_s is None else round(self._result_at_s - began_s, 4)
         wall_s = round(ended_s - began_s, 4)
+        self._finish_reading(code)
+        self._log.cut()
         self._write_exit(ExitRecord(code=code, signal=number, reason=reason, wall_s=wall_s, result_s=result_s))
 
     # ---------------------------------------------------------------- start
@@ -128,6 +134,9 @@ class Keeper:
     def _start_child(self, wakeups: Wakeups) -> int:
         log = self._log.open(self._order.attempt_id)
         self._log_size = self._log.size()
+        if self._order.reader:
+            self._reader = ResultReader(self._order, log_start=self._log_size, base=self._base)
+            self._reader.wait_until_ready()
         signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
         pid = os.fork()
         if pid == 0:
@@ -160,7 +169,7 @@ class Keeper:
             if self._ending is None and now_s >= self._exit_due_s(now_s):
                 self._end(NO_EXIT, self._order.grace_s)
             if self._ending is not None and now_s >= self._ending.kill_at_s:
-                send(descendants(), signal.SIGKILL)
+                send(self._below(), signal.SIGKILL)
             ready, numbers = wakeups.wait(self._pause_s(now_s, deadline_s), self._ties)
             self._heed(numbers, untied=bool(ready))
 
@@ -210,7 +219,7 @@ class Keeper:
             self._ending.kill_at_s = min(self._ending.kill_at_s, kill_at_s)
             return
         self._ending = _Ending(reason, kill_at_s)
-        told = descendants() if tell else []
+        told = self._below() if tell else []
         send(told, signal.SIGTERM)
         send(told, signal.SIGCONT)
 
@@ -235,12 +244,29 @@ class Keeper:
         disk = os.statvfs(self._files.run.root)
         return DISK_FULL if disk.f_bavail * disk.f_frsize < FULL_BYTES else None
 
+    def _below(self) -> list[psutil.Process]:
+        """Return every process of the run: all below this one but the reader of its numbers."""
+        reader = self._reader.pid if self._reader is not None else None
+        return [process for process in descendants() if process.pid != reader]
+
     def _has_children(self) -> bool:
+        """Whether anything of the run is left, be it only to be reaped."""
+        if self._reader is not None:
+            return any(child != self._reader.pid for child in children())
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return False
         return True
+
+    def _finish_reading(self, code: int | None) -> None:
+        """Have the reader of the run's numbers read what is left, and say it where it fails."""
+        if self._reader is None:
+            return
+        ended = code if self._ending is None else None
+        problem = self._reader.finish(code=ended, is_called_off=lambda: self._files.wished_grace_s() is not None)
+        if problem and ended == 0 and not self._files.run.result.exists():
+            append_line(self._files.run.log, f"{NO_RESULT}{problem}")
 
     def _end_leftovers(self, wakeups: Wakeups) -> None:
         """End what the command left behind: a run is over when its first process is."""
@@ -250,10 +276,10 @@ class Keeper:
         kill_at_s = time.monotonic() + LEFTOVER_GRACE_S
         if self._ending is not None:
             kill_at_s = min(kill_at_s, self._ending.kill_at_s)
-        send(descendants(), signal.SIGTERM)
+        send(self._below(), signal.SIGTERM)
         while self._has_children():
             if time.monotonic() >= kill_at_s:
-                send(descendants(), signal.SIGKILL)
+                send(self._below(), signal.SIGKILL)
             wakeups.wait(_KILL_EVERY_S)
             self._reap()
 

@@ -47,6 +47,13 @@ def descendants() -> list[psutil.Process]:
     return []
 
 
+def children() -> list[int]:
+    """Return the numbers of this process's own children, those that have ended but were not collected included."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process.pid for process in psutil.Process().children()]
+    return []
+
+
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     """Send a signal; a process that is gone is passed over, and one whose number is used again is not hit."""
     for process in processes:

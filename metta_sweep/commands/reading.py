@@ -1,0 +1,36 @@
+"""How the runs' numbers are read: from what was asked to the process that reads beside each run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from metta_sweep.config.asked import Asked
+from metta_sweep.config.results import ResultSettings
+from metta_sweep.results.plan import DEFAULT_REDUCTION, ReadingPlan
+
+TAIL = "metta_sweep.results.tail"
+"""Module that reads one run's numbers while it runs."""
+
+
+def reading_plan(asked: Asked, settings: ResultSettings) -> ReadingPlan:
+    """Return what is read of every run."""
+    each = isinstance(settings.reduce, Mapping)
+    return ReadingPlan(
+        metric=asked.metric,
+        maximizes=asked.goal == "maximize",
+        readers=settings.readers,
+        path=settings.path,
+        metrics=settings.metrics,
+        step=settings.step,
+        reduce=dict(settings.reduce) if isinstance(settings.reduce, Mapping) else {},
+        reduce_others=DEFAULT_REDUCTION if each else str(settings.reduce),
+        is_shared=asked.launcher.max_parallel > 1,
+    )
+
+
+def reader_command(asked: Asked) -> tuple[str, ...]:
+    """Return the program that reads a run's numbers; empty where runs write their results themselves."""
+    if asked.results is None:
+        return ()
+    return (sys.executable, "-m", TAIL, reading_plan(asked, asked.results).to_json())

@@ -1,0 +1,93 @@
+"""Regular expressions of people on lines of trainers: what one takes out of a line, and never for too long."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+NUMBER = r"[-+]?(?:\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
+"""A number as programs print it."""
+
+PATIENCE_S = 1.0
+"""CPU seconds that expressions may take on one turn's lines; what takes longer backtracks without end."""
+
+
+class SlowPatternError(Exception):
+    """A pattern took longer than its share."""
+
+
+def pair_pattern(name: str) -> str:
+    """Return what finds a number after a name: ``loss: 0.3``, ``loss=0.3``, ``"loss": 0.3``, ``| loss | 0.3 |``."""
+    return rf"(?<![\w./@-])['\"]?{re.escape(name)}['\"]?\s*[:=|]\s*({NUMBER})(?!\w)(?!\.\d)"
+
+
+PAIRS = re.compile(rf"(?<![\w./@-])([A-Za-z_][\w./@%()\[\]-]{{0,99}}?)['\"]?\s*[:=|]\s*({NUMBER})(?!\w)(?!\.\d)")
+"""Any name with a number after it: what could be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled expression and the group that has the number."""
+
+    compiled: re.Pattern[str]
+    group: int
+    step_group: str | None = None
+
+    @classmethod
+    def of(cls, text: str, *, step: str | None = None) -> Pattern:
+        """Compile an expression.
+
+        Args:
+            text: With one group that is the number, beside a named one that ``step`` may name.
+            step: Name of the group that has the step, where it is one.
+
+        Raises:
+            ValueError: It does not compile, or has not exactly one group; the message says which.
+        """
+        try:
+            compiled = re.compile(text)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        step_group = step if step is not None and step in compiled.groupindex else None
+        groups = set(range(1, compiled.groups + 1)) - ({compiled.groupindex[step_group]} if step_group else set())
+        if len(groups) != 1:
+            raise ValueError(f"need one group in parentheses that is the number, got {len(groups)}")
+        return cls(compiled, groups.pop(), step_group)
+
+    def numbers(self, line: str) -> list[tuple[str, str | None]]:
+        """Return the texts of the number and of the step wherever the expression fits, at most three."""
+        found = []
+        for match in self.compiled.finditer(line):
+            found.append((match[self.group] or "", match[self.step_group] if self.step_group else None))
+            if len(found) == 3:
+                break
+        return found
+
+
+@contextmanager
+def patience(seconds: float = PATIENCE_S) -> Iterator[None]:
+    """Bound the CPU time of what is done inside; matching an expression is interrupted too.
+
+    Raises:
+        SlowPatternError: The time is over. Only in a process's main thread; elsewhere nothing is bounded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise SlowPatternError
