@@ -22,6 +22,21 @@ from metta_sweep.trainer.config import ConfigError, TrainingConfig, parse
 
 INVALID, DIVERGED, TERMINATED = 2, 3, 128 + signal.SIGTERM
 
+HELP = f"""\
+Usage: python -m metta_sweep.train config=PATH [run_dir=DIR] [dotted.key=value ...]
+
+  Train a policy as a config file says, and evaluate it.
+
+  config=PATH        a file with the whole training config: config.yaml of a run's directory,
+                     or what `metta-sweep best NAME --as hydra` writes
+  run_dir=DIR        where checkpoints, metrics and the result go; the same directory resumes
+                     (default: ${RUN_DIR_VARIABLE}, or a new repeat-N beside the config)
+  dotted.key=value   values over those of the file, as in trainer.total_timesteps=100000
+
+Exit codes: 0 done, {INVALID} the config is invalid, {DIVERGED} the training diverged,
+{TERMINATED} ended by SIGTERM or SIGUSR1 with a checkpoint.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
@@ -40,8 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Nothing is read at import: the environment, the threads and the seed are those of the call.
     """
+    words = sys.argv[1:] if argv is None else argv
+    if any(word in ("-h", "--help") for word in words):
+        sys.stdout.write(HELP)
+        return 0
     try:
-        arguments = read_arguments(sys.argv[1:] if argv is None else argv)
+        arguments = read_arguments(words)
         config = parse(read_config(arguments))
         run_dir = choose_run_dir(arguments)
         if RunPaths(run_dir).result.exists():
@@ -119,9 +138,20 @@ def read_config(arguments: Arguments) -> dict[str, Any]:
         raise ConfigError([("config", f"cannot read {arguments.config}: {error}")]) from error
     if not isinstance(content, dict):
         raise ConfigError([("config", f"{arguments.config} holds no mapping")])
+    _drop_choices(content)
     for key, value in arguments.overrides.items():
         _put(content, key.split("."), value)
     return content
+
+
+def _drop_choices(content: dict[str, Any]) -> None:
+    """Take out a Hydra file's choices of groups that the file itself holds; any other defaults stay, to be refused."""
+    choices = content.get("defaults")
+    if not isinstance(choices, list) or not all(isinstance(entry, dict) for entry in choices):
+        return
+    groups = {str(key).removeprefix("override ").removeprefix("/") for entry in choices for key in entry}
+    if groups <= set(content):
+        del content["defaults"]
 
 
 def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:

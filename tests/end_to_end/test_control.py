@@ -142,5 +142,5 @@ def test_a_confirmation_that_cannot_be_is_refused_in_words(sweep):
     asked = sweep.write_trial(rollouts=1, seconds=0.0)
     sweep.run(asked)
     done = control(sweep, "confirm", sweep.name, "--seeds", "0")
-    assert (done.returncode, "Invalid value for '--seeds'" in done.stderr) == (2, True)
+    assert (done.returncode, "--seeds: need at least 1, got 0" in done.stderr) == (2, True)
     assert "Traceback" not in done.stderr
