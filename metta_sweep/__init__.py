@@ -12,12 +12,12 @@ from metta_sweep.result.writing import finish, report
 
 if TYPE_CHECKING:
     from metta_sweep.optimize.protein import Protein
-    from metta_sweep.report.export import load
+    from metta_sweep.report.opened import Sweep
 
     __version__: str
     """The installed version."""
 
-__all__ = ["Protein", "__version__", "finish", "load", "report"]
+__all__ = ["Protein", "Sweep", "__version__", "finish", "report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,10 +25,10 @@ def __getattr__(name: str) -> Any:
         from metta_sweep.optimize.protein import Protein
 
         return Protein
-    if name == "load":
-        from metta_sweep.report.export import load
+    if name == "Sweep":
+        from metta_sweep.report.opened import Sweep
 
-        return load
+        return Sweep
     if name == "__version__":
         from importlib.metadata import version
 

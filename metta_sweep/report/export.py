@@ -152,19 +152,3 @@ def _parquet(found: Sequence[dict[str, Any]], out: Path | None) -> str:
     except ImportError:
         raise RequestError.of("parquet needs pyarrow", key="--to", fix="pip install pyarrow") from None
     return ""
-
-
-def load(name: str, data_dir: Path | str | None = None) -> pandas.DataFrame:
-    """Return a sweep as a data frame with one row a run, for a notebook.
-
-    Args:
-        name: The sweep's name, ``run=NAME``.
-        data_dir: Where sweeps lie; by default ``$DATA_DIR`` or ``train_dir``.
-
-    Raises:
-        RequestError: There is no such sweep, or pandas is not installed.
-    """
-    from metta_sweep.report.reading import default_data_dir, paths_of, state_of
-
-    paths = paths_of(name, default_data_dir() if data_dir is None else Path(data_dir))
-    return frame(records(state_of(paths), paths=paths))

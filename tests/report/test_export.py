@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import metta_sweep
 from metta_sweep.errors import RequestError
 from metta_sweep.report.export import export, records
 from tests.factories import Directories, History, prediction
-from tests.report.disk import kept
 from tests.report.test_summary import busy_history
 
 PATHS = Directories()
@@ -54,22 +52,6 @@ def test_a_file_gets_the_same_text(tmp_path: Path) -> None:
 def test_parquet_without_a_file_is_refused_with_the_option_to_add() -> None:
     with pytest.raises(RequestError, match=r"--out FILE\.parquet"):
         export(busy_history().state, paths=PATHS, to="parquet")
-
-
-def test_a_notebook_loads_a_sweep_as_a_frame_with_a_row_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pandas")
-    kept(busy_history(), tmp_path)
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    frame = metta_sweep.load("my_test")
-    assert list(frame["run"]) == [f"my_test.r.{k}" for k in range(8)]
-    assert frame["metric"].max() == 0.9
-    assert frame["param.trainer.batch_size"].iloc[0] == 64
-
-
-def test_loading_an_unknown_sweep_names_those_that_exist(tmp_path: Path) -> None:
-    kept(History(), tmp_path)
-    with pytest.raises(RequestError, match="my_test"):
-        metta_sweep.load("my_tets", data_dir=tmp_path)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
