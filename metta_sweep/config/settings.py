@@ -107,12 +107,20 @@ class WandbSettings:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     mode: Annotated[Literal["auto", "online", "offline", "off"], Read(switch)] = "auto"
     """Whether and when facts are sent."""
-    project: Annotated[Text, MinLen(1), MaxLen(128)] = "metta-sweep"
-    """Project at W&B."""
+    project: Annotated[Text, MinLen(1), MaxLen(128)] | None = None
+    """Project at W&B; None for that of WANDB_PROJECT, or metta-sweep."""
     entity: Text | None = None
     """User or team at W&B; None for the account's own."""
     tags: Annotated[tuple[Text, ...], Read(listed)] = ()
     """Tags of every run."""
+    name: Annotated[Text, MaxLen(128)] | None = None
+    """Name of runs; {run}, {sweep}, {rollout}, {number}, {seed} are filled in, and one without any is a prefix."""
+    group: Annotated[Text, MaxLen(128)] | None = None
+    """Group of every run, with the same blanks; None for one a rollout."""
+    job_type: Annotated[Text, MaxLen(64)] | None = None
+    """Job type of the runs of the search; None for train."""
+    notes: Annotated[Text, MaxLen(2000)] | None = None
+    """Notes of every run, with the same blanks."""
     share: Switch = False
     """Whether machines that are given the same ``run`` do one sweep together."""
     gone_after: Duration = 180.0

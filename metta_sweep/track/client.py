@@ -17,9 +17,9 @@ import wandb
 from wandb.errors import Error
 
 from metta_sweep.track.errors import ClientFailedError, one_line
-from metta_sweep.track.facts import Row, RunFacts
+from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, files_of, sent_runs
+from metta_sweep.track.server import SentRun, files_of, sent_runs, set_summary
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request of the client."""
@@ -151,6 +151,11 @@ class Client:
         """Return the names of a run's files; one request."""
         return frozenset() if self.graphql is None else frozenset(files_of(self.graphql, wandb_id))
 
+    def set_summary(self, run: SentRun, summary: Mapping[str, Any]) -> None:
+        """Replace the summary of a run that is over."""
+        if self.graphql is not None:
+            set_summary(self.graphql, run, summary)
+
     def open_run(self, facts: RunFacts, *, pid: int | None = None) -> OpenRun:
         """Open the run, new or to go on with it; safe to repeat.
 
@@ -164,7 +169,8 @@ class Client:
                 entity=self.place.entity,
                 project=self.place.project,
                 id=facts.wandb_id,
-                name=facts.run_id,
+                name=facts.name,
+                notes=facts.notes or None,
                 group=facts.group,
                 job_type=facts.job_type,
                 tags=list(facts.tags),
@@ -177,6 +183,8 @@ class Client:
             )
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
+        run.define_metric(facts.metric, step_metric="step", summary="max" if facts.is_maximized else "min")
+        run.summary.update({OWN_KEY: facts.summary[OWN_KEY]})
         return OpenRun(run, stopped)
 
     def discard_local(self, wandb_id: str) -> None:

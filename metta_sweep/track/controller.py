@@ -15,8 +15,9 @@ from typing import IO
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.labels import labels_of
 from metta_sweep.track.link import Link, folder, link_path
-from metta_sweep.track.settings import Mode, resolve_mode, writes_offline
+from metta_sweep.track.settings import Mode, entity_of, project_of, resolve_mode, writes_offline
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 
 GLANCE_S = 0.5
@@ -282,7 +283,7 @@ def start_mirror(
     if mode is Mode.OFF or (mode is Mode.OFFLINE and not writes_offline(settings, environ)):
         return None
     shared_slots = slots if settings.share else 0
-    link = _link_for(paths, settings, mode, description)
+    link = _link_for(paths, settings, mode, environ, description)
     link = link.with_(slots=shared_slots, gone_after_s=settings.gone_after)
     return MirrorProcess(paths, link, environ).start()
 
@@ -311,7 +312,7 @@ def sync(
         fix = "set WANDB_API_KEY or run wandb login; pip install 'metta-sweep[wandb]'"
         raise RequestError(Problem(key="wandb", message=f"cannot send: {why.removeprefix('W&B: ')}", fix=fix))
     before = Link.read(paths)
-    link = before if before is not None and settings is None else _link_for(paths, asked, mode)
+    link = before if before is not None and settings is None else _link_for(paths, asked, mode, environ)
     process = MirrorProcess(paths, link.with_(mode="online"), environ)
     line, seen = process.run_once(timeout_s), process.link
     return SyncReport(
@@ -319,18 +320,20 @@ def sync(
     )
 
 
-def _link_for(paths: SweepPaths, settings: WandbSettings, mode: Mode, description: str = "") -> Link:
+def _link_for(
+    paths: SweepPaths, settings: WandbSettings, mode: Mode, environ: Mapping[str, str], description: str = ""
+) -> Link:
     """Return the link to start with: an id that is known is kept as long as the place is the same."""
-    before = Link.read(paths)
+    before, project, entity = Link.read(paths), project_of(settings, environ), entity_of(settings, environ)
     link = Link(
-        entity=settings.entity,
-        project=settings.project,
-        tags=settings.tags,
+        entity=entity,
+        project=project,
+        labels=labels_of(settings, environ),
         mode=str(mode),
         description=description,
         checkpoints=settings.checkpoints,
     )
-    if before is None or before.project != settings.project or settings.entity not in (None, before.entity):
+    if before is None or before.project != project or entity not in (None, before.entity):
         return link
     return link.with_(entity=before.entity, sweep_id=before.sweep_id, url=before.url)
 
@@ -349,7 +352,8 @@ def _closing_line(link: Link, status: int, name: str, runs: int | None) -> str:
     if link.mode == "offline":
         return f"W&B: {link.mirrored} runs written offline; {_later(name)}, or wandb sync"
     if status == 0 or (link.mirrored == runs and link.pending == 0):
-        return f"W&B: {link.mirrored} runs, all there: {link.url}"
+        apart = f" ({len(link.elsewhere)} of them as another machine did them)" if link.elsewhere else ""
+        return f"W&B: {link.mirrored} runs, all there{apart}: {link.url}"
     if status == REFUSED:
         return f"W&B rejected the credentials ({link.message}); {_later(name)}"
     of_all = "" if runs is None else f" of {runs}"

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from metta_sweep.result import RunPaths, read_evaluations
 from metta_sweep.secrecy import Redaction
 from metta_sweep.sweep.records import Rollout, Run, RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.claims import number_of
+from metta_sweep.track.labels import BLANKS, Labels
 from metta_sweep.track.ranges import machine_of
 
 OWN_KEY = "metta_sweep"
@@ -24,6 +23,9 @@ OWN_KEY = "metta_sweep"
 
 SEAL_KEY = "seal"
 """Under our key in the summary: the digest of all that was sent, written last."""
+
+STARTED_KEY = "started_at"
+"""Under our key in the summary: when the first attempt was started, which tells a run from another machine's."""
 
 FILE_FOLDER = "run"
 """Folder of our files at W&B; the client itself writes a ``config.yaml`` beside it."""
@@ -35,7 +37,17 @@ TAG_LIMIT = 64
 """Characters; W&B takes no longer tag."""
 
 Row = dict[str, float]
-"""One row of the history: an evaluation's metrics, its ``step`` and its ``time_s``."""
+"""One row of the history: an evaluation's metrics, its ``step``, its ``time_s``, and when it was reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When a run's attempts were started and when it ended, in seconds since the epoch, as the journal has it."""
+
+    starts: tuple[float, ...] = ()
+    """One an attempt."""
+    end: float | None = None
+    """None while it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +55,31 @@ class RunFacts:
     """One run as W&B shows it, but for its history and files."""
 
     run_id: str
-    """``NAME.r.K``, the name shown."""
+    """``NAME.r.K``."""
     wandb_id: str
     """Identifies the run in its project for ever: the run id and the sweep's identity."""
+    name: str
+    """The name shown."""
     group: str
     """Runs of one rollout stand together."""
+    job_type: str
+    """Fresh runs of a point are told from those of the search."""
+    notes: str
+    """The user's notes."""
     tags: tuple[str, ...]
     """Sweep, origin of the suggestion, and the user's tags."""
     config: Mapping[str, Any]
-    """The final config nested as trained, and the suggestion with its predictions under our key."""
+    """The swept parameters nested as trained, and nothing else: it is what W&B's panels look at."""
     summary: Mapping[str, Any]
-    """Outcome; complete once the run is over."""
+    """Outcome; complete once the run is over. All else that is known of the run stands under our own key."""
+    times: Mapping[str, Any]
+    """What W&B's own columns of time are to show once the run is over: of the training, not of the mirror."""
+    metric: str
+    """Name of the metric that is searched for."""
+    is_maximized: bool
+    """Whether more of it is better."""
     state: RunState
     """Where the run is."""
-
-    @property
-    def job_type(self) -> str:
-        """Return what W&B calls the kind of run: fresh runs of a point are told from those of the search."""
-        return "confirm" if self.config[OWN_KEY].get("confirms") else "train"
 
     @property
     def exit_code(self) -> int:
@@ -74,39 +93,107 @@ class RunFacts:
 
 
 def run_facts(
-    state: SweepState, run: Run, paths: RunPaths, *, identity: str, redaction: Redaction, tags: tuple[str, ...] = ()
+    state: SweepState,
+    run: Run,
+    paths: RunPaths,
+    *,
+    identity: str,
+    redaction: Redaction,
+    labels: Labels | None = None,
+    times: Times | None = None,
 ) -> RunFacts:
     """Return the facts of a run.
 
     Args:
         state: The sweep.
         run: One of its runs.
-        paths: The run's directory; its ``config.yaml`` is read.
+        paths: The run's directory.
         identity: The sweep's identity.
         redaction: Keeps secrets out.
-        tags: The user's tags.
+        labels: The user's names and tags.
+        times: When it was started and ended.
     """
-    rollout = state.rollouts[run.rollout]
-    confirms = ("confirmation",) if run.confirms else ()
-    config = {**_config(paths), OWN_KEY: _suggestion(state, rollout, run, identity)}
+    labels, times, rollout = labels or Labels(), times or Times(), state.rollouts[run.rollout]
+    fill = _filler(state, rollout, run)
+    own = {**_told(state, rollout, run, identity, times), **_own_outcome(state, run, paths)}
+    usual = f"{state.spec.name}.rollout.{_label(state, rollout)}"
     return RunFacts(
         run_id=run.run_id,
         wandb_id=f"{run.run_id}-{identity}",
-        group=f"{state.spec.name}.rollout.{_label(state, rollout)}",
-        tags=tuple(
-            dict.fromkeys(
-                tag[:TAG_LIMIT] for tag in (state.spec.name, rollout.suggestion.origin, *confirms, *tags) if tag
-            )
-        ),
-        config=redaction.of_config(config),
-        summary=redaction.of_config(_summary(state, run, paths)),
+        name=_name(labels.name, run, fill),
+        group=fill(labels.group) or usual,
+        job_type="confirm" if run.confirms else fill(labels.job_type) or "train",
+        notes=redaction.of_values(fill(labels.notes)),
+        tags=_tags(state.spec.name, rollout.suggestion.origin, "confirmation" * run.confirms, *labels.tags),
+        config=redaction.of_config(nested(rollout.suggestion.params)),
+        summary=redaction.of_config({**_shown(run, own), OWN_KEY: own}),
+        times=_times(run, times),
+        metric=state.spec.metric,
+        is_maximized=state.spec.goal.sign > 0,
         state=run.state,
     )
 
 
-def history(paths: RunPaths) -> list[Row]:
-    """Return the run's evaluations in the order reported; row ``k`` is W&B's step ``k``."""
-    return [dict(row) for row in _rows(paths)]
+def _filler(state: SweepState, rollout: Rollout, run: Run) -> Callable[[str], str]:
+    values = (run.run_id, state.spec.name, _label(state, rollout), number_of(run.run_id), run.seed)
+
+    def fill(template: str) -> str:
+        for blank, value in zip(BLANKS, values, strict=True):
+            template = template.replace(f"{{{blank}}}", str(value))
+        return template
+
+    return fill
+
+
+def _name(template: str, run: Run, fill: Callable[[str], str]) -> str:
+    """Return the name shown; two runs have never the same."""
+    if not template:
+        return run.run_id
+    filled = fill(template)
+    return filled if filled != template else f"{template}.r.{number_of(run.run_id)}"
+
+
+def _tags(*tags: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag[:TAG_LIMIT] for tag in tags if tag))
+
+
+def nested(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by dotted path as a tree; one that lies inside of another's value keeps its dotted name."""
+    tree: dict[str, Any] = {}
+    for path, value in sorted(params.items(), key=lambda item: item[0].count(".")):
+        *groups, last = path.split(".")
+        level: Any = tree
+        for group in groups:
+            level = level.setdefault(group, {}) if isinstance(level, dict) else None
+        if isinstance(level, dict):
+            level[last] = value
+        else:
+            tree[path] = value
+    return tree
+
+
+def _times(run: Run, times: Times) -> dict[str, Any]:
+    if not run.state.is_over:
+        return {}
+    stamp = {} if times.end is None else {"_timestamp": times.end}
+    return {"_runtime": run.wall_s, "_wandb": {"runtime": int(run.wall_s)}, **stamp}
+
+
+def history(paths: RunPaths, times: Times | None = None) -> list[Row]:
+    """Return the run's evaluations in the order reported; row ``k`` is W&B's step ``k``.
+
+    Where the starts of its attempts are known each row has the time at which it was reported.
+    """
+    starts, attempt, before_s = (times or Times()).starts, 0, 0.0
+    rows = []
+    for row in _rows(paths):
+        time_s = row.get("time_s", math.nan)
+        attempt += time_s < before_s  # the clock of the next attempt begins anew
+        before_s = before_s if math.isnan(time_s) else time_s
+        if not math.isnan(time_s) and starts:
+            row["_timestamp"] = round(starts[min(attempt, len(starts) - 1)] + time_s, 3)
+        rows.append(row)
+    return rows
 
 
 def _rows(paths: RunPaths) -> Iterator[Row]:
@@ -127,6 +214,11 @@ def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
     return found
 
 
+def is_here(paths: RunPaths) -> bool:
+    """Return whether what the run left lies on this disk: of an imported run only the journal knows."""
+    return any(path.exists() for path in (paths.result, paths.metrics, paths.log))
+
+
 def last_checkpoint(paths: RunPaths) -> Path | None:
     """Return the run's last checkpoint, a file or a folder; None where it left none."""
     try:
@@ -136,19 +228,8 @@ def last_checkpoint(paths: RunPaths) -> Path | None:
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
 
-def _config(paths: RunPaths) -> dict[str, Any]:
-    """Return the config that the run was started with; nothing where it has none yet."""
-    try:
-        content = yaml.load(paths.config.read_text("utf-8"), Loader=_LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _suggestion(state: SweepState, rollout: Rollout, run: Run, identity: str) -> dict[str, Any]:
+def _told(state: SweepState, rollout: Rollout, run: Run, identity: str, times: Times) -> dict[str, Any]:
+    """Return what is known of a run from its start on."""
     suggestion = rollout.suggestion
     return {
         "sweep": state.spec.name,
@@ -158,8 +239,8 @@ def _suggestion(state: SweepState, rollout: Rollout, run: Run, identity: str) ->
         "seed": run.seed,
         "origin": suggestion.origin,
         "reason": suggestion.reason,
-        "params": dict(suggestion.params),
         "predicted": None if suggestion.predicted is None else asdict(suggestion.predicted),
+        **({STARTED_KEY: times.starts[0]} if times.starts else {}),
         **_shared_by(state, rollout),
         **({"confirms": True} if run.confirms else {}),
     }
@@ -179,17 +260,26 @@ def _shared_by(state: SweepState, rollout: Rollout) -> dict[str, Any]:
     if state.created is None or not state.created.shared:
         return {}
     first, samples = number_of(rollout.run_ids[0]), len(rollout.run_ids)
-    return {"machine": machine_of(state.created), "first": first, "samples": samples}
+    params = dict(rollout.suggestion.params)
+    return {"machine": machine_of(state.created), "first": first, "samples": samples, "params": params}
 
 
-def _summary(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
-    metrics = {name: value for name, value in (run.metrics or {}).items() if math.isfinite(value)}
-    own: dict[str, Any] = {"state": str(run.state), "attempts": len(run.attempts), "rollout": run.rollout}
+def _shown(run: Run, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the outcome; a metric of the user's own with one of our names is shown as reported."""
+    shown = {"cost_s": run.cost_s, "steps": run.steps, "score": own.get("score"), "best": own.get("best")}
+    return {**{name: value for name, value in shown.items() if value is not None}, **_finite(run)}
+
+
+def _finite(run: Run) -> dict[str, float]:
+    return {name: value for name, value in (run.metrics or {}).items() if math.isfinite(value)}
+
+
+def _own_outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
+    """Return what became of the run so far."""
+    own: dict[str, Any] = {"state": str(run.state), "attempts": len(run.attempts)}
     own |= {"cost_s": run.cost_s, "wall_s": run.wall_s}
     own |= _outcome(state, run, paths)
-    own |= {"metrics": metrics, "curve": [list(point) for point in run.curve]} if _is_shared(state) else {}
-    shown = {"cost_s": run.cost_s, "steps": run.steps, "score": own.get("score")}
-    return {**{name: value for name, value in shown.items() if value is not None}, **metrics, OWN_KEY: own}
+    return own | ({"metrics": _finite(run), "curve": [list(point) for point in run.curve]} if _is_shared(state) else {})
 
 
 def _outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
@@ -200,8 +290,11 @@ def _outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
     if not math.isfinite(value):
         return {}
     sign = state.spec.goal.score
+    told = {"score": sign(value), "metric": value}
+    if not is_here(paths):
+        return told
     seen = [row[state.spec.metric] for row in _rows(paths) if math.isfinite(row.get(state.spec.metric, math.nan))]
-    return {"score": sign(value), "metric": value, "best": max([value, *seen], key=sign)}
+    return {**told, "best": max([value, *seen], key=sign)}
 
 
 def _digest(text: str) -> str:

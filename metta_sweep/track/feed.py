@@ -11,8 +11,9 @@ from metta_sweep.store.damage import unreadable
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.reading import connect_to_read
-from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.events import AttemptFailed, AttemptStarted, RunFinished, from_json
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.facts import Times
 
 
 class Feed:
@@ -23,6 +24,12 @@ class Feed:
         self._seen = 0
         self.state = SweepState()
         """The sweep, up to the last event read."""
+        self._starts: dict[str, list[float]] = {}
+        self._ends: dict[str, float] = {}
+
+    def times(self, run_id: str) -> Times:
+        """Return when a run's attempts were started and when it ended."""
+        return Times(starts=tuple(self._starts.get(run_id, ())), end=self._ends.get(run_id))
 
     def follow(self) -> bool:
         """Take in what is new and return whether there was anything.
@@ -33,7 +40,12 @@ class Feed:
         """
         new = read_events(self._paths) if self._seen == 0 else self._after(self._seen)
         for stored in new:
-            self.state.apply(from_json(stored))
+            event = from_json(stored)
+            self.state.apply(event)
+            if isinstance(event, AttemptStarted):
+                self._starts.setdefault(event.run_id, []).append(event.at)
+            elif isinstance(event, RunFinished | AttemptFailed):
+                self._ends[event.run_id] = event.at
         self._seen += len(new)
         return bool(new)
 

@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from metta_sweep.track.errors import RefusedError, TryLaterError
-from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.ranges import IDENTITY_MARK, JOURNAL_FILE, overview_id
 from metta_sweep.track.register import sweep_at
@@ -47,7 +46,7 @@ def fetch(graphql: GraphQL, sweep_id: str) -> dict[str, Any]:
     config = yaml.safe_load(sweep["config"])
     runs = sorted(sent_runs(graphql, sweep_id).values(), key=lambda run: (run.created_at, run.wandb_id))
     _, _, identity = str(config.get("description", "")).rpartition(IDENTITY_MARK)
-    ours = [run.config[OWN_KEY] for run in runs if OWN_KEY in run.config]
+    ours = [run.own for run in runs if run.own]
     is_shared = any("machine" in own for own in ours)
     own = bool(ours) and bool(identity) and not is_shared
     return {

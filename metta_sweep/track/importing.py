@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,9 +16,9 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import AttemptInterrupted, Event, SweepAsked, SweepRegistered, from_json, to_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.foreign import foreign_events, runs_that_are_over
 from metta_sweep.track.ranges import identity_of
 from metta_sweep.track.watchdog import REFUSED
@@ -66,7 +67,7 @@ def import_sweep(
         journal.append([to_json(event) for event in events])
     finally:
         journal.close()
-    _write_directories(paths, state, _configs(fetched, paths.name))
+    _write_directories(paths, state, _configs(fetched, state))
     kind = "with its journal" if fetched["journal"] else "as far as W&B tells"
     line = f"imported {len(state.runs)} runs of {path} {kind}: {len(state.observations)} rollouts to learn from"
     return ImportReport(runs=len(state.runs), is_ours=bool(fetched["journal"]), line=line)
@@ -106,7 +107,7 @@ def _is_up_to_date(state: SweepState, runs: Sequence[Mapping[str, Any]]) -> bool
     """Return whether the journal that was kept at W&B knows of every run there."""
     identity = identity_of(state.created) if state.created is not None else ""
     known = {f"{run.run_id}-{identity}" for run in state.runs.values() if run.attempts}
-    return all(run["id"] in known for run in runs if OWN_KEY in run["config"])
+    return all(run["id"] in known for run in runs if run["id"].endswith(f"-{identity}"))
 
 
 def _apart(events: Sequence[Event]) -> list[Event]:
@@ -115,19 +116,25 @@ def _apart(events: Sequence[Event]) -> list[Event]:
     return [replace(e, host=f"{e.host} (imported)") if isinstance(e, SweepAsked) else e for e in kept]
 
 
-def _configs(fetched: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
+def _configs(fetched: Mapping[str, Any], state: SweepState) -> dict[str, Mapping[str, Any]]:
     """Return each run's config by its local id."""
-    if fetched["journal"]:
-        return {run["config"][OWN_KEY]["run"]: run["config"] for run in fetched["runs"] if OWN_KEY in run["config"]}
-    return {f"{name}.r.{number}": run["config"] for number, run in enumerate(runs_that_are_over(fetched))}
+    if not fetched["journal"]:
+        names = (f"{state.spec.name}.r.{number}" for number in itertools.count())
+        return {name: run["config"] for name, run in zip(names, runs_that_are_over(fetched), strict=False)}
+    found: dict[str, Mapping[str, Any]] = {}
+    for run in state.runs.values():
+        start = state.start_of(run)
+        training = start.spec.training if start is not None else state.spec.training
+        params = state.rollouts[run.rollout].suggestion.params
+        found[run.run_id] = run_config(training, params, run_id=run.run_id, seed=run.seed)
+    return found
 
 
 def _write_directories(paths: SweepPaths, state: SweepState, configs: Mapping[str, Mapping[str, Any]]) -> None:
     """Write config and suggestion of every run, so that each can be repeated from here."""
     directories = RunDirectories(paths)
-    for run_id, whole in configs.items():
+    for run_id, config in configs.items():
         if run_id in state.runs:
-            config = {name: value for name, value in whole.items() if name != OWN_KEY}
             rollout = state.rollouts[state.runs[run_id].rollout]
             shown = {"run": run_id, "rollout": rollout.index, "origin": rollout.suggestion.origin}
             directories.prepare(run_id, config=config, suggestion={**shown, "params": dict(rollout.suggestion.params)})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from metta_sweep.store.files import read_json, write_json
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.labels import Labels
 
 SOURCE = "W&B"
 """Source of what is asked there, in the journal."""
@@ -22,8 +23,8 @@ class Link:
     """User or team."""
     project: str = "metta-sweep"
     """Project."""
-    tags: tuple[str, ...] = ()
-    """Tags of every run."""
+    labels: Labels = field(default_factory=Labels)
+    """How runs are called and marked."""
     description: str = ""
     """What the sweep is about."""
     checkpoints: bool = False
@@ -56,6 +57,8 @@ class Link:
     """Runs that are whole at W&B."""
     pending: int = 0
     """Runs that have something to send."""
+    elsewhere: tuple[str, ...] = ()
+    """Runs of these names that another machine has sent; they are left alone."""
 
     @classmethod
     def read(cls, paths: SweepPaths) -> Link | None:
@@ -68,8 +71,10 @@ class Link:
         """Return the link of a mapping; names of another version are passed over."""
         known = {f.name for f in fields(cls)}
         chosen = {name: value for name, value in content.items() if name in known}
-        lists = {name: tuple(chosen.get(name, ())) for name in ("tags", "stopped_runs")}
-        return cls(**{**chosen, **lists})
+        lists = {name: tuple(chosen.get(name, ())) for name in ("stopped_runs", "elsewhere")}
+        given = dict(chosen.get("labels", {}))
+        labels = Labels(**{**given, "tags": tuple(given.get("tags", ()))})
+        return cls(**{**chosen, "labels": labels, **lists})
 
     def write(self, paths: SweepPaths) -> None:
         """Put the file in place, whole."""

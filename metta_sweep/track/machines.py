@@ -32,9 +32,11 @@ query SharedSweep($project: String!, $entity: String!, $runs: JSONString, $machi
 """
 _UPSERT = """
 mutation UpsertBucket($project: String, $entity: String, $name: String!, $displayName: String, $groupName: String,
-                      $jobType: String, $sweep: String, $config: JSONString, $state: String) {
+                      $jobType: String, $sweep: String, $config: JSONString, $summaryMetrics: JSONString,
+                      $state: String) {
   upsertBucket(input: {modelName: $project, entityName: $entity, name: $name, displayName: $displayName,
-                       groupName: $groupName, jobType: $jobType, sweep: $sweep, config: $config, state: $state}) {
+                       groupName: $groupName, jobType: $jobType, sweep: $sweep, config: $config,
+                       summaryMetrics: $summaryMetrics, state: $state}) {
     bucket { id name }
     inserted
   }
@@ -92,8 +94,8 @@ class SharedServer:
     def sign(self, number: int, machine: str) -> None:
         """Say whose the created run is."""
         run_id = f"{self._name}.r.{number}"
-        config = {OWN_KEY: {"value": {"machine": machine, "run": run_id, "identity": self._identity}}}
-        self._upsert(self._wandb_id(run_id), config=json.dumps(config))
+        own = {"machine": machine, "run": run_id, "identity": self._identity}
+        self._upsert(self._wandb_id(run_id), summaryMetrics=json.dumps({OWN_KEY: own}))
 
     def post(self, record: Machine) -> None:
         """Replace this machine's record."""

@@ -166,7 +166,8 @@ class _Process:
             _log.info("not now: %s", error)
 
     def _steer(self) -> None:
-        if self._steering is not None:
+        is_known = not self._once or self._feed.state.stopped is not None
+        if self._steering is not None and is_known:
             self._steering.turn(self._feed.state, listens=not self._is_ending)
 
     def _hear(self, instruction: Instruction) -> None:
@@ -201,7 +202,7 @@ class _Process:
             paths=self._paths,
             feed=self._feed,
             redaction=Redaction.of_environment(os.environ),
-            tags=self._link.tags,
+            labels=self._link.labels,
             with_checkpoints=self._link.checkpoints,
         )
         mirroring = Mirroring(sources, client, work=self._work, alive=self._watchdog.alive)
@@ -327,8 +328,13 @@ class _Process:
         return self._steering.known if self._steering is not None else self._link.sweep_state
 
     def _report(self, mirroring: Mirroring) -> None:
-        counted = self._link.with_(mirrored=len(mirroring.whole), pending=mirroring.pending)
-        counted = counted.with_(stopped_runs=mirroring.stopped_runs, sweep_state=self._state_there)
+        counted = self._link.with_(
+            mirrored=len(mirroring.whole),
+            pending=mirroring.pending,
+            stopped_runs=mirroring.stopped_runs,
+            sweep_state=self._state_there,
+            elsewhere=tuple(sorted(mirroring.elsewhere)),
+        )
         if counted != self._link:
             self._link = counted
             self._link.write(self._paths)

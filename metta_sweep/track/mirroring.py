@@ -6,15 +6,16 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from metta_sweep.store.journal import read_events
 from metta_sweep.sweep.records import AttemptState, Run, RunState
 from metta_sweep.track.client import Client, OpenRun
 from metta_sweep.track.errors import TryLaterError
-from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
+from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, STARTED_KEY
 from metta_sweep.track.link import folder
 from metta_sweep.track.overview import overview
 from metta_sweep.track.overview_run import send_overview
@@ -30,6 +31,9 @@ AT_ONCE = 8
 
 BEGUN = "begun online"
 """Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
+
+SAME_START_S = 1.0
+"""Seconds by which the start of a run may differ here and there and be the same."""
 
 SEND_LIMIT = 3
 """How often a run is sent whole before a person is told that it does not arrive."""
@@ -62,8 +66,12 @@ class Mirroring:
         self._sends: dict[str, int] = {}
         self._rested: dict[str, int] = {}
         self._looked_s = 0.0
+        self._sent: dict[str, SentRun] = {}
+        self._untimed: dict[str, int] = {}
         self.whole: set[str] = set()
         """Runs that are whole at W&B, by id."""
+        self.elsewhere: set[str] = set()
+        """Those of them that another machine sent: a copy of the sweep went on there."""
 
     @property
     def pending(self) -> int:
@@ -87,11 +95,25 @@ class Mirroring:
             sent: What the server has.
             compare: Whether each digest is compared with the journal, rather than taken as right.
         """
+        self._sent = sent
         for run in self._runs():
             there = sent.get(self._sources.wandb_id(run))
-            seal = there.seal if there is not None and run.state.is_over and there.shows(run) else None
-            if seal is not None and (not compare or seal == self._sources.delivery(run).seal):
+            if there is None or self._is_from_elsewhere(run, there):
+                continue
+            seal = there.seal if run.state.is_over and there.shows(run) else None
+            is_taken = not compare or not self._sources.is_here(run)
+            if seal is not None and (is_taken or seal == self._sources.delivery(run).seal):
                 self._is_whole(run)
+
+    def _is_from_elsewhere(self, run: Run, there: SentRun) -> bool:
+        """Return whether the run there was started on another machine; it is not written over."""
+        theirs, ours = there.own.get(STARTED_KEY), self._sources.started_at(run)
+        is_another = theirs is not None and ours is not None and abs(theirs - ours) > SAME_START_S
+        if is_another and run.run_id not in self.elsewhere:
+            _log.warning("%s at W&B was done by another machine; it is left alone", run.run_id)
+            self.elsewhere.add(run.run_id)
+            self.whole.add(run.run_id)
+        return is_another
 
     def begin_offline(self) -> None:
         """Learn from the marks in the sweep's folder which runs were written already.
@@ -114,12 +136,21 @@ class Mirroring:
             TryLaterError, RefusedError: See :class:`Client`.
         """
         self._list_new_runs()
+        self._leave_to_others()
         runs = [self._run(run_id) for run_id in self._todo]
         for run in runs:
             if run.attempts and not run.state.is_over and not self._client.is_offline:
                 self._alive()
                 self._follow(run)
         self._finish([run for run in runs if run.state.is_over])
+
+    def _leave_to_others(self) -> None:
+        """Take out of the list what another machine has sent meanwhile."""
+        for run_id in list(self._todo):
+            run = self._run(run_id)
+            there = self._sent.get(self._sources.wandb_id(run))
+            if there is not None and run_id not in self._open and self._is_from_elsewhere(run, there):
+                del self._todo[run_id]
 
     def send_over(self) -> None:
         """Send what is left of the runs that are over."""
@@ -168,7 +199,8 @@ class Mirroring:
         opened = opened or self._opened(run)
         delivery = self._sources.delivery(run)
         facts, seal = delivery.facts, delivery.seal
-        summary = {**facts.summary, OWN_KEY: {**facts.summary[OWN_KEY], SEAL_KEY: seal}}
+        own = {**self._known_there(run), **facts.summary[OWN_KEY], SEAL_KEY: seal}
+        summary = {**facts.summary, OWN_KEY: own}
         staged = self._work / run.run_id
         opened.send(delivery.rows)
         if delivery.checkpoint is not None:
@@ -177,6 +209,11 @@ class Mirroring:
         shutil.rmtree(staged, ignore_errors=True)
         _log.info("sent %s in %.2f s", run.run_id, time.monotonic() - began_s)
         return run.run_id, seal
+
+    def _known_there(self, run: Run) -> Mapping[str, Any]:
+        """Return what W&B knows of a run of which only the journal tells here: that is added to, not replaced."""
+        there = self._sent.get(self._sources.wandb_id(run))
+        return {} if there is None or self._sources.is_here(run) else there.own
 
     def _list_new_runs(self) -> None:
         run_ids = list(self._sources.feed.state.runs)
@@ -194,16 +231,30 @@ class Mirroring:
         if self._client.is_offline:
             self._mark_written()
             return
-        sent = self._client.sent_runs()
+        sent = self._sent = self._client.sent_runs()
         for run_id, seal in list(self._unproven.items()):
             self._alive()
             run = self._run(run_id)
             there = sent.get(self._sources.wandb_id(run))
             if there is not None and there.seal == seal and self._has_files(run):
+                self._set_times(run, there)
                 del self._unproven[run_id]
                 self._is_whole(run)
             elif again:
                 self._send_again(run_id)
+
+    def _set_times(self, run: Run, there: SentRun) -> None:
+        """Have W&B's own columns show when the training was and how long it took, not the mirror's part in it."""
+        wanted = self._sources.facts(run).times
+        if all(there.summary.get(name) == value for name, value in wanted.items()):
+            return
+        self._untimed[run.run_id] = self._untimed.get(run.run_id, 0) + 1
+        try:
+            self._client.set_summary(there, {**there.summary, **wanted})
+        except TryLaterError as error:
+            if self._untimed[run.run_id] < SEND_LIMIT:
+                raise
+            _log.warning("the times of %s could not be set: %s", run.run_id, error)
 
     def _has_files(self, run: Run) -> bool:
         return self._client.file_names(self._sources.wandb_id(run)) >= self._sources.files(run).keys()

@@ -49,8 +49,7 @@ def retold(runs: Sequence[SentRun], *, host: str) -> list[Event]:
 
 
 def _of(run: SentRun) -> Mapping[str, Any]:
-    own: Mapping[str, Any] = run.config[OWN_KEY]
-    return own
+    return run.own
 
 
 def _suggestion(own: Mapping[str, Any]) -> Suggestion:

@@ -22,7 +22,7 @@ query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int!,
            $filters: JSONString) {
   project(name: $project, entityName: $entity) {
     runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
-      edges { node { name displayName state tags config summaryMetrics createdAt } }
+      edges { node { id name displayName state tags config summaryMetrics createdAt } }
       pageInfo { endCursor hasNextPage }
     }
   }
@@ -38,6 +38,12 @@ query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor:
       }
     }
   }
+}
+"""
+
+_SET_SUMMARY = """
+mutation UpsertBucket($id: String, $summaryMetrics: JSONString) {
+  upsertBucket(input: {id: $id, summaryMetrics: $summaryMetrics}) { bucket { id } }
 }
 """
 
@@ -58,6 +64,8 @@ class SentRun:
     """Its summary."""
     created_at: str = ""
     """When it was created."""
+    node_id: str = ""
+    """What the server itself calls it."""
     tags: tuple[str, ...] = field(default=())
     """Its tags."""
 
@@ -77,9 +85,11 @@ class SentRun:
 
     @property
     def own(self) -> Mapping[str, Any]:
-        """Return what stands under our own key in the summary."""
-        own = self.summary.get(OWN_KEY)
-        return own if isinstance(own, Mapping) else {}
+        """Return what stands under our own key: in the summary, or in the config of an earlier version's run."""
+        found: dict[str, Any] = {}
+        for kept in (self.config.get(OWN_KEY), self.summary.get(OWN_KEY)):
+            found |= kept if isinstance(kept, Mapping) else {}
+        return found
 
 
 def sent_runs(graphql: GraphQL, sweep_id: str) -> dict[str, SentRun]:
@@ -91,6 +101,15 @@ def sent_runs(graphql: GraphQL, sweep_id: str) -> dict[str, SentRun]:
     filters = json.dumps({"sweep": sweep_id})
     found = _nodes(graphql, _RUNS, "runs", "cursor", filters=filters, order="+created_at", perPage=PAGE)
     return {node["name"]: sent_run(node) for node in found}
+
+
+def set_summary(graphql: GraphQL, run: SentRun, summary: Mapping[str, Any]) -> None:
+    """Replace the summary of a run that is over; its state stays.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    graphql.ask(_SET_SUMMARY, id=run.node_id, summaryMetrics=json.dumps(dict(summary)))
 
 
 def sent_run(node: Mapping[str, Any]) -> SentRun:
@@ -107,6 +126,7 @@ def sent_run(node: Mapping[str, Any]) -> SentRun:
             config=config_values(node["config"]),
             summary=json.loads(node["summaryMetrics"] or "{}"),
             created_at=node.get("createdAt") or "",
+            node_id=node.get("id") or "",
             tags=tuple(node.get("tags") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -15,6 +15,9 @@ from metta_sweep.config.settings import WandbSettings
 PUBLIC_URL = "https://api.wandb.ai"
 """The public service."""
 
+DEFAULT_PROJECT = "metta-sweep"
+"""Project where neither the request nor the environment names one."""
+
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 """Hosts under which keys for the public service are kept in a netrc file."""
 
@@ -25,6 +28,16 @@ class Mode(enum.StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     OFF = "off"
+
+
+def project_of(settings: WandbSettings, environ: Mapping[str, str]) -> str:
+    """Return the project that runs go to."""
+    return settings.project or environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
+
+
+def entity_of(settings: WandbSettings, environ: Mapping[str, str]) -> str | None:
+    """Return the user or team that runs go to; None for the account's own."""
+    return settings.entity or environ.get("WANDB_ENTITY") or None
 
 
 def resolve_mode(settings: WandbSettings, environ: Mapping[str, str]) -> tuple[Mode, str]:

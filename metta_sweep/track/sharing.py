@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import to_json
 from metta_sweep.sweep.records import Rollout
 from metta_sweep.track.board import Board
 from metta_sweep.track.claims import Claimed, Machine, Standing, number_of, wanted
 from metta_sweep.track.errors import RefusedError, TryLaterError
-from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.machines import Page
 from metta_sweep.track.ranges import machine_of
@@ -194,7 +194,7 @@ class Sharing:
         """Return the search's runs at W&B by their rollout's number, in order; a claim is the first of its rollout."""
         found: dict[int, list[SentRun]] = {}
         for number, run in sorted(self._runs.items()):
-            own = run.config.get(OWN_KEY, {})
+            own = run.own
             if not own.get("confirms"):
                 found.setdefault(own.get("first", number), []).append(run)
         return found
@@ -204,7 +204,7 @@ class Sharing:
         if number in self._claimed:
             return self._machine
         named = (record.machine for record in self._others.values() if number in record.points)
-        return str(runs[0].config.get(OWN_KEY, {}).get("machine") or next(named, ""))
+        return str(runs[0].own.get("machine") or next(named, ""))
 
     def _is_left(self, number: int, owner: str) -> bool:
         """Return whether the owner is gone; a claim that nobody signs had its reply lost, or its owner died there."""
@@ -291,13 +291,16 @@ class Sharing:
     def _point(self, number: int) -> Mapping[str, Any] | None:
         """Return the point of another machine's rollout, where it is known."""
         told = next((r.points[number] for r in self._others.values() if r.points.get(number) is not None), None)
-        return told if told is not None else self._runs[number].config.get(OWN_KEY, {}).get("params")
+        return told if told is not None else self._runs[number].own.get("params")
 
     def _finished(self, runs: list[SentRun]) -> dict[str, Any]:
-        owner = runs[0].config[OWN_KEY]["machine"]
+        owner = runs[0].own["machine"]
         host = self._others[owner].host if owner in self._others else owner
+        training = self._feed.state.spec.training
+        told = [run.own for run in runs]
         configs = {
-            run.config[OWN_KEY]["run"]: {name: value for name, value in run.config.items() if name != OWN_KEY}
-            for run in runs
+            own["run"]: run_config(training, own["params"], run_id=own["run"], seed=own["seed"])
+            for own in told
+            if "params" in own
         }
         return {"events": [to_json(event) for event in retold(runs, host=host)], "configs": configs}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from metta_sweep.result import RunPaths
@@ -12,8 +12,9 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, write_whole
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
-from metta_sweep.track.facts import Row, RunFacts, history, last_checkpoint, run_facts, run_files
+from metta_sweep.track.facts import Row, RunFacts, history, is_here, last_checkpoint, run_facts, run_files
 from metta_sweep.track.feed import Feed
+from metta_sweep.track.labels import Labels
 from metta_sweep.track.link import folder
 from metta_sweep.track.ranges import identity_of
 
@@ -47,8 +48,8 @@ class RunSources:
     """Its journal."""
     redaction: Redaction
     """Keeps secrets out."""
-    tags: tuple[str, ...] = ()
-    """The user's tags."""
+    labels: Labels = field(default_factory=Labels)
+    """The user's names and tags."""
     with_checkpoints: bool = False
     """Whether checkpoints are sent."""
 
@@ -67,6 +68,15 @@ class RunSources:
         """Return whether this machine did it; what another did is its own mirror's to send."""
         return run.confirms or not self.feed.state.rollouts[run.rollout].machine
 
+    def is_here(self, run: Run) -> bool:
+        """Return whether what the run left lies on this disk; otherwise only the journal knows of it."""
+        return is_here(self.run_paths(run))
+
+    def started_at(self, run: Run) -> float | None:
+        """Return when its first attempt was started, seconds since the epoch; None before that."""
+        starts = self.feed.times(run.run_id).starts
+        return starts[0] if starts else None
+
     def wandb_id(self, run: Run) -> str:
         """Return the run's id at W&B."""
         return f"{run.run_id}-{self.identity}"
@@ -83,12 +93,13 @@ class RunSources:
             self.run_paths(run),
             identity=self.identity,
             redaction=self.redaction,
-            tags=self.tags,
+            labels=self.labels,
+            times=self.feed.times(run.run_id),
         )
 
     def rows(self, run: Run) -> list[Row]:
         """Return the run's evaluations so far."""
-        return history(self.run_paths(run))
+        return history(self.run_paths(run), self.feed.times(run.run_id))
 
     def files(self, run: Run) -> dict[str, str]:
         """Return the run's files."""

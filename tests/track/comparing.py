@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-import yaml
-
 from metta_sweep.result import read_evaluations
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import RunState
@@ -75,8 +73,8 @@ def assert_run(remote: RemoteRun, run_id: str, sweep: Mirrored, sweep_id: str, *
     assert remote.group == f"{state.spec.name}.rollout.{run.rollout if group is None else group}"
     assert {state.spec.name, suggestion.origin} <= set(remote.tags)
     assert remote.state in STATES[run.state], run_id
-    own = remote.config["metta_sweep"]
-    assert own["params"] == dict(suggestion.params)
+    assert flat(remote.config) == {f".{path}": value for path, value in suggestion.params.items()}
+    own = remote.summary["metta_sweep"]
     assert (own["run"], own["rollout"], own["seed"], own["origin"]) == (
         run_id,
         run.rollout,
@@ -85,9 +83,6 @@ def assert_run(remote: RemoteRun, run_id: str, sweep: Mirrored, sweep_id: str, *
     )
     if suggestion.predicted is not None:
         assert own["predicted"]["score_low"] == suggestion.predicted.score_low
-    written = yaml.safe_load(paths.config.read_text())
-    shown = {name: value for name, value in remote.config.items() if name != "metta_sweep"}
-    assert flat(shown) == flat(written)
     expected = [{**row.metrics, "step": row.step} for row in read_evaluations(paths)]
     assert [{k: v for k, v in row.items() if k != "time_s"} for row in remote.history] == expected
     assert [row["_step"] for row in remote.raw_history] == list(range(len(expected)))
@@ -109,9 +104,12 @@ def assert_outcome(remote: RemoteRun, run_id: str, sweep: Mirrored) -> None:
         better = max if state.spec.goal.sign > 0 else min
         assert own["best"] == better([run.metrics[metric], *seen])
         assert math.isfinite(own["best"])
+        assert remote.summary["best"] == own["best"]
     else:
         assert (own["failure_class"], own["failure_message"]) == (str(run.failure.kind), run.failure.message)
         assert "score" not in own
+    assert remote.summary["_runtime"] == run.wall_s
+    assert remote.summary["_wandb"] == {"runtime": int(run.wall_s)}
     assert remote.exit_code == (0 if run.metrics is not None else 1)
     for path in (paths.config, paths.suggestion, paths.result):
         if path.exists():

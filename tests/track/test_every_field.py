@@ -7,7 +7,7 @@ import pytest
 
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.track import Mode, start_mirror
-from metta_sweep.track.ranges import identity_of
+from metta_sweep.track.ranges import NO_AGENTS, identity_of
 from tests.track.server.loopback import KEY
 from tests.track.test_live import wait_for
 from tests.track.told import ToldSweep, environment
@@ -68,7 +68,7 @@ def the_sweep(server, mirrored):
     identity = identity_of(mirrored.state.created)
     assert sweep.description == (
         "Does a wider batch help?\nmy_test: 3 rollouts of 1 runs\nasked for by sweep/my_test_sweep\n"
-        f"metta_sweep identity: {identity}"
+        f"{NO_AGENTS}\nmetta_sweep identity: {identity}"
     )
     assert {name: value for name, value in sweep.config.items() if name != "description"} == {
         "name": "my_test",
@@ -92,30 +92,23 @@ def what_finished(server, mirrored, run):
     assert (run.group, run.job_type, run.sweep) == ("my_test.rollout.0", "train", "sw000000")
     assert run.tags == ["my_test", "protein", "nightly"]
     assert (run.state, run.exit_code) == ("finished", 0)
-    trained = {"learning_rate": 0.001, "batch_size": 64, "gamma": 0.99, "total_timesteps": 2048}
-    params = {"trainer.learning_rate": 0.001, "trainer.batch_size": 64, "trainer.gamma": 0.99}
-    told = {"identity": identity, "origin": "protein", "params": params, "predicted": None, "reason": ""}
-    assert run.config == {
-        "api_key": "[redacted]",
-        "run": "my_test.r.0",
-        "seed": 0,
-        "trainer": trained,
-        "metta_sweep": {**told, "sweep": "my_test", "run": "my_test.r.0", "rollout": 0, "seed": 0},
-    }
+    assert run.config == {"trainer": {"learning_rate": 0.001, "batch_size": 64, "gamma": 0.99}}
     rows = [{name: value for name, value in row.items() if name != "time_s"} for row in run.history]
     assert rows == [
         {"reward": 0.5, "heart.get": 0.25, "step": 512},
         {"reward": 1.75, "heart.get": 0.875, "step": 1024},
     ]
-    assert {"step", "*"} <= set(axes(run))
+    assert {"step", "*", "reward"} <= set(axes(run))
+    assert [defined["7"] for defined in run.raw_config["_wandb"]["value"]["m"] if defined.get("1") == "reward"] == [[2]]
     summary = {name: value for name, value in run.summary.items() if not name.startswith("_")}
     own = summary.pop("metta_sweep")
     seal = own.pop("seal")
     assert len(seal) == 16
     assert own == {
+        **{"identity": identity, "sweep": "my_test", "run": "my_test.r.0", "rollout": 0, "seed": 0},
+        **{"origin": "protein", "predicted": None, "reason": "", "started_at": own["started_at"]},
         "state": "finished",
         "attempts": 1,
-        "rollout": 0,
         "cost_s": 10.0,
         "wall_s": own["wall_s"],
         "score": 1.5,
@@ -123,7 +116,9 @@ def what_finished(server, mirrored, run):
         "best": 1.75,
     }
     last = {"heart.get": 0.875, "step": 1024, "time_s": summary["time_s"]}
-    assert summary == {"reward": 1.5, "cost_s": 10.0, "steps": 2048, "score": 1.5, **last}
+    assert summary == {"reward": 1.5, "cost_s": 10.0, "steps": 2048, "score": 1.5, "best": 1.75, **last}
+    assert run.summary["_runtime"] == mirrored.state.runs["my_test.r.0"].wall_s
+    assert "[redacted]" in run.files["run/config.yaml"].decode()
     assert {name for name in run.files if name.startswith("run/")} == {
         "run/config.yaml",
         "run/protein_suggestion.yaml",
@@ -144,7 +139,7 @@ def axes(run):
 def what_confirms(run):
     assert (run.group, run.job_type, run.sweep) == ("my_test.rollout.0", "confirm", "sw000000")
     assert "confirmation" in run.tags
-    assert run.config["metta_sweep"]["confirms"] is True
+    assert run.summary["metta_sweep"]["confirms"] is True
 
 
 def what_failed(run):
@@ -152,7 +147,7 @@ def what_failed(run):
     own = run.summary["metta_sweep"]
     assert (own["failure_class"], own["failure_message"], own["state"]) == ("oom", "CUDA out of memory", "failed")
     assert not {"score", "metric", "best"} & own.keys()
-    assert (run.config["metta_sweep"]["origin"], run.config["metta_sweep"]["reason"]) == ("sobol", "fills the space")
+    assert (own["origin"], own["reason"]) == ("sobol", "fills the space")
     assert "sobol" in run.tags
 
 

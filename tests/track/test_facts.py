@@ -9,7 +9,8 @@ import pytest
 
 from metta_sweep.goal import Goal
 from metta_sweep.secrecy import REDACTED, Redaction
-from metta_sweep.track.facts import FILE_SIZE_LIMIT, OWN_KEY, history, run_facts, run_files
+from metta_sweep.track.facts import FILE_SIZE_LIMIT, OWN_KEY, Times, history, nested, run_facts, run_files
+from metta_sweep.track.labels import Labels
 from tests.track.told import NO_SECRETS, ToldSweep
 
 
@@ -26,7 +27,7 @@ def test_the_same_facts_give_the_same_seal_and_any_other_fact_another(tmp_path):
     assert facts(sweep).seal(rows, files) == seal
     others = [
         facts(sweep, 1).seal(rows, files),
-        facts(sweep, tags=("x",)).seal(rows, files),
+        facts(sweep, labels=Labels(tags=("x",))).seal(rows, files),
         facts(sweep).seal([{"reward": 1.1, "step": 1}], files),
         facts(sweep).seal([], files),
         facts(sweep).seal(rows, {"run/config.yaml": "a: 2"}),
@@ -85,25 +86,35 @@ def test_a_run_without_a_directory_has_its_suggestion_all_the_same(tmp_path):
     sweep = ToldSweep(tmp_path)
     sweep.history.suggest(origin="sobol", reason="start design")
     found = facts(sweep)
-    assert (found.config[OWN_KEY]["origin"], found.config[OWN_KEY]["reason"]) == ("sobol", "start design")
+    assert (found.summary[OWN_KEY]["origin"], found.summary[OWN_KEY]["reason"]) == ("sobol", "start design")
     assert history(sweep.paths.run("my_test.r.0")) == []
     assert run_files(sweep.paths.run("my_test.r.0"), NO_SECRETS) == {}
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "\x00", "text"])
-def test_a_config_that_cannot_be_read_is_no_obstacle(tmp_path, text):
-    sweep = ToldSweep(tmp_path)
-    sweep.history.suggest().start(0)
-    sweep.run_dir(0)
-    sweep.paths.run("my_test.r.0").config.write_text(text)
-    assert facts(sweep).config.keys() == {OWN_KEY}
+def test_the_config_holds_the_swept_parameters_as_trained_and_nothing_else(tmp_path):
+    sweep = ToldSweep(tmp_path).whole_run(1.0)
+    params = sweep.state.rollouts[0].suggestion.params
+    assert set(facts(sweep).config) == {"trainer"}
+    assert facts(sweep).config["trainer"] == {name.partition(".")[2]: value for name, value in params.items()}
+
+
+@pytest.mark.parametrize(
+    ("params", "tree"),
+    [
+        ({"a.b": 1, "a.c.d": 2, "e": 3}, {"a": {"b": 1, "c": {"d": 2}}, "e": 3}),
+        ({"model": "mlp", "model.width": 3}, {"model": "mlp", "model.width": 3}),
+        ({"model.width": 3, "model": "mlp"}, {"model": "mlp", "model.width": 3}),
+    ],
+)
+def test_parameters_become_a_tree(params, tree):
+    assert nested(params) == tree
 
 
 def test_files_and_config_are_sent_without_secrets(tmp_path):
     sweep = ToldSweep(tmp_path)
     sweep.history.suggest().start(0)
     sweep.run_dir(0, env={"api_key": "hush"})
-    assert facts(sweep).config["env"] == {"api_key": REDACTED}
+    assert REDACTED in json.dumps(run_files(sweep.paths.run("my_test.r.0"), Redaction()))
     assert "hush" not in json.dumps(run_files(sweep.paths.run("my_test.r.0"), Redaction()))
 
 
@@ -123,9 +134,49 @@ def test_a_run_that_confirms_is_told_from_those_of_the_search(tmp_path):
     assert "confirmation" in facts(sweep, 1).tags
     assert "confirmation" not in facts(sweep, 0).tags
     assert facts(sweep, 1).group == facts(sweep, 0).group
-    assert facts(sweep, 1).config[OWN_KEY]["confirms"] is True
+    assert facts(sweep, 1).summary[OWN_KEY]["confirms"] is True
 
 
 def test_tags_are_those_of_the_sweep_and_the_users_and_fit(tmp_path):
     sweep = ToldSweep(tmp_path).whole_run(1.0)
-    assert facts(sweep, tags=("mine", "", "protein", "x" * 99)).tags == ("my_test", "protein", "mine", "x" * 64)
+    assert facts(sweep, labels=Labels(tags=("mine", "", "protein", "x" * 99))).tags == (
+        "my_test",
+        "protein",
+        "mine",
+        "x" * 64,
+    )
+
+
+def test_names_of_the_user_are_filled_in_and_no_two_runs_have_the_same(tmp_path):
+    sweep = ToldSweep(tmp_path).whole_run(1.0).whole_run(2.0)
+    given = Labels(name="lr of {sweep} {number}", group="{rollout}", job_type="tune", notes="seed {seed}")
+    found = facts(sweep, 1, labels=given)
+    assert (found.name, found.group, found.job_type, found.notes) == ("lr of my_test 1", "1", "tune", "seed 1")
+    assert [facts(sweep, k, labels=Labels(name="plain")).name for k in (0, 1)] == ["plain.r.0", "plain.r.1"]
+    assert facts(sweep).name == "my_test.r.0"
+
+
+def test_times_are_those_of_the_training(tmp_path):
+    sweep = ToldSweep(tmp_path)
+    sweep.history.suggest().start(0)
+    sweep.run_dir(0)
+    paths = sweep.paths.run("my_test.r.0")
+    lines = [{"step": k, "time_s": time_s, "metrics": {"reward": 1.0}} for k, time_s in enumerate((1.0, 3.0, 0.5))]
+    paths.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sweep.finish(0, 1.0)
+    times = Times(starts=(1000.0, 2000.0), end=2010.0)
+    assert [row["_timestamp"] for row in history(paths, times)] == [1001.0, 1003.0, 2000.5]
+    wall_s = sweep.state.runs["my_test.r.0"].wall_s
+    assert facts(sweep, times=times).times == {
+        "_runtime": wall_s,
+        "_wandb": {"runtime": int(wall_s)},
+        "_timestamp": 2010.0,
+    }
+    assert facts(sweep, times=times).summary[OWN_KEY]["started_at"] == 1000.0
+
+
+def test_what_only_the_journal_knows_is_told_without_guessing_the_best_value(tmp_path):
+    sweep = ToldSweep(tmp_path)
+    sweep.history.suggest().start(0).finish(0, 0.29)
+    assert facts(sweep).summary["score"] == 0.29
+    assert "best" not in {**facts(sweep).summary, **facts(sweep).summary[OWN_KEY]}

@@ -148,7 +148,8 @@ def test_a_sweep_of_ours_keeps_its_name():
 
 @pytest.mark.slow
 def test_a_sweep_goes_on_from_another_machine_without_doubling_anything(server, tmp_path):
-    sweep = ToldSweep(tmp_path / "here", rollout_count=3).whole_run(1.0).whole_run(2.0).close()
+    training = {"trainer": {"total_timesteps": 2048}}
+    sweep = ToldSweep(tmp_path / "here", rollout_count=3, training=training).whole_run(1.0).whole_run(2.0).close()
     assert sync(sweep.paths, environ=environment(server), timeout_s=60).complete
     (remote,) = server.world.sweeps.values()
     before = {run.run_id: (run.history, run.state) for run in server.world.runs.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,9 @@ class RememberingClient:
             )
             for r in self.runs.values()
         }
+
+    def set_summary(self, there, summary):
+        self.runs[there.wandb_id].summary = summary
 
     def file_names(self, wandb_id):
         return frozenset(self.runs[wandb_id].files)
@@ -194,6 +198,49 @@ def test_a_run_that_was_deleted_there_is_sent_anew(bench):
     bench.start()
     bench.tick().mirror.prove()
     assert (bench.mirror.is_settled, len(bench.remote().rows)) == (True, 3)
+
+
+def test_what_is_poorer_here_is_not_written_over_what_is_there(bench):
+    bench.sweep.whole_run(1.0)
+    bench.sweep.report(0, 9.0, first_step=4096)
+    bench.tick().mirror.prove()
+    before = dict(bench.remote().summary)
+    assert before["best"] == 9.0
+    shutil.rmtree(bench.sweep.paths.run("my_test.r.0").root)
+    bench.start(compare=True)
+    bench.tick().mirror.prove()
+    assert (bench.mirror.is_settled, bench.remote().opened, bench.remote().summary) == (True, 1, before)
+
+
+def test_an_outcome_that_only_the_journal_knows_is_added_to_what_is_there(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.remote().state = "running"
+    bench.remote().summary["metta_sweep"] |= {"best": 9.0, "state": "running"}
+    shutil.rmtree(bench.sweep.paths.run("my_test.r.0").root)
+    bench.start(compare=True)
+    bench.tick().mirror.prove()
+    own = bench.remote().summary["metta_sweep"]
+    assert (own["best"], own["state"], bench.remote().state) == (9.0, "finished", "finished")
+
+
+def test_a_run_that_another_machine_did_under_the_same_number_is_left_alone(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.remote().summary["metta_sweep"]["started_at"] += 60.0
+    before = dict(bench.remote().summary)
+    bench.start(compare=True)
+    bench.tick().mirror.prove()
+    assert (bench.mirror.elsewhere, bench.mirror.is_settled) == ({"my_test.r.0"}, True)
+    assert (bench.remote().opened, bench.remote().summary) == (1, before)
+
+
+def test_the_times_there_are_the_trainings_own(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    run = bench.sweep.state.runs["my_test.r.0"]
+    assert bench.remote().summary["_runtime"] == run.wall_s
+    assert bench.remote().summary["_wandb"] == {"runtime": int(run.wall_s)}
 
 
 def test_runs_that_go_on_are_let_go_at_the_end(bench):

@@ -165,7 +165,11 @@ class World:
         return self.sweeps[sweep_id]
 
     def upsert_run(self, given: Mapping[str, Any]) -> tuple[RemoteRun, bool]:
-        """Create or change a run; returns it and whether it is new."""
+        """Create or change a run; returns it and whether it is new. One that is named by its id keeps its state."""
+        if given.get("id") and not given.get("name"):
+            run = next(run for run in self.runs.values() if run.run_id == given["id"])
+            run.summary = json.loads(given["summaryMetrics"])
+            return run, False
         key = (given.get("entityName") or ENTITY, given.get("modelName") or "uncategorized", given["name"])
         sweep = given.get("sweep")
         if sweep and sweep not in self.sweeps:
