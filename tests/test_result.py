@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from metta_sweep.result import (
     RunPaths,
     RunResult,
     finish_metrics,
+    newest_evaluation,
     read_evaluations,
     read_result,
     report_metrics,
@@ -82,3 +84,16 @@ def test_report_stays_callable_when_the_report_package_is_loaded(tmp_path):
     code = f"import metta_sweep, metta_sweep.report\nmetta_sweep.report(step=1, loss=0.5, run_dir={str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert json.loads(RunPaths(tmp_path).metrics.read_text())["metrics"] == {"loss": 0.5}
+
+
+def test_the_newest_line_keeps_the_metric_of_the_last_evaluation(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path)
+    assert newest_evaluation(paths, "reward") is None
+    for step, metrics in ((1, {"reward": 0.5}), (2, {"train/kl": 0.1}), (3, {"train/kl": 0.2})):
+        report_metrics(metrics, step=step, run_dir=tmp_path)
+    newest = newest_evaluation(paths, "reward")
+    assert newest is not None
+    assert (newest.step, newest.metrics) == (3, {"train/kl": 0.2, "reward": 0.5})
+    other = newest_evaluation(paths, "accuracy")
+    assert other is not None
+    assert other.metrics == {"train/kl": 0.2}

@@ -22,6 +22,11 @@ RIVAL = 0.2
 """Chance of being the best from which another point is named beside the confirmed one."""
 FEWEST_EQUAL = 3
 """Points of the same score from which that is no chance any more."""
+ENTROPY_SHARE, EXPLAINED = "train/entropy_share", "train/explained_variance"
+COLLAPSED = 0.01
+"""Share of the greatest entropy below which a policy explores no more."""
+UNEXPLAINED = 0.05
+"""Share of the returns' variance below which a value function is of no use."""
 LATE = 0.2
 """Share of the rollouts, the last ones, in which a new best means that the search was still improving."""
 
@@ -40,6 +45,7 @@ def advice(
         found.append(same)
     elif winner is not None:
         found += _confirm(rows, winner, program)
+        found += _learning(winner)
         found += _widen(winner, space, idle) if space is not None else ()
         found += _go_on(rows, winner)
     found += _drop(idle)
@@ -62,6 +68,23 @@ def _confirm(rows: SweepRows, winner: Winner, program: str) -> Iterator[str]:
         yield (
             f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: "
             f"{program} confirm {rows.spec.name}"
+        )
+
+
+def _learning(winner: Winner) -> Iterator[str]:
+    """Yield what the best run's learning says against it, where its trainer reports that."""
+    run = winner.run
+    left, explained = run.metrics.get(ENTROPY_SHARE), run.metrics.get(EXPLAINED)
+    if left is not None and left < COLLAPSED:
+        yield (
+            f"The policy of {run.run_id} tries nothing new any more ({ENTROPY_SHARE} is {left:.2g} of 1): if its score "
+            "should be better, try a higher trainer.entropy_coef or a lower trainer.learning_rate."
+        )
+    if explained is not None and explained < UNEXPLAINED:
+        yield (
+            f"The value function of {run.run_id} explains nothing of the returns ({EXPLAINED} is {explained:.2g} of "
+            "1): its advantages are mostly noise. Try trainer.normalize_reward, agent.separate_value, or a lower "
+            "trainer.gamma."
         )
 
 

@@ -74,7 +74,7 @@ def newest_metrics(state: SweepState, paths: RunDirectories) -> dict[str, float]
     """Return the newest metric of the runs that are named on the line, read from their directories."""
     found = {}
     for run in state.live_runs[:MOST_NAMED]:
-        newest = newest_evaluation(paths.run(run.run_id))
+        newest = newest_evaluation(paths.run(run.run_id), state.spec.metric)
         if newest is not None:
             found[run.run_id] = newest.metrics.get(state.spec.metric, math.nan)
     return {run_id: value for run_id, value in found.items() if math.isfinite(value)}

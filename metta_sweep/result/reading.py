@@ -10,7 +10,7 @@ import errno
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metta_sweep.result.bounded import WINDOW_BYTES, UnusableFileError, read_bytes, read_end, read_lines
@@ -140,13 +140,22 @@ def read_evaluations(paths: RunPaths, most_bytes: int = EVALUATIONS_BYTES) -> It
         return
 
 
-def newest_evaluation(paths: RunPaths) -> Evaluation | None:
-    """Return the run's last evaluation, from the end of its file alone; None where there is none."""
+def newest_evaluation(paths: RunPaths, metric: str) -> Evaluation | None:
+    """Return the run's last line, from the end of its file alone; None where there is none.
+
+    Lines in between say how the learning goes: where the last one has no ``metric``, it is taken from the newest that
+    has.
+    """
     try:
         lines = read_end(paths.metrics, WINDOW_BYTES).splitlines()
     except (OSError, UnusableFileError):
         return None
-    return next((found for line in reversed(lines) if (found := _evaluation(line)) is not None), None)
+    found = (one for line in reversed(lines) if (one := _evaluation(line)) is not None)
+    newest = next(found, None)
+    if newest is None or metric in newest.metrics:
+        return newest
+    measured = next((one.metrics[metric] for one in found if metric in one.metrics), None)
+    return newest if measured is None else replace(newest, metrics={**newest.metrics, metric: measured})
 
 
 def _evaluation(line: bytes) -> Evaluation | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from metta_sweep.envs.statistics import statistics
 from metta_sweep.trainer.config import TrainingConfig
 from metta_sweep.trainer.simulations import simulations
@@ -16,11 +14,23 @@ def metric_names(config: TrainingConfig) -> frozenset[str]:
     first, *others = own.values()
     names = {name for name in first if all(name in other for other in others)}
     names |= {f"sim.{simulation}.{name}" for simulation, stats in own.items() if simulation for name in stats}
-    return frozenset({*names, *(f"{name}_se" for name in names), *_of_learning(config)})
+    return frozenset({*names, *(f"{name}_se" for name in names), *OF_LEARNING})
 
 
-def _of_learning(config: TrainingConfig) -> Iterator[str]:
-    yield "train/gradient_norm"
-    yield "train/learning_rate"
-    if config.trainer.target_kl is not None:
-        yield "train/kl"
+OF_LEARNING = tuple(
+    f"train/{name}"
+    for name in (
+        "gradient_norm",
+        "learning_rate",
+        "policy_loss",
+        "value_loss",
+        "entropy",
+        "entropy_share",
+        "kl",
+        "clip_fraction",
+        "explained_variance",
+        "episode_return",
+        "episode_length",
+    )
+)
+"""What is measured of the training itself."""

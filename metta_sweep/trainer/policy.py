@@ -132,6 +132,7 @@ class Policy(Torso):
         self._half = config.trainer.precision == "bfloat16"
         self.seen = SeenSoFar(spec.width) if config.trainer.normalize_observation and spec.numbers else None
         """Statistics of the observations, where they are normalized."""
+        self.num_actions = spec.num_actions
         separate = config.agent.separate_value
         self.heads = Heads(self.features, spec.num_actions, generator, with_value=not separate)
         self.critic = Critic(config, spec, generator) if separate else None

@@ -95,8 +95,7 @@ class UpdateReport:
 
     def metrics(self) -> dict[str, float]:
         """Return what is reported of it beside the evaluations."""
-        shown = {"gradient_norm": self.gradient_norm, "kl": self.kl, "learning_rate": self.learning_rate}
-        return {f"train/{name}": value for name, value in shown.items() if value is not None}
+        return {"train/gradient_norm": self.gradient_norm, "train/learning_rate": self.learning_rate}
 
 
 class Learner:

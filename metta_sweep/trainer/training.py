@@ -18,11 +18,13 @@ from metta_sweep.envs.vec_env import VecEnv
 from metta_sweep.result import RunPaths
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load, put_weights
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, flatten
+from metta_sweep.trainer.diagnostics import TrainingEpisodes, diagnose, measured
 from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.metrics import OF_LEARNING
 from metta_sweep.trainer.normalizing import RewardScale
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
-from metta_sweep.trainer.ppo import Learner, make_batch
+from metta_sweep.trainer.ppo import Batch, Learner, UpdateReport, make_batch
 from metta_sweep.trainer.team import Team
 
 
@@ -80,7 +82,8 @@ class Training:
         self._elapsed_s = 0.0
         self._best = -math.inf
         self._metrics: dict[str, float] = {}
-        self._learned: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
+        self._episodes = TrainingEpisodes()
         env.reset(config.seed, self._player.first_observations, stagger=True)
 
     @property
@@ -100,8 +103,10 @@ class Training:
         """
         intervals, last = self._config.intervals, self._config.num_updates
         while self.update < last:
-            self.learn()
-            due = intervals["evaluate_interval"].due(self.update)
+            due = intervals["evaluate_interval"].due(self.update + 1)
+            self.learn(measure=due or measured(self.update + 1, last))
+            if self._measured and not due and self._team.leads:
+                result.report_metrics(self._measured, step=self.step, run_dir=self._paths.root)
             best = self._team.any(self._team.leads and self._evaluate()) if due else False
             stop = self._team.any(stopping()) and self.update < last
             if best or stop or intervals["checkpoint_interval"].due(self.update):
@@ -136,22 +141,41 @@ class Training:
         self._team.wait()
         return True
 
-    def learn(self) -> None:
-        """Play a batch and learn from it."""
+    def learn(self, *, measure: bool = False) -> None:
+        """Play a batch and learn from it.
+
+        Args:
+            measure: Measure how the learning goes afterwards.
+        """
+        began_s = time.monotonic()
         self._player.collect(self._generator)
-        self._player.env.drain()
+        self._episodes.add(self._player.env.drain())
         if self._reward_scale is not None:
             self._reward_scale.rescale(self._player.trajectories, self._team)
         if self.update == 0:
             self._count_observations()
         batch = make_batch(self._player, self._config.trainer, self._device)
         report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
-        if self.update > 0:
-            self._count_observations()
+        took_s = time.monotonic() - began_s
         self.update += 1
-        self._learned = report.metrics()
         if not math.isfinite(report.gradient_norm):
             raise DivergedError(f"the gradient is {report.gradient_norm} at step {self.step}")
+        self._measured = self._measure(batch, report, took_s) if measure else {}
+        if self.update > 1:
+            self._count_observations()
+
+    def _measure(self, batch: Batch, report: UpdateReport, took_s: float) -> dict[str, float]:
+        """Return what is reported of the learning."""
+        found = diagnose(self.policy, batch, self._config.trainer, self._team) | self._episodes.measure(self._team)
+        found["samples_per_s"] = self._config.trainer.batch_size / took_s
+        whole = report.metrics() | {f"train/{name}": value for name, value in found.items()}
+        self._check_finite(whole)
+        return whole
+
+    def _check_finite(self, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} at step {self.step}")
 
     def _count_observations(self) -> None:
         """Let normalization know what was seen, after learning from it; the first batch is counted before.
@@ -165,11 +189,11 @@ class Training:
         """Evaluate and report; return whether it was the best so far."""
         if not all(bool(torch.isfinite(weight).all()) for weight in self.policy.parameters()):
             raise DivergedError(f"weights are not finite at step {self.step}")
-        self._metrics = {**evaluate(self.policy, self._config, self._device), **self._learned}
-        for name, value in self._metrics.items():
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} at step {self.step}")
-        result.report_metrics(self._metrics, step=self.step, run_dir=self._paths.root)
+        played = evaluate(self.policy, self._config, self._device)
+        self._check_finite(played)
+        result.report_metrics({**played, **self._measured}, step=self.step, run_dir=self._paths.root)
+        repeatable = {name: value for name, value in self._measured.items() if name in OF_LEARNING}
+        self._metrics = {**played, **repeatable}
         reward, error = self._metrics["reward"], self._metrics["reward_se"]
         total = self._config.num_updates * self._config.trainer.batch_size
         self._tell(f"step {self.step}/{total}  reward {reward:.3f} +/- {error:.3f}  {self._cost_s():.1f} s")
@@ -195,6 +219,7 @@ class Training:
             "env": {name: torch.from_numpy(array) for name, array in self._player.env.state().items()},
             "memory": list(self._player.memory),
             "starts": self._player.trajectories.starts[-1],
+            "episodes": self._episodes.state(),
             "returns": None if self._reward_scale is None else self._reward_scale.returns,
         }
 
@@ -223,6 +248,7 @@ class Training:
         self._player.env.restore(state, self._player.first_observations)
         self._player.remember(tuple(part.to(self._device) for part in rows["memory"]))
         self._player.trajectories.starts[-1] = rows["starts"]
+        self._episodes.restore(rows["episodes"])
         if self._reward_scale is not None:
             self._reward_scale.moments.load_state_dict(content["reward_scale"])
             self._reward_scale.returns.copy_(rows["returns"])

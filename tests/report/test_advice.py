@@ -80,3 +80,17 @@ def test_different_points_with_one_score_hint_at_a_metric_that_does_not_depend_o
     assert "3 different points gave the same reward, 0.5: " in told(history)
     assert "gave the same" not in told(history.rollout(0.6, params=point(rate=0.004)))
     assert "gave the same" not in told(History().rollout(0.5).rollout(0.5).rollout(0.5))
+
+
+def test_a_best_run_whose_policy_explores_no_more_or_whose_value_explains_nothing_is_told() -> None:
+    said = told(learned(entropy_share=0.001, explained_variance=-0.2))
+    assert "tries nothing new any more (train/entropy_share is 0.001 of 1)" in said
+    assert "explains nothing of the returns (train/explained_variance is -0.2 of 1)" in said
+    fine = told(learned(entropy_share=0.3, explained_variance=0.7))
+    assert "policy" not in fine
+    assert "value function" not in fine
+
+
+def learned(**measured: float) -> History:
+    """A sweep of one run whose trainer says this of its learning."""
+    return History().suggest().start(0).finish(0, 0.5, **{f"train/{name}": value for name, value in measured.items()})
