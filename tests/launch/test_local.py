@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -13,8 +14,8 @@ import psutil
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.launch.attempt.attempt import AttemptFiles
-from metta_sweep.launch.attempt.processes import birth_of, signal_exactly
+from metta_sweep.launch.attempt.attempt import VANISHED, AttemptFiles
+from metta_sweep.launch.attempt.processes import birth_of, processes_of, signal_exactly
 from metta_sweep.launch.local.launcher import LocalLauncher
 from metta_sweep.launch.local.server_process import BUNDLED, WarmStart
 from metta_sweep.result import RunPaths
@@ -167,7 +168,8 @@ def test_a_run_whose_keeper_was_killed_keeps_its_time_limit(site):
     handle = launcher.submit(spec)
     wait_running(launcher, handle, spec)
     os.kill(keeper_of(spec), signal.SIGKILL)
-    assert wait_over(launcher, handle, patience_s=15).state is JobState.LOST
+    status = wait_over(launcher, handle, patience_s=15)
+    assert (status.state, status.reason) == (JobState.LOST, "timeout")
     wait_until(lambda: not any(map(is_alive, pids_of(spec))))
 
 
@@ -365,3 +367,67 @@ def test_an_attempt_that_two_servers_were_told_of_is_started_by_one_of_them(site
     other = first.submit(site.spec("exit=4", run=1))
     assert wait_over(first, other).code == 4
     assert ledger(spec) == ["started"]
+
+
+# ---------------------------------------------------------------- directories that vanish, keepers that are stopped
+
+
+def test_a_run_whose_directory_is_removed_is_ended_and_lost_within_seconds_and_its_slot_is_free(site):
+    launcher = site.launcher()
+    spec = site.spec("ignore_sigterm", "child=session", "note=ready", "sleep=60")
+    handle = launcher.submit(spec)
+    wait_until(lambda: "ready" in ledger(spec))
+    pids, keeper = pids_of(spec), keeper_of(spec)
+    shutil.rmtree(spec.run_dir)
+    began_s = time.monotonic()
+    status = wait_over(launcher, handle)
+    assert (status.state, status.reason) == (JobState.LOST, VANISHED)
+    assert time.monotonic() - began_s < 10
+    assert not any(map(is_alive, pids))
+    wait_until(lambda: not is_alive(keeper))
+    assert not spec.run_dir.exists()
+
+
+def test_a_directory_that_is_removed_before_the_run_starts_is_lost_too(site):
+    launcher = site.launcher()
+    server = server_of(site)
+    server.suspend()
+    spec = site.spec("exit=0")
+    handle = launcher.submit(spec)
+    shutil.rmtree(spec.run_dir)
+    assert launcher.poll([handle])[0].reason == VANISHED
+    server.resume()
+
+
+def test_a_folder_of_runs_that_is_away_is_not_taken_for_removed_runs(tmp_path):
+    files = AttemptFiles(RunPaths(tmp_path / "runs" / "s.r.0"), "s.r.0.a1")
+    assert not files.have_vanished
+    (tmp_path / "runs").mkdir()
+    assert files.have_vanished
+    files.make_folder()
+    assert not files.have_vanished
+
+
+@pytest.mark.slow
+def test_a_keeper_that_is_stopped_is_let_go_on_and_keeps_the_time_limit(site):
+    launcher = LocalLauncher(site.folder / "launch", grace_s=0.2)
+    site.launchers.append(launcher)
+    spec = site.spec("ignore_sigterm", "sleep=60", time_limit_s=2.0)
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    os.kill(keeper_of(spec), signal.SIGSTOP)
+    status = wait_over(launcher, handle)
+    assert (status.state, status.reason) == (JobState.EXITED, "timeout")
+    assert status.wall_s < 20
+
+
+def test_processes_of_another_sweep_of_the_same_name_are_not_taken_for_ours(site, tmp_path):
+    launcher = site.launcher()
+    spec = site.spec("sleep=30")
+    handle = launcher.submit(spec)
+    wait_running(launcher, handle, spec)
+    [mine, other] = [AttemptFiles(RunPaths(place), spec.attempt_id) for place in (spec.run_dir, tmp_path / "other")]
+    assert processes_of(mine)
+    assert processes_of(other) == []
+    launcher.cancel(handle, grace_s=0.0)
+    wait_over(launcher, handle)

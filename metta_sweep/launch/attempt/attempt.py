@@ -23,6 +23,9 @@ DEFAULT_GRACE_S = 5.0
 DEFAULT_LOG_LIMIT = 8 * 1024 * 1024
 """Bytes that a run's log may have."""
 
+VANISHED = "directory_gone"
+"""Reason of an attempt whose run directory was removed while it ran."""
+
 _LOCK_PATIENCE_S = 0.2
 """Longer than any look at an attempt's lock; whoever holds it longer is running the attempt."""
 
@@ -196,6 +199,21 @@ class AttemptFiles:
         return self.run.attempts / f".{self.attempt_id}.exit.draft"
 
     @property
+    def have_vanished(self) -> bool:
+        """Whether the run's directory was removed; where the folder of all runs is away, too, that is not known."""
+        try:
+            self.run.attempts.stat()
+        except FileNotFoundError:
+            return self.run.root.parent.is_dir()
+        except OSError:
+            return False
+        return False
+
+    def make_folder(self) -> None:
+        """Make the folder of the marks before anybody is told of the attempt: from then on it is there or removed."""
+        self.run.attempts.mkdir(parents=True, exist_ok=True)
+
+    @property
     def was_started(self) -> bool:
         """Whether the attempt ever began."""
         return self.start.exists() or self.exit.exists() or is_locked(self.lock)
@@ -243,6 +261,8 @@ class AttemptFiles:
             return record.status()
         if alive:
             return JobStatus(state=JobState.RUNNING)
+        if self.have_vanished:
+            return JobStatus(state=JobState.LOST, reason=VANISHED)
         if may_start and not self.start.exists():
             return JobStatus(state=JobState.QUEUED)
         return self._status_without_a_living_process()

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import psutil
 
-from metta_sweep.launch.attempt.attempt import ExitRecord, Order
+from metta_sweep.launch.attempt.attempt import VANISHED, ExitRecord, Order
 from metta_sweep.launch.attempt.bounded_log import BoundedLog
 from metta_sweep.launch.attempt.child import become_run
 from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, children, descendants, send
 from metta_sweep.launch.attempt.result_reader import ResultReader
 from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
-from metta_sweep.store.files import write_json
+from metta_sweep.store.files import is_at, write_json
 from metta_sweep.store.run_log import NO_RESULT, append_line
 
 LONG_LOOK_S, SHORT_LOOK_S = 0.5, 0.05
@@ -38,6 +38,9 @@ LEFTOVER_GRACE_S = 1.0
 
 NO_EXIT = "no_exit"
 """Reason of an attempt whose result was there and which went on."""
+
+MISSED_LIMIT = 2
+"""Looks in a row that miss the attempt's own marks before its directory is taken to be removed."""
 
 DISK_FULL = "disk_full"
 """Reason of an attempt that failed on a full disk."""
@@ -97,6 +100,7 @@ class Keeper:
         self._ending: _Ending | None = None
         self._result = _stamp(self._files.run.result)
         self._result_at_s: float | None = None
+        self._missed = 0
         self._child: int | None = None
         self._reader: ResultReader | None = None
 
@@ -202,8 +206,11 @@ class Keeper:
     def _heed(self, numbers: set[int], *, untied: bool) -> None:
         """End the tree where it is wished, or where somebody asks the keeper itself to end."""
         grace_s = self._files.wished_grace_s()
+        self._missed = 0 if is_at(self._lock, self._files.lock) else self._missed + 1
         if grace_s is not None:
             self._end("cancelled", grace_s)
+        elif self._missed >= MISSED_LIMIT:
+            self._end(VANISHED, LEFTOVER_GRACE_S)
         elif untied:
             self._ties = []
             self._end(None, self._order.grace_s)
@@ -241,7 +248,10 @@ class Keeper:
         """Return ``disk_full`` where a run failed while nothing could be written, its own complaint included."""
         if code == 0 or self._files.run.result.exists():
             return None
-        disk = os.statvfs(self._files.run.root)
+        try:
+            disk = os.statvfs(self._files.run.root)
+        except FileNotFoundError:
+            return VANISHED
         return DISK_FULL if disk.f_bavail * disk.f_frsize < FULL_BYTES else None
 
     def _below(self) -> list[psutil.Process]:
@@ -296,6 +306,8 @@ class Keeper:
                     os.close(descriptor)
                 self._files.exit_draft.replace(self._files.exit)
                 return
+            if not is_at(self._lock, self._files.lock):
+                return  # nobody is to find a record in a directory that somebody else has made meanwhile
             time.sleep(LONG_LOOK_S)
 
 

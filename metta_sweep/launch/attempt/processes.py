@@ -7,12 +7,14 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
 
 from metta_sweep.launch.attempt.attempt import ATTEMPT_VARIABLE, AttemptFiles
+from metta_sweep.result import RUN_DIR_VARIABLE
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -32,6 +34,22 @@ def birth_of(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in ("Z", "X") else f"{boot} {fields[19]}"
+
+
+def age_s(pid: int, birth: str) -> float | None:
+    """Return for how many seconds the process that has this number and was born then has lived; None for none such."""
+    if birth_of(pid) != birth:
+        return None
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(birth.split()[1]) / os.sysconf("SC_CLK_TCK")
+    return max(0.0, time.time() - float(birth))
+
+
+def let_go_on(pid: int, birth: str) -> None:
+    """Let a process go on that somebody has stopped (SIGSTOP)."""
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
+            signal_exactly(pid, birth, signal.SIGCONT)
 
 
 def adopt_orphans() -> None:
@@ -79,8 +97,8 @@ def signal_exactly(pid: int, birth: str, number: signal.Signals) -> bool:
 def processes_of(files: AttemptFiles) -> list[psutil.Process]:
     """Return the living processes of an attempt that nobody keeps any more.
 
-    A process belongs to it if it holds the attempt's lock file open or carries the attempt in its environment, or
-    descends from one that does.
+    A process belongs to it if it holds the attempt's lock file open or carries the attempt and its run directory in its
+    environment, or descends from one that does: another sweep may have the same name.
     """
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
@@ -93,8 +111,9 @@ def processes_of(files: AttemptFiles) -> list[psutil.Process]:
 
 def _carries(process: psutil.Process, files: AttemptFiles) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
-        if process.environ().get(ATTEMPT_VARIABLE) == files.attempt_id:
-            return True
+        environment = process.environ()
+        if environment.get(ATTEMPT_VARIABLE) == files.attempt_id:
+            return environment.get(RUN_DIR_VARIABLE) == str(files.run.root)
     lock = str(files.lock.resolve())
     return any(path == lock for path in _open_files(process))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
+from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, VANISHED, AttemptFiles, Order
 from metta_sweep.launch.attempt.orphans import Orphans, tell_keeper
 from metta_sweep.launch.local.gpus import GpuLeases, visible_gpus
 from metta_sweep.launch.local.server_process import ServerProcess, WarmStart, accepts
@@ -94,7 +94,11 @@ class LocalLauncher:
         gpus = self._leases.lease(spec.attempt_id)
         order = Order.of(spec, grace_s=self._grace_s, log_limit=self._log_limit, gpus=gpus)
         try:
+            order.files.make_folder()
             server = self._tell(order)
+        except OSError as error:
+            self._leases.release(spec.attempt_id)
+            raise LaunchError(f"{order.files.run.attempts}: {error.strerror}") from error
         except LaunchError:
             self._leases.release(spec.attempt_id)
             raise
@@ -143,7 +147,10 @@ class LocalLauncher:
         attempt_id, files = str(handle["attempt_id"]), AttemptFiles.of_handle(handle)
         may_start = attempt_id not in self._errors and self._server_of(handle) in accepting
         status = files.status(may_start=may_start)
-        if status.state is JobState.LOST:
+        if status.state is JobState.LOST and status.reason == VANISHED:
+            if self._orphans.end_now(files):
+                return JobStatus(state=JobState.UNKNOWN, reason="its directory was removed: it is being ended")
+        elif status.state is JobState.LOST:
             status = self._told_again(attempt_id, files)
         if status.is_over:
             self._leases.release(attempt_id)
@@ -162,7 +169,7 @@ class LocalLauncher:
     def _told_again(self, attempt_id: str, files: AttemptFiles) -> JobStatus:
         """Tell another server of an attempt whose server was killed before it started it; otherwise it is lost."""
         told = self._told.get(attempt_id)
-        reason = self._errors.get(attempt_id, "")
+        reason = self._orphans.reason_of(files) or self._errors.get(attempt_id, "")
         if told is None or reason or told.times >= _TELL_TIMES or files.was_started:
             return JobStatus(state=JobState.LOST, reason=reason)
         try:
@@ -188,7 +195,9 @@ class LocalLauncher:
         files = AttemptFiles.of_handle(handle)
         if files.exit.exists():
             return
-        files.run.attempts.mkdir(parents=True, exist_ok=True)
+        if files.have_vanished:
+            self._orphans.end_now(files)
+            return
         files.ask_to_end(grace_s)
         if not tell_keeper(files) and files.start.exists():
             self._orphans.end(files, grace_s)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
+from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, VANISHED, AttemptFiles, Order
 from metta_sweep.launch.attempt.child import NEVER_PASSED_ON
 from metta_sweep.launch.ray.actor import KeeperActor
 from metta_sweep.launch.ray.connection import connected
@@ -170,6 +170,8 @@ class RayLauncher:
         self._kill_when_due(files)
         if files.name in names:
             self._missed_s.pop(files.name, None)
+            if files.have_vanished:
+                self._kill(files)
             return JobStatus(state=JobState.RUNNING if files.start.exists() else JobState.QUEUED)
         if is_locked(files.lock):
             return JobStatus(state=JobState.RUNNING)
@@ -182,6 +184,9 @@ class RayLauncher:
         if files.wished_grace_s() is not None and not files.start.exists():
             self._forget(files.name)
             return JobStatus(state=JobState.EXITED, signal=signal.SIGTERM, reason="cancelled")
+        if files.have_vanished:
+            self._forget(files.name)
+            return JobStatus(state=JobState.LOST, reason=VANISHED)
         missed_s = self._missed_s.setdefault(files.name, time.monotonic())
         if time.monotonic() - missed_s < RECORD_PATIENCE_S:
             return JobStatus(state=JobState.UNKNOWN, reason="its actor is gone, its record has not come yet")
@@ -201,7 +206,9 @@ class RayLauncher:
         files = AttemptFiles.of_handle(handle)
         if files.exit.exists():
             return
-        files.run.attempts.mkdir(parents=True, exist_ok=True)
+        if files.have_vanished:
+            self._kill(files)
+            return
         files.ask_to_end(grace_s)
         self._kill_at_s[files.name] = time.monotonic() + grace_s + CANCEL_MARGIN_S
         if not files.start.exists():

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, AttemptFiles, Order
+from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, VANISHED, AttemptFiles, Order
 from metta_sweep.launch.attempt.child import NEVER_PASSED_ON
 from metta_sweep.launch.attempt.keep import JOB_LABEL
 from metta_sweep.launch.attempt.processes import processes_of, send
@@ -173,6 +173,9 @@ class SlurmLauncher:
         state = view.states.get(job_id, "")
         if state in QUEUED or state in RUNNING:
             self._missed_s.pop(job_id, None)
+            if files.have_vanished and job_id not in self._kill_at_s:
+                self._scancel(job_id)
+                self._kill_at_s[job_id] = time.monotonic() + CANCEL_MARGIN_S
             return JobStatus(state=JobState.QUEUED if state in QUEUED else JobState.RUNNING)
         return self._status_of_missing(files, job_id, state)
 
@@ -181,6 +184,9 @@ class SlurmLauncher:
         if files.wished_grace_s() is not None and not files.start.exists():
             self._forget(job_id)
             return JobStatus(state=JobState.EXITED, signal=signal.SIGTERM, reason="cancelled")
+        if files.have_vanished:
+            self._forget(job_id)
+            return JobStatus(state=JobState.LOST, reason=VANISHED)
         missed_s = self._missed_s.setdefault(job_id, time.monotonic())
         if time.monotonic() - missed_s < RECORD_PATIENCE_S:
             return JobStatus(state=JobState.UNKNOWN, reason=f"job {job_id} is over, its record has not come yet")
@@ -203,8 +209,8 @@ class SlurmLauncher:
         files, job_id = AttemptFiles.of_handle(handle), str(handle.get("job_id", ""))
         if files.exit.exists():
             return
-        files.run.attempts.mkdir(parents=True, exist_ok=True)
-        files.ask_to_end(grace_s)
+        if not files.have_vanished:
+            files.ask_to_end(grace_s)
         if job_id:
             self._scancel("--state=PENDING", job_id)
             self._kill_at_s[job_id] = time.monotonic() + grace_s + CANCEL_MARGIN_S
