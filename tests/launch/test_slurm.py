@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -178,3 +179,25 @@ def test_the_order_is_readable_by_its_user_alone_and_gone_once_it_starts(site, s
     slurm.run("scontrol", "release", handle["job_id"])
     assert wait_over(launcher, handle).code == 0
     assert not order.exists()
+
+
+@pytest.mark.slow
+def test_a_name_that_is_used_again_while_slurm_remembers_its_jobs_runs_once_and_undisturbed(slurm, tmp_path):
+    """SLURM keeps what has ended for minutes (MinJobAge): the sweep was removed and begun anew under its name."""
+    for _ in range(2):
+        site = Site("slurm", tmp_path / "sweep")
+        launcher = site.launcher()
+        spec = site.spec("note=ready", f"wait_for={tmp_path / 'go'}", "exit=3")
+        handle = launcher.submit(spec)
+        wait_until(lambda spec=spec: "ready" in ledger(spec))
+        until_s = time.monotonic() + 3
+        while time.monotonic() < until_s:
+            assert launcher.poll([handle])[0].state in (JobState.RUNNING, JobState.UNKNOWN)
+            time.sleep(0.05)
+        assert site.launcher().find(spec)["job_id"] == handle["job_id"]
+        (tmp_path / "go").touch()
+        assert wait_over(launcher, handle).code == 3
+        assert ledger(spec) == ["started", "ready"]
+        site.close()
+        shutil.rmtree(tmp_path / "sweep")
+        (tmp_path / "go").unlink()

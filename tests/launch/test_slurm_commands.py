@@ -67,6 +67,11 @@ def spec(tmp_path):
     return JobSpec(attempt_id="my.r.0.a1", command=("train",), run_dir=run_dir, resources=Resources(cpus=4, gpus=2.0))
 
 
+def comment(spec):
+    """Return the comment of the attempt's job, made of the sweep's own id."""
+    return f"{(spec.run_dir.parent / 'launch' / 'slurm.id').read_text().strip()} {spec.attempt_id}"
+
+
 def state(launcher, handle):
     return launcher.poll([handle])[0].state
 
@@ -76,7 +81,7 @@ def test_a_job_is_submitted_with_what_it_needs_and_the_users_own_options_last(la
     [call] = commands.calls
     for option in ("--parsable", "--no-requeue", "--cpus-per-task=4", "--gres=gpu:2", "--job-name=my.r.0.a1"):
         assert f" {option}" in call
-    assert f"--comment={spec.run_dir}/my.r.0.a1" in call
+    assert f"--comment={(tmp_path / 'launch' / 'slurm.id').read_text().strip()} my.r.0.a1" in call
     assert call.endswith("--partition=gpu --exclusive")
     script = (tmp_path / "bin" / "script").read_text()
     assert "-m metta_sweep.launch.attempt.keep" in script
@@ -85,7 +90,7 @@ def test_a_job_is_submitted_with_what_it_needs_and_the_users_own_options_last(la
 
 def test_an_attempt_whose_order_was_written_is_looked_for_before_it_is_submitted_again(launcher, commands, spec):
     launcher.submit(spec)
-    commands.queue(f"41|PENDING|{AttemptFiles.of(spec).name}")
+    commands.queue(f"41|PENDING|{comment(spec)}")
     assert launcher.submit(spec)["job_id"] == "41"
     commands.queue()
     assert launcher.submit(spec)["job_id"] == "7"
@@ -98,7 +103,7 @@ def test_an_attempt_whose_order_was_written_is_looked_for_before_it_is_submitted
 )
 def test_the_queue_says_whether_a_job_waits_or_runs(launcher, commands, spec, line, expected):
     handle = launcher.submit(spec)
-    commands.queue(f"7|{line}|{AttemptFiles.of(spec).name}")
+    commands.queue(f"7|{line}|{comment(spec)}")
     wait_until(lambda: state(launcher, handle) == expected)
 
 
@@ -107,7 +112,7 @@ def test_the_queue_says_whether_a_job_waits_or_runs(launcher, commands, spec, li
 )
 def test_a_job_that_is_over_without_a_record_is_lost_with_slurms_reason(launcher, commands, spec, line, reason):
     handle = launcher.submit(spec)
-    commands.queue(f"7|{line}|{AttemptFiles.of(spec).name}")
+    commands.queue(f"7|{line}|{comment(spec)}")
     seen = []
     wait_until(lambda: seen.append(launcher.poll([handle])[0]) or seen[-1].is_over)
     assert JobState.UNKNOWN in {status.state for status in seen[:-1]}
@@ -117,7 +122,7 @@ def test_a_job_that_is_over_without_a_record_is_lost_with_slurms_reason(launcher
 
 def test_a_number_that_was_given_twice_is_not_taken_for_the_job(launcher, commands, spec):
     handle = launcher.submit(spec)
-    commands.queue("7|FAILED|/somebody/else", f"8|RUNNING|{AttemptFiles.of(spec).name}")
+    commands.queue("7|FAILED|/somebody/else", f"8|RUNNING|{comment(spec)}")
     wait_until(lambda: state(launcher, handle) is JobState.RUNNING)
 
 
@@ -195,7 +200,7 @@ def test_an_objection_is_one_line_with_the_options_and_without_the_commands_own_
 def test_a_job_that_waits_is_removed_and_one_that_lingers_is_killed(launcher, commands, spec, monkeypatch):
     monkeypatch.setattr(slurm, "CANCEL_MARGIN_S", 0.2)
     handle = launcher.submit(spec)
-    commands.queue(f"7|RUNNING|{AttemptFiles.of(spec).name}")
+    commands.queue(f"7|RUNNING|{comment(spec)}")
     launcher.cancel(handle, grace_s=0.1)
     wait_until(lambda: state(launcher, handle) and "scancel --full --signal=KILL 7" in commands.calls)
     assert "scancel --state=PENDING 7" in commands.calls
@@ -207,3 +212,30 @@ def test_a_job_that_was_removed_before_it_started_was_cancelled(launcher, comman
     wait_until(lambda: state(launcher, handle) is JobState.EXITED)
     status = launcher.poll([handle])[0]
     assert (status.signal, status.reason) == (signal.SIGTERM, "cancelled")
+
+
+def test_a_job_of_an_earlier_sweep_of_the_same_name_is_not_taken_for_ours(launcher, commands, spec):
+    handle = launcher.submit(spec)
+    old = AttemptFiles.of(spec).name
+    commands.queue(f"3|COMPLETED|{old}", f"7|RUNNING|{comment(spec)}", f"9|COMPLETED|{'0' * 32} my.r.0.a1")
+    wait_until(lambda: state(launcher, handle) is JobState.RUNNING)
+    assert launcher.find(spec)["job_id"] == "7"
+
+
+def test_a_number_that_slurm_has_given_to_another_job_is_not_ours_any_more(launcher, commands, spec):
+    handle = launcher.submit(spec)
+    commands.queue("7|RUNNING|somebody else", f"2|RUNNING|{comment(spec)}")
+    wait_until(lambda: state(launcher, handle) is JobState.RUNNING)
+    commands.queue("7|RUNNING|somebody else")
+    wait_until(lambda: state(launcher, handle) is JobState.LOST)
+    launcher.cancel(handle, 0.0)
+    assert not any("7" in call for call in commands.calls if call.startswith("scancel"))
+
+
+def test_a_handle_of_version_0_1_is_known_by_its_path(launcher, commands, spec):
+    now = launcher.submit(spec)
+    old = {name: value for name, value in now.items() if name != "comment"}
+    commands.queue(f"7|RUNNING|{AttemptFiles.of(spec).name}")
+    wait_until(lambda: state(launcher, old) is JobState.RUNNING)
+    commands.queue(f"12|RUNNING|{AttemptFiles.of(spec).name}")
+    wait_until(lambda: state(launcher, {**old, "job_id": ""}) is JobState.RUNNING)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,10 +25,13 @@ from metta_sweep.launch.attempt.processes import processes_of, send
 from metta_sweep.launch.slurm.queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
 from metta_sweep.launch.slurm.request import check_taken, options_of, wanted, words_of
 from metta_sweep.launch.slurm.settings import Option
-from metta_sweep.store.files import is_locked, read_json
+from metta_sweep.store.files import is_locked, read_json, write_whole
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError, Resources
 
 KIND = "slurm"
+
+ID_FILE = "slurm.id"
+"""In the sweep's folder for launchers: tells its jobs from those of any other sweep."""
 
 COMMANDS = ("sbatch", "squeue", "scancel")
 """What must be in PATH."""
@@ -114,13 +118,34 @@ class SlurmLauncher:
             files.ask_to_end(0.0)
             raise LaunchError(f"sbatch: {words_of(error)}") from error
         self._submitted_s[job_id] = time.monotonic()
-        return _handle(spec, job_id)
+        return self._handle(spec, job_id)
+
+    def _handle(self, spec: JobSpec, job_id: str) -> Handle:
+        return {
+            "launcher": KIND,
+            "job_id": job_id,
+            "comment": self._comment(spec.attempt_id),
+            "attempt_id": spec.attempt_id,
+            "run_dir": str(spec.run_dir.absolute()),
+        }
+
+    def _comment(self, attempt_id: str) -> str:
+        """Return what only this attempt's job has as its comment: another sweep of the same name has another id.
+
+        Side effects:
+            The sweep's id is made where it has none.
+        """
+        file = self._folder / ID_FILE
+        if not file.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(file, uuid.uuid4().hex + "\n", keep_existing=True)
+        return f"{file.read_text(encoding='ascii').strip()} {attempt_id}"
 
     def _command(self, spec: JobSpec, order: Order) -> list[str]:
         """Return the ``sbatch`` command line; the user's own options come last and win."""
         ours = {
             "job-name": spec.attempt_id,
-            "comment": _comment(order.files),
+            "comment": self._comment(spec.attempt_id),
             "output": str(self._folder.absolute() / "slurm-%j.log"),
             "chdir": order.cwd,
             "export": "ALL",
@@ -137,14 +162,14 @@ class SlurmLauncher:
         files = AttemptFiles.of(spec)
         start = read_json(files.start)
         if start is not None or files.exit.exists():
-            return _handle(spec, str((start or {}).get(JOB_LABEL, "")))
+            return self._handle(spec, str((start or {}).get(JOB_LABEL, "")))
         if not files.order.exists():
             return None
         try:
-            job_id = ask_now().jobs.get(_comment(files))
+            job_id = ask_now().jobs.get(self._comment(spec.attempt_id))
         except (OSError, subprocess.SubprocessError):
             job_id = ""
-        return None if job_id is None else _handle(spec, job_id)
+        return None if job_id is None else self._handle(spec, job_id)
 
     # ---------------------------------------------------------------- poll
 
@@ -158,9 +183,7 @@ class SlurmLauncher:
         if handle.get("launcher") != KIND:
             return JobStatus(state=JobState.UNKNOWN, reason="not of this launcher")
         files = AttemptFiles.of_handle(handle)
-        job_id = str(handle.get("job_id", ""))
-        if view is not None:  # numbers may be given twice once a slurmctld has lost its state
-            job_id = view.jobs.get(_comment(files), job_id)
+        job_id = _job_of(handle, view)
         record = files.read_exit()
         if record is not None:
             self._forget(job_id)
@@ -206,7 +229,7 @@ class SlurmLauncher:
         """Ask the keeper on the node to end the whole tree; SLURM removes what waits and kills what lingers."""
         if handle.get("launcher") != KIND:
             return
-        files, job_id = AttemptFiles.of_handle(handle), str(handle.get("job_id", ""))
+        files, job_id = AttemptFiles.of_handle(handle), _job_of(handle, self._queue.view)
         if files.exit.exists():
             return
         if not files.have_vanished:
@@ -261,15 +284,8 @@ def _sbatch(command: list[str], script: str) -> str:
     return found.stdout.strip().split(";")[0]
 
 
-def _comment(files: AttemptFiles) -> str:
-    """Return the attempt's name as a job's comment, which is one field of a line."""
-    return files.name.replace("|", "_")
-
-
-def _handle(spec: JobSpec, job_id: str) -> Handle:
-    return {
-        "launcher": KIND,
-        "job_id": job_id,
-        "attempt_id": spec.attempt_id,
-        "run_dir": str(spec.run_dir.absolute()),
-    }
+def _job_of(handle: Handle, view: QueueView | None) -> str:
+    """Return the number of the attempt's job; until version 0.1 jobs had the path of the attempt as their comment."""
+    job_id = str(handle.get("job_id", ""))
+    comment = str(handle.get("comment") or AttemptFiles.of_handle(handle).name.replace("|", "_"))
+    return job_id if view is None else view.job(job_id, comment)

@@ -29,13 +29,33 @@ class QueueView:
     """State by job id, of jobs that are there or ended a few minutes ago."""
     jobs: Mapping[str, str] = field(default_factory=dict)
     """Job id by comment, the latest where there are several."""
+    comments: Mapping[str, str] = field(default_factory=dict)
+    """Comment by job id."""
 
     @classmethod
     def parse(cls, text: str, asked_s: float) -> QueueView:
         """Return what the lines of ``squeue`` say; a line of another form is passed over."""
         rows = [line.split("|", 2) for line in text.splitlines() if line.count("|") >= 2]
         states = {job_id: state for job_id, state, _ in rows}
-        return cls(asked_s=asked_s, states=states, jobs={comment: job_id for job_id, _, comment in rows})
+        comments = {job_id: comment for job_id, _, comment in rows}
+        return cls(
+            asked_s=asked_s,
+            states=states,
+            jobs={comment: job_id for job_id, comment in comments.items()},
+            comments=comments,
+        )
+
+    def job(self, job_id: str, comment: str) -> str:
+        """Return the number of the job that was submitted with this comment; empty where it is not there any more.
+
+        Args:
+            job_id: The number that was recorded, which is taken unless it is another job's by now: SLURM gives numbers
+                twice once it has lost its state. Empty where none was recorded.
+            comment: What only that job has.
+        """
+        if job_id and self.comments.get(job_id, comment) == comment:
+            return job_id
+        return self.jobs.get(comment, "")
 
 
 def ask_now() -> QueueView:
