@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.commands.cli import NAMES, main
-from metta_sweep.config.ask import ask
-from metta_sweep.optimize.registry import read_optimizer
+from metta_sweep.commands.controller import compose
 from metta_sweep.sweep.commands import PLACEHOLDERS
-from metta_sweep.trainer.schema import schema
 from tests.end_to_end.conftest import ROOT
 
 DOCS = ROOT / "docs"
@@ -61,7 +59,7 @@ def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monke
     words = [shlex.split(line)[1:] for line in commands(page) if line.startswith("./devops/sweep.sh")]
     assert words
     for asked in words:
-        ask(asked, training=schema, cwd=Path.cwd(), optimizer=read_optimizer)
+        compose(asked)
 
 
 ENTRIES = {"./devops/sweep.sh": ["run"], "./summarize_sweep.sh": ["summarize"], ".venv/bin/metta-sweep": []}
