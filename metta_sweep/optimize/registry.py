@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.bundled import PROTEIN, RANDOM, SOBOL
 from metta_sweep.optimize.port import OptimizerKind, SearchTask
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "metta_sweep.optimizers"
 """Entry points of this group name an :class:`~metta_sweep.optimize.port.OptimizerKind`."""
@@ -20,7 +22,13 @@ _BUNDLED: Mapping[str, OptimizerKind] = {kind.name: kind for kind in (PROTEIN, R
 
 def optimizer_names() -> list[str]:
     """Return the names that ``optimizer:`` may have, those of this package first."""
-    return list(dict.fromkeys([*_BUNDLED, *sorted(point.name for point in entry_points(group=GROUP))]))
+    return list(dict.fromkeys([*_BUNDLED, *sorted(point.name for point in _installed())]))
+
+
+def _installed() -> list[EntryPoint]:
+    from importlib.metadata import entry_points  # a command that only shows a sweep of Protein's starts without it
+
+    return list(entry_points(group=GROUP))
 
 
 def kind_of(name: str) -> OptimizerKind:
@@ -31,7 +39,7 @@ def kind_of(name: str) -> OptimizerKind:
     """
     if name in _BUNDLED:
         return _BUNDLED[name]
-    found = list(entry_points(group=GROUP, name=name))
+    found = [point for point in _installed() if point.name == name]
     if not found:
         from metta_sweep.space.reading import nearest
 
