@@ -192,6 +192,7 @@ def _control(
                 fence=fence,
                 instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
                 instructed_from=lambda: "Ctrl-C" if signals.is_finishing else instructions.source,
+                environment=companion.environment,
                 between=between,
                 peers=peers,
             ).run()

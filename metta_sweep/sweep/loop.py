@@ -122,6 +122,7 @@ class SweepLoop:
         fence: Callable[[], None] = lambda: None,
         instructed: Callable[[], Instruction] = lambda: Instruction.WORK,
         instructed_from: Callable[[], str] = lambda: "command line",
+        environment: Callable[[Run], Mapping[str, str]] = lambda _: {},
         between: Callable[[], None] = lambda: None,
         peers: Peers | None = None,
     ) -> None:
@@ -135,6 +136,7 @@ class SweepLoop:
         self._fence = fence
         self._instructed = instructed
         self._instructed_from = instructed_from
+        self._environment = environment
         self._asked_to_end: set[tuple[str, int]] = set()
         self._instruction = Instruction.WORK
         self._between = between
@@ -315,7 +317,7 @@ class SweepLoop:
             attempt_id=f"{run.run_id}.a{number}",
             command=tuple(render_command(spec.command, paths=paths, params=params, seed=run.seed)),
             run_dir=paths.root,
-            env=render_env(self._settings.env, paths=paths, run_id=run.run_id),
+            env={**self._environment(run), **render_env(self._settings.env, paths=paths, run_id=run.run_id)},
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
             exit_grace_s=self._settings.exit_grace_s,

@@ -19,7 +19,7 @@ from wandb.errors import Error
 from metta_sweep.track.errors import ClientFailedError, one_line
 from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, files_of, sent_runs, set_summary
+from metta_sweep.track.server import SentRun, annotate, files_of, sent_runs, set_summary
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request of the client."""
@@ -150,6 +150,15 @@ class Client:
     def file_names(self, wandb_id: str) -> frozenset[str]:
         """Return the names of a run's files; one request."""
         return frozenset() if self.graphql is None else frozenset(files_of(self.graphql, wandb_id))
+
+    def annotate(self, facts: RunFacts, seal: str) -> None:
+        """Add outcome, swept parameters and state to a run that its trainer writes; what it has stays.
+
+        Raises:
+            TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+        """
+        if self.graphql is not None:
+            annotate(self.graphql, facts, seal, sweep_id=str(self.place.sweep_id))
 
     def set_summary(self, run: SentRun, summary: Mapping[str, Any]) -> None:
         """Replace the summary of a run that is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from metta_sweep.config.settings import WandbSettings
@@ -11,10 +12,13 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import Instructed, SweepRegistered
 from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.records import Run
 from metta_sweep.track.controller import HURRIED_S, MirrorProcess, start_mirror
+from metta_sweep.track.joining import joining
+from metta_sweep.track.labels import labels_of
 from metta_sweep.track.link import SOURCE, Link
 from metta_sweep.track.peers import BoardPeers
-from metta_sweep.track.settings import Mode
+from metta_sweep.track.settings import Mode, entity_of, mirrors, project_of
 
 END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 90.0, 180.0
 """Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds.
@@ -64,6 +68,26 @@ class MirrorCompanion:
                 is_mirrored=self._settings.share and self._mode is Mode.ONLINE,
             )
         return self._peers
+
+    def environment(self, run: Run) -> dict[str, str]:
+        """Return what makes a trainer's own ``wandb.init`` join the run of the sweep at W&B; nothing without a mirror.
+
+        Args:
+            run: The run that is about to be started.
+        """
+        state = self._recorder.state
+        if state.created is None or not mirrors(self._settings, self._mode, os.environ):
+            return {}
+        entity = entity_of(self._settings, os.environ)
+        joined = joining(state, run, self._paths, labels=labels_of(self._settings, os.environ))
+        place = {
+            "WANDB_PROJECT": project_of(self._settings, os.environ),
+            **({"WANDB_ENTITY": entity} if entity else {}),
+        }
+        known = state.registered
+        is_here = known is not None and known.project == place["WANDB_PROJECT"] and entity in (None, known.entity)
+        sweep = {"WANDB_SWEEP_ID": known.sweep_id} if known is not None and is_here else {}
+        return {**joined, **place, **sweep}
 
     def tick(self) -> None:
         """Start the mirror with the first run, pass on what it says, keep the sweep's id in the journal."""

@@ -17,7 +17,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.labels import labels_of
 from metta_sweep.track.link import Link, folder, link_path
-from metta_sweep.track.settings import Mode, entity_of, project_of, resolve_mode, writes_offline
+from metta_sweep.track.settings import Mode, entity_of, mirrors, project_of, resolve_mode
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 
 GLANCE_S = 0.5
@@ -280,7 +280,7 @@ def start_mirror(
     Side effects:
         A process, its log ``wandb/mirror.log`` and ``wandb.json`` in the sweep's folder.
     """
-    if mode is Mode.OFF or (mode is Mode.OFFLINE and not writes_offline(settings, environ)):
+    if not mirrors(settings, mode, environ):
         return None
     shared_slots = slots if settings.share else 0
     link = _link_for(paths, settings, mode, environ, description)

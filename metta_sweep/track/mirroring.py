@@ -161,12 +161,23 @@ class Mirroring:
         for run_id in list(self._open):
             self._open.pop(run_id).pause()
 
+    def _let_go(self, run_id: str) -> None:
+        """Write a run no longer: its trainer does."""
+        if run_id in self._open:
+            _log.warning("%s began a W&B run of its own after it had reported: leaving it to that one", run_id)
+            self._open.pop(run_id).pause()
+
     def _follow(self, run: Run) -> None:
         """Send what a run has reported since the last time; let go of one that waits for its next attempt."""
         is_alive = run.state is RunState.RUNNING
         if run.attempts[-1].state is AttemptState.STARTING or self._rested.get(run.run_id) == len(run.attempts):
             return
+        if self._sources.is_joined(run):
+            self._let_go(run.run_id)
+            return
         if run.run_id not in self._open:
+            if self._sources.history_size(run) == 0 and is_alive and self._sources.may_join(run):
+                return
             self._open[run.run_id] = self._opened(run)
         before, self._sizes[run.run_id] = self._sizes.get(run.run_id), self._sources.history_size(run)
         if before != self._sizes[run.run_id] or not is_alive:
@@ -196,9 +207,12 @@ class Mirroring:
 
     def _deliver(self, run: Run, opened: OpenRun | None) -> tuple[str, str]:
         began_s = time.monotonic()
-        opened = opened or self._opened(run)
         delivery = self._sources.delivery(run)
         facts, seal = delivery.facts, delivery.seal
+        if self._sources.is_joined(run):
+            self._client.annotate(facts, seal)
+            return run.run_id, seal
+        opened = opened or self._opened(run)
         own = {**self._known_there(run), **facts.summary[OWN_KEY], SEAL_KEY: seal}
         summary = {**facts.summary, OWN_KEY: own}
         staged = self._work / run.run_id
@@ -217,9 +231,13 @@ class Mirroring:
 
     def _list_new_runs(self) -> None:
         run_ids = list(self._sources.feed.state.runs)
-        ours = (run_id for run_id in run_ids[self._listed :] if self._sources.is_ours(self._run(run_id)))
+        ours = (run_id for run_id in run_ids[self._listed :] if self._is_to_send(self._run(run_id)))
         self._todo.update(dict.fromkeys(run_id for run_id in ours if run_id not in self.whole | self._left))
         self._listed = len(run_ids)
+
+    def _is_to_send(self, run: Run) -> bool:
+        """Return whether the run is this machine's; one that its trainer writes offline is left to a later catch-up."""
+        return self._sources.is_ours(run) and not (self._client.is_offline and self._sources.is_joined(run))
 
     # ---------------------------------------------------------------- proving
 
@@ -245,7 +263,7 @@ class Mirroring:
 
     def _set_times(self, run: Run, there: SentRun) -> None:
         """Have W&B's own columns show when the training was and how long it took, not the mirror's part in it."""
-        wanted = self._sources.facts(run).times
+        wanted = self._sources.delivery(run).facts.times
         if all(there.summary.get(name) == value for name, value in wanted.items()):
             return
         self._untimed[run.run_id] = self._untimed.get(run.run_id, 0) + 1
@@ -257,6 +275,8 @@ class Mirroring:
             _log.warning("the times of %s could not be set: %s", run.run_id, error)
 
     def _has_files(self, run: Run) -> bool:
+        if self._sources.is_joined(run):
+            return True
         return self._client.file_names(self._sources.wandb_id(run)) >= self._sources.files(run).keys()
 
     def prove_now_and_then(self) -> None:

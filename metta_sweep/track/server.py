@@ -11,7 +11,7 @@ import requests
 
 from metta_sweep.sweep.records import Run
 from metta_sweep.track.errors import TryLaterError
-from metta_sweep.track.facts import OWN_KEY, SEAL_KEY
+from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, RunFacts
 from metta_sweep.track.graphql import HTTP_S, GraphQL
 
 PAGE = 1000
@@ -41,6 +41,24 @@ query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor:
 }
 """
 
+_RUN = """
+query Run($project: String!, $entity: String!, $name: String!) {
+  project(name: $project, entityName: $entity) {
+    run(name: $name) { id name state tags config summaryMetrics }
+  }
+}
+"""
+_ANNOTATE = """
+mutation UpsertBucket($project: String, $entity: String, $name: String!, $groupName: String, $jobType: String,
+                      $sweep: String, $tags: [String!], $config: JSONString, $summaryMetrics: JSONString,
+                      $state: String) {
+  upsertBucket(input: {modelName: $project, entityName: $entity, name: $name, groupName: $groupName,
+                       jobType: $jobType, sweep: $sweep, tags: $tags, config: $config,
+                       summaryMetrics: $summaryMetrics, state: $state}) {
+    bucket { id }
+  }
+}
+"""
 _SET_SUMMARY = """
 mutation UpsertBucket($id: String, $summaryMetrics: JSONString) {
   upsertBucket(input: {id: $id, summaryMetrics: $summaryMetrics}) { bucket { id } }
@@ -110,6 +128,38 @@ def set_summary(graphql: GraphQL, run: SentRun, summary: Mapping[str, Any]) -> N
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
     graphql.ask(_SET_SUMMARY, id=run.node_id, summaryMetrics=json.dumps(dict(summary)))
+
+
+def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str) -> None:
+    """Add what is known here to a run that its trainer writes, or create it: one question and one request.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    project = graphql.ask(_RUN, name=facts.wandb_id)["project"]
+    node = (project or {}).get("run") or {}
+    config, summary = json.loads(node.get("config") or "{}"), json.loads(node.get("summaryMetrics") or "{}")
+    for name, value in facts.config.items():
+        config[name] = {"value": _with(config.get(name, {}).get("value"), value)}
+    own = {OWN_KEY: {**facts.summary[OWN_KEY], SEAL_KEY: seal}}
+    graphql.ask(
+        _ANNOTATE,
+        name=facts.wandb_id,
+        groupName=facts.group,
+        jobType=facts.job_type,
+        sweep=sweep_id,
+        tags=list(dict.fromkeys([*(node.get("tags") or ()), *facts.tags])),
+        config=json.dumps(config),
+        summaryMetrics=json.dumps({**facts.summary, **summary, **own}),
+        state="finished" if facts.exit_code == 0 else "failed",
+    )
+
+
+def _with(theirs: Any, ours: Any) -> Any:
+    """Return a config's value with ours added where the trainer has none."""
+    if not (isinstance(theirs, Mapping) and isinstance(ours, Mapping)):
+        return ours if theirs is None else theirs
+    return {**ours, **theirs, **{name: _with(theirs[name], ours[name]) for name in ours if name in theirs}}
 
 
 def sent_run(node: Mapping[str, Any]) -> SentRun:

@@ -70,6 +70,11 @@ def writes_offline(settings: WandbSettings, environ: Mapping[str, str]) -> bool:
     return _asked(settings, environ) == "offline"
 
 
+def mirrors(settings: WandbSettings, mode: Mode, environ: Mapping[str, str]) -> bool:
+    """Return whether a mirror works beside the sweep: it sends, or writes offline runs that were asked for."""
+    return mode is Mode.ONLINE or (mode is Mode.OFFLINE and writes_offline(settings, environ))
+
+
 def _asked(settings: WandbSettings, environ: Mapping[str, str]) -> str:
     """Return the mode that was asked for; WANDB_MODE decides where the request leaves it open."""
     if settings.mode != "auto":

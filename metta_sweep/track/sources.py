@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from metta_sweep.result import RunPaths
@@ -14,9 +15,13 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
 from metta_sweep.track.facts import Row, RunFacts, history, is_here, last_checkpoint, run_facts, run_files
 from metta_sweep.track.feed import Feed
+from metta_sweep.track.joining import has_joined
 from metta_sweep.track.labels import Labels
 from metta_sweep.track.link import folder
 from metta_sweep.track.ranges import identity_of
+
+JOINING_S = 60.0
+"""Seconds after its start in which a trainer may begin a W&B run of its own; one that reports sooner does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,15 @@ class RunSources:
         """Return whether what the run left lies on this disk; otherwise only the journal knows of it."""
         return is_here(self.run_paths(run))
 
+    def is_joined(self, run: Run) -> bool:
+        """Return whether the run's trainer writes the run at W&B itself: history and files are left to it."""
+        return has_joined(self.run_paths(run), self.wandb_id(run))
+
+    def may_join(self, run: Run) -> bool:
+        """Return whether its trainer may still do so: programs that are not ours may, soon after they start."""
+        is_young = time.time() - (self.feed.times(run.run_id).starts or (0.0,))[-1] < JOINING_S
+        return bool(self.feed.state.spec.command) and is_young
+
     def started_at(self, run: Run) -> float | None:
         """Return when its first attempt was started, seconds since the epoch; None before that."""
         starts = self.feed.times(run.run_id).starts
@@ -103,10 +117,14 @@ class RunSources:
 
     def files(self, run: Run) -> dict[str, str]:
         """Return the run's files."""
+        if self.is_joined(run):
+            return {}
         return run_files(self.run_paths(run), self.redaction)
 
     def delivery(self, run: Run) -> Delivery:
         """Return all that is to be sent of a run that is over."""
+        if self.is_joined(run):
+            return Delivery(facts=replace(self.facts(run), times={}), rows=[], files={})
         checkpoint = last_checkpoint(self.run_paths(run)) if self.with_checkpoints else None
         return Delivery(facts=self.facts(run), rows=self.rows(run), files=self.files(run), checkpoint=checkpoint)
 

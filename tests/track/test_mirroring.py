@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from metta_sweep.track.client import Place
 from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.mirroring import SEND_LIMIT, Mirroring
+from metta_sweep.track.ranges import identity_of
 from metta_sweep.track.server import SentRun
 from metta_sweep.track.sources import RunSources
 from tests.track.told import NO_SECRETS, ToldSweep
@@ -74,6 +76,12 @@ class RememberingClient:
 
     def set_summary(self, there, summary):
         self.runs[there.wandb_id].summary = summary
+
+    def annotate(self, facts, seal):
+        run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
+        run.state = "finished" if facts.exit_code == 0 else "failed"
+        own = {**facts.summary["metta_sweep"], "seal": seal}
+        run.summary = {**facts.summary, **run.summary, "metta_sweep": own}
 
     def file_names(self, wandb_id):
         return frozenset(self.runs[wandb_id].files)
@@ -263,3 +271,42 @@ def test_offline_only_finished_runs_are_written_and_none_that_was_begun_online(b
     bench.start()
     bench.tick()
     assert bench.remote(1).opened == 1
+
+
+def joins(bench, number):
+    """Have the run's trainer begin a W&B run of its own, as the client leaves it on disk."""
+    run_id = bench.sweep.history.run(number)
+    wandb_id = f"{run_id}-{identity_of(bench.sweep.state.created)}"
+    (bench.sweep.paths.run(run_id).root / "wandb" / f"run-20260101_000000-{wandb_id}").mkdir(parents=True)
+    bench.client.runs[wandb_id] = Remembered(bench.client, wandb_id, rows=["theirs"], summary={"reward": 5.0})
+
+
+def test_a_run_that_its_trainer_writes_gets_outcome_and_state_and_no_history(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.sweep.run_dir(0)
+    joins(bench, 0)
+    bench.sweep.report(0, 1.0)
+    bench.tick()
+    assert bench.remote().opened == 0
+    bench.sweep.finish(0, 1.5)
+    bench.tick().mirror.prove()
+    remote = bench.remote()
+    assert (remote.opened, remote.rows, remote.files, remote.state) == (0, ["theirs"], {}, "finished")
+    assert (remote.summary["reward"], remote.summary["score"]) == (5.0, 1.5)
+    assert bench.mirror.is_settled
+    bench.start(compare=True)
+    assert bench.tick().mirror.is_settled
+
+
+def test_a_strangers_program_has_time_to_begin_its_own_run_before_ours_is_opened(bench):
+    bench.sweep.history.asked["command"] = ("python", "train.py")
+    bench.sweep.history.ask()
+    bench.sweep.history.suggest().start(0)
+    bench.sweep.history.events[-1] = replace(bench.sweep.history.events[-1], at=time.time())
+    bench.sweep.history.events[-2] = replace(bench.sweep.history.events[-2], at=time.time())
+    bench.sweep.run_dir(0)
+    bench.tick()
+    assert bench.client.runs == {}
+    bench.sweep.report(0, 1.0)
+    bench.tick()
+    assert bench.remote().opened == 1

@@ -1,0 +1,52 @@
+"""Trainers that call ``wandb.init`` themselves: what makes them join our run, and how the mirror knows that one did."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from metta_sweep.result import RunPaths
+from metta_sweep.secrecy import Redaction
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.records import Run
+from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.facts import run_facts
+from metta_sweep.track.labels import Labels
+from metta_sweep.track.ranges import identity_of
+
+FOLDER_VARIABLE = "WANDB_DIR"
+"""Where the client keeps its files: the run's directory, so that the mirror sees that the trainer has begun a run."""
+
+
+def joining(state: SweepState, run: Run, paths: SweepPaths, *, labels: Labels) -> dict[str, str]:
+    """Return the client's variables for a run: its id, name, group and folder.
+
+    Args:
+        state: The sweep; somebody has asked for it.
+        run: The run.
+        paths: Its directory is the client's folder.
+        labels: The user's names.
+    """
+    assert state.created is not None
+    identity = identity_of(state.created)
+    facts = run_facts(state, run, paths.run(run.run_id), identity=identity, redaction=Redaction(), labels=labels)
+    return {
+        "WANDB_RUN_ID": facts.wandb_id,
+        "WANDB_NAME": facts.name,
+        "WANDB_RUN_GROUP": facts.group,
+        "WANDB_JOB_TYPE": facts.job_type,
+        "WANDB_RESUME": "allow",
+        FOLDER_VARIABLE: str(paths.run(run.run_id).root.resolve()),
+    }
+
+
+def has_joined(paths: RunPaths, wandb_id: str) -> bool:
+    """Return whether a run's trainer has begun the W&B run of that id: the client made a folder for it."""
+    return any(_folders(paths.root / "wandb", wandb_id)) or any(_folders(paths.root / ".wandb", wandb_id))
+
+
+def _folders(place: Path, wandb_id: str) -> list[os.DirEntry[str]]:
+    try:
+        return [entry for entry in os.scandir(place) if entry.name.endswith(f"-{wandb_id}")]
+    except OSError:
+        return []
