@@ -61,7 +61,7 @@ class Expression:
         """Parse an expression.
 
         Raises:
-            ExpressionError: The text is no expression, is too large, or holds something that is not allowed.
+            ExpressionError: The text is not an expression, is too large, or holds something that is not allowed.
         """
         if not isinstance(text, str):
             raise ExpressionError(f"need an expression as text, got {text!r}")
@@ -111,7 +111,7 @@ class _Compiler:
                 body = ast.parse(self._source, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             hint = " (a comparison is written ==)" if re.search(r"[^=!<>]=[^=]", self.text) else ""
-            raise ExpressionError(f"{self.text!r} is no expression{hint}: {getattr(error, 'msg', error)}") from None
+            raise ExpressionError(f"{self.text!r} is not an expression{hint}: {getattr(error, 'msg', error)}") from None
         parts = sum(1 for _ in ast.walk(body))
         if parts > MAX_PARTS:
             raise ExpressionError(f"{self.text[:60]!r}... has {parts} parts, at most {MAX_PARTS} are allowed")

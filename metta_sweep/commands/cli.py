@@ -62,7 +62,7 @@ class CommandFiles(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=NAMES, ctx=ctx) from None
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the command; the reader of a pipe (head, less) that has seen enough is no error."""
+        """Run the command; the reader of a pipe (head, less) that has seen enough is not an error."""
         try:
             return int(super().invoke(ctx) or 0)
         except BrokenPipeError:

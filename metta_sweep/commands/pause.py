@@ -17,5 +17,5 @@ def command(paths: SweepPaths) -> int:
 
     Its controller stays; `metta-sweep resume NAME` goes on.
     """
-    click.echo(f"{tell_controller(paths, Instruction.PAUSE)}: told to pause")
+    click.echo(f"{tell_controller(paths, Instruction.PAUSE)}: pausing: running runs finish, nothing new starts")
     return 0

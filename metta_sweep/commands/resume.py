@@ -17,5 +17,5 @@ def command(paths: SweepPaths) -> int:
 
     A sweep that was stopped or interrupted goes on with the command that started it.
     """
-    click.echo(f"{tell_controller(paths, Instruction.WORK)}: told to work")
+    click.echo(f"{tell_controller(paths, Instruction.WORK)}: resumed")
     return 0

@@ -57,10 +57,12 @@ def _stop_orphans(paths: SweepPaths) -> int:
                 time.sleep(0.05)
         finally:
             launcher.close()
-    click.echo(f"nobody controls {paths.name}; runs that were left running and have been ended: {len(handles)}")
+    click.echo(
+        f"no controller is running {paths.name}; runs that were left running and have been ended: {len(handles)}"
+    )
     return 0
 
 
 def _nobody(paths: SweepPaths) -> int:
-    click.echo(f"nobody controls {paths.name}; `metta-sweep stop {paths.name} --now` ends runs that were left")
+    click.echo(f"no controller is running {paths.name}; `metta-sweep stop {paths.name} --now` ends runs that were left")
     return 0

@@ -35,7 +35,7 @@ def catalogue(files: Sequence[Path], asked: Callable[[str], Asked]) -> str:
 
 
 def purpose(text: str) -> str:
-    """Return what a sweep file's first comment says, in one line; the package header is no comment."""
+    """Return what a sweep file's first comment says, in one line; the package header is not a comment."""
     lines: list[str] = []
     for line in text.splitlines():
         if line.startswith("#") and "@package" not in line:

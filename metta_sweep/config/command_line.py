@@ -1,6 +1,6 @@
 """What was typed after the command: Hydra's override grammar, read before Hydra sees it.
 
-Groups are told from values, a name is kept as it was typed (``run=007`` is no number), and every word that
+Groups are told from values, a name is kept as it was typed (``run=007`` is not a number), and every word that
 cannot be read becomes one problem.
 """
 
@@ -108,7 +108,7 @@ def _parsed(parser: OverridesParser, text: str, raw: re.Match[str] | None, line:
     try:
         return parser.parse_override(text)
     except (HydraException, RecursionError) as error:
-        if raw:  # free text that is no value in Hydra's grammar: a command, a folder
+        if raw:  # free text that is not a value in Hydra's grammar: a command, a folder
             return parser.parse_override(f"{raw['key']}={quoted(_unquoted(raw['value']))}")
         _refuse(line, text, *_unreadable(text, error))
         return None

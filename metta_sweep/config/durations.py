@@ -19,7 +19,7 @@ def duration_s(value: object) -> float:
         value: Seconds, or text such as ``90``, ``30m``, ``2h 15m`` or ``1.5h``.
 
     Raises:
-        ValueError: It is no duration, is infinite, or is not above zero.
+        ValueError: It is not a duration, is infinite, or is not above zero.
     """
     seconds = _seconds(value)
     if seconds is None or not 0 < seconds < math.inf:
@@ -49,7 +49,7 @@ def deadline_s(value: object) -> float:
         value: ISO 8601 text, ``2026-11-24T08:00`` or ``2026-11-24 08:00+01:00``; without a zone it is local time.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: It is not such a text.
     """
     try:
         if not isinstance(value, str):

@@ -122,7 +122,7 @@ class Inquiry:
         """Look at every text before anything in it is resolved.
 
         Raises:
-            RequestError: A file is no proper YAML, or holds an interpolation that may not be used.
+            RequestError: A file is not valid YAML, or holds an interpolation that may not be used.
         """
         raw = OmegaConf.to_container(self.tree.config, resolve=False)
         unreadable = [problem for file in self.origins.files for problem in file.problems]

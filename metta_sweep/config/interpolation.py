@@ -40,7 +40,7 @@ def refused(tree: Any, *, expressions: frozenset[str] = frozenset()) -> Iterator
 
 def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
     if is_carbs(text):
-        yield f"CARBS search spaces (${{ss:...}}) are not read any more, got {text!r}", parameter_yaml(path, text)
+        yield f"CARBS search spaces (${{ss:...}}) are no longer supported, got {text!r}", parameter_yaml(path, text)
         return
     for name in _RESOLVER.findall(text):
         if name not in ALLOWED_RESOLVERS:

@@ -41,7 +41,7 @@ def migrate(text: str, *, shown: str) -> Migration:
         shown: Its name for messages.
 
     Raises:
-        RequestError: It is no YAML.
+        RequestError: It is not valid YAML.
     """
     source = parse_yaml(text, shown=shown)
     if source.problems:
@@ -137,7 +137,7 @@ class _Work:
             if all(name.split(".")):
                 self._parameter(f"{path}.{name}", name, leaf)
             else:
-                self._leave(f"{path}.{name}", leaf, "its key is no dotted path")
+                self._leave(f"{path}.{name}", leaf, "its key is not a dotted path")
 
     def _parameter(self, path: str, name: str, leaf: Any) -> None:
         if isinstance(leaf, str) and is_carbs(leaf):
@@ -150,7 +150,7 @@ class _Work:
         else:
             put(self.blocks, name, leaf)
             self.comments.move(path, f"sweep.{name}")
-            self.undecided.append(f"{name}: {brief(leaf)} is no range and became an override")
+            self.undecided.append(f"{name}: {brief(leaf)} is not a range and became an override")
 
     def _mapping(self, path: str, name: str, leaf: Mapping[str, Any]) -> None:
         new = dict(leaf)
@@ -184,7 +184,7 @@ class _Work:
         for below, leaf in list(leaves(nested({group: value}))):
             old = f"{path}{below.removeprefix(group)}"
             if not all(below.split(".")):
-                self._leave(old, leaf, "its key is no dotted path")
+                self._leave(old, leaf, "its key is not a dotted path")
             elif isinstance(leaf, str) and is_carbs(leaf):
                 self._space(old, below, leaf)
             else:

@@ -56,7 +56,7 @@ class Swept:
         return notes
 
     def check_paths(self) -> None:
-        """Note every swept path that the training does not have, or that is no single value in it."""
+        """Note every swept path that the training does not have, or that is not a single value in it."""
         for path in self.declared:
             if path in _SET_BY_THE_SWEEP:
                 self._wrong(path, "is set by the sweep for every run", "several seeds a point are num_samples")
@@ -207,7 +207,7 @@ def known_fix(path: str, schema: TrainingSchema, training: Mapping[str, Any]) ->
     known = [name for name in schema.paths() if "*" not in name] + [name for name, _ in leaves(training)]
     known = sorted({name for name in known if schema.has_path(name)})
     close = nearest(path, known)
-    return f"did you mean {close}?" if close else f"beside it there are: {listing(siblings(path, known))}"
+    return f"did you mean {close}?" if close else f"its neighbours are: {listing(siblings(path, known))}"
 
 
 def _parsed(

@@ -118,9 +118,9 @@ def _root_problems(source: YamlSource, training: TrainingKeys) -> Iterator[Probl
         if key in ROOT_KEYS:
             continue
         if key.partition(".")[0] in training.roots:
-            yield source.problem(key, "would be ignored here: overrides stand inside sweep", fix=_moved(key, value))
+            yield source.problem(key, "has no effect here: overrides belong under sweep:", fix=_moved(key, value))
         elif key in SWEEP_KEYS:
-            yield source.problem(key, "must stand inside sweep", fix=_moved(key, value))
+            yield source.problem(key, "belongs under sweep:", fix=_moved(key, value))
         elif isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
             yield source.problem(key, f"need one of {', '.join(ROOT_KEYS)} at the root", fix=_moved(key, value))
         else:
@@ -148,7 +148,7 @@ def _block_problem(source: YamlSource, key: str, value: Any, training: TrainingK
     if group in training.roots or (free and isinstance(value, dict | None) and not nearest(key, SWEEP_KEYS)):
         return _wrong_block(source, key, value, training)
     if key in ("rollout_count", "num_samples"):
-        return source.problem(path, "must stand at the root of the file", fix=f"write {key}: {value} beside sweep:")
+        return source.problem(path, "belongs at the root of the file", fix=f"write {key}: {value} beside sweep:")
     known = [*SWEEP_KEYS, *training.roots]
     listed = f"need one of {', '.join(SWEEP_KEYS)} or a group of the training config ({', '.join(training.roots)})"
     return source.problem(path, listed, fix=did_you_mean(key, known))

@@ -1,7 +1,7 @@
 """YAML files with the line of every key, read so that nothing in a file can run code or grow without bound.
 
 PyYAML's safe loader composes the nodes; what it accepts silently is refused here: a key given twice, an
-explicit tag, a key that is no text, aliases that multiply, nesting without end.
+explicit tag, a key that is not text, aliases that multiply, nesting without end.
 """
 
 from __future__ import annotations
@@ -268,6 +268,6 @@ def _syntax_problem(error: yaml.YAMLError, text: str, shown: str) -> Problem:
             fix="indent with spaces",
         )
     context = getattr(error, "context", None)
-    message = f"this is no YAML: {context + ': ' if context else ''}{reason}"
+    message = f"invalid YAML: {context + ': ' if context else ''}{reason}"
     fix = "look at the indentation, here and in the line above" if "<block end>" in reason else ""
     return Problem(message=message, file=shown, line=mark.line + 1 if mark else None, fix=fix)

@@ -21,7 +21,7 @@ IDLE = 0.05
 RIVAL = 0.2
 """Chance of being the best from which another point is named beside the confirmed one."""
 FEWEST_EQUAL = 3
-"""Points of the same score from which that is no chance any more."""
+"""Points of the same score from which that is not a chance any more."""
 ENTROPY_SHARE, EXPLAINED = "train/entropy_share", "train/explained_variance"
 COLLAPSED = 0.01
 """Share of the greatest entropy below which a policy explores no more."""

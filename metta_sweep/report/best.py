@@ -1,4 +1,4 @@
-"""The winner: where it lies, how sure its score is, how it differs from the base config, and how to have it again."""
+"""The winner: where it lies, how certain it is, how it differs from the base config, and how to have it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A confirmation in words: what each point gave on fresh seeds, how sure that is, how much of its score was luck."""
+"""A confirmation in words: what each point gave on fresh seeds, how certain that is, how much of its score was luck."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def worth(one: Confirmed) -> str:
     if one.mean is None:
         return "no score yet"
     if one.corrected is None or one.interval is None:
-        return f"{number(one.mean)} (how sure that is, so few runs do not tell)"
+        return f"{number(one.mean)} (too few runs to tell how certain that is)"
     return f"{number(one.corrected)} (90% interval {number(one.interval[0])} to {number(one.interval[1])})"
 
 

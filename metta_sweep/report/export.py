@@ -120,7 +120,7 @@ def export(state: SweepState, *, paths: RunDirectories, to: Target | str, out: P
         The text, or an empty string where it was written to a file.
 
     Raises:
-        RequestError: A form that is no text is asked for without a file, or a package for it is missing.
+        RequestError: A form that is not text is asked for without a file, or a package for it is missing.
     """
     target = Target(to)
     if target is Target.OPTUNA:
@@ -139,14 +139,14 @@ def _optuna(state: SweepState, out: Path | None) -> str:
     from metta_sweep.report.optuna_storage import write_study
 
     if out is None:
-        raise RequestError.of("a study is no text: it needs a file", key="--to", fix="add --out FILE.db")
+        raise RequestError.of("a study is not text: it needs a file", key="--to", fix="add --out FILE.db")
     write_study(state, out)
     return ""
 
 
 def _parquet(found: Sequence[dict[str, Any]], out: Path | None) -> str:
     if out is None:
-        raise RequestError.of("parquet is no text: it needs a file", key="--to", fix="add --out FILE.parquet")
+        raise RequestError.of("parquet is not text: it needs a file", key="--to", fix="add --out FILE.parquet")
     try:
         frame(found).to_parquet(out, index=False)
     except ImportError:

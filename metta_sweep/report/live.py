@@ -33,7 +33,7 @@ MOST_RUNNING = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What the journal does not tell: how late it is, and how far the runs are."""
+    """What the journal does not tell: current time, and how far the runs are."""
 
     place: Place
     """Where the reader stands, and who controls the sweep."""

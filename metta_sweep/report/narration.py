@@ -61,7 +61,7 @@ def opening(state: SweepState) -> Iterator[Line]:
     """Yield what a sweep that is taken up again starts from."""
     spec, decided = state.spec, len(state.decided_rollouts)
     yield Line(
-        text=f"continuing {printable(spec.name)}: {decided} of {count(spec.rollout_count, 'rollout')} decided, "
+        text=f"continuing {printable(spec.name)}: {decided} of {count(spec.rollout_count, 'rollout')} finished, "
         f"{len(state.live_runs)} running, {len(state.waiting_runs)} waiting"
     )
     best = state.incumbent

@@ -26,15 +26,15 @@ class NextStep:
 
 
 def standing(rows: SweepRows, place: Place) -> str:
-    """Return in one sentence whether the sweep is over and by which rule, or who is at work on it."""
-    progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} decided"
+    """Return in one sentence whether the sweep is over and by which rule, or which controller is running it."""
+    progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} finished"
     if rows.is_confirming and rows.verdict is not None:
         progress += f", {progress_of(rows.verdict)}"
     if place.controller:
         return f"In progress: {progress} ({printable(place.controller)})"
     is_done = rows.is_complete and not rows.is_confirming
     if rows.stopped is None:
-        nobody = ", and nobody is at work on it" if place.controller == "" else ""
+        nobody = ", and no controller is running" if place.controller == "" else ""
         return f"Complete: {progress}" if is_done else f"Not finished: {progress}{nobody}"
     ended = ended_by(rows.stopped)
     return ended if is_done else f"{ended} ({progress})"

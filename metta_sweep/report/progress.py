@@ -76,7 +76,7 @@ class Progress:
             self._status.tick(state, self._place.paths, now_s)
 
     def on_note(self, text: str) -> None:
-        """Print something that is no fact of the sweep."""
+        """Print something that is not a fact of the sweep."""
         self._say([Line(text=printable(text), tone=Tone.QUIET)])
 
     def close(self) -> None:

@@ -77,7 +77,7 @@ def watch(paths: SweepPaths, console: Console, *, once: bool = False) -> None:
 
     Args:
         paths: The sweep.
-        console: Where to; anything that is no terminal is shown the view once.
+        console: Where to; anything that is not a terminal is shown the view once.
         once: Whether to print the view and return.
 
     Raises:

@@ -90,7 +90,7 @@ class Interval:
         return short if fits else number
 
     def code(self, value: Any) -> float | None:
-        """Return the code of a value, or None where it is no value of this interval."""
+        """Return the code of a value, or None where it is not a value of this interval."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
             return None
         room = _ROUNDING * max(abs(self.low), abs(self.high))

@@ -28,7 +28,7 @@ class SearchSpace:
     """Where a sweep searches. Make it with :meth:`parse`; codes are float64, ``(d,)`` for a point."""
 
     parameters: tuple[Parameter, ...]
-    """The axes in the order written; one that the base config switches off for good is no axis."""
+    """The axes in the order written; one that the base config switches off for good is not an axis."""
     tied: tuple[Tied, ...]
     """Values that follow from others, each after those it needs."""
     constraints: tuple[Constraint, ...]
@@ -102,7 +102,7 @@ class SearchSpace:
         """Return the codes ``(d,)`` of plain values; an inactive parameter gets its center's.
 
         Raises:
-            RequestError: It is no mapping, a name is unknown, an active parameter is missing, a value is outside its
+            RequestError: It is not a mapping, a name is unknown, an active parameter is missing, a value is outside its
                 bounds.
         """
         if not isinstance(params, Mapping):
@@ -216,7 +216,7 @@ class SearchSpace:
         """Return the space with some parameters taken out and held at values.
 
         Raises:
-            RequestError: A pinned path is no parameter, or nothing feasible is left.
+            RequestError: A pinned path is not a parameter, or nothing feasible is left.
         """
         unknown = [self._unknown(name) for name in pinned if name not in self.declared]
         if unknown:

@@ -47,7 +47,7 @@ def foreign(paths: SweepPaths) -> RequestError:
     """Return the error for a file of somebody else's in the journal's place."""
     return _refused(
         paths,
-        "the file is no journal of metta_sweep",
+        "the file is not a journal of metta_sweep",
         f"move it away if it was put there by mistake, or see what can be saved: metta-sweep doctor {paths.name}",
     )
 

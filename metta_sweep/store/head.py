@@ -60,7 +60,7 @@ class Head:
         return None
 
     def write(self, path: Path) -> None:
-        """Tell a file; that it cannot be written is no failure, since the journal is the truth."""
+        """Tell a file; that it cannot be written is not a failure, since the journal is the truth."""
         text = f"{self.seq} {self.digest.hex() or '-'}"
         line = f"{text} {_checksum(text):08x}\n".encode()
         with contextlib.suppress(OSError):

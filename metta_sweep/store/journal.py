@@ -207,7 +207,7 @@ def _verified(paths: SweepPaths, connection: sqlite3.Connection) -> Iterator[Row
     expected = Head.start()
     for seq, kind, body, digest in connection.execute("SELECT seq, kind, body, digest FROM events ORDER BY seq"):
         if not (isinstance(kind, str) and isinstance(body, str)):
-            raise damaged(paths, f"event {seq} is no text")
+            raise damaged(paths, f"event {seq} is not text")
         expected = expected.after(kind, body)
         if (seq, digest) != (expected.seq, expected.digest):
             raise damaged(paths, f"event {expected.seq} is missing or was changed")
@@ -218,9 +218,9 @@ def _decode(paths: SweepPaths, seq: int, body: str) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise damaged(paths, f"event {seq} is no JSON ({error})") from error
+        raise damaged(paths, f"event {seq} is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise damaged(paths, f"event {seq} is no JSON object")
+        raise damaged(paths, f"event {seq} is not a JSON object")
     return content
 
 

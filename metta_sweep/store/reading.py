@@ -19,7 +19,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     memory file, which it makes where the folder lets it.
 
     Raises:
-        sqlite3.Error: The file cannot be read or is no database.
+        sqlite3.Error: The file cannot be read or is not a database.
     """
     uri = path.absolute().as_uri()
     connection = _connect(f"{uri}?mode=ro" if _has_log(path) else f"{uri}?immutable=1")

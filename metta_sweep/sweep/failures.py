@@ -69,7 +69,7 @@ def failure_of(ending: Ending, metric: str) -> Failure | None:
     """Return why the attempt failed, or None where it left a usable result.
 
     A result wins over the exit status: a process that crashes while it closes down has done its work.
-    A result that lacks ``metric`` is no failure of the run; the caller tells the user which metrics there are.
+    A result that lacks ``metric`` is not a failure of the run; the caller tells the user which metrics there are.
     """
     if ending.result is not None:
         return _of_value(metric, ending.result.metrics.get(metric))

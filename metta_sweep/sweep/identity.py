@@ -36,7 +36,7 @@ def check_continues(before: SweepSpec, now: SweepSpec) -> None:
                 for path, old, new in differences[:8]
             ),
             Problem(
-                message=f"this is another search than the one that run={now.name} holds",
+                message=f"this is a different search from the one that run={now.name} holds",
                 fix="choose another run= name, or ask for what it was started with",
             ),
         )

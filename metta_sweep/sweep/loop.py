@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -406,7 +407,7 @@ class SweepLoop:
         if number is not None:
             self._recorder.note("stopping: runs are ended and will be resumed by the same command")
             self._release()
-            self._recorder.record(SweepStopped(rule="interrupted", message=f"stopped by signal {number}"))
+            self._recorder.record(SweepStopped(rule="interrupted", message=_signal_name(number)))
             raise InterruptedSweepError(number)
 
     def _heed_instruction(self) -> Stop | None:
@@ -482,3 +483,8 @@ def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:
         "predicted": shown,
         "params": dict(suggestion.params),
     }
+
+
+def _signal_name(number: int) -> str:
+    """Return what a person calls a signal: ``Ctrl-C``, ``SIGTERM``."""
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name

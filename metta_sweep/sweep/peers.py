@@ -18,7 +18,7 @@ class Peers(Protocol):
         """Return the number of the next rollout's first run, which nobody else uses; None while there is none."""
 
     def own_number(self, state: SweepState) -> int:
-        """Return a number for a run that is no part of the search; no other machine can have it."""
+        """Return a number for a run that is not a part of the search; no other machine can have it."""
 
     def points(self) -> Sequence[Mapping[str, Any]]:
         """Return the points that others are evaluating now."""

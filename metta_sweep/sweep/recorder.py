@@ -18,7 +18,7 @@ class Listener(Protocol):
         """Hear of an event that is on disk and in the state."""
 
     def on_note(self, text: str) -> None:
-        """Hear something worth saying that is no fact of the sweep."""
+        """Hear something worth saying that is not a fact of the sweep."""
 
 
 class Recorder:
@@ -53,6 +53,6 @@ class Recorder:
                 listener.on_event(event, self.state)
 
     def note(self, text: str) -> None:
-        """Tell the listeners something that is no fact of the sweep."""
+        """Tell the listeners something that is not a fact of the sweep."""
         for listener in self._listeners:
             listener.on_note(text)

@@ -1,4 +1,4 @@
-"""What a confirmation says: which point is the best, how good it is, and how sure that is."""
+"""What a confirmation says: which point is the best, how good it is, and how certain that is."""
 
 from __future__ import annotations
 

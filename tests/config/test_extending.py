@@ -50,7 +50,7 @@ def test_a_mistake_in_the_file_below_is_told_with_its_place(chain: Desk) -> None
 
 def test_a_mistake_in_yaml_below_is_told_with_its_place(chain: Desk) -> None:
     chain.write("sweep: [\n", "configs/sweep/base.yaml")
-    assert "configs/sweep/base.yaml, line 2: this is no YAML" in chain.message("defaults: [middle]\n")
+    assert "configs/sweep/base.yaml, line 2: invalid YAML" in chain.message("defaults: [middle]\n")
 
 
 def test_a_circle_is_refused(chain: Desk) -> None:

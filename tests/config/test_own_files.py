@@ -52,7 +52,7 @@ def test_the_environment_fills_the_example_user(desk: Desk, monkeypatch: pytest.
             "launcher:\n  max_parallel: 2\n  max_parallel: 3\n",
             "line 4: launcher.max_parallel: is given twice",
         ),
-        ("wandb: [\n", "configs/user/me.yaml, line 3: this is no YAML"),
+        ("wandb: [\n", "configs/user/me.yaml, line 3: invalid YAML"),
         ("wandb: 3\n", "configs/user/me.yaml, line 2: wandb: need a mapping, got 3"),
         ("trainer: 3\n", "configs/user/me.yaml, line 2: trainer: need a mapping, got 3"),
         ("env: pong\n", "to choose a group write   defaults: [override /env: pong]"),

@@ -40,7 +40,7 @@ def test_a_path_that_the_training_does_not_have_is_told_with_the_nearest() -> No
 
 
 def test_where_nothing_is_near_what_stands_beside_it_is_shown() -> None:
-    assert known_fix("env.xyz", FakeTraining(), BASE) == "beside it there are: env.size"
+    assert known_fix("env.xyz", FakeTraining(), BASE) == "its neighbours are: env.size"
 
 
 def test_a_command_of_ones_own_knows_its_paths_itself() -> None:

@@ -43,7 +43,7 @@ def test_the_capacity_is_what_fits(gpus, per_run, capacity):
 
 @pytest.mark.parametrize(
     ("gpus", "per_run", "words"),
-    [((), 1, "no GPU is visible"), (("0",), 2, "lets us use 0"), (("0", "1"), 1.5, "whole number"), ((), -1, "got -1")],
+    [((), 1, "no GPU is visible"), (("0",), 2, "allows 0"), (("0", "1"), 1.5, "whole number"), ((), -1, "got -1")],
 )
 def test_what_cannot_be_had_is_refused_with_what_can(gpus, per_run, words):
     with pytest.raises(RequestError) as refused:

@@ -69,7 +69,7 @@ def test_a_folder_of_somebody_else_is_refused(cluster, monkeypatch):
 
 
 class StandIn(Warden):
-    """A warden of a process that is no Ray."""
+    """A warden of a process that is not a Ray."""
 
     def _start_ray(self):
         self._cluster.log.write_text("Ray runtime started.")

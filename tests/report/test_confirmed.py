@@ -70,8 +70,9 @@ def test_while_it_goes_on_the_search_s_best_stands_and_the_count_is_told() -> No
 
 def test_a_confirmation_that_was_cut_short_is_not_called_complete_and_can_go_on() -> None:
     cut = searched().choose(2, 1).again(2, 2.9)
-    assert "Not finished: 3 of 3 rollouts decided, 1 of 6 runs on fresh seeds so far, and nobody is at work" in said(
-        cut
+    assert (
+        "Not finished: 3 of 3 rollouts finished, 1 of 6 runs on fresh seeds so far, and no controller is running"
+        in said(cut)
     )
     assert "NEXT: continue where it stopped\n  ./devops/sweep.sh run=my_test" in said(cut)
     beside = searched(confirm=None).ask(confirm=CONFIRM, confirms_only=True).choose(2, 1).again(2, 2.9)

@@ -81,7 +81,7 @@ def test_a_confirmation_that_goes_on_is_shown_with_what_it_says_of_each_point() 
     said = shown(going)
     assert "best: reward 0.9 (my_test.r.1)" in said
     assert "1 of 6 runs on fresh seeds so far, the best 2 of the search" in said
-    assert "Rollout 1: 0.7 (how sure that is, so few runs do not tell)" in said
+    assert "Rollout 1: 0.7 (too few runs to tell how certain that is)" in said
 
 
 def test_the_confirmed_best_is_called_so() -> None:

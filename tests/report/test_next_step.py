@@ -25,7 +25,7 @@ def step(history: History, place: Place = PLACE) -> str:
         ("target", "reward 0.9 reaches the target 0.8", "Stopped by target: reward 0.9 reaches the target 0.8 (1 of 3"),
         ("wall_time", "60 s of 60 s are used up", "Stopped by wall_time: 60 s of 60 s are used up (1 of 3"),
         ("patience", "no improvement in 5 rollouts", "Stopped by patience: no improvement in 5 rollouts (1 of 3"),
-        ("interrupted", "stopped by signal 15", "Interrupted: stopped by signal 15 (1 of 3"),
+        ("interrupted", "SIGTERM", "Interrupted: SIGTERM (1 of 3"),
         ("failed", "the same failure 3 times", "Failed: the same failure 3 times (1 of 3"),
     ],
 )
@@ -37,11 +37,11 @@ def test_a_whole_sweep_is_complete_whether_or_not_its_controller_said_so() -> No
     assert stands(guide_history()) == "Complete: all 3 rollouts are done"
     silent = guide_history()
     silent.events.pop()
-    assert stands(silent) == "Complete: 3 of 3 rollouts decided"
+    assert stands(silent) == "Complete: 3 of 3 rollouts finished"
 
 
 def test_a_sweep_that_was_extended_is_not_complete_any_more() -> None:
-    assert stands(guide_history().ask(rollout_count=5)).startswith("Not finished: 3 of 5 rollouts decided")
+    assert stands(guide_history().ask(rollout_count=5)).startswith("Not finished: 3 of 5 rollouts finished")
 
 
 def test_what_to_type_depends_on_where_the_sweep_stands() -> None:
@@ -75,5 +75,5 @@ def test_a_sweep_file_with_blanks_is_one_word_of_the_command() -> None:
 
 def test_a_sweep_that_was_stopped_by_hand_says_how_to_go_on() -> None:
     history = History().rollout(0.5).stop("stopped", "stopped by hand; the same command goes on")
-    assert stands(history) == "Stopped: stopped by hand; the same command goes on (1 of 3 rollouts decided)"
+    assert stands(history) == "Stopped: stopped by hand; the same command goes on (1 of 3 rollouts finished)"
     assert step(history).startswith("./devops/sweep.sh run=my_test")

@@ -30,10 +30,7 @@ def told(history: History, *, since: int = 0, width: int = 80, terminal: bool = 
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_terminal_shows_each_event_readably(width: int, snapshot: SnapshotAssertion) -> None:
-    assert (
-        told(busy_history().interrupt(6).stop("interrupted", "stopped by signal 2"), width=width, terminal=True)
-        == snapshot
-    )
+    assert told(busy_history().interrupt(6).stop("interrupted", "Ctrl-C"), width=width, terminal=True) == snapshot
 
 
 def test_without_a_terminal_an_event_is_one_plain_line(snapshot: SnapshotAssertion) -> None:
@@ -85,7 +82,9 @@ def test_a_continued_sweep_begins_with_what_it_has_and_does_not_praise_an_old_be
     history = History().rollout(0.5)
     since = len(history.events)
     said = told(history.rollout(0.4), since=since)
-    assert said.startswith("continuing my_test: 1 of 3 rollouts decided, 0 running, 0 waiting\nbest so far: reward 0.5")
+    assert said.startswith(
+        "continuing my_test: 1 of 3 rollouts finished, 0 running, 0 waiting\nbest so far: reward 0.5"
+    )
     assert "★" not in said
 
 

@@ -141,19 +141,19 @@ def test_an_inactive_parameter_is_left_out() -> None:
 
 
 def test_an_interrupted_sweep_says_how_to_continue() -> None:
-    history = History().rollout(0.5).suggest().start(1).interrupt(1).stop("interrupted", "stopped by signal 2")
+    history = History().rollout(0.5).suggest().start(1).interrupt(1).stop("interrupted", "Ctrl-C")
     said = summarize(history)
-    assert "Interrupted: stopped by signal 2 (1 of 3 rollouts decided)" in said
+    assert "Interrupted: Ctrl-C (1 of 3 rollouts finished)" in said
     assert "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep" in said
 
 
 def test_a_sweep_whose_controller_died_is_told_from_one_that_is_at_work() -> None:
     state = History().rollout(0.5).suggest().start(1).state
     alone = summary(state, paths=PLACE.paths, place=replace(PLACE, controller=""))
-    assert "Not finished: 1 of 3 rollouts decided, and nobody is at work on it" in alone
+    assert "Not finished: 1 of 3 rollouts finished, and no controller is running" in alone
     assert "continue where it stopped" in alone
     tended = summary(state, paths=PLACE.paths, place=replace(PLACE, controller="host box, pid 7"))
-    assert "In progress: 1 of 3 rollouts decided (host box, pid 7)" in tended
+    assert "In progress: 1 of 3 rollouts finished (host box, pid 7)" in tended
     assert "metta-sweep watch my_test" in tended
 
 

@@ -33,7 +33,7 @@ def write(paths, count=6, *, close=True):
 
 
 def files_of(paths):
-    """Return name and content of every file of the journal itself; its shared memory is no content."""
+    """Return name and content of every file of the journal itself; its shared memory is not a content."""
     return {file.name: file.read_bytes() for file in paths.root.iterdir() if file.is_file() and "-shm" not in file.name}
 
 

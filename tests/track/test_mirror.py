@@ -28,7 +28,7 @@ def told(tmp_path):
     sweep.write().run_dir(4)
     sweep.report(4, 0.7)
     history.interrupt(4)
-    history.stop("interrupted", "stopped by signal 2")
+    history.stop("interrupted", "Ctrl-C")
     return sweep.close()
 
 

@@ -166,7 +166,7 @@ def wandb_check(environ: Mapping[str, str]) -> Check:
 def sweep_checks(paths: SweepPaths) -> Iterator[Check]:
     """Look at one sweep's files and processes."""
     by = holder(paths)
-    yield good("controller", str(by) if by is not None else "nobody is at work on it")
+    yield good("controller", str(by) if by is not None else "no controller is running")
     try:
         state = SweepState.fold(map(from_json, read_events(paths)))
     except (RequestError, UnknownEventError, WrongTransitionError) as error:

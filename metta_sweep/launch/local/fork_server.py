@@ -53,7 +53,7 @@ class ForkServer:
     def __init__(self, settings: ServerSettings, base: Mapping[str, str]) -> None:
         self._settings = settings
         self._answers = os.dup(1)
-        os.dup2(2, 1)  # what a loaded module prints is no answer
+        os.dup2(2, 1)  # what a loaded module prints is not an answer
         self._base = base
         self._module = settings.module
         self._keepers: dict[int, str] = {}
@@ -72,7 +72,7 @@ class ForkServer:
             self._reap()
 
     def _read_orders(self) -> bool:
-        """Start what can be read, and return whether more may come; a line cut off by the end is no order."""
+        """Start what can be read, and return whether more may come; a line cut off by the end is not an order."""
         received = os.read(0, 1 << 20)
         *lines, self._rest = (self._rest + received).split(b"\n")
         for line in lines:
@@ -143,7 +143,7 @@ class ForkServer:
             for name in (*self._settings.preload, *filter(None, [self._settings.module])):
                 importlib.import_module(name)
         except (ImportError, OSError) as error:
-            sys.stderr.write(f"{error}: runs are started cold\n")
+            sys.stderr.write(f"{error}: runs start without preloading\n")
             self._module = None
         gc.collect()
         gc.freeze()

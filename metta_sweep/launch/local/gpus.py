@@ -1,4 +1,4 @@
-"""Which GPUs a run may see: leases within what the user lets us use."""
+"""Which GPUs a run may see: leases within what the user allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SLACK = 1e-9
 
 
 def visible_gpus(environment: Mapping[str, str] | None = None, devices: Path = Path("/dev")) -> tuple[str, ...]:
-    """Return the GPUs that the user lets us use, as ``CUDA_VISIBLE_DEVICES`` names them.
+    """Return the GPUs that the user allows, as ``CUDA_VISIBLE_DEVICES`` names them.
 
     That variable where it is set (indices or UUIDs, up to the first ``-1``, as CUDA reads it), or else every NVIDIA
     device of the machine.
@@ -40,7 +40,7 @@ class GpuLeases:
         per_run: GPUs a run: 0, a share of one (0.25: four runs a GPU), or a whole number.
 
     Raises:
-        RequestError: ``per_run`` is no such number, or larger than the number of GPUs.
+        RequestError: ``per_run`` is not such a number, or larger than the number of GPUs.
     """
 
     def __init__(self, gpus: tuple[str, ...], per_run: float) -> None:
@@ -91,7 +91,7 @@ def _validate(gpus: tuple[str, ...], per_run: float) -> None:
     if per_run < 0 or (per_run > 1 and per_run != int(per_run)):
         raise _wrong(f"need 0, a share of one GPU (0 < x <= 1) or a whole number of GPUs, got {per_run:g}", "1")
     if per_run > len(gpus):
-        seen = f"CUDA_VISIBLE_DEVICES lets us use {', '.join(gpus)}" if gpus else "no GPU is visible"
+        seen = f"CUDA_VISIBLE_DEVICES allows {', '.join(gpus)}" if gpus else "no GPU is visible"
         raise _wrong(f"{per_run:g} GPU a run wanted, but {seen}", str(len(gpus)))
 
 

@@ -121,7 +121,7 @@ class LocalLauncher:
             server.close()
         self._server = ServerProcess(self._folder, self._warm)
         if not self._server.tell(order):
-            raise LaunchError(f"the fork server ends as soon as it starts, see {self._folder / 'server.log'}")
+            raise LaunchError(f"the fork server exits at start, see {self._folder / 'server.log'}")
         return str(self._server.lock)
 
     def _handle(self, spec: JobSpec, gpus: tuple[str, ...] | None, server: str) -> Handle:

@@ -86,7 +86,7 @@ class SlurmLauncher:
         self._scancels: list[subprocess.Popen[bytes]] = []
 
     def check(self, resources: Resources) -> None:
-        """Ask SLURM whether it would take a job of this launcher; one that does not answer is no objection.
+        """Ask SLURM whether it would take a job of this launcher; one that does not answer is not an objection.
 
         Raises:
             RequestError: It never would, in its own words.

@@ -98,7 +98,7 @@ def read_observation(
         sign: 1 where a larger metric is better, -1 where a smaller one is.
 
     Raises:
-        RequestError: The point is outside the space, or the cost or noise is no positive number.
+        RequestError: The point is outside the space, or the cost or noise is not a positive number.
     """
     codes = tuple(space.encode(params).tolist())
     problems = []

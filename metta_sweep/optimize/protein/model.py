@@ -173,7 +173,7 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
 
 
 def _known_noise(history: History, score_map: ScoreTransform) -> Array:
-    """Return the known variance of every transformed score ``(n,)``; a longer run's curve is no exact stand-in."""
+    """Return the known variance of every transformed score ``(n,)``; a longer run's curve is not an exact stand-in."""
     known: Array = history.noises * score_map.slope(history.scores) ** 2
     known[history.rollouts :] += CURVE_NOISE
     return known

@@ -89,7 +89,7 @@ class Protein:
                 is swept, they stand for shorter runs.
 
         Raises:
-            RequestError: The point is outside the space, a name is unknown, or the cost is no positive number.
+            RequestError: The point is outside the space, a name is unknown, or the cost is not a positive number.
         """
         sign = Goal(self.goal).sign
         seen = read_observation(self.space, _values(params), score=score, cost=cost, noise=noise, sign=sign)

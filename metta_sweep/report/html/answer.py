@@ -22,7 +22,7 @@ MOST_NAMED = 5
 
 
 def answer(found: Gathered) -> Markup:
-    """Return what a reader came for: the best, how sure it is, what it cost, what to do next."""
+    """Return what a reader came for: the best, how certain it is, what it cost, what to do next."""
     return tag(
         "section",
         tag("h2", "The answer", id="answer"),
@@ -68,7 +68,7 @@ def _best(found: Gathered) -> Iterator[Content]:
 
 
 def what_mattered(surrogate: Surrogate | None, short: Mapping[str, str]) -> str:
-    """Return in a sentence which parameters mattered and how sure that is; empty where the model cannot tell."""
+    """Return in a sentence which parameters mattered and how certain that is; empty where the model cannot tell."""
     every = () if surrogate is None else surrogate.importances
     if all(one.high < IDLE for one in every):
         return ""  # the model saw nothing but noise
@@ -127,7 +127,7 @@ def _expected(found: Gathered) -> Iterator[Markup]:
 
 
 def _dashboard(rows: SweepRows) -> Content:
-    """Return a link to the sweep's page at W&B; anything that is no web address is left out."""
+    """Return a link to the sweep's page at W&B; anything that is not a web address is left out."""
     if not rows.dashboard.startswith(("https://", "http://")):
         return None
     return tag("a", "Its page at W&B", href=rows.dashboard)

@@ -25,7 +25,7 @@ def sweep_data(found: Gathered) -> dict[str, Any]:
 
 
 def _rollout(row: RolloutRow, names: list[str]) -> list[Any]:
-    """Return origin, mean, failure class and values; a value that is no number is a word."""
+    """Return origin, mean, failure class and values; a value that is not a number is a word."""
     failure = None if row.failure is None else str(row.failure.kind)
     return [printable(row.suggestion.origin), row.mean, failure, [_value(row.params.get(name)) for name in names]]
 
