@@ -30,6 +30,7 @@ from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.optimize.worker import OptimizerProcess
 from metta_sweep.report import Progress
+from metta_sweep.report.reading import state_of
 from metta_sweep.results.registry import reader_names
 from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
@@ -37,14 +38,15 @@ from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.changes import Change, check_request
 from metta_sweep.sweep.commands import check_command
 from metta_sweep.sweep.events import SweepAsked, to_json
-from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.thinking import Thinker
 from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.schema import schema
@@ -89,6 +91,8 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     paths = SweepPaths(asked.data_dir, asked.name)
     start = taken_up(spec_of(asked), words, shared=asked.wandb.share)
+    if paths.journal.exists():
+        _check(state_of(paths), asked, start.spec)  # before anything is touched
     patient = asked.launcher.on_interrupt == "finish"
     with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
         journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
@@ -98,9 +102,10 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
             progress.begin(recorder.state)
             if lock.taken_from is not None:
                 recorder.note(f"taken over from {lock.taken_from}: it stops as soon as it notices, its runs go on here")
+            for change in _check(recorder.state, asked, start.spec):
+                recorder.note(f"changed: {change.describe()}")
             stop = _nothing_left(start.spec, recorder, console)
             if stop is None:
-                check_shared(recorder.state, asked)
                 wandb, mode = mirror_settings(asked, console)
                 companion = MirrorCompanion(
                     paths,
@@ -117,6 +122,16 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
             journal.close()
 
 
+def _check(state: SweepState, asked: Asked, spec: SweepSpec) -> tuple[Change, ...]:
+    """Return what the request changes about the sweep that is there.
+
+    Raises:
+        RequestError: It cannot go on like this.
+    """
+    check_shared(state, asked)
+    return check_request(state, spec, said=asked.change)
+
+
 def _exit_code(stop: Stop, recorder: Recorder, signals: StopSignals) -> int:
     if stop.reason.rule == "stopped" and signals.is_finishing:
         return 128 + signal.SIGINT
@@ -125,16 +140,9 @@ def _exit_code(stop: Stop, recorder: Recorder, signals: StopSignals) -> int:
 
 
 def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop | None:
-    """Return the stop rule that has ended this very request already, or None where there is work.
-
-    Raises:
-        RequestError: The sweep that is there is another search.
-    """
+    """Return the stop rule that has ended this very request already, or None where there is work."""
     state = recorder.state
-    if state.is_empty:
-        return None
-    check_continues(state.spec, spec)
-    if state.spec != spec:
+    if state.is_empty or state.spec != spec:
         return None
     actions = next_actions(state, spec.limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
     stop = next((action for action in actions if isinstance(action, Stop) and not action.failed), None)

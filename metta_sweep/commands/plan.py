@@ -27,9 +27,9 @@ from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths, read_result
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
 from metta_sweep.store.runs import RunDirectories
+from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import render_command, run_config
 from metta_sweep.sweep.events import from_json
-from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, teach
 
@@ -60,8 +60,7 @@ def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> in
     """
     paths = SweepPaths(asked.data_dir, asked.name)
     state = _state(paths)
-    if state is not None:
-        check_continues(state.spec, spec_of(asked))
+    found = () if state is None else check_request(state, spec_of(asked), said=asked.change)
     suggestions = _first_suggestions(asked, state)
     samples, basis = _samples(asked, state)
     if calibrate:
@@ -73,6 +72,7 @@ def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> in
             suggestions=suggestions,
             command=_first_command(asked, paths, suggestions[0]),
             done=0 if state is None else len(state.rollouts),
+            changes=[change.describe() for change in found],
             run_cost=_run_cost(samples, asked, suggestions[0], basis),
             disk_bytes=_disk_bytes(paths),
             free_bytes=shutil.disk_usage(_nearest_existing(asked.data_dir)).free,

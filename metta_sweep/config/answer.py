@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.config.asked import Asked
+from metta_sweep.config.command_line import changes_said
 from metta_sweep.config.inquiry import Findings
 from metta_sweep.config.job import AT_ROOT
 from metta_sweep.config.origins import SOURCES
@@ -52,6 +53,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         origins=found.origins.of_leaves({**found.training, **settings}),
         description=job.description,
         results=job.results,
+        change=changes_said(found.line),
         takeover=words.get("takeover") == "true",
     )
 

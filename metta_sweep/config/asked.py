@@ -75,5 +75,7 @@ class Asked:
     """Where a run's numbers come from; None where it writes them itself."""
     description: str | None = None
     """What the sweep is about."""
+    change: tuple[str, ...] = ()
+    """What the request says that it means to change about the sweep that is there: ``metric``, ``goal``."""
     takeover: bool = False
     """Whether to take the sweep from a controller that holds it."""

@@ -24,8 +24,10 @@ from metta_sweep.secrecy import is_secret
 PLACE = "command line"
 """Stands where a file name would stand."""
 
-_RAW = re.compile(r"^\+{0,2}(?P<key>run|cmd|sweep_params|takeover|command|data_dir)=(?P<value>.*)$", re.DOTALL)
-_WORDS = ("run", "cmd", "sweep_params", "takeover")
+_RAW = re.compile(r"^\+{0,2}(?P<key>run|cmd|sweep_params|takeover|change|command|data_dir)=(?P<value>.*)$", re.DOTALL)
+CHANGES = ("metric", "goal")
+"""What ``change`` may name."""
+_WORDS = ("run", "cmd", "sweep_params", "takeover", "change")
 _QUOTED = re.compile(r"""^(['"])(.*)\1$""", re.DOTALL)
 _MAX_LENGTH = 10_000  # characters of one override
 _REMOVED = "???"  # stands in the tree of values where a key was removed
@@ -50,7 +52,7 @@ class CommandLine:
     """The overrides, sorted by what they do."""
 
     words: Mapping[str, str] = field(default_factory=dict)
-    """``run``, ``cmd``, ``sweep_params`` and ``takeover`` as they were typed."""
+    """``run``, ``cmd``, ``sweep_params``, ``takeover`` and ``change`` as they were typed."""
     choices: dict[str, str | None] = field(default_factory=dict)
     """Chosen option by config group; None for no option."""
     values: list[ValueOverride] = field(default_factory=list)
@@ -88,6 +90,11 @@ def read_command_line(overrides: Sequence[str], *, groups: Mapping[str, Sequence
         Problem(message=message, key=path, file=PLACE, fix=fix) for path, message, fix in refused(line.tree)
     ]
     return line
+
+
+def changes_said(line: CommandLine) -> tuple[str, ...]:
+    """Return what ``change=`` says is meant to change: ``change=metric,goal``."""
+    return tuple(filter(None, re.split(r"[\s,\[\]]+", line.words.get("change", ""))))
 
 
 def quoted(text: str) -> str:

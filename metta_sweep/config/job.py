@@ -29,6 +29,7 @@ JOB_KEYS = frozenset(
         "cmd",
         "sweep_params",
         "takeover",
+        "change",
         "sweep",
         "protein",
         "command",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, read_command_line
+from metta_sweep.config.command_line import (
+    CHANGES,
+    PLACE,
+    CommandLine,
+    ValueOverride,
+    changes_said,
+    read_command_line,
+)
 from metta_sweep.config.flags import Typed
 from metta_sweep.config.job import JOB_KEYS, name_problem
 from metta_sweep.config.nearest import did_you_mean, nearest
@@ -69,6 +76,10 @@ def _word_problems(line: CommandLine, *, complete: bool) -> Iterator[Problem]:
     if cmd not in COMMANDS:
         fix = did_you_mean(cmd, COMMANDS)
         yield Problem(message=f"need one of {', '.join(COMMANDS)}, got {cmd[:80]!r}", key="cmd", file=PLACE, fix=fix)
+    for word in changes_said(line):
+        if word not in CHANGES:
+            fix = did_you_mean(word, CHANGES)
+            yield Problem(message=f"need {' or '.join(CHANGES)}, got {word[:80]!r}", key="change", file=PLACE, fix=fix)
     if takeover not in SWITCH:
         yield Problem(message=f"need true or false, got {takeover[:80]!r}", key="takeover", file=PLACE)
 

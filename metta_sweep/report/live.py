@@ -68,7 +68,7 @@ def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) 
 
 def _title(rows: SweepRows, moment: Moment) -> Text:
     name = Text(f"{printable(rows.spec.name)}  ", style="bold")
-    return name.append(f"{rows.spec.goal} {printable(rows.spec.metric)}  ", style="").append(
+    return name.append(f"{rows.spec.goal} {printable(rows.spec.metric)}\n", style="").append(
         standing(rows, moment.place), style="dim"
     )
 

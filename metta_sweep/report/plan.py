@@ -35,7 +35,9 @@ class Plan:
     command: Sequence[str]
     """The command of the first run."""
     done: int
-    """Rollouts that were claimed already."""
+    """Rollouts that were suggested already."""
+    changes: Sequence[str] = ()
+    """What the request changes about the sweep that is there, a line each."""
     run_cost: Estimate | None
     """What one run will cost; None where nothing like it was ever run."""
     disk_bytes: int | None
@@ -82,6 +84,7 @@ def _cells(parameter: Parameter) -> dict[str, str]:
 
 def _sections(plan: Plan) -> Iterator[str]:
     for title, lines in (
+        ("What changes about the sweep that is there", [f"  {printable(line)}" for line in plan.changes]),
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
@@ -151,7 +154,7 @@ def _takes(plan: Plan) -> Iterator[str]:
     every = f"{count(left, 'rollout')}{seeds}{confirmed} = {count(runs, 'run')}"
     yield f"  {every}, {asked.launcher.max_parallel} at a time"
     if plan.done:
-        yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were claimed before"
+        yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were suggested before"
     if plan.run_cost is None:
         yield "  time: unknown, nothing like it was run here before; --calibrate does one run at the center to tell"
     else:

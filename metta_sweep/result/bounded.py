@@ -28,7 +28,7 @@ _KINDS = (
 
 
 class UnusableFileError(ValueError):
-    """A file is there and is not read: it is no regular file, or larger than its limit."""
+    """A file is there and is not read: it is not a regular file, or larger than its limit."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most ``limit`` bytes.
 
     Raises:
-        UnusableFileError: It is no regular file, or longer.
+        UnusableFileError: It is not a regular file, or longer.
         OSError: It cannot be read.
     """
     with open_regular(path) as file:
@@ -69,7 +69,7 @@ def read_end(path: Path, limit: int) -> bytes:
     """Return the last bytes of a regular file, at most ``limit``.
 
     Raises:
-        UnusableFileError: It is no regular file.
+        UnusableFileError: It is not a regular file.
         OSError: It cannot be read.
     """
     with open_regular(path) as file:
@@ -85,7 +85,7 @@ def read_lines(path: Path, limit: int) -> Iterator[bytes]:
     from its beginning to its end. Lines that a window cuts are left out.
 
     Raises:
-        UnusableFileError: It is no regular file.
+        UnusableFileError: It is not a regular file.
         OSError: It cannot be read.
     """
     with open_regular(path) as file:

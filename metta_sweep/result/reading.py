@@ -53,11 +53,11 @@ class ResultError(ValueError):
 def read_result(paths: RunPaths) -> RunResult | None:
     """Return the run's result, or None where there is none yet.
 
-    NaN and infinite metrics are returned as they are: judging them is the sweep's business. What is no number is left
-    out with a note; a cost or a step count that cannot be is None with a note.
+    NaN and infinite metrics are returned as they are: judging them is the sweep's business. What is not a number is
+    left out with a note; a cost or a step count that cannot be is None with a note.
 
     Raises:
-        ResultError: The file is no JSON object of the documented form, no regular file, or too long.
+        ResultError: The file is not JSON object of the documented form, no regular file, or too long.
         OSError: The file system does not let it be read at this moment.
     """
     try:

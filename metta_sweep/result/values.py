@@ -14,7 +14,7 @@ MOST_COST_S = 1e10
 """Seconds; 317 years. A larger cost is a mistake of whoever reported it."""
 
 MOST_METRIC = 1e100
-"""A metric beyond it is no measurement any more; squares and sums of what is below stay finite."""
+"""A metric beyond it is not a measurement any more; squares and sums of what is below stay finite."""
 
 MOST_STEPS = 2**63 - 1
 """Training steps: what a trainer can count."""
@@ -66,7 +66,7 @@ def leaves(metrics: Mapping[Any, Any], prefix: str = "", depth: int = 1) -> Iter
 
 
 def kind_of(value: object) -> str:
-    """Return what a value that is no number is called: ``text``, ``null``, ``a list``, ``true or false``."""
+    """Return what a value that is not a number is called: ``text``, ``null``, ``a list``, ``true or false``."""
     if value is None:
         return "null"
     if isinstance(value, bool):

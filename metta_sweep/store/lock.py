@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from metta_sweep.result.values import as_cost_s
 from metta_sweep.store.files import is_at, is_locked, read_json, take_lock
 from metta_sweep.store.paths import SweepPaths
 
+_LONGEST_NAME = 4096
+"""Bytes of a lock file that are kept for the case that the request is refused."""
 _PATIENCE_S = 0.4
 """Longer than a reader's look at the lock, and than the moment between taking it and writing one's name."""
 
@@ -68,9 +72,19 @@ class SweepLock:
     which may be paused and know nothing of it, finds by :meth:`check` that its own is not in place any more.
     """
 
-    def __init__(self, paths: SweepPaths, descriptor: int, taken_from: Holder | None = None) -> None:
+    def __init__(
+        self,
+        paths: SweepPaths,
+        descriptor: int,
+        taken_from: Holder | None = None,
+        *,
+        made: Sequence[Path] = (),
+        said: bytes = b"",
+    ) -> None:
         self._paths = paths
         self._descriptor: int | None = descriptor
+        self._made = made
+        self._said = said
         self.taken_from = taken_from
         """Who held the sweep before it was taken over; None where nobody did."""
 
@@ -86,13 +100,16 @@ class SweepLock:
             RequestError: Another process holds it; the message says which.
 
         Side effects:
-            The sweep's folder is made where it is missing; the lock file says who holds it.
+            The sweep's folder is made where it is missing; the lock file says who holds it. Both are undone where
+            a RequestError ends the ``with`` block.
         """
+        missing = [folder for folder in (paths.root, *paths.root.parents) if not folder.exists()]
         _make_folder(paths)
         descriptor = take_lock(paths.lock, patience_s=_PATIENCE_S)
         if descriptor is not None:
+            said = os.pread(descriptor, _LONGEST_NAME, 0)
             _write_name(descriptor)
-            return cls(paths, descriptor)
+            return cls(paths, descriptor, made=missing, said=said)
         by = Holder.parse(read_json(paths.lock))
         if not takeover:
             raise _held(paths, by)
@@ -119,7 +136,20 @@ class SweepLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, RequestError) and self._descriptor is not None and self.taken_from is None:
+            self._undo(self._descriptor)
         self.release()
+
+    def _undo(self, descriptor: int) -> None:
+        """Leave the disk as it was before a request that is refused; a sweep that has begun is left as it is."""
+        if not self._made:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, self._said, 0)
+        elif not self._paths.runs.exists():
+            shutil.rmtree(self._paths.root, ignore_errors=True)
+            for folder in self._made[1:]:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
 
 def _make_folder(paths: SweepPaths) -> None:

@@ -52,7 +52,7 @@ def last_raised(log: str) -> Raised | None:
 
 
 def _raised(lines: Sequence[str], header: int) -> Raised | None:
-    """Return the exception below a traceback's header: the first line that is no frame of it."""
+    """Return the exception below a traceback's header: the first line that is not a frame of it."""
     for number in range(header + 1, len(lines)):
         line = lines[number]
         if not line.strip() or line[0] in " \t│╭╰|+┃" or line.startswith(("Original Traceback", "[Previous line")):

@@ -162,3 +162,53 @@ def test_exit_0_without_a_result_is_named(sweep):
     done = sweep.run(f"++sweep_params={file}")
     assert "no_result" in done.stdout
     assert "result.json" in done.stdout
+
+
+def content_of(folder):
+    """Return everything that lies in a folder: names, contents and kinds."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.slow
+def test_a_refused_request_changes_nothing_on_disk_byte_for_byte(sweep):
+    words, file = sweep.write_trial(rollouts=1), sweep.root / "trial.yaml"
+    assert sweep.run(words).returncode == 0
+    before, good = content_of(sweep.root / "data"), file.read_text()
+    for wrong, more in (
+        (good.replace("metric: loss", "metric: los"), ("change=metric",)),
+        (good.replace("metric: loss", "metric: los"), ()),
+        (good.replace("goal: minimize", "goal: maximize"), ()),
+        (good.replace("max: 1.0", "max: 2.0"), ()),
+        (good, ("wandb.share=true",)),
+        (good, ("launcher=slurm", "rollout_count=2")),
+    ):
+        file.write_text(wrong)
+        sweep.environment = {"PATH": "/without/slurm"} if "launcher=slurm" in more else {}
+        refused(sweep.run(words, *more))
+        assert content_of(sweep.root / "data") == before
+    file.write_text(good)
+    sweep.environment = {}
+    assert sweep.facts()["goal"] == "minimize"
+
+
+@pytest.mark.slow
+def test_a_refused_first_request_leaves_no_folder(sweep):
+    words = sweep.write_trial(rollouts=1)
+    sweep.environment = {"PATH": "/without/slurm"}
+    refused(sweep.run(words, "launcher=slurm"))
+    assert not (sweep.root / "data").exists()
+
+
+@pytest.mark.slow
+def test_a_goal_that_is_said_to_change_is_told_and_judged_anew(sweep):
+    words, file = sweep.write_trial(rollouts=2), sweep.root / "trial.yaml"
+    assert sweep.run(words).returncode == 0
+    file.write_text(file.read_text().replace("goal: minimize", "goal: maximize"))
+    done = sweep.run(words, "change=goal", "rollout_count=3")
+    assert done.returncode == 0, done.stderr
+    assert "changed: goal: minimize -> maximize" in done.stdout.replace("\n", " ")
+    facts = sweep.facts()
+    assert (facts["goal"], facts["decided"]) == ("maximize", 3)

@@ -1,0 +1,45 @@
+"""A request may change a sweep that is there, where it says so; what it may not change is refused with the fix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
+from metta_sweep.sweep.changes import check_request
+from tests.factories import History, guide_history
+
+
+def asked(**changes):
+    return replace(guide_history().state.spec, **changes)
+
+
+def test_the_same_request_changes_nothing():
+    assert check_request(guide_history().state, asked()) == ()
+    assert check_request(History().state, asked(), said=()) == ()
+
+
+def test_what_changes_is_listed_with_what_it_means():
+    found = check_request(guide_history().state, asked(rollout_count=5, num_samples=2))
+    assert [change.describe() for change in found] == [
+        "rollout_count: 3 -> 5",
+        "num_samples: 1 -> 2 (new rollouts take so many runs each, earlier ones keep theirs)",
+    ]
+
+
+def test_another_goal_has_to_be_said():
+    flipped = asked(goal=Goal.MINIMIZE)
+    with pytest.raises(RequestError) as caught:
+        check_request(guide_history().state, flipped)
+    assert "was started with maximize, got minimize" in str(caught.value)
+    assert "change=goal" in str(caught.value)
+    (change,) = check_request(guide_history().state, flipped, said=("goal",))
+    assert "judged the other way round" in change.describe()
+
+
+def test_a_metric_that_no_run_has_reported_is_refused_even_where_the_change_is_said():
+    with pytest.raises(RequestError) as caught:
+        check_request(guide_history().state, asked(metric="rewrd"), said=("metric",))
+    assert "no run so far has reported 'rewrd'; they reported: reward" in str(caught.value)
