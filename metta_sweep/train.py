@@ -81,11 +81,12 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
     from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
 
     limit_threads()
-    device, team = find_device(config.device, local_rank()), find_team()
+    device = find_device(config.device, local_rank())
+    team = find_team(device)
     asked = _listen_for_ends()
     if team.leads:
         _keep_config(config, run_dir)
-    meet(team, device)
+    meet(team)
     try:
         training = Training(config, run_dir, device, _tell, team)
         if training.resume() and team.leads:

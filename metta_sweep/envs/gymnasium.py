@@ -19,6 +19,8 @@ from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Ob
 
 MOST_CODES = 255
 """Largest discrete observation that is shown as a code."""
+LONGEST = 100_000
+"""Steps after which an episode is taken for one that never ends."""
 SHORT = 16
 """Numbers of an observation that a person still reads."""
 
@@ -48,7 +50,10 @@ class GymnasiumEnvs:
 
     @property
     def spec(self) -> EnvSpec:
-        """Sizes and types; pictures keep their bytes, other boxes are float32, discrete observations are codes."""
+        """Sizes and types; pictures keep their bytes, other boxes are float32, discrete observations are codes.
+
+        Several observations at once (dicts, tuples) come one after the other as numbers, discrete ones as one-hot.
+        """
         return self._spec
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
@@ -74,6 +79,8 @@ class GymnasiumEnvs:
             if out.truncations[row]:
                 cut.append(row)
                 last.append(self._current[row].copy())
+            if self._lengths[row] >= LONGEST and not (terminal or truncation):
+                raise EnvUnavailableError("env.options", self._endless())
             if terminal or truncation:
                 self._finished.append((row, self._returns[row], self._lengths[row]))
                 self._episode[row] += 1
@@ -131,6 +138,12 @@ class GymnasiumEnvs:
         seen = self._current[env]
         return {"sees": " ".join(f"{value:.3g}" for value in seen)} if len(seen) <= SHORT else {}
 
+    def _endless(self) -> str:
+        return (
+            f"an episode of {self._envs[0].spec.id} has not ended after {LONGEST:,} steps: "
+            "give it a limit, max_episode_steps"
+        )
+
     def _begin(self, row: int) -> None:
         number, episode = self._numbers[row : row + 1], self._episode[row : row + 1]
         seed = int(uniforms(int(self._seed[0]), number, episode, 1)[0, 0] * 2**31)
@@ -153,11 +166,13 @@ def _make(env_id: str, options: Mapping[str, Any]) -> Any:
             "env.name", "gymnasium is not installed: pip install 'metta-sweep[gymnasium]'"
         ) from error
     try:
-        return gymnasium.make(env_id, **options)
+        made = gymnasium.make(env_id, **options)
     except TypeError as error:
         raise EnvUnavailableError("env.options", f"{env_id} does not take {dict(options)}: {error}") from error
     except (gymnasium.error.Error, ImportError) as error:
         raise EnvUnavailableError("env.id", f"gymnasium cannot make {env_id!r}: {error}") from error
+    several = isinstance(made.observation_space, gymnasium.spaces.Dict | gymnasium.spaces.Tuple)
+    return gymnasium.wrappers.FlattenObservation(made) if several else made
 
 
 def _spec(env: Any, rows: int) -> EnvSpec:

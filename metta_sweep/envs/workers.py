@@ -6,6 +6,8 @@ A process holds a block of rows and answers one request at a time over a pipe; i
 from __future__ import annotations
 
 import multiprocessing
+import pickle
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -15,6 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from metta_sweep.envs.vec_env import EnvSpec, Episodes, Ints, Observations, Step, Truncated, VecEnv
+
+
+class WorkerDiedError(RuntimeError):
+    """A process that plays environments is gone."""
 
 
 class Workers:
@@ -104,16 +110,32 @@ class Workers:
         return self._answers()
 
     def _request(self, verb: str, arguments: Sequence[tuple[Any, ...]]) -> None:
-        for pipe, own in zip(self._pipes, arguments, strict=True):
-            pipe.send((verb, own))
+        for k, (pipe, own) in enumerate(zip(self._pipes, arguments, strict=True)):
+            try:
+                pipe.send((verb, own))
+            except OSError as error:
+                raise self._death(k) from error
 
     def _answers(self) -> list[Any]:
         """Return what every part answers; an error of a part is raised here."""
-        answers = [pipe.recv() for pipe in self._pipes]
+        answers = [self._answer(k) for k in range(len(self._pipes))]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
+
+    def _answer(self, k: int) -> Any:
+        try:
+            return self._pipes[k].recv()
+        except (EOFError, OSError) as error:
+            raise self._death(k) from error
+
+    def _death(self, k: int) -> WorkerDiedError:
+        self._processes[k].join(timeout=5.0)
+        return WorkerDiedError(
+            f"worker {k} of {len(self._pipes)}, which plays environments, ended (exit code "
+            f"{self._processes[k].exitcode}): what it printed is above; -9 means that it was killed, mostly for memory"
+        )
 
 
 def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
@@ -139,7 +161,21 @@ def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
         except (EOFError, KeyboardInterrupt):
             env.close()
             return
-        pipe.send(answers[verb](*arguments))
+        try:
+            answer = answers[verb](*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever an environment raises is raised where it was asked
+            answer = _portable(error)
+        pipe.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that can be sent, with the place where it was raised; in words where it cannot."""
+    error.add_note(f"in a worker that plays environments:\n{traceback.format_exc()}")
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - a foreign class can fail in any way
+        return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+    return error
 
 
 def _first(env: VecEnv, out: Step, seed: int, *, stagger: bool) -> Observations:

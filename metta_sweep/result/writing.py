@@ -61,14 +61,20 @@ def finish_metrics(
     metrics: Mapping[str, float],
     *,
     cost_s: float | None = None,
+    eval_s: float | None = None,
     steps: int | None = None,
     run_dir: Path | str | None = None,
 ) -> None:
-    """Do what :func:`finish` does for metric names that are no Python identifiers."""
+    """Do what :func:`finish` does for metric names that are no Python identifiers.
+
+    ``eval_s`` says how many of the seconds of ``cost_s`` were spent on evaluations.
+    """
     paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.of_environment()
     content: dict[str, Any] = {"metrics": _plain(metrics)}
     if cost_s is not None:
         content["cost_s"] = float(cost_s)
+    if eval_s is not None:
+        content["eval_s"] = round(float(eval_s), 3)
     if steps is not None:
         content["steps"] = int(steps)
     _write_once(paths.result, json.dumps(content, indent=1) + "\n")

@@ -23,8 +23,8 @@ def find_device(name: str, local_rank: int | None = None) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     wanted = torch.device("cuda" if name == "auto" else name)
-    if local_rank is not None and wanted.index is None:
-        wanted = torch.device("cuda", local_rank)
+    if wanted.index is None:
+        wanted = torch.device("cuda", local_rank or 0)
     problem = device_problem(str(wanted), torch.cuda.device_count() if torch.cuda.is_available() else 0)
     if problem:
         raise ConfigError([("device", problem)])

@@ -8,27 +8,73 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metta_sweep.envs.config import EXTRAS
 from metta_sweep.envs.make import make_env
-from metta_sweep.envs.vec_env import Doubles, Episodes, Ints, Step
+from metta_sweep.envs.vec_env import Doubles, Episodes, Ints, Step, VecEnv
 from metta_sweep.trainer.config import TrainingConfig
 from metta_sweep.trainer.policy import Policy, choose, draw_clocks, forget
 from metta_sweep.trainer.simulations import Simulation, simulations
 
 
-def evaluate(policy: Policy, config: TrainingConfig, device: torch.device) -> dict[str, float]:
-    """Return the mean of every statistic over a fixed set of episodes, and its standard error as ``NAME_se``.
+class Evaluator:
+    """Plays the simulations of a config, again and again.
 
-    With named simulations each has its own, as ``sim.SIMULATION.NAME``, and the overall ones are the weighted means of
-    what all simulations have.
+    Environments that come with an extra step in as many workers as training's do, and are kept from one evaluation to
+    the next: making them can take longer than playing them. Their episodes depend on neither.
+
+    Args:
+        config: What is played.
+        device: Where the policy computes.
     """
-    suite = simulations(config.sim, config.env)
-    played = [play(policy, each, device, deterministic=config.sim.deterministic) for each in suite]
-    if not config.sim.simulations:
-        return played[0]
-    metrics = _overall(played, [each.weight for each in suite])
-    for each, own in zip(suite, played, strict=True):
-        metrics |= {f"sim.{each.name}.{name}": value for name, value in own.items()}
-    return metrics
+
+    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+        self._config, self._device = config, device
+        self._suite = simulations(config.sim, config.env)
+        self._kept: dict[str, VecEnv] = {}
+
+    def evaluate(self, policy: Policy) -> dict[str, float]:
+        """Return the mean of every statistic over a fixed set of episodes, and its standard error as ``NAME_se``.
+
+        With named simulations each has its own, as ``sim.SIMULATION.NAME``, and the overall ones are the weighted means
+        of what all simulations have.
+        """
+        played = [self._play(policy, each) for each in self._suite]
+        if not self._config.sim.simulations:
+            return played[0]
+        metrics = _overall(played, [each.weight for each in self._suite])
+        for each, own in zip(self._suite, played, strict=True):
+            metrics |= {f"sim.{each.name}.{name}": value for name, value in own.items()}
+        return metrics
+
+    def close(self) -> None:
+        """Close the environments that were kept."""
+        for env in self._kept.values():
+            env.close()
+        self._kept.clear()
+
+    def _play(self, policy: Policy, simulation: Simulation) -> dict[str, float]:
+        env = self._kept.get(simulation.name) or make_simulated(simulation, self._config.trainer.num_workers)
+        if simulation.env.name in EXTRAS:
+            self._kept[simulation.name] = env
+        metrics = play(policy, simulation, env, self._device, deterministic=self._config.sim.deterministic)
+        if simulation.name not in self._kept:
+            env.close()
+        return metrics
+
+
+def evaluate(policy: Policy, config: TrainingConfig, device: torch.device) -> dict[str, float]:
+    """Evaluate once; see :meth:`Evaluator.evaluate`."""
+    evaluator = Evaluator(config, device)
+    try:
+        return evaluator.evaluate(policy)
+    finally:
+        evaluator.close()
+
+
+def make_simulated(simulation: Simulation, workers: int = 1) -> VecEnv:
+    """Return the environments of a simulation, in as many of so many workers as they can be shared out to."""
+    share = next(count for count in range(workers, 0, -1) if simulation.num_envs % count == 0)
+    return make_env(simulation.env, rows=simulation.num_envs * simulation.env.num_agents, workers=share)
 
 
 def _overall(played: list[dict[str, float]], weights: list[float]) -> dict[str, float]:
@@ -49,10 +95,19 @@ class Stage:
         simulation: What is played.
         device: Where the policy computes.
         deterministic: Take the likeliest action instead of drawing one.
+        env: The simulation's environments, where they are at hand; they are reset.
     """
 
-    def __init__(self, policy: Policy, simulation: Simulation, device: torch.device, *, deterministic: bool) -> None:
-        self.env = make_env(simulation.env, rows=simulation.num_envs * simulation.env.num_agents)
+    def __init__(
+        self,
+        policy: Policy,
+        simulation: Simulation,
+        device: torch.device,
+        *,
+        deterministic: bool,
+        env: VecEnv | None = None,
+    ) -> None:
+        self.env = env or make_simulated(simulation)
         self.out = Step.empty(self.env.spec)
         """What the last step gave."""
         self._policy, self._device, self._deterministic = policy, device, deterministic
@@ -76,20 +131,21 @@ class Stage:
         return bool(ended.any())
 
 
-def play(policy: Policy, simulation: Simulation, device: torch.device, *, deterministic: bool) -> dict[str, float]:
+def play(
+    policy: Policy, simulation: Simulation, env: VecEnv, device: torch.device, *, deterministic: bool
+) -> dict[str, float]:
     """Return the means and standard errors of one simulation.
 
     Every environment plays the same number of episodes: taking the first to finish would favour short ones.
     The agents of one environment count as one observation of the mean.
     """
-    stage = Stage(policy, simulation, device, deterministic=deterministic)
+    stage = Stage(policy, simulation, device, deterministic=deterministic, env=env)
     played = np.zeros(stage.env.spec.rows, np.int64)
     kept: list[Episodes] = []
     while played.min() < simulation.episodes:
         _, actions = stage.decide()
         if stage.act(actions):
             kept.append(_counted(stage.env.drain(), played, simulation.episodes))
-    stage.env.close()
     return _summary(kept, simulation.env.num_agents)
 
 

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
@@ -23,6 +25,8 @@ class Team:
     """Number of this process."""
     size: int = 1
     """How many there are."""
+    place: torch.device = _CPU
+    """Where tensors have to be to be added up: this process's own GPU where there are GPUs."""
 
     @property
     def leads(self) -> bool:
@@ -37,7 +41,7 @@ class Team:
     def add(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its sum over all processes, in place, and return it."""
         if self.size > 1:
-            there = tensor.to(_meeting_place())
+            there = tensor.to(self.place)
             dist.all_reduce(there)
             if there is not tensor:
                 tensor.copy_(there)
@@ -58,16 +62,19 @@ class Team:
             dist.destroy_process_group()
 
 
-def find_team(environment: Mapping[str, str] = os.environ) -> Team:
+def find_team(device: torch.device, environment: Mapping[str, str] = os.environ) -> Team:
     """Return the team that torchrun's environment variables describe; alone without them."""
-    return Team(rank=int(environment.get("RANK", 0)), size=int(environment.get("WORLD_SIZE", 1)))
+    return Team(rank=int(environment.get("RANK", 0)), size=int(environment.get("WORLD_SIZE", 1)), place=device)
 
 
-def meet(team: Team, device: torch.device) -> None:
-    """Join the group of processes: over NCCL on GPUs, over gloo otherwise."""
+def meet(team: Team) -> None:
+    """Join the group of processes: over NCCL on GPUs, over gloo otherwise.
+
+    Side effects:
+        Makes the process's GPU the one that torch and NCCL use where none is named: without that all use the first.
+    """
+    on_gpu = team.place.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(team.place)
     if team.size > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-
-
-def _meeting_place() -> str:
-    return "cuda" if dist.get_backend() == "nccl" else "cpu"
+        dist.init_process_group("nccl" if on_gpu else "gloo", device_id=team.place if on_gpu else None)

@@ -19,13 +19,14 @@ from metta_sweep.result import RunPaths
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load, put_weights
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, flatten
 from metta_sweep.trainer.diagnostics import TrainingEpisodes, diagnose, measured
-from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.evaluate import Evaluator
 from metta_sweep.trainer.metrics import OF_LEARNING
 from metta_sweep.trainer.normalizing import RewardScale
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import Batch, Learner, UpdateReport, make_batch
 from metta_sweep.trainer.team import Team
+from metta_sweep.trainer.trajectories import Trajectories
 
 
 class DivergedError(ArithmeticError):
@@ -77,6 +78,8 @@ class Training:
             RewardScale(env.spec.rows, config.trainer.gamma) if config.trainer.normalize_reward else None
         )
         self._generator = torch.Generator(device).manual_seed(config.seed)
+        self._evaluator = Evaluator(config, device)
+        self._eval_s = 0.0
         self._checkpoints = CheckpointFolder(self._paths.checkpoints)
         self.update = 0
         self._elapsed_s = 0.0
@@ -114,8 +117,11 @@ class Training:
             if stop:
                 raise InterruptedRunError(f"stopped at step {self.step}")
         self._player.env.close()
+        self._evaluator.close()
         if self._team.leads:
-            result.finish_metrics(self._metrics, cost_s=self._cost_s(), steps=self.step, run_dir=self._paths.root)
+            result.finish_metrics(
+                self._metrics, cost_s=self._cost_s(), eval_s=self._eval_s, steps=self.step, run_dir=self._paths.root
+            )
         self._team.wait()
         return self._metrics
 
@@ -149,6 +155,7 @@ class Training:
         """
         began_s = time.monotonic()
         self._player.collect(self._generator)
+        self._check_played(self._player.trajectories)
         self._episodes.add(self._player.env.drain())
         if self._reward_scale is not None:
             self._reward_scale.rescale(self._player.trajectories, self._team)
@@ -163,6 +170,14 @@ class Training:
         self._measured = self._measure(batch, report, took_s) if measure else {}
         if self.update > 1:
             self._count_observations()
+
+    def _check_played(self, kept: Trajectories) -> None:
+        """Refuse numbers that nothing can be learned from."""
+        seen = kept.observations if self._player.env.spec.numbers else kept.rewards
+        for name, values in (("an observation", seen), ("a reward", kept.rewards)):
+            if not bool(torch.isfinite(values).all()):
+                steps = f"steps {self.step} and {self.step + self._config.trainer.batch_size}"
+                raise DivergedError(f"{name} of the environment is not finite (NaN or infinite), between {steps}")
 
     def _measure(self, batch: Batch, report: UpdateReport, took_s: float) -> dict[str, float]:
         """Return what is reported of the learning."""
@@ -189,7 +204,9 @@ class Training:
         """Evaluate and report; return whether it was the best so far."""
         if not all(bool(torch.isfinite(weight).all()) for weight in self.policy.parameters()):
             raise DivergedError(f"weights are not finite at step {self.step}")
-        played = evaluate(self.policy, self._config, self._device)
+        began_s = time.monotonic()
+        played = self._evaluator.evaluate(self.policy)
+        self._eval_s += time.monotonic() - began_s
         self._check_finite(played)
         result.report_metrics({**played, **self._measured}, step=self.step, run_dir=self._paths.root)
         repeatable = {name: value for name, value in self._measured.items() if name in OF_LEARNING}
@@ -229,6 +246,7 @@ class Training:
             "config": self._config.model_dump_json(),
             "update": self.update,
             "elapsed_s": self._cost_s(),
+            "eval_s": self._eval_s,
             "best": self._best,
             "metrics": self._metrics,
             "policy": self.policy.state_dict(),
@@ -239,7 +257,7 @@ class Training:
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.update, self._best, self._metrics = content["update"], content["best"], content["metrics"]
-        self._elapsed_s = content["elapsed_s"]
+        self._elapsed_s, self._eval_s = content["elapsed_s"], content["eval_s"]
         put_weights(self.policy, content["policy"], self._checkpoints.root)
         self._learner.optimizer.load_state_dict(content["optimizer"])
         self._generator.set_state(content["generator"])

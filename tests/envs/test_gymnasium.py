@@ -139,6 +139,17 @@ def test_a_worker_that_cannot_make_its_environment_says_why():
         make_env(config("NoSuchThing-v1"), rows=2, workers=2)
 
 
+def test_a_tuple_of_observations_is_laid_out_as_numbers():
+    env = make_env(config("Blackjack-v1"), rows=2)
+    out = Step.empty(env.spec)
+    env.reset(1, out.observations)
+    assert (env.spec.width, env.spec.numbers) == (32 + 11 + 2, True)
+    assert out.observations.sum(1).tolist() == [3.0, 3.0]
+    env.step(np.ones(2, np.int64), out)
+    assert out.observations.sum(1).tolist() == [3.0, 3.0]
+    env.close()
+
+
 def test_a_restored_environment_starts_the_episodes_after_those_that_were_played():
     env = make_env(config(), rows=2)
     out = Step.empty(env.spec)

@@ -6,9 +6,10 @@ import torch
 
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import Step
-from metta_sweep.trainer.evaluate import evaluate
+from metta_sweep.trainer.config import parse
+from metta_sweep.trainer.evaluate import Evaluator, evaluate
 from metta_sweep.trainer.policy import Policy
-from tests.trainer.configs import parsed
+from tests.trainer.configs import parsed, put, shipped
 
 CPU = torch.device("cpu")
 
@@ -70,3 +71,24 @@ def test_means_and_errors_are_those_of_the_episodes_with_the_agents_of_one_count
     used = episodes.stats["action.use"].reshape(2, 3, 2).mean(2).reshape(-1)
     assert metrics["action.use"] == pytest.approx(used.mean())
     assert metrics["action.use_se"] == pytest.approx(used.std(ddof=1) / np.sqrt(6))
+
+
+def on_gymnasium(workers=1):
+    changes = {"env.options": {"max_episode_steps": 20}, "sim.num_envs": 4, "trainer.num_workers": workers}
+    return parse(put(shipped(env="gymnasium"), changes))
+
+
+def test_environments_that_are_kept_play_the_same_episodes_again():
+    pytest.importorskip("gymnasium")
+    config = on_gymnasium()
+    made, evaluator = policy(config), Evaluator(config, CPU)
+    first, again = evaluator.evaluate(made), evaluator.evaluate(made)
+    evaluator.close()
+    assert first == again == evaluate(made, config, CPU)
+
+
+@pytest.mark.slow
+def test_workers_change_nothing_of_an_evaluation():
+    pytest.importorskip("gymnasium")
+    alone, shared = on_gymnasium(), on_gymnasium(workers=8)
+    assert evaluate(policy(alone), alone, CPU) == evaluate(policy(alone), shared, CPU)

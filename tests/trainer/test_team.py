@@ -14,15 +14,49 @@ import yaml
 from metta_sweep import train
 from metta_sweep.result import RunPaths, read_evaluations, read_result
 from metta_sweep.trainer.ppo import own_segments
-from metta_sweep.trainer.team import Team, find_team
+from metta_sweep.trainer.team import Team, find_team, meet
 from metta_sweep.trainer.training import Training
 from tests.trainer.configs import parsed, small
 
 
 def test_torchrun_says_who_is_who():
-    assert find_team({"RANK": "2", "WORLD_SIZE": "4"}) == Team(rank=2, size=4)
-    assert find_team({}) == Team()
+    cpu = torch.device("cpu")
+    assert find_team(cpu, {"RANK": "2", "WORLD_SIZE": "4"}) == Team(rank=2, size=4)
+    assert find_team(cpu, {}) == Team()
     assert [Team(rank=rank, size=3).share(12) for rank in range(3)] == [range(4), range(4, 8), range(8, 12)]
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "expected"),
+    [
+        ("cuda:1", 2, [("set_device", "cuda:1"), ("nccl", "cuda:1")]),
+        ("cuda:3", 1, [("set_device", "cuda:3")]),
+        ("cpu", 2, [("gloo", "None")]),
+        ("cpu", 1, []),
+    ],
+)
+def test_every_process_uses_a_gpu_of_its_own_where_none_is_named(place, size, expected, monkeypatch):
+    called = []
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: called.append(("set_device", str(device))))
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda kind, device_id: called.append((kind, str(device_id)))
+    )
+    meet(find_team(torch.device(place), {"RANK": "0", "WORLD_SIZE": str(size)}))
+    assert called == expected
+
+
+@pytest.mark.parametrize("ask", [lambda team: team.any(True), lambda team: team.add(torch.ones(3))])
+def test_what_is_added_up_lies_on_the_gpu_of_its_process(ask, monkeypatch):
+    class ReachedError(Exception):
+        pass
+
+    def added(tensor):
+        assert tensor.device == torch.device("meta")
+        raise ReachedError
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", added)
+    with pytest.raises(ReachedError):
+        ask(Team(rank=1, size=2, place=torch.device("meta")))
 
 
 @pytest.mark.parametrize(("use_lstm", "horizon"), [(False, 1), (True, 8)])
