@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -127,6 +130,85 @@ def test_who_comes_while_it_ends_waits_and_then_finds_none(cluster):
     os.close(ending)
     thread.join(30)
     assert found == [None]
+
+
+SLOW_RAY = """
+import sys, time
+from pathlib import Path
+from metta_sweep.launch.ray import own
+folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
+own._LOOK_S, own.LINGER_S = 0.05, 1.0
+
+
+class Warden(own.Warden):
+    def _start_ray(self):
+        with (folder / "starts").open("a") as file:
+            file.write("x")
+        says = f"import time; time.sleep({seconds}); print('Ray runtime started.', flush=True); time.sleep(600)"
+        if seconds < 0:
+            says = "print('no room in /dev/shm'); raise SystemExit(1)"
+        return own.subprocess.Popen([sys.executable, "-c", says])
+
+
+Warden(own.OwnCluster(folder)).keep()
+"""
+"""A warden, as the real one is started, of a Ray that takes its time."""
+
+
+@pytest.fixture
+def slow_ray(cluster, tmp_path, monkeypatch):
+    """Have wardens start a Ray that takes so many seconds; the list of their starts is in ``starts``."""
+    script, began, popen = tmp_path / "warden.py", [], subprocess.Popen
+    script.write_text(SLOW_RAY)
+    seconds = [1.0]
+
+    def start(command, **options):
+        process = popen([sys.executable, str(script), str(cluster.folder), str(seconds[0])], **options)
+        began.append(process.pid)
+        return process
+
+    monkeypatch.setattr(ray_own.subprocess, "Popen", start)
+    yield seconds
+    for pid in began:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in [*psutil.Process(pid).children(), psutil.Process(pid)]:
+                process.kill()
+
+
+def starts(cluster):
+    return len((cluster.folder / "starts").read_text())
+
+
+def test_a_start_that_a_killed_controller_began_is_waited_for_by_the_next(cluster, slow_ray, monkeypatch):
+    slow_ray[0] = 3.0
+    monkeypatch.setattr(ray_own, "START_PATIENCE_S", 0.5)
+    with pytest.raises(RequestError, match="give the same command again to wait for it"):
+        cluster.join(start=True)
+    monkeypatch.setattr(ray_own, "START_PATIENCE_S", 60.0)
+    first, second = cluster.join(start=True), cluster.join(start=True)
+    assert (first.address, starts(cluster)) == (second.address, 1)
+    first.end()
+    second.end()
+    wait_until(lambda: not cluster.record.exists(), "the end of what nobody uses")
+
+
+def test_a_ray_that_cannot_start_is_told_in_its_own_words_and_started_once(cluster, slow_ray):
+    slow_ray[0] = -1.0
+    with pytest.raises(RequestError, match="no room in /dev/shm"):
+        cluster.join(start=True)
+    assert starts(cluster) == 1
+
+
+def test_the_ray_of_a_warden_that_was_killed_is_ended_before_another_is_started(cluster, slow_ray):
+    use = cluster.join(start=True)
+    found = json.loads(cluster.record.read_text())
+    os.kill(found["pid"], signal.SIGKILL)
+    wait_until(lambda: birth_of(found["pid"]) is None)
+    use.end()
+    again = cluster.join(start=True)
+    assert again.address != use.address
+    wait_until(lambda: birth_of(found["ray"]["pid"]) is None)
+    again.end()
 
 
 def test_the_users_token_is_shown_where_there_is_one_and_nothing_else_was_said(tmp_path):

@@ -2,7 +2,9 @@
 
 It must outlive a controller that dies, and must not outlive its last use. So it is kept by a process of its own, its
 warden (``python -m metta_sweep.launch.ray.own FOLDER``), and whoever uses it, a controller or the actor of a running
-attempt, holds a shared lock on ``users.lock``: the kernel lets go of that when the user is gone, however it went.
+attempt, holds a shared lock on ``users.lock``: the kernel lets go of that when the user is gone, however it went. The
+warden itself holds ``warden.lock`` from before it starts: whoever finds that held waits for the cluster to come up,
+whoever began it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -19,16 +22,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.launch.attempt.processes import birth_of
+from metta_sweep.launch.attempt.processes import birth_of, signal_exactly
 from metta_sweep.store.files import read_json, take_lock, write_json
 
-START_PATIENCE_S = 90.0
-"""Seconds for Ray to come up."""
+START_PATIENCE_S = 300.0
+"""Seconds to wait for Ray to come up. On a loaded machine it took 70; the next controller waits for the same start."""
+
+LONGEST_START_S = 900.0
+"""Seconds after which a warden gives up on a Ray that does not come up."""
 
 LINGER_S = 5.0
 """Seconds without a user after which the cluster ends; an attempt that waits for room gets its turn in that time."""
 
 _LOOK_S = 0.5
+_FIX = "ray start --head, or RAY_ADDRESS=host:port of a cluster"
 _STORE_BYTES = 100_000_000  # nothing of ours is kept in Ray's object store, whose default is a third of the memory
 
 
@@ -78,6 +85,11 @@ class OwnCluster:
         return self.folder / "cluster.json"
 
     @property
+    def warden(self) -> Path:
+        """Held by the warden for as long as it lives, from before the cluster is up."""
+        return self.folder / "warden.lock"
+
+    @property
     def log(self) -> Path:
         """What Ray said when it was started."""
         return self.folder / "ray.log"
@@ -93,11 +105,13 @@ class OwnCluster:
         """
         self._make_folder()
         lock = hold(self.users)
-        found = self._running()
-        if found is None and start:
-            found = self._start()
+        found = None
+        try:
+            found = self._running() or (self._start() if start else None)
+        finally:
+            if found is None:
+                os.close(lock)
         if found is None:
-            os.close(lock)
             return None
         address, token = found
         return Use(users=self.users, address=address, token=token, lock=lock)
@@ -116,39 +130,55 @@ class OwnCluster:
         return str(found["address"]), str(found["token"])
 
     def _start(self) -> tuple[str, str]:
-        """Start a warden and wait for its cluster; of several that start one at the same time one succeeds."""
-        starting = take_lock(self.folder / "start.lock", patience_s=START_PATIENCE_S)
-        try:
-            found = self._running()
-            if found is None:
-                self.record.unlink(missing_ok=True)
-                found = self._wait_for(self._start_warden())
-            return found
-        finally:
-            if starting is not None:
-                os.close(starting)
-
-    def _start_warden(self) -> subprocess.Popen[bytes]:
-        with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "metta_sweep.launch.ray.own", str(self.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _wait_for(self, warden: subprocess.Popen[bytes]) -> tuple[str, str]:
+        """Wait for the cluster of the warden that is at work; where there is none, start one."""
         until_s = time.monotonic() + START_PATIENCE_S
-        while time.monotonic() < until_s and warden.poll() is None:
+        began_here = False
+        while time.monotonic() < until_s:
             found = self._running()
             if found is not None:
-                warden.returncode = 0  # it is left running on purpose
                 return found
+            lock = take_lock(self.warden, patience_s=_LOOK_S / 5)
+            if lock is not None:
+                if began_here:
+                    os.close(lock)
+                    raise _unusable(f"Ray does not start on this machine: {self._last_words()}", _FIX)
+                began_here = True
+                self._start_warden(lock)
             time.sleep(_LOOK_S / 5)
-        warden.kill()
-        warden.wait()
-        raise _unusable(f"Ray does not start on this machine, see {self.log}", "ray start --head, or RAY_ADDRESS=…")
+        message = f"Ray has not come up in {START_PATIENCE_S:.0f} s, see {self.log}; it is still being started"
+        raise _unusable(message, f"give the same command again to wait for it, or {_FIX}")
+
+    def _start_warden(self, lock: int) -> None:
+        """Start a warden that holds the lock from its first moment."""
+        end_leftover(self.record)
+        try:
+            with self.log.open("wb") as log:
+                warden = subprocess.Popen(
+                    [sys.executable, "-m", "metta_sweep.launch.ray.own", str(self.folder)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+        finally:
+            os.close(lock)
+        warden.returncode = 0  # it is left running on purpose
+
+    def _last_words(self) -> str:
+        """Return the last line that Ray said, and where the rest is."""
+        said = self.log.read_text(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+        return f"{last[:300]} ({self.log})"
+
+
+def end_leftover(record: Path) -> None:
+    """End the Ray of a warden that was killed before it could, and remove its record."""
+    found = read_json(record) or {}
+    ray = found.get("ray")
+    if isinstance(ray, dict) and isinstance(ray.get("pid"), int) and isinstance(ray.get("birth"), str):
+        signal_exactly(ray["pid"], ray["birth"], signal.SIGTERM)
+    record.unlink(missing_ok=True)
 
 
 def scratch_folder() -> Path:
@@ -176,11 +206,9 @@ class Warden:
         """Serve until the cluster is of no use any more, or has ended by itself."""
         ray = self._start_ray()
         try:
-            self._wait_until_up(ray)
-            pid = os.getpid()
-            content = {"address": f"127.0.0.1:{self._port}", "token": self._token, "pid": pid, "birth": birth_of(pid)}
-            write_json(self._cluster.record, content)
-            self._wait_until_unused(ray)
+            if self._wait_until_up(ray):
+                write_json(self._cluster.record, self._content(ray))
+                self._wait_until_unused(ray)
         finally:
             ray.terminate()
             ray.wait()
@@ -205,9 +233,25 @@ class Warden:
             env={**os.environ, **ours},
         )
 
-    def _wait_until_up(self, ray: subprocess.Popen[bytes]) -> None:
-        while ray.poll() is None and "Ray runtime started" not in self._cluster.log.read_text(errors="replace"):
+    def _content(self, ray: subprocess.Popen[bytes]) -> dict[str, object]:
+        """Return what whoever joins needs to know, and what whoever comes after a killed warden has to end."""
+        pid = os.getpid()
+        return {
+            "address": f"127.0.0.1:{self._port}",
+            "token": self._token,
+            "pid": pid,
+            "birth": birth_of(pid),
+            "ray": {"pid": ray.pid, "birth": birth_of(ray.pid)},
+        }
+
+    def _wait_until_up(self, ray: subprocess.Popen[bytes]) -> bool:
+        """Return whether it has come up: a start that nobody waits for any more goes on, and is ended as unused."""
+        until_s = time.monotonic() + LONGEST_START_S
+        while ray.poll() is None and time.monotonic() < until_s:
+            if "Ray runtime started" in self._cluster.log.read_text(errors="replace"):
+                return True
             time.sleep(_LOOK_S / 5)
+        return False
 
     def _wait_until_unused(self, ray: subprocess.Popen[bytes]) -> None:
         """Wait; where nobody uses the cluster the lock is kept, so that nobody joins what is about to end."""
@@ -238,5 +282,12 @@ def _unusable(message: str, fix: str) -> RequestError:
     return RequestError(Problem(key="launcher", message=message, fix=fix))
 
 
+def _leave(number: int, frame: object) -> None:
+    """End as told by a signal, with the cluster."""
+    del frame
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
     Warden(OwnCluster(Path(sys.argv[1]))).keep()
