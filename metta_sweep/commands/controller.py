@@ -23,7 +23,7 @@ from metta_sweep.commands.parts import (
     turn_of,
     with_code,
 )
-from metta_sweep.commands.process import StopSignals, SystemClock
+from metta_sweep.commands.process import StopSignals, SystemClock, need_open_files
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.launch.registry import settings_by_kind
@@ -89,6 +89,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
     """
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
+    need_open_files()
     paths = SweepPaths(asked.data_dir, asked.name)
     start = taken_up(spec_of(asked), words, shared=asked.wandb.share)
     if paths.journal.exists():

@@ -27,7 +27,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
-from metta_sweep.sweep.ports import Resources
+from metta_sweep.sweep.ports import LaunchError, Resources
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import Mode, resolve_mode
@@ -81,7 +81,10 @@ def new_launcher(asked: Asked, paths: SweepPaths, settings: LoopSettings) -> Lau
         is_bundled=not asked.command,
     )
     kind = asked.launcher.kind
-    return Launchers(paths.launch, kind, kinds()[kind].start(order))
+    try:
+        return Launchers(paths.launch, kind, kinds()[kind].start(order))
+    except LaunchError as error:
+        raise RequestError.of(f"launcher={kind} cannot start runs here: {error}", key="launcher") from error
 
 
 def loop_settings(asked: Asked) -> LoopSettings:

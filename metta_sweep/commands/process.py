@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 import time
 from types import FrameType, TracebackType
 
+from metta_sweep.errors import RequestError
+
+LEAST_OPEN_FILES = 128
+"""Files that a controller may have open at once at the least."""
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a sweep in order: its runs are stopped and wait for the next start."""
+
+
+def need_open_files(least: int = LEAST_OPEN_FILES) -> None:
+    """Make sure that this process may have enough files open; the limit is raised as far as that is allowed.
+
+    Raises:
+        RequestError: It may not have that many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= least:
+        return
+    if hard != resource.RLIM_INFINITY and hard < least:
+        message = f"only {hard} files may be open at once, and a sweep needs {least}"
+        raise RequestError.of(message, key="ulimit -n", fix="ulimit -n 1024, or a shell in which nobody has lowered it")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
 
 
 class StopSignals:

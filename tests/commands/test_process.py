@@ -73,3 +73,17 @@ def test_a_second_signal_ends_the_process_at_once():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("alive\n", -signal.SIGTERM)
+
+
+def test_a_low_limit_of_open_files_is_raised_where_that_is_allowed_and_told_in_one_message_where_not():
+    code = (
+        "import resource, sys\n"
+        "from metta_sweep.commands.process import need_open_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (40, int(sys.argv[1])))\n"
+        "need_open_files(64)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    raised = subprocess.run([sys.executable, "-c", code, "200"], capture_output=True, text=True, check=False)
+    assert raised.stdout == "64\n", raised.stderr
+    refused = subprocess.run([sys.executable, "-c", code, "50"], capture_output=True, text=True, check=False)
+    assert "ulimit -n: only 50 files may be open at once, and a sweep needs 64" in refused.stderr

@@ -168,7 +168,7 @@ def _spawn(lock: Path, log: Path, warm: WarmStart | None) -> tuple[int, int, int
 
 def _as_first(given: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """Return file actions that make these descriptors 0, 1, 2, …, moved out of each other's way first."""
-    high = 100 + max(given)
+    high = 1 + max(*given, len(given))
     moves = [(os.POSIX_SPAWN_DUP2, source, high + place) for place, source in enumerate(given)]
     takes = [(os.POSIX_SPAWN_DUP2, high + place, place) for place in range(len(given))]
     closes = [(os.POSIX_SPAWN_CLOSE, high + place) for place in range(len(given))]
