@@ -23,6 +23,12 @@ def _load_protein() -> None:
     import metta_sweep.optimize.protein.proposal  # noqa: F401  # scipy takes half a second
 
 
+def _check_arithmetic() -> tuple[bool, str]:
+    from metta_sweep.optimize.protein.self_check import check_arithmetic
+
+    return check_arithmetic()
+
+
 def _random(task: SearchTask) -> Optimizer:
     from metta_sweep.optimize.random import random_search
 
@@ -35,7 +41,14 @@ def _sobol(task: SearchTask) -> Optimizer:
     return sobol_search(task)
 
 
-PROTEIN = OptimizerKind(name="protein", make=_protein, has_model=True, is_quick=_needs_no_model, prepare=_load_protein)
+PROTEIN = OptimizerKind(
+    name="protein",
+    make=_protein,
+    has_model=True,
+    is_quick=_needs_no_model,
+    prepare=_load_protein,
+    self_check=_check_arithmetic,
+)
 """The cost-aware Gaussian-process optimizer."""
 RANDOM = OptimizerKind(name="random", make=_random, is_quick=always)
 """Random search: the baseline that every other optimizer has to beat."""

@@ -212,3 +212,5 @@ class OptimizerKind:
     are there already."""
     prepare: Callable[[], None] = nothing
     """Loads what thinking needs: called in the optimizer's own process before the first question comes."""
+    self_check: Callable[[], tuple[bool, str]] | None = None
+    """Tells whether it computes rightly on this machine, and what was seen in one line; for ``doctor``."""

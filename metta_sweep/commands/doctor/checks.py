@@ -21,6 +21,7 @@ from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
+from metta_sweep.optimize.registry import known_kind, optimizer_names
 from metta_sweep.store.files import is_locked, take_lock
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.lock import holder
@@ -88,6 +89,15 @@ def machine_checks(data_dir: Path) -> Iterator[Check]:
     yield _gpu_check()
     yield good("launchers", f"local; slurm: {_slurm_version()}; ray: {_version('ray')}")
     yield wandb_check(os.environ)
+    yield from optimizer_checks()
+
+
+def optimizer_checks() -> Iterator[Check]:
+    """Ask every optimizer that can tell whether it computes rightly here."""
+    for kind in map(known_kind, optimizer_names()):
+        if kind is not None and kind.self_check is not None:
+            fine, detail = kind.self_check()
+            yield Check(name=kind.name, verdict=Verdict.GOOD if fine else Verdict.BAD, detail=detail)
 
 
 def _version(package: str) -> str:

@@ -1,9 +1,9 @@
 """The surrogate as gpytorch states it: what the small Cholesky core computes, said in its own words.
 
-gpytorch's overhead a call (0.7 to 1.6 ms) is ten times the arithmetic at the sizes a sweep has, and a suggestion makes
-hundreds of calls. So :mod:`likelihood` and :mod:`posterior` do the same sums in numpy for the search. The tests hold
-them equal to this module, which makes the prediction that comes with a suggestion. Exact, float64, no global state:
-the random generators of torch are never touched.
+gpytorch takes three times as long or more at every size that a sweep has, and a suggestion asks hundreds of times. So
+:mod:`likelihood` and :mod:`posterior` do the same sums in numpy. The tests hold them equal to this module, and
+:mod:`self_check` does so on the machine of whoever runs a sweep. Exact, float64, no global state: the random
+generators of torch are never touched (docs/decisions/0013).
 """
 
 from __future__ import annotations
