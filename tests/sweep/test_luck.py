@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metta_sweep.sweep import luck
 from metta_sweep.sweep.luck import draw_truths, run_variances
 from metta_sweep.sweep.verdict import chance_best
 
@@ -101,3 +102,34 @@ def test_where_nothing_tells_the_spread_there_is_nothing_to_draw(groups):
 def test_a_point_with_few_scores_borrows_the_spread_of_the_others():
     calm, wild = run_variances([[1.0, 1.0], [0.0, 4.0, 0.0, 4.0, 0.0, 4.0]])
     assert 0 < calm < wild
+
+
+def errors_of_the_spread(of_all, monkeypatch, *, runs=3, points=4, sweeps=300):
+    """Return the mean squared error of the log spread where that of one point differs from that of another."""
+    monkeypatch.setattr(luck, "OF_ALL", of_all)
+    errors = []
+    for sweep in range(sweeps):
+        rng = random.Random(sweep)
+        truths = [rng.gammavariate(4.0, 1 / 4.0) for _ in range(points)]
+        scores = [[rng.gauss(0.0, math.sqrt(truth)) for _ in range(runs)] for truth in truths]
+        errors += [
+            (math.log(own) - math.log(truth)) ** 2 for own, truth in zip(run_variances(scores), truths, strict=True)
+        ]
+    return fmean(errors)
+
+
+def test_the_spread_of_a_point_borrows_as_much_as_tells_it_best(monkeypatch):
+    """Of all points together rather four degrees of freedom than one: three runs say little of their own spread."""
+    tuned = luck.OF_ALL
+    here, less = (errors_of_the_spread(of_all, monkeypatch) for of_all in (tuned, tuned / 4))
+    assert here < 0.8 * less
+
+
+@pytest.mark.parametrize("own", [0.0, 2.0])
+def test_a_point_with_two_scores_weighs_its_own_spread_one_to_four(own):
+    """Two scores that are ``own`` apart, beside others with variance 1."""
+    alone, *others = run_variances([[0.0, own], *[[-1.0, 0.0, 1.0]] * 50])
+    squares = own**2 / 2
+    pooled = (squares + 50 * 2.0) / 101
+    assert alone == pytest.approx((4.0 * pooled + squares) / 5.0)
+    assert others[0] == pytest.approx((4.0 * pooled + 2.0) / 6.0)
