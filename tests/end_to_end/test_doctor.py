@@ -74,4 +74,5 @@ def test_without_a_name_the_machine_is_looked_at(sweep):
     done = control(sweep, "doctor")
     assert "disk:" in done.stdout
     assert "versions: python" in done.stdout
+    assert "ok   protein: the models differ from gpytorch's by" in done.stdout
     assert control(sweep, "doctor", "--repair").returncode == 2

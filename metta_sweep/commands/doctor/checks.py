@@ -89,7 +89,6 @@ def machine_checks(data_dir: Path) -> Iterator[Check]:
     yield _gpu_check()
     yield good("launchers", f"local; slurm: {_slurm_version()}; ray: {_version('ray')}")
     yield wandb_check(os.environ)
-    yield from optimizer_checks()
 
 
 def optimizer_checks() -> Iterator[Check]:

@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from metta_sweep.commands.doctor.checks import Check, Verdict, good, machine_checks, sweep_checks
+from metta_sweep.commands.doctor.checks import Check, Verdict, good, machine_checks, optimizer_checks, sweep_checks
 from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.result.bounded import read_bytes
 from metta_sweep.store.files import read_json
@@ -37,7 +37,9 @@ SUGGESTION_BYTES = 1024 * 1024
 def doctor(data_dir: Path, name: str | None, console: Console, *, repair: bool) -> int:
     """Print all checks, mend the journal where asked, and return 0 where nothing is bad."""
     checks = list(machine_checks(data_dir))
-    if name is not None:
+    if name is None:
+        checks += optimizer_checks()
+    else:
         paths = SweepPaths(data_dir, name)
         checks += sweep_checks(paths)
         if repair:
