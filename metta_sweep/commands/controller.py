@@ -24,6 +24,7 @@ from metta_sweep.commands.parts import (
     with_code,
 )
 from metta_sweep.commands.process import StopSignals, SystemClock, need_open_files
+from metta_sweep.commands.reading import with_reading_words
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.launch.registry import settings_by_kind
@@ -68,7 +69,7 @@ def compose(overrides: Sequence[str]) -> Asked:
         readers=reader_names,
     )
     check_command(asked.command or ())
-    return asked
+    return with_reading_words(asked)
 
 
 def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from metta_sweep.commands.reading import reader_command
+from metta_sweep.commands.reading import reader_command, reading_environment
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
@@ -101,6 +101,7 @@ def loop_settings(asked: Asked) -> LoopSettings:
         exit_grace_s=launcher.exit_grace,
         time_limit_s=min(ends_s, default=None),
         reader=reader_command(asked),
+        env=reading_environment(asked),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.results import ResultSettings
+from metta_sweep.results.environment import command_words, run_environment
 from metta_sweep.results.plan import DEFAULT_REDUCTION, ReadingPlan
 
 TAIL = "metta_sweep.results.tail"
@@ -27,6 +30,19 @@ def reading_plan(asked: Asked, settings: ResultSettings) -> ReadingPlan:
         reduce_others=DEFAULT_REDUCTION if each else str(settings.reduce),
         is_shared=asked.launcher.max_parallel > 1,
     )
+
+
+def reading_environment(asked: Asked) -> dict[str, str]:
+    """Return the variables of a run by which its numbers are found."""
+    if asked.results is None:
+        return {}
+    return run_environment(asked.results.readers, sweep=asked.name, base=os.environ)
+
+
+def with_reading_words(asked: Asked) -> Asked:
+    """Return the request with what its readers need on the command line of a run."""
+    words = command_words(asked.results.readers) if asked.results is not None else ()
+    return replace(asked, command=(*asked.command, *words)) if asked.command and words else asked
 
 
 def reader_command(asked: Asked) -> tuple[str, ...]:

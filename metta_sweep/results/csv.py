@@ -39,7 +39,7 @@ class CsvReader:
         self._source = source
         self._files = OwnFiles(source, "**/*.csv")
         self._tables: dict[str, _Table] = {}
-        self.seen = Seen()
+        self.seen = Seen(self._files.said())
 
     def read(self, *, final: bool) -> Iterator[Point]:
         """Yield what is wanted and new; see :class:`metta_sweep.results.port.Reader`."""

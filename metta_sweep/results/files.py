@@ -73,7 +73,7 @@ class OwnFiles:
 
     def said(self) -> str:
         """Return the pattern and the folder that were searched, for a person."""
-        return f"{self._pattern} below {self._source.cwd}"
+        return f"files that fit {self._pattern} below {self._source.cwd}"
 
     def _new(self) -> Iterator[Path]:
         """Take up files that are new or have changed; yield those that may be another run's."""

@@ -24,7 +24,7 @@ class JsonReader:
         self._files = OwnFiles(source, "**/*.json")
         self._whole: dict[str, WholeFile] = {}
         self._taken: dict[tuple[str, str], int] = {}
-        self.seen = Seen()
+        self.seen = Seen(self._files.said())
 
     def read(self, *, final: bool) -> Iterator[Point]:
         """Yield what is wanted and new; see :class:`metta_sweep.results.port.Reader`."""

@@ -30,7 +30,7 @@ class JsonlReader:
         self._source = source
         self._files = self._own_files()
         self._followed: dict[str, _Followed] = {}
-        self.seen = Seen()
+        self.seen = Seen(self._files.said())
 
     def _own_files(self) -> OwnFiles:
         return OwnFiles(self._source, "**/*.jsonl")

@@ -24,6 +24,11 @@ class Notes:
         """Note a fault: no result is made from this run's numbers."""
         self.fault = self.fault or text
 
+    @property
+    def said(self) -> list[str]:
+        """Everything noted so far."""
+        return list(self._said)
+
     def news(self) -> list[str]:
         """Return the notes made since the last call."""
         new = list(self._said)[self._told :]

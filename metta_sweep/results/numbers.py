@@ -23,16 +23,16 @@ def number(value: object) -> float | None:
         return None
 
 
-def flat(content: Any, above: str = "", depth: int = 0) -> Iterator[tuple[str, float]]:
+def flat(content: Any, above: str = "", depth: int = 0, *, between: str = "/") -> Iterator[tuple[str, float]]:
     """Yield the numbers of a JSON value by their names: ``eval/success[0]`` for ``{"eval": {"success": [1]}}``."""
     if depth > DEPTH:
         return
     if isinstance(content, Mapping):
         for key, value in content.items():
-            yield from flat(value, f"{above}/{key}" if above else str(key), depth + 1)
+            yield from flat(value, f"{above}{between}{key}" if above else str(key), depth + 1, between=between)
     elif isinstance(content, list):
         for at, value in enumerate(content[:ITEMS]):
-            yield from flat(value, f"{above}[{at}]", depth + 1)
+            yield from flat(value, f"{above}[{at}]", depth + 1, between=between)
     elif isinstance(content, int | float) and not isinstance(content, bool):
         found = number(content)
         if found is not None:

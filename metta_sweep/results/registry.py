@@ -17,6 +17,10 @@ OWN = {
     "csv": "metta_sweep.results.csv:CsvReader",
     "jsonl": "metta_sweep.results.jsonl:JsonlReader",
     "json": "metta_sweep.results.json:JsonReader",
+    "npz": "metta_sweep.results.npz:NpzReader",
+    "tensorboard": "metta_sweep.results.tensorboard:TensorboardReader",
+    "wandb": "metta_sweep.results.wandb:WandbReader",
+    "hydra": "metta_sweep.results.hydra:HydraReader",
 }
 """Where each reader is; it is imported when it is used."""
 

@@ -24,7 +24,9 @@ class Tally:
 class Seen:
     """The names of numbers by the place in which they were found."""
 
-    def __init__(self) -> None:
+    def __init__(self, searched: str) -> None:
+        self.searched = searched
+        """What was looked for where, for a person."""
         self._places: dict[str, dict[str, Tally]] = {}
         self._size = 0
 

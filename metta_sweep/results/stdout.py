@@ -30,7 +30,7 @@ class StdoutReader:
         self._step_pattern = _step_pattern(source, self._patterns)
         self._step: float | None = None
         self._lines = 0
-        self.seen = Seen()
+        self.seen = Seen("what the run prints")
         self.seen.place(PLACE)
 
     def read(self, *, final: bool) -> Iterator[Point]:

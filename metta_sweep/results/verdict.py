@@ -40,18 +40,18 @@ def several(metric: str, places: Sequence[str]) -> str:
 def missing(plan: ReadingPlan, source: Source, readers: Sequence[NamedReader]) -> str:
     """Return that the metric did not come: what was looked for, what was found in which files, and what is near."""
     wanted = plan.metrics.get(plan.metric, plan.metric)
-    found = "; ".join(_found(each.name, each.reader.seen, plan, source) for each in readers)
+    found = "; ".join(_found(each.name, each.reader.seen) for each in readers)
     names = [name for each in readers for name in each.reader.seen.names]
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     fix = f" (did you mean {near[0]!r}?)" if near else ""
     what = f"{plan.metric}" if wanted == plan.metric else f"{plan.metric} ({wanted!r})"
-    return f"no value of {what}{fix}; {found}"
+    notes = "".join(f"; {note}" for note in source.notes.said[:2])
+    return f"no value of {what}{fix}; {found}{notes}"
 
 
-def _found(name: str, seen: Seen, plan: ReadingPlan, source: Source) -> str:
+def _found(name: str, seen: Seen) -> str:
     if not seen.places:
-        where = plan.path or "any file that it knows"
-        return f"{name} found no file of this run that fits {where} below {source.cwd}"
+        return f"{name} found nothing of this run; it looked for {seen.searched}"
     if not seen.names:
         return f"{name} found no numbers in {_listed(seen.places)}"
     return f"{name} found {_listed(seen.names)} in {_listed(seen.places)}"

@@ -48,7 +48,7 @@ def test_a_metric_that_ends_as_nan_is_the_runs_value(source, run):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "csv found no file of this run that fits *.csv below"),
+        ({}, "csv found nothing of this run; it looked for files that fit *.csv below"),
         ({"a__csv": "step,los\n1,2\n"}, "no value of loss (did you mean 'los'?); csv found los in a.csv"),
         ({"a__csv": "loss\n"}, "csv found no numbers in a.csv"),
         ({"a__csv": "loss\n1\n", "b__csv": "loss\n2\n"}, "loss is written in 2 places: a.csv, b.csv; name one of them"),

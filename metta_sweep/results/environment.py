@@ -1,0 +1,44 @@
+"""What a run needs so that a reader finds its numbers: environment variables, and words on its command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import metta_sweep
+from metta_sweep.results.hydra import OVERRIDE
+
+CLIENT = "metta-sweep-client"
+
+
+def client_folder() -> Path:
+    """Return the folder to put on a Python's path so that it finds ``metta_sweep_client``."""
+    package = Path(metta_sweep.__file__).resolve().parent
+    checkout = package.parent / "plugins" / CLIENT
+    return checkout if checkout.is_dir() else package / "client"
+
+
+def run_environment(readers: Collection[str], *, sweep: str, base: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of every run; ``{run_dir}`` and ``{run_id}`` in them are filled in for each.
+
+    Args:
+        readers: Names of the readers.
+        sweep: The sweep's name.
+        base: The variables that runs have anyway.
+    """
+    variables: dict[str, str] = {}
+    if "stdout" in readers:
+        variables["PYTHONUNBUFFERED"] = "1"
+    if "wandb" in readers:
+        variables |= {"WANDB_DIR": "{run_dir}", "WANDB_RUN_ID": "{run_id}", "WANDB_NAME": "{run_id}"}
+        variables |= {"WANDB_RUN_GROUP": sweep, "WANDB_MODE": base.get("WANDB_MODE") or "offline"}
+    if "hydra" in readers:
+        paths = [base["PYTHONPATH"]] if base.get("PYTHONPATH") else []
+        variables["PYTHONPATH"] = os.pathsep.join([*paths, str(client_folder())])
+    return variables
+
+
+def command_words(readers: Collection[str]) -> tuple[str, ...]:
+    """Return what is added to the end of the command of every run."""
+    return (OVERRIDE,) if "hydra" in readers else ()
