@@ -11,6 +11,7 @@ from metta_sweep.config.asked import Asked
 from metta_sweep.config.results import ResultSettings
 from metta_sweep.results.environment import command_words, run_environment
 from metta_sweep.results.plan import DEFAULT_REDUCTION, ReadingPlan
+from metta_sweep.track.settings import Mode, resolve_mode
 
 TAIL = "metta_sweep.results.tail"
 """Module that reads one run's numbers while it runs."""
@@ -36,7 +37,9 @@ def reading_environment(asked: Asked) -> dict[str, str]:
     """Return the variables of a run by which its numbers are found."""
     if asked.results is None:
         return {}
-    return run_environment(asked.results.readers, sweep=asked.name, base=os.environ)
+    mode, _ = resolve_mode(asked.wandb, os.environ)
+    is_online = mode is Mode.ONLINE
+    return run_environment(asked.results.readers, sweep=asked.name, base=os.environ, is_online=is_online)
 
 
 def with_reading_words(asked: Asked) -> Asked:

@@ -19,20 +19,23 @@ def client_folder() -> Path:
     return checkout if checkout.is_dir() else package / "client"
 
 
-def run_environment(readers: Collection[str], *, sweep: str, base: Mapping[str, str]) -> dict[str, str]:
+def run_environment(
+    readers: Collection[str], *, sweep: str, base: Mapping[str, str], is_online: bool = False
+) -> dict[str, str]:
     """Return the variables of every run; ``{run_dir}`` and ``{run_id}`` in them are filled in for each.
 
     Args:
         readers: Names of the readers.
         sweep: The sweep's name.
         base: The variables that runs have anyway.
+        is_online: Whether W&B is to be written to over the network: the client then keeps the same file.
     """
     variables: dict[str, str] = {}
     if "stdout" in readers:
         variables["PYTHONUNBUFFERED"] = "1"
     if "wandb" in readers:
         variables |= {"WANDB_DIR": "{run_dir}", "WANDB_RUN_ID": "{run_id}", "WANDB_NAME": "{run_id}"}
-        variables |= {"WANDB_RUN_GROUP": sweep, "WANDB_MODE": base.get("WANDB_MODE") or "offline"}
+        variables |= {"WANDB_RUN_GROUP": sweep} if is_online else {"WANDB_RUN_GROUP": sweep, "WANDB_MODE": "offline"}
     if "hydra" in readers:
         paths = [base["PYTHONPATH"]] if base.get("PYTHONPATH") else []
         variables["PYTHONPATH"] = os.pathsep.join([*paths, str(client_folder())])

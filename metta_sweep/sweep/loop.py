@@ -318,7 +318,7 @@ class SweepLoop:
             attempt_id=f"{run.run_id}.a{number}",
             command=tuple(render_command(spec.command, paths=paths, params=params, seed=run.seed)),
             run_dir=paths.root,
-            env={**self._environment(run), **render_env(self._settings.env, paths=paths, run_id=run.run_id)},
+            env={**render_env(self._settings.env, paths=paths, run_id=run.run_id), **self._environment(run)},
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
             exit_grace_s=self._settings.exit_grace_s,

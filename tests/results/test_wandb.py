@@ -90,6 +90,8 @@ def test_damage_is_said(source, run, written):
     assert "is damaged" in " ".join(here.notes.news())
 
 
-def test_a_mode_that_a_person_has_set_stays(source):
-    assert run_environment(["wandb"], sweep="my", base={"WANDB_MODE": "online"})["WANDB_MODE"] == "online"
+def test_a_run_is_written_offline_unless_the_sweep_itself_is_online():
+    ours = run_environment(["wandb"], sweep="my", base={"WANDB_MODE": "disabled"})
+    assert (ours["WANDB_MODE"], ours["WANDB_DIR"], ours["WANDB_RUN_GROUP"]) == ("offline", "{run_dir}", "my")
+    assert "WANDB_MODE" not in run_environment(["wandb"], sweep="my", base={}, is_online=True)
     assert run_environment(["csv"], sweep="my", base={}) == {}
