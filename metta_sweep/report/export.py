@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import enum
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from metta_sweep.errors import RequestError
 from metta_sweep.report.as_json import json_text
 from metta_sweep.report.place import RunDirectories
 from metta_sweep.report.rows import RolloutRow, RunRow, rows_of
+from metta_sweep.report.wording import printable
+from metta_sweep.space.parameter import spell
 from metta_sweep.sweep.state import SweepState
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ def _run(rollout: RolloutRow, run: RunRow, paths: RunDirectories) -> dict[str, A
     }
 
 
+_FORMULA = ("=", "+", "-", "@")
+"""How a text begins that a spreadsheet takes for a formula."""
 _PREDICTED = ("score", "score_low", "score_high", "cost", "cost_low", "cost_high", "success")
 
 
@@ -81,16 +85,25 @@ def _suggestion(rollout: RolloutRow) -> dict[str, Any]:
 
 
 def as_csv(found: Sequence[dict[str, Any]]) -> str:
-    """Return the records as CSV (RFC 4180, UTF-8, with a header); None is empty, numbers are exact."""
+    """Return the records as CSV (RFC 4180, UTF-8, with a header); None is empty, numbers are exact.
+
+    Text is shown as it is everywhere: control characters are left out, and an apostrophe stands before what a
+    spreadsheet would compute.
+    """
     file = io.StringIO()
     if found:
-        writer = csv.DictWriter(file, fieldnames=list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in record.items()} for record in found)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([_cell(name) for name in found[0]])
+        writer.writerows([_cell(value) for value in record.values()] for record in found)
     return file.getvalue()
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, list | tuple | Mapping):
+        value = spell(value)
+    if isinstance(value, str):
+        text = "\n".join(map(printable, value.split("\n")))
+        return f"'{text}" if text.startswith(_FORMULA) else text
     return str(value).lower() if isinstance(value, bool) else value
 
 

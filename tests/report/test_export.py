@@ -32,6 +32,18 @@ def test_csv_reads_back_to_the_same_values() -> None:
     assert second["param.a.name"] == 'say "hi", twice\nnow'
 
 
+def test_csv_is_harmless_to_a_terminal_and_to_a_spreadsheet() -> None:
+    history = History().suggest(
+        params={"=cmd|'/C calc'!A0": "\x1b]0;title\x07red", "b": "+1+2", "c": [64, 64], "d": -3}
+    )
+    written = export(history.start(0).fail(0, "crash", "=HYPERLINK(1)\x1b[31m").state, paths=PATHS, to="csv")
+    assert "\x1b" not in written
+    assert "\x07" not in written
+    (record,) = csv.DictReader(io.StringIO(written))
+    assert record["failure_message"].startswith("'=HYPERLINK(1)")
+    assert (record["param.b"], record["param.c"], record["param.d"]) == ("'+1+2", "[64, 64]", "-3")
+
+
 def test_json_is_versioned_and_has_no_number_that_json_lacks() -> None:
     told = json.loads(export(History().rollout(math.inf).state, paths=PATHS, to="json"))
     assert told["version"] == 1
