@@ -40,7 +40,7 @@ from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.changes import Change, check_request
-from metta_sweep.sweep.commands import check_command
+from metta_sweep.sweep.commands import check_command, fixed_values
 from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
@@ -68,7 +68,9 @@ def compose(overrides: Sequence[str]) -> Asked:
         launchers=settings_by_kind(),
         readers=reader_names,
     )
-    check_command(asked.command or ())
+    held = fixed_values(asked.training) if asked.command else {}
+    always = [name for name, leaf in asked.parameters.items() if "when" not in leaf]
+    check_command(asked.command or (), [*held, *always], asked.parameters)
     return with_reading_words(asked)
 
 

@@ -28,7 +28,7 @@ from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.changes import check_request
-from metta_sweep.sweep.commands import render_command, run_config
+from metta_sweep.sweep.commands import command_of, run_config
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, teach
@@ -105,7 +105,7 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
 
 def _first_command(asked: Asked, paths: SweepPaths, suggestion: Suggestion) -> list[str]:
     run_id = paths.run_id(0)
-    return render_command(asked.command or (), paths=paths.run(run_id), params=suggestion.params, seed=asked.seed)
+    return command_of(spec_of(asked), paths.run(run_id), suggestion.params, asked.seed)
 
 
 def _samples(asked: Asked, state: SweepState | None) -> tuple[list[Sample], str]:
@@ -134,7 +134,7 @@ def _calibrate(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         run_id = paths.run_id(0)
         config = run_config(asked.training, suggestion.params, run_id=run_id, seed=asked.seed)
         run = RunDirectories(paths).prepare(run_id, config=config, suggestion={"params": dict(suggestion.params)})
-        command = render_command(asked.command or (), paths=run, params=suggestion.params, seed=asked.seed)
+        command = command_of(spec_of(asked), run, suggestion.params, asked.seed)
         wall_s, log = _run_once(command, run)
         result = read_result(run)
     if result is None:

@@ -11,7 +11,7 @@ from metta_sweep.config.command_line import changes_said
 from metta_sweep.config.inquiry import Findings
 from metta_sweep.config.job import AT_ROOT
 from metta_sweep.config.origins import SOURCES
-from metta_sweep.config.trees import MISSING, get, leaves, put
+from metta_sweep.trees import MISSING, get, leaves, put
 
 
 def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:

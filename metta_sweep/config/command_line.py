@@ -16,10 +16,10 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from metta_sweep.config.interpolation import first_line, refused
-from metta_sweep.config.nearest import did_you_mean
-from metta_sweep.config.trees import put
 from metta_sweep.errors import Problem
+from metta_sweep.nearest import did_you_mean
 from metta_sweep.secrecy import is_secret
+from metta_sweep.trees import put
 
 PLACE = "command line"
 """Stands where a file name would stand."""

@@ -19,13 +19,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, quoted
 from metta_sweep.config.interpolation import first_line
-from metta_sweep.config.nearest import nearest
 from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_file import AT_ROOT_TOO, SWEEP_KEYS
 from metta_sweep.config.sweep_files import STORE_GROUP, SweepFiles
-from metta_sweep.config.trees import leaves, nested
 from metta_sweep.config.yaml_source import read_yaml
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import nearest
+from metta_sweep.trees import leaves, nested
 
 VERSION_BASE = "1.3"
 """The version of Hydra whose defaults hold."""

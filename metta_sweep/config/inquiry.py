@@ -16,18 +16,18 @@ from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.interpolation import refused
 from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, LOCAL_ONLY, JobSettings, Launchers, job_problems
-from metta_sweep.config.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.resolution import Resolution
 from metta_sweep.config.results import results_problems
 from metta_sweep.config.sweep_file import EXPRESSION_KEYS, SWEEP_KEYS
 from metta_sweep.config.training_schema import TrainingKeys, TrainingSchema
-from metta_sweep.config.trees import MISSING, get, leaves, put, with_values
 from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.secrecy import Redaction
 from metta_sweep.space import SearchSpace
+from metta_sweep.trees import MISSING, get, leaves, put, with_values
 
 _WANTED = re.compile(r"Interpolation key '([^']+)' not found")
 

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from metta_sweep.config.carbs import is_carbs, parameter_yaml
-from metta_sweep.config.nearest import listing
-from metta_sweep.config.trees import texts
+from metta_sweep.nearest import listing
 from metta_sweep.secrecy import is_secret
+from metta_sweep.trees import texts
 
 ALLOWED_RESOLVERS = ("oc.env", "oc.select", "oc.decode", "oc.dict.keys", "oc.dict.values")
 """Resolvers that only read the config or the environment."""

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails
 
-from metta_sweep.config.nearest import did_you_mean
 from metta_sweep.config.results import MetricName, ResultSettings
 from metta_sweep.config.settings import ConfirmSettings, Count, LauncherSettings, LimitSettings, WandbSettings
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import did_you_mean
 from metta_sweep.secrecy import is_secret
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")

@@ -9,10 +9,10 @@ from typing import Any
 from metta_sweep.config.carbs import OLD_KEYS, is_carbs, migrated_leaf, read_space
 from metta_sweep.config.parameters import flat_parameters
 from metta_sweep.config.sweep_file import SWEEP_KEYS
-from metta_sweep.config.trees import leaves, nested, put
 from metta_sweep.config.yaml_comments import Comments, read_comments, write_yaml
 from metta_sweep.config.yaml_source import brief, parse_yaml
 from metta_sweep.errors import RequestError
+from metta_sweep.trees import leaves, nested, put
 
 _WRAPPERS = ("sweep_params", "sweep_overrides")
 _OPTIMIZERS = ("carbs", "protein", "optimizer")

@@ -9,9 +9,9 @@ from typing import Any
 from metta_sweep.config.command_line import PLACE, CommandLine
 from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_files import SweepFiles
-from metta_sweep.config.trees import leaves
 from metta_sweep.config.yaml_source import YamlSource, read_yaml
 from metta_sweep.errors import Problem
+from metta_sweep.trees import leaves
 
 COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS = "command line", "sweep file", "user", "hardware", "defaults"
 SOURCES = (COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.config.carbs import OLD_KEYS, replacement
-from metta_sweep.config.nearest import listing, nearest, siblings
 from metta_sweep.config.training_schema import TrainingSchema
-from metta_sweep.config.trees import get, leaves, with_values
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import Expression, ExpressionError
+from metta_sweep.nearest import listing, nearest, siblings
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import SCALES
+from metta_sweep.trees import get, leaves, with_values
 
 _SET_BY_THE_SWEEP = ("seed", "run")
 _REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import metta_sweep
-from metta_sweep.config.nearest import nearest
 from metta_sweep.config.yaml_source import shown_path
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import nearest
 
 JOB = "sweep_job"
 """Name of the root config."""

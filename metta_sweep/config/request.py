@@ -15,12 +15,12 @@ from metta_sweep.config.command_line import (
 )
 from metta_sweep.config.flags import Typed
 from metta_sweep.config.job import JOB_KEYS, name_problem
-from metta_sweep.config.nearest import did_you_mean, nearest
 from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import SweepFiles
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import did_you_mean, nearest
 
 COMMANDS = ("sweep", "plan")
 """What ``cmd`` may be."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import MaxLen, MinLen
 
 from metta_sweep.config.forms import Exact, Read
-from metta_sweep.config.nearest import did_you_mean, listing
 from metta_sweep.config.settings import STRICT
+from metta_sweep.nearest import did_you_mean, listing
 
 OWN = ("report",)
 """What is read where nobody says it: what the run itself reported."""

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from metta_sweep.config.interpolation import refused
-from metta_sweep.config.nearest import did_you_mean, nearest
 from metta_sweep.config.parameters import flat_parameters
 from metta_sweep.config.training_schema import TrainingKeys
-from metta_sweep.config.trees import copied, leaves, nested
 from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem
+from metta_sweep.nearest import did_you_mean, nearest
+from metta_sweep.trees import copied, leaves, nested
 
 ROOT_KEYS = ("rollout_count", "num_samples", "sweep", "defaults")
 """Keys at the root of a sweep file."""
@@ -145,8 +145,8 @@ def _block_problem(source: YamlSource, key: str, value: Any, training: TrainingK
     path, group = f"sweep.{key}", key.partition(".")[0]
     if key == "early_stop":
         return source.problem(path, "early stopping is not implemented yet", fix="remove early_stop")
-    if group in training.roots or (free and isinstance(value, dict | None) and not nearest(key, SWEEP_KEYS)):
-        return _wrong_block(source, key, value, training)
+    if group in training.roots or (free and not nearest(key, SWEEP_KEYS)):
+        return None if free else _wrong_block(source, key, value, training)
     if key in ("rollout_count", "num_samples"):
         return source.problem(path, "belongs at the root of the file", fix=f"write {key}: {value} beside sweep:")
     known = [*SWEEP_KEYS, *training.roots]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.config.nearest import did_you_mean
 from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_file import SweepFile, read_sweep
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import brief, read_yaml
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import did_you_mean
 
 STORE_GROUP = "sweep_file"
 """Start of the groups of Hydra's config store in which sweep files are put for a composition, one each."""

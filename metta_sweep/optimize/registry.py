@@ -41,7 +41,7 @@ def kind_of(name: str) -> OptimizerKind:
         return _BUNDLED[name]
     found = [point for point in _installed() if point.name == name]
     if not found:
-        from metta_sweep.space.reading import nearest
+        from metta_sweep.nearest import nearest
 
         near = nearest(name, optimizer_names())
         fix = f"did you mean {near}?" if near else ""

@@ -21,7 +21,7 @@ from metta_sweep.report.provenance import made_with
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
-from metta_sweep.sweep.commands import long_options, run_config
+from metta_sweep.sweep.commands import in_force, long_options, run_config
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed
@@ -247,5 +247,5 @@ def _provenance(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
 
 
 def _args(rows: SweepRows, winner: Winner, place: Place) -> str:
-    del rows, place
-    return shlex.join(long_options(winner.rollout.params)) + "\n"
+    del place
+    return shlex.join(long_options(in_force(rows.spec, winner.rollout.params))) + "\n"

@@ -10,7 +10,7 @@ from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import count, printable
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
-from metta_sweep.sweep.commands import render_command
+from metta_sweep.sweep.commands import command_of
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import RunState
 
@@ -99,7 +99,7 @@ def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> st
     """Return the user's own command for the run in a fresh directory: a result is never overwritten."""
     fresh = RunPaths(paths.root.with_name(f"{paths.root.name}.repeat"))
     params = rows.rollouts[run.rollout].params
-    words = render_command(rows.spec.command, paths=fresh, params=params, seed=run.seed)
+    words = command_of(rows.spec, fresh, params, run.seed)
     where = place.quoted(fresh.root)
     steps = [f"mkdir -p {where}", f"cp {place.quoted(paths.config)} {where}"]
     return " && ".join([*steps, f"{RUN_DIR_VARIABLE}={where} {shlex.join(words)}"])

@@ -15,6 +15,7 @@ from rich.text import Text
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
 from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names
+from metta_sweep.trees import leaves
 
 if TYPE_CHECKING:
     from metta_sweep.config.asked import Asked
@@ -122,19 +123,11 @@ def _notes(asked: Asked) -> Iterator[str]:
 
 def _origins(asked: Asked) -> Iterator[str]:
     swept = {parameter.name for parameter in asked.space.parameters}
-    values = dict(_leaves(asked.training))
+    values = dict(leaves(asked.training))
     for path, origin in asked.origins.items():
         if origin.source != "defaults" and path in values and path not in swept:
             place = "" if origin.place == origin.source else f": {printable(origin.place)}"
             yield f"  {printable(path)} = {plain(values[path])}    {origin.source}{place}"
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _suggestions(plan: Plan) -> Iterator[str]:

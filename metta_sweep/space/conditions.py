@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metta_sweep.nearest import nearest
 from metta_sweep.space.parameter import Condition, Interval, Parameter, same_value, spell
-from metta_sweep.space.reading import Tied, nearest
+from metta_sweep.space.reading import Tied
 from metta_sweep.space.scales import Array
 
 Wrong = Callable[[str, str, str], None]

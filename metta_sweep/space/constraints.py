@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.expression import Expression, ExpressionError
-from metta_sweep.space.reading import Tied, nearest
+from metta_sweep.nearest import nearest
+from metta_sweep.space.reading import Tied
 
 Wrong = Callable[[str, str, str], None]
 """Notes a problem: key, message, fix."""

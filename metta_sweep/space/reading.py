@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +12,18 @@ import numpy as np
 
 from metta_sweep.errors import Problem
 from metta_sweep.expression import Expression, ExpressionError
+from metta_sweep.nearest import nearest
 from metta_sweep.space.parameter import Choice, Condition, Domain, Interval, Parameter, is_plain, same_value, spell
 from metta_sweep.space.scales import SCALES, Array, Scale
 
-NUMBER_KEYS = ("min", "max", "distribution", "mean", "scale", "integer", "step", "when")
-CHOICE_KEYS = ("values", "ordered", "mean", "scale", "when")
-TIED_KEYS = ("expr", "when")
+NUMBER_KEYS = ("min", "max", "distribution", "mean", "scale", "integer", "step", "as", "when")
+CHOICE_KEYS = ("values", "ordered", "mean", "scale", "as", "when")
+TIED_KEYS = ("expr", "as", "when")
 LEAF_KEYS = tuple(dict.fromkeys(NUMBER_KEYS + CHOICE_KEYS + TIED_KEYS))
 MAX_OPTIONS = 1_000
+HANDED_OVER = ("value", "flag", "switch", "repeat", "words")
+"""How ``as:`` has a parameter handed over as an option of a command: ``--x=VALUE``; ``--x`` where it is true and
+nothing where it is not; ``--x`` or ``--no-x``; ``--x=1 --x=2``; ``--x 1 2``."""
 
 _NICKNAMES = {nickname: scale.distribution for scale in SCALES.values() for nickname in scale.nicknames}
 _EXPONENT = re.compile(r"^([+-]?\d+)[eE]([+-]?\d+)$")
@@ -92,6 +95,10 @@ class Reading:
         for key in leaf:
             if key not in allowed:
                 self._unknown_key(name, str(key), kind, allowed)
+        if leaf.get("as", "value") not in HANDED_OVER:
+            near = nearest(str(leaf["as"]), HANDED_OVER)
+            message = f"need one of {', '.join(HANDED_OVER)}, got {_kind(leaf['as'])}"
+            self.wrong(f"{name}.as", message, f"as: {near}" if near else "")
         when = self._when(name, leaf["when"]) if "when" in leaf else None
         if kind == "tied":
             self._tied(name, leaf, when)
@@ -283,11 +290,6 @@ class Reading:
                 yield from self._conditions(value, f"{above}{key}.")
             else:
                 yield f"{above}{key}", value
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name most like another, or None where none is like it."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
 
 
 def _array(value: float) -> Array:

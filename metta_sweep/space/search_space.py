@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.expression import ExpressionError
+from metta_sweep.nearest import nearest
 from metta_sweep.space.conditions import Activity, check_conditions, holds
 from metta_sweep.space.constraints import Constraint, check_names, in_order, read_constraints
 from metta_sweep.space.feasible import FeasibleRegion
 from metta_sweep.space.grouping import independent_groups, swept_behind
 from metta_sweep.space.parameter import Parameter, same_value, spell
-from metta_sweep.space.reading import Reading, Tied, nearest
+from metta_sweep.space.reading import Reading, Tied
 from metta_sweep.space.scales import Array
 
 _CENTER_DRAWS = 512

@@ -5,79 +5,145 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import nearest
 from metta_sweep.result import RunPaths
+from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.trees import leaves, put
 
 BUNDLED_TRAINER = (sys.executable, "-m", "metta_sweep.train")
 """Program of the bundled trainer; a launcher may start it from a warm process."""
 
-PLACEHOLDERS = ("run_dir", "config", "overrides", "args", "args_json", "seed")
-"""What a command template may contain, in braces."""
+PLACEHOLDERS = ("run_dir", "config", "overrides", "args", "flags", "args_json", "seed")
+"""What a command template may contain, in braces, beside the names of values that are in force."""
 
-_BLANK = re.compile(r"\{(\w+)\}")
+_BLANK = re.compile(r"\{\{|\}\}|\{([A-Za-z_+][\w.+/\-]*)\}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+\-]+")
 _LOOKS_TYPED = re.compile(r"(?i)(true|false|null|none|nan|[+-]?inf|[+-]?[\d.][\d._e+\-]*)$")
 
 
-def render_command(template: tuple[str, ...], *, paths: RunPaths, params: Mapping[str, Any], seed: int) -> list[str]:
+def command_of(spec: SweepSpec, paths: RunPaths, params: Mapping[str, Any], seed: int) -> list[str]:
+    """Return the program and arguments of a run of a sweep; see :func:`render_command`."""
+    styles = {name: str(leaf["as"]) for name, leaf in spec.parameters.items() if "as" in leaf}
+    return render_command(
+        spec.command, paths=paths, params=params, seed=seed, fixed=fixed_values(spec.training), styles=styles
+    )
+
+
+def in_force(spec: SweepSpec, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every value that a run of an external command is given by name; for the bundled trainer the swept ones."""
+    return {**fixed_values(spec.training), **params} if spec.command else dict(params)
+
+
+def render_command(
+    template: tuple[str, ...],
+    *,
+    paths: RunPaths,
+    params: Mapping[str, Any],
+    seed: int,
+    fixed: Mapping[str, Any] | None = None,
+    styles: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return the program and arguments of a run.
 
-    ``{overrides}`` and ``{args}`` become one argument a parameter where they stand alone; the others are replaced
-    inside their argument. No shell ever sees the result.
+    ``{overrides}``, ``{args}`` and ``{flags}`` become arguments of their own where they stand alone; the others are
+    replaced inside their argument, and ``{{`` and ``}}`` are braces. No shell ever sees the result.
 
     Args:
         template: The user's command; empty for the bundled trainer.
         paths: The run's directory.
         params: The suggestion's values by dotted path.
         seed: The run's seed.
+        fixed: Values that are the same for every run, by dotted path: pinned ones and the sweep's overrides.
+        styles: How single values are handed over among ``{args}``, of :data:`HANDED_OVER`, by dotted path.
     """
     run_dir, config = str(paths.root.resolve()), str(paths.config.resolve())
     if not template:
         return [*BUNDLED_TRAINER, f"config={config}", f"run_dir={run_dir}"]
-    lists = {"overrides": hydra_overrides(params), "args": long_options(params)}
-    texts = {"run_dir": run_dir, "config": config, "seed": str(seed), "args_json": json.dumps(dict(params))}
+    values, styles = {**(fixed or {}), **params}, styles or {}
+    flags = {name: "flag" for name, value in values.items() if isinstance(value, bool)}
+    lists = {
+        "overrides": hydra_overrides(values),
+        "args": long_options(values, styles),
+        "flags": long_options(values, {**flags, **styles}),
+    }
+    texts = {name: _plain_value(value) for name, value in values.items()}
     texts |= {name: " ".join(words) for name, words in lists.items()}
+    texts |= {"run_dir": run_dir, "config": config, "seed": str(seed), "args_json": json.dumps(values)}
     command: list[str] = []
     for word in template:
         alone = _BLANK.fullmatch(word)
         if alone and alone[1] in lists:
             command += lists[alone[1]]
         else:
-            command.append(_BLANK.sub(lambda blank: texts.get(blank[1], blank[0]), word))
+            command.append(_filled(word, texts))
     return command
+
+
+def fixed_values(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by dotted path what is asked for every run of an external command; the seed has a place of its own."""
+    return {path: value for path, value in leaves(training) if path != "seed"}
 
 
 def render_env(env: Mapping[str, str], *, paths: RunPaths, run_id: str) -> dict[str, str]:
     """Return a run's environment variables with its directory and its name filled in."""
-    blanks = {"{run_dir}": str(paths.root.resolve()), "{run_id}": run_id}
-    return {name: _filled(value, blanks) for name, value in env.items()}
+    run_dir = str(paths.root.resolve())
+    return {name: value.replace("{run_dir}", run_dir).replace("{run_id}", run_id) for name, value in env.items()}
 
 
-def _filled(text: str, blanks: Mapping[str, str]) -> str:
-    return _BLANK.sub(lambda blank: blanks.get(blank[0], blank[0]), text)
+def _filled(text: str, texts: Mapping[str, str]) -> str:
+    """Return a text with its blanks filled in; doubled braces are single ones where an opening one is doubled.
+
+    JSON may end in ``}}``, and never has ``{{``: it stays as it is.
+    """
+    doubled = "{{" in text
+
+    def fill(blank: re.Match[str]) -> str:
+        if blank[1] is None:
+            return blank[0][0] if doubled else blank[0]
+        return texts.get(blank[1], blank[0])
+
+    return _BLANK.sub(fill, text)
 
 
-def check_command(template: tuple[str, ...]) -> None:
+def names_in(template: tuple[str, ...]) -> list[str]:
+    """Return the placeholders of a command, in order."""
+    return [found for word in template for found in _BLANK.findall(word) if found]
+
+
+def check_command(template: tuple[str, ...], names: Collection[str] = (), conditional: Collection[str] = ()) -> None:
     """Refuse a template with an unknown placeholder.
+
+    Args:
+        template: The user's command.
+        names: The values that are in force at every point, by dotted path.
+        conditional: Parameters that not every point has.
 
     Raises:
         RequestError: It names the placeholder and those that exist.
     """
-    unknown = sorted({name for word in template for name in _BLANK.findall(word)} - set(PLACEHOLDERS))
-    if unknown:
-        raise RequestError(
-            *(
-                Problem(
-                    key="sweep.command",
-                    message=f"unknown placeholder {{{name}}}",
-                    fix="use one of " + ", ".join(f"{{{known}}}" for known in PLACEHOLDERS),
-                )
-                for name in unknown
+    known = [*PLACEHOLDERS, *names]
+    problems = []
+    for name in sorted(set(names_in(template)) - set(known)):
+        if name in conditional:
+            message = f"{{{name}}} has no value at points where {name} does not count"
+            problems.append(
+                _of_command(message, f"give it one for those points (sweep.{name}: VALUE), or use {{args}}")
             )
-        )
+            continue
+        near = nearest(name, known)
+        listed = ", ".join(f"{{{each}}}" for each in known[:12])
+        fix = f"write {{{near}}}" if near else f"use one of {listed}; a brace itself is written {{{{"
+        problems.append(_of_command(f"unknown placeholder {{{name}}}", fix))
+    if problems:
+        raise RequestError(*problems)
+
+
+def _of_command(message: str, fix: str) -> Problem:
+    return Problem(key="sweep.command", message=message, fix=fix)
 
 
 def hydra_overrides(params: Mapping[str, Any]) -> list[str]:
@@ -85,9 +151,19 @@ def hydra_overrides(params: Mapping[str, Any]) -> list[str]:
     return [f"{path}={_hydra_value(value)}" for path, value in params.items()]
 
 
-def long_options(params: Mapping[str, Any]) -> list[str]:
-    """Return one ``--path=value`` a parameter, for argparse, click or tyro."""
-    return [f"--{path}={_plain_value(value)}" for path, value in params.items()]
+def long_options(params: Mapping[str, Any], styles: Mapping[str, str] | None = None) -> list[str]:
+    """Return the values as options for argparse, click or tyro: ``--path=value``, or as a style says."""
+    return [word for path, value in params.items() for word in _option(path, value, (styles or {}).get(path, "value"))]
+
+
+def _option(path: str, value: Any, style: str) -> list[str]:
+    if style in ("flag", "switch") and isinstance(value, bool):
+        return [f"--{path}"] if value else [f"--no-{path}"] if style == "switch" else []
+    if style == "repeat" and isinstance(value, list | tuple):
+        return [f"--{path}={_plain_value(part)}" for part in value]
+    if style == "words" and isinstance(value, list | tuple):
+        return [f"--{path}", *map(_plain_value, value)]
+    return [f"--{path}={_plain_value(value)}"]
 
 
 def _plain_value(value: Any) -> str:
@@ -96,6 +172,10 @@ def _plain_value(value: Any) -> str:
 
 def _hydra_value(value: Any) -> str:
     """Return the value in the grammar of Hydra 1.3 overrides; strings are quoted wherever another reading exists."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_hydra_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{_hydra_value(part)}' for key, part in value.items())}}}"
     if not isinstance(value, str):
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and not _LOOKS_TYPED.match(value):
@@ -109,13 +189,5 @@ def run_config(training: Mapping[str, Any], params: Mapping[str, Any], *, run_id
     """Return the whole training config of a run: the base, the suggestion's values over it, its name and seed."""
     config: dict[str, Any] = json.loads(json.dumps(dict(training)))
     for path, value in params.items():
-        _put(config, path.split("."), value)
+        put(config, path, value)
     return {**config, "run": run_id, "seed": seed}
-
-
-def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        if not isinstance(tree.get(key), dict):
-            tree[key] = {}
-        tree = tree[key]
-    tree[keys[-1]] = value

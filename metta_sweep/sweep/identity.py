@@ -8,6 +8,7 @@ from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.trees import leaves
 
 FREE_TO_CHANGE = frozenset({"device", "seed", "trainer.num_workers"})
 """Training keys that say how a run is done, not what it does."""
@@ -50,23 +51,14 @@ def search_of(spec: SweepSpec) -> dict[str, Any]:
 
 def _identity(spec: SweepSpec) -> dict[str, Any]:
     """Return by path what decides whether results compare."""
-    training = dict(_leaves(spec.training))
+    training = dict(leaves(spec.training))
     return {
         **{path: value for path, value in training.items() if path not in FREE_TO_CHANGE},
-        **{f"sweep.parameters.{path}": value for path, value in _leaves(spec.parameters)},
-        **{f"sweep.results.{path}": value for path, value in _leaves(spec.results)},
+        **{f"sweep.parameters.{path}": value for path, value in leaves(spec.parameters)},
+        **{f"sweep.results.{path}": value for path, value in leaves(spec.results)},
         "sweep.constraints": list(spec.constraints),
         "sweep.command": list(spec.command),
     }
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}.")
-        else:
-            yield path, value
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -12,7 +12,7 @@ from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import StopReason
-from metta_sweep.sweep.commands import render_command, render_env, run_config
+from metta_sweep.sweep.commands import command_of, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
@@ -316,7 +316,7 @@ class SweepLoop:
         )
         return JobSpec(
             attempt_id=f"{run.run_id}.a{number}",
-            command=tuple(render_command(spec.command, paths=paths, params=params, seed=run.seed)),
+            command=tuple(command_of(spec, paths, params, run.seed)),
             run_dir=paths.root,
             env={**render_env(self._settings.env, paths=paths, run_id=run.run_id), **self._environment(run)},
             resources=self._settings.resources,

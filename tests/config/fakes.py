@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metta_sweep.config.trees import leaves
+from metta_sweep.trees import leaves
 
 
 @dataclass(frozen=True)

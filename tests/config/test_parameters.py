@@ -8,7 +8,7 @@ import pytest
 
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.training_schema import TrainingKeys
-from metta_sweep.config.trees import copied
+from metta_sweep.trees import copied
 from tests.config.fakes import BASE, FakeTraining
 
 UNIFORM = {"distribution": "uniform", "min": 1, "max": 8}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from metta_sweep.config.ask import in_order
 from metta_sweep.config.durations import deadline_s, duration_s
 from metta_sweep.config.interpolation import refused
-from metta_sweep.config.nearest import did_you_mean, nearest
-from metta_sweep.config.trees import MISSING, get, leaves, nested, put
 from metta_sweep.errors import Problem
+from metta_sweep.nearest import did_you_mean, nearest
+from metta_sweep.trees import MISSING, get, leaves, nested, put
 from tests.config.conftest import Desk
 
 

@@ -70,3 +70,69 @@ def test_the_config_of_a_run_is_the_base_with_the_suggestion_over_it_and_the_bas
         "run": "s.r.0",
     }
     assert json.dumps(base) == before
+
+
+def rendered(*template, params=None, fixed=None, styles=None):
+    return render_command(template, paths=PATHS, params=params or {}, seed=3, fixed=fixed, styles=styles)
+
+
+def test_every_placeholder_carries_what_is_held_as_well_as_what_is_swept():
+    command = rendered(
+        "{args}", "{overrides}", "{args_json}", params={"lr": 0.1}, fixed={"epochs": 3, "opt.name": "adam"}
+    )
+    assert command == [
+        *("--epochs=3", "--opt.name=adam", "--lr=0.1"),
+        *("epochs=3", "opt.name=adam", "lr=0.1"),
+        '{"epochs": 3, "opt.name": "adam", "lr": 0.1}',
+    ]
+
+
+def test_one_value_is_filled_in_by_its_name_anywhere():
+    command = rendered("-k", "n_steps:{n_steps},lr:{opt.lr}", params={"n_steps": 16, "opt.lr": 0.01})
+    assert command == ["-k", "n_steps:16,lr:0.01"]
+
+
+def test_braces_and_dollars_stand_for_themselves():
+    assert rendered("{{lr}}", "${HOME}", "$x", params={"lr": 1}) == ["{lr}", "${HOME}", "$x"]
+    assert rendered('--opts={"a":{"b":1}}', params={"lr": 1}) == ['--opts={"a":{"b":1}}']
+
+
+def test_flags_are_there_or_not_and_switches_say_no():
+    values = {"amp": True, "debug": False, "lr": 0.1}
+    assert rendered("{flags}", params=values) == ["--amp", "--lr=0.1"]
+    assert rendered("{args}", params=values) == ["--amp=true", "--debug=false", "--lr=0.1"]
+    assert rendered("{args}", params=values, styles={"amp": "flag", "debug": "switch"}) == [
+        "--amp",
+        "--no-debug",
+        "--lr=0.1",
+    ]
+
+
+def test_a_list_arrives_as_the_style_says():
+    values = {"sizes": [64, 32]}
+    assert rendered("{args}", params=values) == ["--sizes=[64, 32]"]
+    assert rendered("{args}", params=values, styles={"sizes": "repeat"}) == ["--sizes=64", "--sizes=32"]
+    assert rendered("{args}", params=values, styles={"sizes": "words"}) == ["--sizes", "64", "32"]
+
+
+@given(
+    st.recursive(
+        SCALARS | st.text("ab ,:[]{}'\\\\=", max_size=6), lambda inner: st.lists(inner, max_size=3), max_leaves=6
+    )
+)
+def test_hydra_reads_back_lists_too(value):
+    (written,) = hydra_overrides({"trainer.x": value})
+    read = OverridesParser.create().parse_override(written).value()
+
+    def plain(part):
+        return [plain(each) for each in part] if isinstance(part, list) else getattr(part, "text", part)
+
+    assert plain(read) == value
+
+
+def test_a_placeholder_of_a_conditional_parameter_asks_for_a_value_where_it_does_not_count():
+    check_command(("prog", "{lr}"), names=["lr"])
+    with pytest.raises(RequestError, match="has no value at points where hidden does not count"):
+        check_command(("prog", "{hidden}"), names=["lr"], conditional=["hidden"])
+    with pytest.raises(RequestError, match=r"write \{lr\}"):
+        check_command(("prog", "{lrr}"), names=["lr"])

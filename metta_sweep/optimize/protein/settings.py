@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import nearest
 from metta_sweep.space import SearchSpace
-from metta_sweep.space.reading import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ MISSING = object()
 
 
 def leaves(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and value of everything that is not a mapping; an empty mapping is a leaf."""
-    if isinstance(tree, Mapping) and tree:
+    """Yield the dotted path and value of everything that is not a mapping; an empty mapping inside is a leaf."""
+    if isinstance(tree, Mapping) and (tree or not above):
         for key, value in tree.items():
             yield from leaves(value, f"{above}.{key}" if above else str(key))
     else:
