@@ -73,7 +73,7 @@ def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evide
         low, high = map(number, interval_50(suggestion.predicted))
         yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"
     yield f"  Came out: {_outcome(rows, row)}"
-    yield from note_lines(row)
+    yield from note_lines(rows, row)
     if evidence and row.failure is not None and row.failure.detail:
         yield from ("", *(f"    {printable(line)}" for line in row.failure.detail.splitlines()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
@@ -108,6 +108,8 @@ class Narrator:
 
     state: SweepState
     """The sweep after the event."""
+    said: Set[str] = frozenset()
+    """Notes on runs that were said before: they are not repeated run for run."""
     best_before: Observation | None = None
     """The incumbent before it, which the state no longer knows."""
 
@@ -183,9 +185,9 @@ class Narrator:
         metric = printable(self.state.spec.metric)
         if run.metric is None:
             there = ", ".join(map(printable, sorted(run.metrics))) or "nothing"
-            yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}{_noted(run)}", tone=Tone.BAD)
+            yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}{self._noted(run)}", tone=Tone.BAD)
             return
-        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}{_noted(run)}"
+        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}{self._noted(run)}"
         if run.confirms:
             yield Line(text=f"{said}{self._confirmed(row)}", tone=Tone.GOOD)
             return
@@ -220,6 +222,11 @@ class Narrator:
         tone = Tone.BAD if event.rule == "failed" else Tone.PLAIN
         yield Line(text=ended_by(event), tone=tone)
 
+    def _noted(self, run: RunRow) -> str:
+        """Return what is worth saying of a run's result and ending, in brackets; empty where there is nothing new."""
+        new = [note for note in run.notes if note not in self.said]
+        return f" ({printable('; '.join(new))})" if new else ""
+
     def _confirmed(self, row: RolloutRow) -> str:
         """Return what a point's fresh runs say by now."""
         verdict = verdict_of(self.state)
@@ -249,8 +256,3 @@ class Narrator:
         if event.failure.kind.is_retried:
             return f"given up after {count(len(run.attempts), 'attempt')}"
         return "counts as a rollout; says nothing of the parameters"
-
-
-def _noted(run: RunRow) -> str:
-    """Return what is worth saying of a run's result and ending, in brackets; empty where there is nothing."""
-    return f" ({printable('; '.join(run.notes))})" if run.notes else ""

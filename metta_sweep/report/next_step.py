@@ -14,6 +14,9 @@ from metta_sweep.sweep.commands import command_of
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import RunState
 
+NAMED = 8
+"""Failed runs that are named, the last ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
@@ -57,6 +60,8 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
         return NextStep(purpose="continue where it stopped", command=_going_on(rows, place))
     if rows.stopped is None and not rows.is_complete:
         return watch
+    if rows.stopped is not None and rows.stopped.rule == "failed":
+        return _mend(rows, place)
     if rows.best_run is not None:
         return NextStep(purpose="run the best again", command=repeat_command(rows, rows.best_run, place))
     failed = [run for run in rows.runs if run.state is RunState.FAILED]
@@ -64,6 +69,23 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)
         return NextStep(purpose="see why the last one failed", command=f"tail -n 50 {log}")
     return watch if rows.is_complete else NextStep(purpose="try again", command=_sweep_command(rows))
+
+
+def _mend(rows: SweepRows, place: Place) -> NextStep:
+    """Return how to go on after a sweep has failed.
+
+    The same command does the runs again whose failure says nothing of their parameters; the others are named.
+    """
+    failed = [run for run in rows.runs if run.state is RunState.FAILED]
+    tried = failed or [run for run in rows.runs if run.attempts]
+    if not tried:
+        return NextStep(purpose="try again", command=_sweep_command(rows))
+    kept = [run.run_id for run in failed if run.failure is not None and run.failure.kind.blames_parameters]
+    where = f"mend the cause (see {place.quoted(place.paths.run(tried[-1].run_id).log)})"
+    if len(kept) < len(failed) or not kept:
+        return NextStep(purpose=f"{where}; the same command does the failed runs again", command=_sweep_command(rows))
+    retry = f"{place.program} retry {shlex.quote(rows.spec.name)} {' '.join(map(shlex.quote, kept[-NAMED:]))}"
+    return NextStep(purpose=f"{where}, have failed runs done again", command=f"{retry} && {_sweep_command(rows)}")
 
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:

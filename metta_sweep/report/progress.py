@@ -15,9 +15,12 @@ from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.status_line import StatusLine
 from metta_sweep.report.text import mean_of, totals
 from metta_sweep.report.wording import duration, number, printable
-from metta_sweep.sweep.events import AttemptStarted, AttemptSubmitted, Event, SweepAsked, SweepStopped
+from metta_sweep.sweep.events import AttemptStarted, AttemptSubmitted, Event, RunFinished, SweepAsked, SweepStopped
 from metta_sweep.sweep.records import Observation
 from metta_sweep.sweep.state import SweepState
+
+MOST_EVIDENCE = 40
+"""Lines of a log that are shown where a sweep has failed."""
 
 _STYLES = {Tone.PLAIN: "", Tone.QUIET: "dim", Tone.GOOD: "green", Tone.BEST: "bold green", Tone.BAD: "red"}
 
@@ -45,6 +48,7 @@ class Progress:
         self._place = place or (Place.here(paths) if paths is not None else None)
         self._best: Observation | None = None
         self._started: set[str] = set()
+        self._notes: set[str] = set()
         self._began = False
         self._status = StatusLine(console, enabled=status_line)
 
@@ -60,9 +64,11 @@ class Progress:
     def on_event(self, event: Event, state: SweepState) -> None:
         """Print the event; it is already in the state."""
         if not self._is_known(event):
-            self._say(Narrator(state=state, best_before=self._best).lines(event))
+            self._say(Narrator(state=state, said=self._notes, best_before=self._best).lines(event))
         self._began = True
         self._best = state.incumbent
+        if isinstance(event, RunFinished):
+            self._notes.update(event.notes)
         if isinstance(event, SweepStopped):
             self.close()
             self._say(closing(state, self._place))
@@ -123,11 +129,14 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
 
 def _evidence(rows: SweepRows) -> Iterator[Line]:
     """Yield the one traceback of a sweep that stopped because its runs cannot succeed."""
-    failed = [run for run in rows.runs if run.failure is not None and run.failure.detail]
-    if rows.stopped is None or rows.stopped.rule != "failed" or not failed:
+    if rows.stopped is None or rows.stopped.rule != "failed":
         return
-    last = failed[-1]
-    yield Line(text=f"what {last.run_id} left:", tone=Tone.BAD)
-    detail = last.failure.detail if last.failure is not None else ""
-    yield from (Line(text=f"  {printable(line)}", whole=True) for line in detail.rstrip().splitlines())
+    most = max(rows.failures, key=lambda row: len(row.run_ids) + row.retried, default=None)
+    if most is None or not most.detail.strip():
+        return
+    yield Line(text=f"what the last {most.kind} left in its log:", tone=Tone.BAD)
+    shown = most.detail.rstrip().splitlines()
+    if len(shown) > MOST_EVIDENCE:
+        yield Line(text=f"  … {len(shown) - MOST_EVIDENCE} lines before", tone=Tone.QUIET)
+    yield from (Line(text=f"  {printable(line)}", whole=True) for line in shown[-MOST_EVIDENCE:])
     yield Line(text="")

@@ -6,7 +6,7 @@ import enum
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from metta_sweep.goal import Goal
@@ -17,6 +17,9 @@ from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import Failure, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
+
+COMMON = 4
+"""Runs that have the same note from which it is said once for all of them."""
 
 
 class RolloutState(enum.StrEnum):
@@ -123,6 +126,8 @@ class SweepRows:
     """Address of the sweep's page at W&B; empty where it has none."""
     verdict: Verdict | None = None
     """What the confirmation says; None where none was begun."""
+    common_notes: Mapping[str, int] = field(default_factory=dict)
+    """Notes that many runs have, and how many: they are said once."""
 
     @property
     def runs(self) -> list[RunRow]:
@@ -174,7 +179,13 @@ def rows_of(state: SweepState) -> SweepRows:
         short=short_names(name for rollout in rollouts for name in rollout.params),
         dashboard="" if state.registered is None else state.registered.url,
         verdict=verdict,
+        common_notes=_common_notes(state),
     )
+
+
+def _common_notes(state: SweepState) -> dict[str, int]:
+    amounts = Counter(note for run in state.runs.values() for note in run.notes)
+    return {note: amount for note, amount in amounts.items() if amount >= COMMON}
 
 
 def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:

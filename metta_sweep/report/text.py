@@ -69,7 +69,7 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     if len(rollout.runs) > 1 and rollout.mean is not None:
         yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
     yield from _unfinished(rows, rollout)
-    yield from note_lines(rollout)
+    yield from note_lines(rows, rollout)
     yield from parameter_lines_of(rows, rollout)
 
 
@@ -84,11 +84,12 @@ def cause(failure: Failure) -> str:
     return f"{failure.kind} — {printable(failure.message)}"
 
 
-def note_lines(rollout: RolloutRow) -> Iterator[str]:
-    """Yield what is worth saying of how its runs ended and of what they left."""
+def note_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+    """Yield what is worth saying of how its runs ended and of what they left; what many have is said once elsewhere."""
     for run in rollout.runs:
         named = f"{run.run_id}: " if len(rollout.runs) > 1 else ""
-        yield from (f"  Note: {named}{printable(note)}" for note in run.notes)
+        own = [note for note in run.notes if note not in rows.common_notes]
+        yield from (f"  Note: {named}{printable(note)}" for note in own)
 
 
 def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
@@ -198,6 +199,7 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    yield from (f"Note on {amount} runs: {printable(note)}" for note, amount in rows.common_notes.items())
     if rows.dashboard:
         yield f"W&B: {printable(rows.dashboard)}"
     step = next_step(rows, place)

@@ -33,7 +33,7 @@ def as_number(value: object) -> float | None:
     try:
         return float(value)
     except OverflowError:  # a whole number of more than 308 digits
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def as_metric(value: object) -> float | None:

@@ -46,7 +46,9 @@ class InstructionFile:
             self._looked_s = now_s
             content = read_json(self._path) or {}
             given = content.get("instruction")
-            self._seen = Instruction(given) if given in set(Instruction) else Instruction.WORK
+            self._seen = (
+                Instruction(given) if isinstance(given, str) and given in set(Instruction) else Instruction.WORK
+            )
             self.source = str(content.get("source", COMMAND_LINE))
         return self._seen
 

@@ -61,6 +61,11 @@ class Crashes:
         self._has_succeeded = True
         self.clear()
 
+    def forget(self, run_id: str) -> None:
+        """Leave a run out that is done again."""
+        self._seen = [seen for seen in self._seen if seen.run_id != run_id]
+        self._streak = [seen for seen in self._streak if seen.run_id != run_id]
+
     def clear(self) -> None:
         """Begin anew."""
         self._seen, self._streak = [], []

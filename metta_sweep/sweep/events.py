@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, cast
 
 from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import CurvePoint, Suggestion
+from metta_sweep.result.values import as_cost_s
 from metta_sweep.sweep.records import CodeRevision, Failure, SweepSpec
 
 
@@ -319,4 +320,7 @@ def from_json(stored: Mapping[str, Any]) -> Event:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         fix = "it was written by another version of metta_sweep: read it with that one"
         raise UnknownEventError(f"the journal holds an event {stored.get('kind')!r} ({error!r}); {fix}") from error
-    return cast(Event, decoded)
+    event = cast(Event, decoded)
+    if as_cost_s(event.at) is None or as_cost_s(event.elapsed_s) is None:
+        return replace(event, at=as_cost_s(event.at) or 0.0, elapsed_s=as_cost_s(event.elapsed_s) or 0.0)
+    return event

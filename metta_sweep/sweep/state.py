@@ -223,7 +223,7 @@ class SweepState:
             metrics=_numbers(event.metrics),
             cost_s=run.wall_s if cost_s is None else cost_s,
             steps=as_steps(event.steps),
-            curve=tuple(point for point in event.curve if all(as_metric(value) is not None for value in point)),
+            curve=tuple(point for point in event.curve if len(point) == 3 and None not in map(as_metric, point)),
             notes=event.notes,
         )
         self._crashes.succeed()
@@ -243,6 +243,7 @@ class SweepState:
         if run.state not in (RunState.FAILED, RunState.WAITING):
             raise WrongTransitionError(f"{run.run_id}: only a failed run is retried, and it is {run.state}")
         self._to_retry.pop(run.run_id, None)
+        self._crashes.forget(run.run_id)
         self._runs[run.run_id] = replace(run, forgiven=len(run.attempts))
         rollout = self._rollouts[run.rollout]
         if rollout.index not in self._open and not self.is_decided(rollout):

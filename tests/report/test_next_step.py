@@ -53,8 +53,10 @@ def test_what_to_type_depends_on_where_the_sweep_stands() -> None:
     assert step(History().rollout(0.5), tended) == "metta-sweep watch my_test"
     assert step(History().rollout(0.5)) == "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep"
     assert step(History().rollout(0.5).stop("target", "enough")).startswith("python -m metta_sweep.train")
-    failed = History().suggest().start(0).fail(0).stop("failed", "x")
-    assert step(failed) == "tail -n 50 train_dir/sweep/my_test/runs/my_test.r.0/train.log"
+    failed = History().suggest().start(0).fail(0, "crash", "boom").stop("failed", "x")
+    assert step(failed).startswith("./devops/sweep.sh run=")
+    blamed = History().suggest().start(0).fail(0, "oom", "out of memory").stop("failed", "x")
+    assert step(blamed).startswith("metta-sweep retry my_test my_test.r.0 && ./devops/sweep.sh run=")
     assert step(History().suggest().stop("failed", "no run could be started")).startswith("./devops/sweep.sh run=")
 
 

@@ -108,7 +108,7 @@ def test_a_sweep_of_failures_says_why_and_which_log_to_read() -> None:
     assert "  Failed: crash — exit 1: boom\n" in said
     assert "crash: 3 runs failed\n  Cause: exit 1: boom\n" in said
     assert "Failed: the same failure 3 times in a row" in said
-    assert "tail -n 50 train_dir/sweep/my_test/runs/my_test.r.2/train.log" in said
+    assert "train_dir/sweep/my_test/runs/my_test.r.2/train.log" in said
 
 
 def test_a_nan_metric_is_no_best_and_no_json_number() -> None:

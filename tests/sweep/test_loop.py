@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import signal
 from collections import Counter
@@ -21,7 +22,17 @@ from metta_sweep.sweep.loop import InterruptedSweepError
 from metta_sweep.sweep.ports import JobState, JobStatus
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
-from tests.sweep.simulation import ControllerKilled, Outcome, World, exits, killed, random_script, reward, spec
+from tests.sweep.simulation import (
+    ControllerKilled,
+    Outcome,
+    SimulatedMachine,
+    World,
+    exits,
+    killed,
+    random_script,
+    reward,
+    spec,
+)
 
 
 def always_one(run_id, attempt, config):
@@ -388,6 +399,45 @@ def test_a_long_learning_curve_is_thinned_and_points_without_a_number_are_left_o
     curve = world.recorder.state.observations[0].curve
     assert 32 <= len(curve) <= 64
     assert all(metric == 1.0 for _, metric, _ in curve)
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, -3, 1e300, 10**400, "much", "3", True, [1]])
+def test_what_an_older_version_stored_of_a_cost_ends_no_sweep(poison):
+    world = World(always_one)
+    world.control(spec(rollout_count=2))
+    for event in world.journal.events:
+        if event["kind"] == "run_finished":
+            event["cost_s"] = event["metrics"]["other"] = poison
+            event["curve"] = [[1.0, poison, 1.0], [2.0, 0.5, 2.0]]
+    world.control(spec(rollout_count=4))
+    assert [cost for _, _, cost, _ in world.optimizer.observed] == pytest.approx([1.0] * 4, abs=0.1)
+    assert world.optimizer.curves[0][-1] == (2.0, 0.5, 2.0)
+    assert all(map(math.isfinite, sum(world.optimizer.curves[0], ())))
+    assert world.recorder.state.total_cost_s == pytest.approx(4.0, abs=0.2)
+
+
+class FlakyStore:
+    """A file system that does not let results be read for a while."""
+
+    def __init__(self, machine, until_s):
+        self.machine, self.until_s = machine, until_s
+
+    def __call__(self, run_id):
+        if self.machine.clock.seconds < self.until_s:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return SimulatedMachine.result(self.machine, run_id)
+
+
+@pytest.mark.parametrize(("away_s", "started"), [(20.0, 1), (300.0, 2)])
+def test_a_result_that_cannot_be_read_is_looked_at_again_before_its_run_is_done_again(away_s, started):
+    world = World(always_one)
+    world.machine.result = FlakyStore(world.machine, world.clock.seconds + away_s)
+    if started > 1:
+        world.machine.script = lambda run_id, attempt, config: reward(1.0, seconds=400.0 if attempt > 1 else 1.0)
+    assert not world.control(spec(rollout_count=1)).failed
+    assert len(world.machine.started) == started
+    assert world.finished_runs() == ["s.r.0"]
+    assert sum("cannot be read" in str(word) for word in world.heard) == 1
 
 
 class HeldBack:
