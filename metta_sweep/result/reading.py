@@ -147,7 +147,7 @@ def newest_evaluation(paths: RunPaths, metric: str) -> Evaluation | None:
     has.
     """
     try:
-        lines = read_end(paths.metrics, WINDOW_BYTES).splitlines()
+        lines = read_end(paths.metrics, WINDOW_BYTES).split(b"\n")
     except (OSError, UnusableFileError):
         return None
     found = (one for line in reversed(lines) if (one := _evaluation(line)) is not None)

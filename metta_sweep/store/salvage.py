@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.reading import UNREADABLE
 
 _SUFFIXES = ("", "-wal", "-shm")
-_SEARCH_LIMIT = 1_000_000
+_LEAST_ROW_BYTES = 34
+"""No row takes less room in the file: its digest alone has 32 bytes."""
+
 _GAP_LIMIT = 1_000
 
 
@@ -128,11 +131,15 @@ def _readable_rows(journal: Path, head: Head | None) -> Iterator[Row]:
                 shutil.copyfile(_beside(journal, suffix), _beside(copy, suffix))
         with contextlib.suppress(*UNREADABLE), closing(sqlite3.connect(copy)) as connection:
             connection.text_factory = bytes
-            yield from _rows(connection, head)
+            most = sum(file.stat().st_size for file in Path(folder).iterdir()) // _LEAST_ROW_BYTES
+            yield from (row for row in islice(_rows(connection, head, most), most) if 1 <= row[0] <= most)
 
 
-def _rows(connection: sqlite3.Connection, head: Head | None) -> Iterator[Row]:
-    """Read in order as far as that goes, then number by number: a broken page hides its own rows only."""
+def _rows(connection: sqlite3.Connection, head: Head | None, most: int) -> Iterator[Row]:
+    """Read in order as far as that goes, then number by number: a broken page hides its own rows only.
+
+    No number is beyond ``most``: in a damaged file numbers may be anything, and rows may come round again.
+    """
     columns, seq = "SELECT seq, kind, body, digest FROM events", 0
     with contextlib.suppress(*UNREADABLE):
         for row in connection.execute(f"{columns} ORDER BY seq"):
@@ -140,7 +147,7 @@ def _rows(connection: sqlite3.Connection, head: Head | None) -> Iterator[Row]:
             seq = row[0]
         return
     missed = 0
-    while missed < _GAP_LIMIT and seq < (head.seq if head is not None else _SEARCH_LIMIT):
+    while missed < _GAP_LIMIT and seq < (most if head is None else min(head.seq, most)):
         seq, missed = seq + 1, missed + 1
         with contextlib.suppress(*UNREADABLE):
             for row in connection.execute(f"{columns} WHERE seq = ?", (seq,)):
