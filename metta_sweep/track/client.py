@@ -19,7 +19,8 @@ from wandb.errors import Error
 from metta_sweep.track.errors import ClientFailedError, one_line
 from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, annotate, files_of, sent_runs, set_summary
+from metta_sweep.track.server import SentRun, annotate, files_of, log_lines, sent_runs, set_summary, set_tags
+from metta_sweep.track.sources import Origin
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request of the client."""
@@ -29,6 +30,9 @@ SEND_S = 5.0
 
 STATS_S = 5.0
 """Seconds between two readings of a training process's CPU and GPU use; the client's own 15 would miss short runs."""
+
+CLIENTS_FILES = ("config.yaml", "wandb-summary.json")
+"""Files of the client's own that are not sent: W&B has their content as the run's config and summary."""
 
 LONGEST_TEMPORARY, SHORT_TEMPORARY = 48, "/tmp"
 """Characters of a temporary folder's path, and what stands in for a longer one: the client's process that reads CPU and
@@ -72,6 +76,9 @@ class OpenRun:
     def __init__(self, run: wandb.Run, stopped: threading.Event) -> None:
         self._run = run
         self._stopped = stopped
+        self.log_bytes = 0
+        """Bytes of the run's log that were looked at."""
+        self._log_lines_there: int | None = None
         self.rows = run.starting_step
         """Rows of the history that the server had, and those that were sent since."""
 
@@ -90,6 +97,20 @@ class OpenRun:
         for number in range(self.rows, len(rows)):
             self._run.log(dict(rows[number]), step=number, commit=True)
         self.rows = max(self.rows, len(rows))
+
+    def send_log(self, text: str, *, there: Callable[[], int]) -> None:
+        """Send lines of the run's log; those that an earlier mirror has sent are passed over.
+
+        Args:
+            text: Whole lines, the next ones of the log.
+            there: Asks how many lines the server has; for a run that an earlier mirror began.
+        """
+        if self._log_lines_there is None:
+            self._log_lines_there = there() if self._run.resumed else 0
+        lines = text.splitlines()
+        new, self._log_lines_there = lines[self._log_lines_there :], max(0, self._log_lines_there - len(lines))
+        if new:
+            self._run.write_logs("\n".join(new))
 
     def keep(self, path: Path, *, name: str) -> None:
         """Keep a file or folder as an artifact of the run; one that is there already is not sent again."""
@@ -165,11 +186,21 @@ class Client:
         if self.graphql is not None:
             set_summary(self.graphql, run, summary)
 
-    def open_run(self, facts: RunFacts, *, pid: int | None = None) -> OpenRun:
+    def set_tags(self, run: SentRun, tags: Sequence[str]) -> None:
+        """Replace the tags of a run."""
+        if self.graphql is not None:
+            set_tags(self.graphql, run, tags)
+
+    def log_lines(self, wandb_id: str) -> int:
+        """Return how many lines of a run's log the server has."""
+        return 0 if self.graphql is None else log_lines(self.graphql, wandb_id)
+
+    def open_run(self, facts: RunFacts, origin: Origin, *, pid: int | None = None) -> OpenRun:
         """Open the run, new or to go on with it; safe to repeat.
 
         Args:
             facts: What identifies and describes it.
+            origin: Where and of what it was done.
             pid: The training process, whose CPU and GPU are to be shown; None for a run of the past.
         """
         stopped = threading.Event()
@@ -188,7 +219,7 @@ class Client:
                 reinit="create_new",
                 mode="offline" if self.is_offline else "online",
                 dir=str(self.folder),
-                settings=self.run_settings(pid, sweep_id=self.place.sweep_id, stop_fn=stopped.set),
+                settings=self.run_settings(pid, origin, sweep_id=self.place.sweep_id, stop_fn=stopped.set),
             )
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
@@ -204,6 +235,7 @@ class Client:
     def run_settings(
         self,
         pid: int | None,
+        origin: Origin | None = None,
         *,
         sweep_id: str | None,
         finish_s: float = FINISH_S,
@@ -213,10 +245,14 @@ class Client:
 
         Args:
             pid: The training process to watch, or None.
+            origin: Where and of what the run was done.
             sweep_id: The sweep that it joins, or None.
             finish_s: Seconds that its end may take.
             stop_fn: Called where a person stops the run at W&B; the client would interrupt this process instead.
         """
+        told: dict[str, Any] = {"ignore_globs": CLIENTS_FILES}
+        if origin is not None:
+            told |= {"program": origin.program, "host": origin.host, "git_commit": origin.commit or None}
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
         return wandb.Settings(
             sweep_id=sweep_id,
@@ -231,7 +267,7 @@ class Client:
             disable_code=True,
             disable_job_creation=True,
             x_disable_viewer=True,
-            x_disable_meta=pid is None,
+            x_disable_meta=True,
             x_disable_machine_info=pid is None,
             x_disable_stats=pid is None,
             x_save_requirements=False,
@@ -249,6 +285,7 @@ class Client:
             x_file_transfer_retry_wait_min_seconds=1,
             x_file_transfer_retry_wait_max_seconds=5,
             **watched,
+            **told,
         )
 
 

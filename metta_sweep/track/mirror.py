@@ -179,6 +179,7 @@ class _Process:
         if self._watchdog.left_s > OVERVIEW_S:
             self._watchdog.alive()
             try:
+                mirroring.mark_best()
                 mirroring.send_overview()
             except TryLaterError as error:
                 _log.warning("the overview could not be drawn: %s", error)

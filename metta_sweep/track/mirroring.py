@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ AT_ONCE = 8
 
 BEGUN = "begun online"
 """Mark of a run of which something was sent; any other mark is the digest of what was written offline."""
+
+BEST = "best"
+"""Tag of the best rollout's runs."""
 
 SAME_START_S = 1.0
 """Seconds by which the start of a run may differ here and there and be the same."""
@@ -182,6 +186,7 @@ class Mirroring:
         before, self._sizes[run.run_id] = self._sizes.get(run.run_id), self._sources.history_size(run)
         if before != self._sizes[run.run_id] or not is_alive:
             self._open[run.run_id].send(self._sources.rows(run))
+        self._send_log(run, self._open[run.run_id])
         if not is_alive:
             self._rested[run.run_id] = len(run.attempts)
             self._open.pop(run.run_id).pause()
@@ -191,7 +196,17 @@ class Mirroring:
         if not self._client.is_offline:
             self._marks.set(run.run_id, BEGUN)
         self._client.discard_local(self._sources.wandb_id(run))
-        return self._client.open_run(self._sources.facts(run), pid=self._sources.process_of(run))
+        facts, origin = self._sources.facts(run), self._sources.origin(run)
+        return self._client.open_run(facts, origin, pid=self._sources.process_of(run))
+
+    def _send_log(self, run: Run, opened: OpenRun) -> None:
+        """Send what the run's log has beyond what was sent."""
+        wandb_id = self._sources.wandb_id(run)
+        while True:
+            text, opened.log_bytes = self._sources.log(run, opened.log_bytes)
+            if not text:
+                return
+            opened.send_log(text, there=lambda: self._client.log_lines(wandb_id))
 
     def _finish(self, runs: Sequence[Run]) -> None:
         """Send all that is left of runs that are over, several at once."""
@@ -217,6 +232,7 @@ class Mirroring:
         summary = {**facts.summary, OWN_KEY: own}
         staged = self._work / run.run_id
         opened.send(delivery.rows)
+        self._send_log(run, opened)
         if delivery.checkpoint is not None:
             opened.keep(delivery.checkpoint, name=f"{run.run_id}-checkpoint")
         opened.close(summary=summary, files=delivery.files, folder=staged, exit_code=facts.exit_code)
@@ -305,6 +321,21 @@ class Mirroring:
         self._todo[run_id] = None
 
     # ---------------------------------------------------------------- the sweep as a whole
+
+    def mark_best(self) -> None:
+        """Have the runs of the best rollout, and no others, carry the tag ``best``.
+
+        Raises:
+            TryLaterError, RefusedError: See :class:`Client`.
+        """
+        state = self._sources.feed.state
+        best = state.rollouts[state.incumbent.rollout].run_ids if state.incumbent is not None else ()
+        for run in self._runs():
+            there = self._sent.get(self._sources.wandb_id(run))
+            if there is not None and run.run_id in self.whole and (BEST in there.tags) != (run.run_id in best):
+                tags = tuple(tag for tag in there.tags if tag != BEST) + ((BEST,) if run.run_id in best else ())
+                self._client.set_tags(there, tags)
+                self._sent[there.wandb_id] = replace(there, tags=tags)
 
     def send_overview(self) -> None:
         """Bring the sweep's overview up to date where anything of it has changed since the last time."""

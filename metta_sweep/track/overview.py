@@ -9,7 +9,6 @@ from typing import Any
 
 from metta_sweep.sweep.records import Rollout
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.parallel import parallel_coordinates
 
 OVERVIEW_ROWS_PREFIX = "sweep/"
 """Every figure of the overview's history is named below it."""
@@ -36,10 +35,6 @@ class Overview:
     """One row a decided rollout, in the order in which they were decided; earlier rows never change."""
     rollouts: Table
     """Every decided rollout with its values, outcome and predictions."""
-    importance: Table
-    """How strongly each numeric parameter goes with the score."""
-    parallel: str
-    """Parallel coordinates as an SVG picture; empty while nothing has a score."""
     summary: Mapping[str, Any]
     """Where the sweep stands."""
     metric: str
@@ -70,8 +65,6 @@ def overview(state: SweepState) -> Overview:
     return Overview(
         curves=tuple(_curves(state)),
         rollouts=_rollouts(state, decided),
-        importance=_importance(state),
-        parallel=parallel_coordinates(state),
         summary=_summary(state),
         metric=state.spec.metric,
     )
@@ -132,41 +125,6 @@ def _rollouts(state: SweepState, decided: Sequence[Rollout]) -> Table:
         rows.append((*head, *predicted, *(suggestion.params.get(name) for name in names)))
     head_names = ("rollout", "origin", "metric", "cost_s", "on_front", "failure")
     return Table(columns=(*head_names, *(f"predicted_{name}" for name in _PREDICTED), *names), rows=tuple(rows))
-
-
-def _importance(state: SweepState) -> Table:
-    """Return each numeric parameter's rank correlation with the score: Spearman (1904), with its sign."""
-    seen = [o for o in state.observations.values() if o.metric is not None]
-    names = dict.fromkeys(name for o in seen for name in o.params)
-    rows = []
-    for name in names:
-        active = [o for o in seen if _is_number(o.params.get(name))]
-        if len(active) >= 3:
-            scores = [state.spec.goal.score(o.metric or 0.0) for o in active]
-            strength = rank_correlation([o.params[name] for o in active], scores)
-            rows.append((name, abs(strength), strength))
-    rows.sort(key=lambda row: -row[1])
-    return Table(columns=("parameter", "importance", "correlation"), rows=tuple(rows))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Return Spearman's rho of two equally long samples, in [-1, 1]; 0 where one of them is constant."""
-    a, b = _ranks(x), _ranks(y)
-    mean = (len(a) - 1) / 2
-    top = sum((i - mean) * (j - mean) for i, j in zip(a, b, strict=True))
-    spread = math.sqrt(sum((i - mean) ** 2 for i in a) * sum((j - mean) ** 2 for j in b))
-    return top / spread if spread > 0 else 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Return the rank of each value from 0; equals share the mean of theirs."""
-    order = sorted(values)
-    places = {value: (order.index(value), order.count(value)) for value in set(values)}
-    return [places[value][0] + (places[value][1] - 1) / 2 for value in values]
 
 
 def _summary(state: SweepState) -> dict[str, Any]:

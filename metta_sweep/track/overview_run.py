@@ -63,14 +63,10 @@ def _charts(shown: Overview) -> dict[str, Any]:
     scatter, metric, front = wandb.plot.scatter, shown.metric, _table(shown.front)
     cost = _table(shown.chosen("cost_s", "metric"))
     guessed = _table(shown.chosen("predicted_score", "metric"))
-    importance = _table(shown.importance)
-    drawn = {"parallel_coordinates": wandb.Html(shown.parallel, inject=False)} if shown.parallel else {}
     return {
-        **drawn,
         "pareto_front": wandb.plot.line(front, "cost_s", "metric", title=f"Pareto front: best {metric} at a cost"),
         "cost_and_metric": scatter(cost, "cost_s", "metric", title=f"Cost and {metric}"),
         "predicted_and_actual": scatter(guessed, "predicted_score", "metric", title=f"Predicted and actual {metric}"),
-        "importance": wandb.plot.bar(importance, "parameter", "importance", title="Rank correlation with the score"),
         "rollouts": _table(shown.rollouts),
     }
 

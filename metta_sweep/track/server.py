@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,10 +41,24 @@ query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor:
 }
 """
 
+_SET_TAGS = """
+mutation UpsertBucket($id: String, $tags: [String!]) {
+  upsertBucket(input: {id: $id, tags: $tags}) { bucket { id } }
+}
+"""
 _RUN = """
 query Run($project: String!, $entity: String!, $name: String!) {
   project(name: $project, entityName: $entity) {
     run(name: $name) { id name state tags config summaryMetrics }
+  }
+}
+"""
+_RESUME = """
+query RunResumeStatus($project: String, $entity: String, $name: String!) {
+  model(name: $project, entityName: $entity) {
+    id
+    name
+    bucket(name: $name, missingOk: true) { id name logLineCount }
   }
 }
 """
@@ -130,6 +144,15 @@ def set_summary(graphql: GraphQL, run: SentRun, summary: Mapping[str, Any]) -> N
     graphql.ask(_SET_SUMMARY, id=run.node_id, summaryMetrics=json.dumps(dict(summary)))
 
 
+def set_tags(graphql: GraphQL, run: SentRun, tags: Sequence[str]) -> None:
+    """Replace the tags of a run.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    graphql.ask(_SET_TAGS, id=run.node_id, tags=list(tags))
+
+
 def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str) -> None:
     """Add what is known here to a run that its trainer writes, or create it: one question and one request.
 
@@ -196,6 +219,17 @@ def files_of(graphql: GraphQL, wandb_id: str) -> dict[str, str]:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
     return {node["name"]: node["url"] for node in _nodes(graphql, _FILES, "files", "fileCursor", name=wandb_id)}
+
+
+def log_lines(graphql: GraphQL, wandb_id: str) -> int:
+    """Return how many lines of a run's log the server has, as the client asks for it.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    model = graphql.ask(_RESUME, name=wandb_id)["model"]
+    bucket = (model or {}).get("bucket") or {}
+    return int(bucket.get("logLineCount") or 0)
 
 
 def download(graphql: GraphQL, address: str) -> str:

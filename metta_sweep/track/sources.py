@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from metta_sweep.result import RunPaths
 from metta_sweep.secrecy import Redaction
@@ -22,6 +27,26 @@ from metta_sweep.track.ranges import identity_of
 
 JOINING_S = 60.0
 """Seconds after its start in which a trainer may begin a W&B run of its own; one that reports sooner does not."""
+
+METADATA_FILE = "wandb-metadata.json"
+"""Where W&B finds host, program and revision of a run."""
+
+LOG_AT_ONCE = 256 * 1024
+"""Bytes of a log that are sent at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a run was done and of what."""
+
+    host: str
+    """Its machine."""
+    program: str
+    """What was run, without arguments."""
+    commit: str
+    """Git revision of the folder that the sweep was started in; empty where it is not known."""
+    words: tuple[str, ...] = ()
+    """The sweep's command, as it was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +144,47 @@ class RunSources:
         """Return the run's files."""
         if self.is_joined(run):
             return {}
-        return run_files(self.run_paths(run), self.redaction)
+        found = run_files(self.run_paths(run), self.redaction)
+        return {**found, METADATA_FILE: self._metadata(run)} if self.is_here(run) else found
+
+    def _metadata(self, run: Run) -> str:
+        """Return what the client would have noted of the training process where it was started."""
+        origin, starts = self.origin(run), self.feed.times(run.run_id).starts
+        began = datetime.fromtimestamp(starts[0], UTC).isoformat() if starts else None
+        found = {"host": origin.host, "program": origin.program, "args": list(origin.words), "startedAt": began}
+        commit = {"git": {"commit": origin.commit}} if origin.commit else {}
+        return json.dumps({**found, **commit, **self._start_of(run).get("machine", {})}, indent=1) + "\n"
+
+    def origin(self, run: Run) -> Origin:
+        """Return where the run was done and of what."""
+        state = self.feed.state
+        start = state.start_of(run) or state.created
+        known = start.code if start is not None else None
+        return Origin(
+            host=str(self._start_of(run).get("host") or (start.host if start is not None else "")),
+            program=program_of(state.spec.command),
+            commit=known.commit if known is not None else "",
+            words=tuple(map(self.redaction.of_values, state.spec.command)),
+        )
+
+    def log(self, run: Run, after: int) -> tuple[str, int]:
+        """Return whole lines of the run's log behind so many bytes, and the bytes until there; no secrets."""
+        try:
+            with self.run_paths(run).log.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(after if after <= size else size)  # a log that was cut is followed from its end
+                read = file.read(LOG_AT_ONCE)
+        except OSError:
+            return "", after
+        whole = read[: read.rfind(b"\n") + 1]
+        return self.redaction.of_text(whole.decode(errors="replace")), min(after, size) + len(whole)
+
+    def _start_of(self, run: Run) -> Mapping[str, Any]:
+        """Return what was noted where the last attempt was started."""
+        if not run.attempts:
+            return {}
+        name = f"{run.run_id}.a{run.attempts[-1].number}.start.json"
+        return read_json(self.run_paths(run).attempts / name) or {}
 
     def delivery(self, run: Run) -> Delivery:
         """Return all that is to be sent of a run that is over."""
@@ -137,10 +202,18 @@ class RunSources:
         """Return the id of the training process, where the launcher has noted one on this host for a living attempt."""
         if not run.attempts or not run.attempts[-1].state.is_live:
             return None
-        attempt_id = f"{run.run_id}.a{run.attempts[-1].number}"
-        started = read_json(self.run_paths(run).attempts / f"{attempt_id}.start.json") or {}
+        started = self._start_of(run)
         child = started.get("child") if started.get("host", socket.gethostname()) == socket.gethostname() else None
         return int(child["pid"]) if isinstance(child, dict) and isinstance(child.get("pid"), int) else None
+
+
+def program_of(command: Sequence[str]) -> str:
+    """Return what a command runs: the script or module behind an interpreter, or the program itself."""
+    if not command:
+        return "metta_sweep.train"
+    scripts = (word for word in command if word.endswith((".py", ".sh", ".js", ".jl", ".R")))
+    modules = (after for word, after in itertools.pairwise(command) if word == "-m")
+    return next(scripts, next(modules, command[0]))
 
 
 class Marks:

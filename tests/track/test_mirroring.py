@@ -30,6 +30,11 @@ class Remembered:
     files: dict = field(default_factory=dict)
     state: str = "running"
     opened: int = 0
+    log: str = ""
+    log_bytes: int = 0
+
+    def send_log(self, text, *, there):
+        self.log += text
 
     def send(self, rows):
         self.rows += rows[len(self.rows) :]
@@ -54,7 +59,7 @@ class RememberingClient:
     place: Place = field(default_factory=lambda: Place(entity="e", project="p", sweep_id="s"))
     folder: Path = Path()
 
-    def open_run(self, facts, *, pid=None):
+    def open_run(self, facts, origin, *, pid=None):
         run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
         run.state, run.opened = "running", run.opened + 1
         return run
@@ -271,6 +276,20 @@ def test_offline_only_finished_runs_are_written_and_none_that_was_begun_online(b
     bench.start()
     bench.tick()
     assert bench.remote(1).opened == 1
+
+
+def test_the_log_follows_as_it_grows_without_secrets(bench):
+    bench.sweep.history.suggest().start(0)
+    root = bench.sweep.run_dir(0)
+    (root / "train.log").write_text("begins\nhalf a li")
+    bench.tick()
+    assert bench.remote().log == "begins\n"
+    with (root / "train.log").open("a") as file:
+        file.write("ne\nexport api_key=sk-0123456789abcdefghijklmn\n")
+    bench.tick().tick()
+    assert bench.remote().log.startswith("begins\nhalf a line\n")
+    assert "sk-0123" not in bench.remote().log
+    assert bench.remote().log.count("\n") == 3
 
 
 def joins(bench, number):

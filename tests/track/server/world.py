@@ -52,6 +52,8 @@ class RemoteRun:
     state: str = "running"
     exit_code: int | None = None
     preempting: bool = False
+    commit: str | None = None
+    program: str | None = None
     stopped: bool = False
     """Whether somebody pressed Stop."""
 
@@ -168,7 +170,8 @@ class World:
         """Create or change a run; returns it and whether it is new. One that is named by its id keeps its state."""
         if given.get("id") and not given.get("name"):
             run = next(run for run in self.runs.values() if run.run_id == given["id"])
-            run.summary = json.loads(given["summaryMetrics"])
+            run.summary = json.loads(given["summaryMetrics"]) if given.get("summaryMetrics") else run.summary
+            run.tags = given["tags"] if given.get("tags") is not None else run.tags
             return run, False
         key = (given.get("entityName") or ENTITY, given.get("modelName") or "uncategorized", given["name"])
         sweep = given.get("sweep")
@@ -196,6 +199,8 @@ _PLACES = {
     "jobType": "job_type",
     "tags": "tags",
     "notes": "notes",
+    "commit": "commit",
+    "jobProgram": "program",
     "sweep": "sweep",
     "state": "state",
 }
