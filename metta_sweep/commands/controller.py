@@ -14,13 +14,13 @@ from rich.console import Console
 from metta_sweep.commands.parts import (
     check_shared,
     loop_settings,
+    machine_seed_offset,
     mirror_settings,
     new_launcher,
     search_task,
     shown_gpus,
     spec_of,
-    taken_up,
-    turn_of,
+    start_event,
     with_code,
 )
 from metta_sweep.commands.process import StopSignals, SystemClock, need_open_files
@@ -94,7 +94,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     need_open_files()
     paths = SweepPaths(asked.data_dir, asked.name)
-    start = taken_up(spec_of(asked), words, shared=asked.wandb.share)
+    start = start_event(spec_of(asked), words, shared=asked.wandb.share)
     if paths.journal.exists():
         _check(state_of(paths), asked, start.spec)  # before anything is touched
     patient = asked.launcher.on_interrupt == "finish"
@@ -156,7 +156,7 @@ def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop
     return stop
 
 
-def heard(instruction: Instruction, *, finishing: bool) -> Instruction:
+def effective_instruction(instruction: Instruction, *, finishing: bool) -> Instruction:
     """Return what is asked of the controller: Ctrl-C at its terminal, or the stronger wish from another one."""
     if finishing and instruction in (Instruction.WORK, Instruction.PAUSE):
         return Instruction.STOP
@@ -189,7 +189,7 @@ def _control(
             companion.tick()
             progress.tick(recorder.state, clock.monotonic_s())
 
-        task = search_task(asked, turn=turn_of(recorder.state))
+        task = search_task(asked, turn=machine_seed_offset(recorder.state))
         peers = companion.join(task.space)
         optimizer = parts.enter_context(closing(OptimizerProcess(asked.optimizer, task)))
         try:
@@ -202,7 +202,7 @@ def _control(
                 settings=settings,
                 interrupted=lambda: signals.received,
                 fence=fence,
-                instructed=lambda: heard(instructions.read(), finishing=signals.is_finishing),
+                instructed=lambda: effective_instruction(instructions.read(), finishing=signals.is_finishing),
                 instructed_from=lambda: "Ctrl-C" if signals.is_finishing else instructions.source,
                 environment=companion.environment,
                 between=between,

@@ -121,13 +121,13 @@ def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode
     return asked.wandb, mode
 
 
-def taken_up(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
+def start_event(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
     """Return the event of this process taking up a sweep that was asked for in these words."""
     host, pid = socket.gethostname(), os.getpid()
     return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=host, pid=pid, shared=shared)
 
 
-def turn_of(state: SweepState) -> int:
+def machine_seed_offset(state: SweepState) -> int:
     """Return what a sweep's machines differ in where they share it: otherwise all of them would begin alike."""
     shared = state.created is not None and state.created.shared
     return int(machine_of(state.created), 16) % TURNS if shared and state.created is not None else 0

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from metta_sweep.commands.controller import compose
-from metta_sweep.commands.parts import search_task, spec_of, turn_of
+from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
@@ -88,7 +88,7 @@ def _state(paths: SweepPaths) -> SweepState | None:
 
 
 def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestion]:
-    turn = 0 if state is None else turn_of(state)
+    turn = 0 if state is None else machine_seed_offset(state)
     optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn))
     pending = []
     if state is not None:

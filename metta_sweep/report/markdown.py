@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from metta_sweep.optimize.registry import DEFAULT
-from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.confirmed import confirmation_lines, in_short
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
+from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
 from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable

@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Iterator
 
 from metta_sweep.optimize.registry import DEFAULT
-from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.calibration import calibration, verdict
 from metta_sweep.report.confirmed import confirmation_lines, in_short, luck
 from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
+from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
 from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
 from metta_sweep.sweep.records import Failure, RunState

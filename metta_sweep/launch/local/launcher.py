@@ -151,7 +151,7 @@ class LocalLauncher:
             if self._orphans.end_now(files):
                 return JobStatus(state=JobState.UNKNOWN, reason="its directory was removed: it is being ended")
         elif status.state is JobState.LOST:
-            status = self._told_again(attempt_id, files)
+            status = self._resubmit(attempt_id, files)
         if status.is_over:
             self._leases.release(attempt_id)
             self._told.pop(attempt_id, None)
@@ -166,7 +166,7 @@ class LocalLauncher:
         told = self._told.get(str(handle["attempt_id"]))
         return told.server if told is not None else str(handle.get("server", ""))
 
-    def _told_again(self, attempt_id: str, files: AttemptFiles) -> JobStatus:
+    def _resubmit(self, attempt_id: str, files: AttemptFiles) -> JobStatus:
         """Tell another server of an attempt whose server was killed before it started it; otherwise it is lost."""
         told = self._told.get(attempt_id)
         reason = self._orphans.reason_of(files) or self._errors.get(attempt_id, "")

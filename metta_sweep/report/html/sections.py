@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import yaml
 
-from metta_sweep.report.asked_for import override_lines, parameter_lines
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
+from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.text import amounts, where
 from metta_sweep.report.wording import count, optimizer_in_words
 from metta_sweep.sweep.commands import run_config

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from metta_sweep.report.asked_for import override_lines, parameter_lines
+from metta_sweep.report.requested import override_lines, parameter_lines
 
 
 @pytest.mark.parametrize(
