@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,16 +13,14 @@ from rich.console import Console
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
+from metta_sweep.commands.trial import try_center
 from metta_sweep.config.asked import Asked
-from metta_sweep.errors import SweepFailedError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.optimize.registry import kind_of
 from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
 from metta_sweep.report.plan import Plan, show_plan
-from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths, read_result
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
-from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import command_of, run_config
 from metta_sweep.sweep.events import from_json
@@ -38,33 +32,40 @@ SHOWN = 3
 
 
 @click.command(cls=RequestCommand)
-@click.option("--calibrate", is_flag=True, help="Do one run at the center to tell what runs cost.")
+@click.option(
+    "--try",
+    "--calibrate",
+    "tries",
+    is_flag=True,
+    help="Do one run at the center: what it costs, and what each reader sees of its results.",
+)
 @words
-def command(words: Sequence[str], *, calibrate: bool) -> int:
+def command(words: Sequence[str], *, tries: bool) -> int:
     """Show what `run` would do, and do nothing of it."""
     if asks_about_the_config(words):
         return 0
-    return plan_sweep(compose(words), Console(), calibrate=calibrate)
+    return plan_sweep(compose(words), Console(), tries=tries)
 
 
-def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> int:
+def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
     """Show what the sweep would do and return the exit code.
 
     Args:
         asked: What was asked.
         console: Where to show it.
-        calibrate: Do one run at the center, in a temporary directory, to tell what runs cost.
+        tries: Do one run at the center, in a temporary directory, and show what it costs and what is seen of it.
 
     Raises:
         RequestError: What was asked does not fit what is there.
+        SweepFailedError: The run that was tried left no result.
     """
     paths = SweepPaths(asked.data_dir, asked.name)
     state = _state(paths)
     found = () if state is None else check_request(state, spec_of(asked), said=asked.change)
     suggestions = _first_suggestions(asked, state)
     samples, basis = _samples(asked, state)
-    if calibrate:
-        samples, basis = [_calibrate(asked, suggestions[0], console)], "one run, just now; others within a factor of 2"
+    if tries:
+        samples, basis = [try_center(asked, suggestions[0], console)], "one run, just now; others within a factor of 2"
     show_plan(
         Plan(
             asked=asked,
@@ -77,6 +78,7 @@ def plan_sweep(asked: Asked, console: Console, *, calibrate: bool = False) -> in
             disk_bytes=_disk_bytes(paths),
             free_bytes=shutil.disk_usage(_nearest_existing(asked.data_dir)).free,
             mirror=f"W&B mode: {asked.wandb.mode}",
+            tried=tries,
         ),
         console,
     )
@@ -126,34 +128,6 @@ def _run_cost(samples: Sequence[Sample], asked: Asked, suggestion: Suggestion, b
     config = run_config(asked.training, suggestion.params, run_id="", seed=0)
     steps = config.get("trainer", {}).get(STEPS.rpartition(".")[2]) if asked.command is None else None
     return cost_of_a_run(samples, steps=steps, basis=basis)
-
-
-def _calibrate(asked: Asked, suggestion: Suggestion, console: Console) -> Sample:
-    with tempfile.TemporaryDirectory() as folder, console.status("one run at the center …"):
-        paths = SweepPaths(Path(folder), asked.name)
-        run_id = paths.run_id(0)
-        config = run_config(asked.training, suggestion.params, run_id=run_id, seed=asked.seed)
-        run = RunDirectories(paths).prepare(run_id, config=config, suggestion={"params": dict(suggestion.params)})
-        command = command_of(spec_of(asked), run, suggestion.params, asked.seed)
-        wall_s, log = _run_once(command, run)
-        result = read_result(run)
-    if result is None:
-        raise SweepFailedError(f"the calibration run left no result:\n{log[-2000:]}")
-    return Sample(cost_s=result.cost_s or wall_s, steps=result.steps)
-
-
-def _run_once(command: Sequence[str], run: RunPaths) -> tuple[float, str]:
-    began_s = time.monotonic()
-    done = subprocess.run(
-        command,
-        env={**os.environ, RUN_DIR_VARIABLE: str(run.root), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return time.monotonic() - began_s, done.stdout
 
 
 def _disk_bytes(paths: SweepPaths) -> int | None:

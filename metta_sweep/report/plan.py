@@ -47,16 +47,23 @@ class Plan:
     """What the disk has left."""
     mirror: str
     """Where else it will be logged, in one line."""
+    tried: bool = False
+    """Whether one run was done to tell."""
 
 
 def show_plan(plan: Plan, console: Console) -> None:
     """Print the plan."""
     asked = plan.asked
     console.print(Text(f"PLAN: {asked.name} ({asked.goal} {asked.metric})", style="bold"))
-    console.print(Text(f"from {asked.sweep_file}; nothing was started and nothing was written", style="dim"))
+    console.print(Text(f"from {asked.sweep_file}; {_done(plan)}", style="dim"))
     console.print(_space_table(asked.space))
     for line in _sections(plan):
         console.print(Text(line, style="bold" if line and not line.startswith(" ") else ""), soft_wrap=True)
+
+
+def _done(plan: Plan) -> str:
+    kept = "nothing of it was kept" if plan.tried else "nothing was written"
+    return f"{'one run was tried' if plan.tried else 'nothing was started'} and {kept}"
 
 
 def _space_table(space: SearchSpace) -> Table:
@@ -149,7 +156,7 @@ def _takes(plan: Plan) -> Iterator[str]:
     if plan.done:
         yield f"  {plan.done} of {count(asked.rollout_count, 'rollout')} were suggested before"
     if plan.run_cost is None:
-        yield "  time: unknown, nothing like it was run here before; --calibrate does one run at the center to tell"
+        yield "  time: unknown, nothing like it was run here before; --try does one run at the center to tell"
     else:
         yield f"  a run: {_interval(plan.run_cost)} ({plan.run_cost.basis})"
         yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"

@@ -90,7 +90,7 @@ def test_the_command_of_the_first_run_is_one_that_a_shell_reads_back(tmp_path, m
 
 @pytest.mark.slow
 def test_calibration_does_one_run_and_gives_an_interval(sweep):
-    done = plan(sweep, "++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "--calibrate")
+    done = plan(sweep, "++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "--try")
     assert done.returncode == 0, done.stderr
     assert "(one run, just now; others within a factor of 2)" in done.stdout
     assert not (sweep.root / "data").exists()
