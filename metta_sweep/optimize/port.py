@@ -6,6 +6,7 @@ it, and an entry point of the group ``metta_sweep.optimizers`` that names the ki
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from metta_sweep.space import SearchSpace
 
 CurvePoint = tuple[float, float, float]
-"""Steps done, the metric (raw) and the seconds spent at one evaluation."""
+"""Share of the run's length done (0 to 1], the metric (raw) and the cost so far at one report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,29 @@ class Insight:
     """What it expects of each point that was asked about."""
 
 
+class RunAction(enum.StrEnum):
+    """What is best done with a run that is on its way."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is expected of a run that is on its way, and whether its rest is worth its cost."""
+
+    action: RunAction
+    """What to do."""
+    final: tuple[float, float, float]
+    """Median, 5% and 95% quantile of the run's final metric, raw; the last report and infinite bounds where there is
+    no model yet."""
+    chance: float
+    """Chance that its point, over many seeds, beats what the model takes the best finished point to be, 0 to 1."""
+    reason: str
+    """Why, in one sentence for a person."""
+
+
 class Optimizer(Protocol):
     """What suggests. It is pure: the same history, in any order, and the same seed give the same suggestion.
 
@@ -154,6 +178,25 @@ class CanExplain(Protocol):
 
     def insight(self, points: Sequence[Mapping[str, Any]]) -> Insight | None:
         """Return what the model has learned, with its expectation of each point; None while there is too little."""
+
+
+@runtime_checkable
+class CanJudge(Protocol):
+    """An optimizer whose model tells from a curve how a run will end."""
+
+    def outlook(
+        self,
+        params: Mapping[str, Any],
+        curve: Sequence[CurvePoint],
+        pending: Sequence[Mapping[str, Any]] = (),
+        *,
+        min_share: float,
+        min_full_runs: int,
+    ) -> Outlook:
+        """Return what is expected of a run that is on its way, and whether its rest is worth its cost."""
+
+    def observe_partial(self, params: Mapping[str, Any], curve: Sequence[CurvePoint]) -> None:
+        """Learn of a run that was ended early: neither a final score nor a failure."""
 
 
 def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from metta_sweep.optimize.port import CurvePoint
 from metta_sweep.result import ResultError, RunResult
 from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.ports import JobState, JobStatus, RunStore
-from metta_sweep.sweep.records import Failure, FailureClass, Run
+from metta_sweep.sweep.records import Evaluated, Failure, FailureClass, Run
 
 CURVE_POINTS = 64
 """Points of a learning curve that the journal keeps."""
@@ -136,7 +135,7 @@ def _kept(metrics: Mapping[str, float], metric: str) -> dict[str, float]:
     return {**first, metric: metrics[metric]} if metric in metrics else first
 
 
-def _curve(run: Run, runs: RunStore, metric: str) -> tuple[CurvePoint, ...]:
+def _curve(run: Run, runs: RunStore, metric: str) -> tuple[Evaluated, ...]:
     """Return the metric at the run's evaluations, thinned evenly where there are many."""
     points = [
         (float(seen.step), value, seen.time_s)

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, cast
 
 from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError
-from metta_sweep.optimize.port import CurvePoint, Suggestion
+from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result.values import as_cost_s
-from metta_sweep.sweep.records import CodeRevision, Failure, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class RunFinished(Event):
     """Reported training steps, or None."""
     wall_s: float
     """Seconds that the attempt took."""
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[Evaluated, ...] = ()
     """The metric at evaluations on the way."""
     notes: tuple[str, ...] = ()
     """What a person should know of its result and its ending, one line each."""

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from metta_sweep.optimize.port import CurvePoint
-from metta_sweep.sweep.records import Failure, Observation, Rollout, Run
+from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run
 
 
 def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:
@@ -34,6 +33,7 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         noise=variance(values) / len(values) if len(values) > 1 else None,
         cost_s=cost_s,
         curve=_mean_curve([run.curve for run in runs]),
+        steps=_mean_steps(runs),
     )
 
 
@@ -49,7 +49,13 @@ def deciding_failure(runs: Sequence[Run]) -> Failure | None:
     return next((run.failure for run in runs if run.failure is not None), None)
 
 
-def _mean_curve(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
+def _mean_steps(runs: Sequence[Run]) -> float | None:
+    """Return the mean training steps of the runs, where all of them say it."""
+    told = [run.steps for run in runs if run.steps]
+    return fmean(told) if told and len(told) == len(runs) else None
+
+
+def _mean_curve(curves: Sequence[tuple[Evaluated, ...]]) -> tuple[Evaluated, ...]:
     """Return the mean metric and seconds at the steps that every curve has."""
     at = [{steps: (metric, seconds) for steps, metric, seconds in curve} for curve in curves]
     shared = sorted(set(at[0]).intersection(*at[1:])) if at else []

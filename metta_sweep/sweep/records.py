@@ -12,6 +12,9 @@ from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import CurvePoint, Suggestion
 from metta_sweep.sweep.tracebacks import without_values
 
+Evaluated = tuple[float, float, float]
+"""Steps done, the metric (raw) and the seconds spent at one evaluation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSpec:
@@ -195,7 +198,7 @@ class Run:
     """Cost in seconds: as reported, or the wall time of all attempts."""
     steps: int | None = None
     """Training steps, where reported."""
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[Evaluated, ...] = ()
     """The metric at evaluations on the way."""
     notes: tuple[str, ...] = ()
     """What a person should know of its result and its ending, one line each."""
@@ -267,5 +270,14 @@ class Observation:
     """Variance of that mean, where at least two runs tell it; raw units squared."""
     cost_s: float = 0.0
     """Mean cost of a run, seconds."""
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[Evaluated, ...] = ()
     """Mean learning curve, at the steps that all runs evaluated."""
+    steps: float | None = None
+    """Mean training steps of a run, where reported."""
+
+    @property
+    def curve_by_share(self) -> tuple[CurvePoint, ...]:
+        """The curve by the share of a run's length; where that is not known, the last evaluation is its end."""
+        length = self.steps or max((steps for steps, _, _ in self.curve), default=0.0)
+        seen = ((steps / length, metric, cost) for steps, metric, cost in self.curve if steps > 0.0)
+        return tuple((min(1.0, share), metric, cost) for share, metric, cost in seen)

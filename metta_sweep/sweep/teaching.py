@@ -49,7 +49,7 @@ def teach(optimizer: Optimizer, lesson: Observation) -> None:
         optimizer.observe_failure(lesson.params)
     else:
         cost_s = max(lesson.cost_s, LEAST_COST_S)
-        optimizer.observe(lesson.params, lesson.metric, cost_s, lesson.noise, lesson.curve)
+        optimizer.observe(lesson.params, lesson.metric, cost_s, lesson.noise, lesson.curve_by_share)
 
 
 def teach_what_fits(optimizer: Optimizer, lessons: Lessons) -> list[Observation]:

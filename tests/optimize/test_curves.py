@@ -6,7 +6,7 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.optimize.protein import ProteinSettings
-from metta_sweep.optimize.protein.history import History, read_curve
+from metta_sweep.optimize.protein.history import read_curve
 from metta_sweep.space import SearchSpace
 
 PARAMETERS = {
@@ -16,8 +16,8 @@ PARAMETERS = {
 
 
 def curve_of(steps, lr):
-    """What a run of so many steps reports on its way: steps, score, seconds."""
-    return [(at, score_of(at, lr), at / 100) for at in range(steps // 8, steps + 1, steps // 8)]
+    """What a run of so many steps reports on its way: share of its length, score, seconds."""
+    return [(at / steps, score_of(at, lr), at / 100) for at in range(steps // 8, steps + 1, steps // 8)]
 
 
 def score_of(steps, lr):
@@ -37,11 +37,10 @@ def test_a_curve_gives_points_at_a_quarter_and_a_half_of_the_length():
 @pytest.mark.parametrize(
     "curve",
     [
-        [(math.nan, 1.0, 1.0)],
-        [(10_000, math.nan, 1.0)],
-        [(10_000, 1.0, 0.0)],
-        [(100, 1.0, 1.0)],
-        [(80_000, 1.0, 1.0), (90_000, 1.0, 1.0), (10**9, 1.0, 1.0)],
+        [(0.125, math.nan, 1.0)],
+        [(0.125, 1.0, 0.0)],
+        [(0.00125, 1.0, 1.0)],
+        [(1.0, 1.0, 1.0)],
     ],
 )
 def test_what_stands_for_no_shorter_run_of_the_space_is_passed_over(curve):
@@ -55,7 +54,7 @@ def test_points_of_curves_are_no_rollouts():
     protein = Protein(PARAMETERS, seed=0)
     params = dict(protein.suggest().params)
     protein.observe(params, score=1.0, cost=1.0, curve=curve_of(params["trainer.total_timesteps"], params["lr"]))
-    history = History.of(protein._observations, 2)
+    history = protein._history()
     assert history.count == history.rollouts == 1
     assert len(history.points) == 3
     assert len(history.all_points) == 1
@@ -78,5 +77,14 @@ def test_a_curve_narrows_what_is_expected_of_shorter_runs():
 
 def test_a_curve_is_left_alone_where_the_length_is_not_swept():
     protein = Protein({"lr": PARAMETERS["lr"]}, seed=0)
-    protein.observe({"lr": 0.5}, score=1.0, cost=1.0, curve=[(500, 1.0, 1.0)])
+    protein.observe({"lr": 0.5}, score=1.0, cost=1.0, curve=[(0.5, 1.0, 1.0)])
     assert len(protein._observations) == 1
+
+
+def test_failures_beside_curves_of_a_swept_length_do_not_confuse_the_chance_of_success():
+    protein = Protein(PARAMETERS, seed=0, settings=ProteinSettings(num_random_samples=0))
+    for lr in (0.1, 0.35, 0.6):
+        params = {"trainer.total_timesteps": 80_000, "lr": lr}
+        protein.observe(params, score=score_of(80_000, lr), cost=800.0, curve=curve_of(80_000, lr))
+    protein.observe_failure({"trainer.total_timesteps": 80_000, "lr": 0.95})
+    assert 0.0 < protein.suggest().predicted.success < 1.0

@@ -52,7 +52,7 @@ def teach(optimizer, suggestions):
         if number == 1:
             optimizer.observe_failure(suggestion.params)
         else:
-            optimizer.observe(suggestion.params, float(number), 1.0 + number, 0.1, [(10, 0.5, 0.2)])
+            optimizer.observe(suggestion.params, float(number), 1.0 + number, 0.1, [(0.1, 0.5, 0.2)])
 
 
 def past_the_start(optimizer):

@@ -385,7 +385,7 @@ def test_protein_hears_the_mean_learning_curve_of_all_samples_at_the_steps_they_
     ]
     world.control(spec(rollout_count=2, num_samples=2))
     assert world.recorder.state.observations[0].curve == ((10.0, 2.0, 1.0),)
-    assert world.optimizer.curves[0] == ((10.0, 2.0, 1.0),)
+    assert world.optimizer.curves[0] == ((1.0, 2.0, 1.0),)
     replayed = SweepState.fold(map(from_json, world.journal.events))
     assert replayed.observations[0].curve == ((10.0, 2.0, 1.0),)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -57,13 +58,25 @@ class History:
     """How many of the successes are rollouts; they come first, points of their learning curves after them."""
     failures: Array
     """Codes of the failures ``(m, d)``."""
+    ended: Array
+    """Codes of the runs that were ended early ``(k, d)``; what they say of their points' scores stands among the
+    successes, after the rollouts."""
+    ended_money: float
+    """What those runs took, in full runs."""
 
     @classmethod
-    def of(cls, observations: Iterable[Observation], dim: int) -> History:
-        """Sort observations and lay them out as arrays."""
+    def of(cls, observations: Iterable[Observation], dim: int, ended: Iterable[RunCurve] = ()) -> History:
+        """Sort observations and lay them out as arrays.
+
+        Args:
+            observations: Rollouts, and what stands for them.
+            dim: Number of parameters.
+            ended: Runs that were ended early.
+        """
         ordered = sorted(observations, key=lambda each: each.sort_key)
         good = [each for each in ordered if each.score is not None]
         bad = [each for each in ordered if each.score is None]
+        cut = sorted(ended, key=lambda each: (each.codes, each.reports))
         return cls(
             points=_stack([each.codes for each in good], dim),
             scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
@@ -71,17 +84,24 @@ class History:
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
             rollouts=sum(not each.partial for each in good),
             failures=_stack([each.codes for each in bad], dim),
+            ended=_stack([each.codes for each in cut], dim),
+            ended_money=sum(each.share for each in cut),
         )
 
     @property
     def count(self) -> int:
-        """Number of rollouts observed, failures too."""
-        return self.rollouts + len(self.failures)
+        """Number of rollouts observed, failures and runs that were ended too."""
+        return self.rollouts + len(self.failures) + len(self.ended)
+
+    @property
+    def money(self) -> float:
+        """What they took, in full runs."""
+        return self.rollouts + len(self.failures) + self.ended_money
 
     @property
     def all_points(self) -> Array:
         """Codes of every rollout observed, successes first."""
-        return np.concatenate([self.points[: self.rollouts], self.failures])
+        return np.concatenate([self.points[: self.rollouts], self.failures, self.ended])
 
 
 def read_observation(
@@ -123,31 +143,40 @@ def read_curve(
         space: Where the point lies.
         codes: The run's point.
         steps: Name of the parameter that says how long a run trains.
-        curve: Steps done, metric and seconds spent, an evaluation each; what is not finite is passed over.
+        curve: Share of the run's length done, metric and cost so far, a report each; what is not finite is passed
+            over.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
     """
     if steps not in space.names:
         return []
     at = space.names.index(steps)
     domain = space.parameters[at].domain
+    if not isinstance(domain, Interval):
+        return []
+    length = float(domain.numbers(np.array(codes[at])))
     inside = [
         (float(domain.snap(np.array([code]))[0]), sign * score, cost)
-        for step, score, cost in curve
+        for share, score, cost in curve
         if math.isfinite(score)
         and math.isfinite(cost)
         and cost > 0
-        and (code := domain.code(step if not float(step).is_integer() else int(step))) is not None
+        and (code := domain.code(_steps(share, length))) is not None
         and code < codes[at] - 1e-6
     ]
-    if not inside or not isinstance(domain, Interval):
+    if not inside:
         return []
-    length = float(domain.numbers(np.array(codes[at])))
     found = {}
     for share in CURVE_SHARES:
         goal = domain.codes(np.array(share * length))
         code, score, cost = min(inside, key=lambda each: (abs(each[0] - float(goal)), each[0]))
         found[code] = Observation(codes=(*codes[:at], code, *codes[at + 1 :]), score=score, cost=cost, partial=True)
     return list(found.values())
+
+
+def _steps(share: float, length: float) -> float | int:
+    """Return how many steps a share is, a whole number where it is one but for rounding."""
+    steps = share * length
+    return round(steps) if abs(steps - round(steps)) < 1e-6 * length else steps
 
 
 def _is_number(value: Any) -> bool:

@@ -206,7 +206,8 @@ def _success(geometry: Geometry, history: History) -> tuple[Posterior | None, fl
     """Model success as labels +1 and -1 around the share seen so far; optimistic while little is known."""
     if not len(history.failures):
         return None, 1.0
-    labels = np.array([1.0] * len(history.points) + [-1.0] * len(history.failures))
+    kinds = [1.0, -1.0, 1.0], [history.rollouts, len(history.failures), len(history.ended)]
+    labels = np.repeat(*kinds)
     mean = float((labels.sum() + 2.0) / (len(labels) + 2.0))
     priors = Priors.of(geometry, noise=_LABEL_NOISE)
     return _most_probable_posterior(geometry, history.all_points, labels - mean, priors), mean

@@ -81,7 +81,7 @@ def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
 
 
 def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
-    progress = min(1.0, history.count / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
+    progress = min(1.0, history.money / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
     thrift = max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0
     radius = np.array([parameter.radius for parameter in space.parameters])
     numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])

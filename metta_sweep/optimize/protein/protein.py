@@ -10,9 +10,12 @@ import numpy as np
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.points import Encoder
-from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Suggestion
+from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Outlook, Suggestion
+from metta_sweep.optimize.protein.curves import RunCurve, read_reports
 from metta_sweep.optimize.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.known_curves import KnownCurves
+from metta_sweep.optimize.protein.outlook import MIN_FULL_RUNS, MIN_SHARE
 from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.start import space_filling
 from metta_sweep.space import SearchSpace
@@ -66,7 +69,8 @@ class Protein:
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
-        self._successes = self._failures = 0
+        self._curves = KnownCurves(Geometry.of(parameters))
+        self._successes = self._failures = self._ended = 0
         self._encoder = Encoder(parameters)
         self._start_points = space_filling(parameters, self.seed)
 
@@ -85,15 +89,21 @@ class Protein:
             score: The metric as reported; one that is not finite counts as a failure.
             cost: Seconds, or any other unit that is the same for all; left out, every run costs the same.
             noise: Variance of ``score`` where it is known, as from several runs of one rollout.
-            curve: Steps done, metric and seconds spent at intermediate evaluations; where ``settings.steps_parameter``
-                is swept, they stand for shorter runs.
+            curve: Share of the run's length done (0 to 1], metric and cost so far, a report each. It teaches how
+                early reports foretell the end; where ``settings.steps_parameter`` is swept, it also stands for
+                shorter runs.
 
         Raises:
             RequestError: The point is outside the space, a name is unknown, or the cost is not a positive number.
         """
         sign = Goal(self.goal).sign
         seen = read_observation(self.space, _values(params), score=score, cost=cost, noise=noise, sign=sign)
+        reports, _ = read_reports(curve, sign)
         self._note(seen)
+        if seen.score is None:
+            return
+        before = tuple(report for report in reports if report[0] < 1.0)
+        self._curves.add(RunCurve(codes=seen.codes, reports=(*before, (1.0, seen.score)), cost=seen.cost))
         if curve and self.settings.steps_parameter:
             self._observations += read_curve(self.space, seen.codes, self.settings.steps_parameter, curve, sign)
 
@@ -105,6 +115,48 @@ class Protein:
         """
         codes = tuple(self.space.encode(_values(params)).tolist())
         self._note(Observation(codes=codes, score=None, cost=None))
+
+    def observe_partial(self, params: Point, curve: Sequence[CurvePoint]) -> None:
+        """Learn of a run that was ended early: neither a final score nor a failure.
+
+        Args:
+            params: Plain values by dotted path, or the suggestion itself.
+            curve: Share of the run's length done (0 to 1], metric and cost so far, a report each.
+
+        Raises:
+            RequestError: The point is outside the space, or a report is no triple of numbers with a share in (0, 1].
+        """
+        codes = self.space.encode(_values(params))
+        reports, cost = read_reports(curve, Goal(self.goal).sign)
+        self._curves.add(RunCurve(codes=tuple(codes.tolist()), reports=reports, cost=cost, ended=True))
+        self._ended += 1
+        self._start_points.take(codes)
+
+    def outlook(
+        self,
+        params: Point,
+        curve: Sequence[CurvePoint],
+        pending: Sequence[Point] = (),
+        *,
+        min_share: float = MIN_SHARE,
+        min_full_runs: int = MIN_FULL_RUNS,
+    ) -> Outlook:
+        """Return what is expected of a run that is on its way, and whether its rest is worth its cost.
+
+        Args:
+            params: Plain values by dotted path, or the suggestion itself.
+            curve: Share of its length done (0 to 1], metric and cost so far, a report each.
+            pending: Points that run beside it. They have no score yet, so none of them is a reason to end this one.
+            min_share: Share of its length before which a run is not judged.
+            min_full_runs: Runs that were observed with a curve and a final score, before which no run is judged.
+
+        Raises:
+            RequestError: A point is outside the space, or a report is no triple of numbers with a share in (0, 1].
+        """
+        codes, _ = self.space.encode(_values(params)), self._codes(pending)
+        reports, _ = read_reports(curve, Goal(self.goal).sign)
+        sign = Goal(self.goal).sign
+        return self._curves.outlook(codes, reports, sign, min_share=min_share, min_full_runs=min_full_runs)
 
     def suggest(self, pending: Sequence[Point] = ()) -> Suggestion:
         """Return the next point to run.
@@ -182,7 +234,8 @@ class Protein:
         self._start_points.take(np.array(seen.codes))
 
     def _history(self) -> History:
-        return History.of(self._observations, self.space.dim)
+        observations = [*self._observations, *self._curves.stand_ins()]
+        return History.of(observations, self.space.dim, self._curves.ended)
 
     def _codes(self, points: Sequence[Point]) -> Array:
         codes = [self.space.encode(_values(point)) for point in points]
@@ -210,7 +263,7 @@ class Protein:
             return self._suggestion(center, "near_center", reason)
         found = self._start_points.next(waiting)
         if found is not None:
-            place = f"{self._successes + self._failures + len(waiting)} so far"
+            place = f"{self._successes + self._failures + self._ended + len(waiting)} so far"
             return self._suggestion(found, "sobol", f"fills the space before the model takes over ({place})")
         return self._suggestion(center, "repeat", "every point of the space has been run: the center again")
 
@@ -226,7 +279,7 @@ def needs_no_model(protein: Protein, pending: int, ahead: int = 0) -> bool:
         pending: Points pending when the next suggestion is made.
         ahead: 0 for the next suggestion; 1 for the one after it, where all points until then succeed; and so on.
     """
-    done = protein._successes + protein._failures
+    done = protein._successes + protein._failures + protein._ended
     early = done + pending + ahead <= protein.settings.random_samples(protein.space)
     successes = protein._successes + (pending + ahead if ahead else 0)
     return early or successes < 2 or protein.space.dim == 0

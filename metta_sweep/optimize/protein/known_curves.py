@@ -1,0 +1,81 @@
+"""The learning curves that Protein was told of, and the process that is fitted to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metta_sweep.optimize.port import Outlook
+from metta_sweep.optimize.protein.curves import Reports, RunCurve
+from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.outlook import unjudged, why_not_judged
+from metta_sweep.space.scales import Array
+
+if TYPE_CHECKING:
+    from metta_sweep.optimize.protein.curve_model import CurveModel
+
+
+class KnownCurves:
+    """Curves of runs that trained to their end and of runs that were ended; the process is fitted when it is needed."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._runs: list[RunCurve] = []
+        self._fitted: tuple[CurveModel, list[RunCurve]] | None = None
+
+    def add(self, run: RunCurve) -> None:
+        """Learn of one more run."""
+        self._runs.append(run)
+        self._fitted = None
+
+    @property
+    def ended(self) -> list[RunCurve]:
+        """Runs that were ended early, those that never reported too."""
+        return [run for run in self._runs if run.ended]
+
+    def stand_ins(self) -> list[Observation]:
+        """Return what the runs that were ended say of their points' final scores; nothing where no run has finished."""
+        if not any(run.reports for run in self.ended) or all(run.ended for run in self._runs):
+            return []
+        from metta_sweep.optimize.protein.posterior import FitError
+        from metta_sweep.optimize.protein.stand_ins import stand_ins
+
+        try:
+            return stand_ins(*self._model())
+        except FitError:
+            return []
+
+    def outlook(self, codes: Array, reports: Reports, sign: float, *, min_share: float, min_full_runs: int) -> Outlook:
+        """Return what is expected of a run that is on its way.
+
+        Args:
+            codes: Its point ``(d,)``.
+            reports: Share of its length, rising, and score.
+            sign: 1 where a larger metric is better, -1 where a smaller one is.
+            min_share: Share of its length before which it is not judged.
+            min_full_runs: Runs known with their curves to their end, before which no run is judged.
+        """
+        known = sum(not run.ended and len(run.reports) > 1 for run in self._runs)
+        reason = why_not_judged(reports, known, min_share, min_full_runs)
+        if reason is not None:
+            return unjudged(reports, sign, reason)
+        from metta_sweep.optimize.protein.posterior import FitError
+        from metta_sweep.optimize.protein.worth import judged
+
+        try:
+            return judged(*self._model(), codes, reports, sign)
+        except FitError as error:
+            return unjudged(reports, sign, f"not judged, as the model could not be fitted: {error}")
+
+    def _model(self) -> tuple[CurveModel, list[RunCurve]]:
+        """Return the process of all curves, and the runs that it knows, in an order that no order of reports changes.
+
+        Raises:
+            FitError: A covariance could not be factored.
+        """
+        from metta_sweep.optimize.protein.curve_model import CurveModel
+
+        if self._fitted is None:
+            runs = sorted((run for run in self._runs if run.reports), key=lambda run: (run.codes, run.reports))
+            self._fitted = CurveModel.fit(self._geometry, runs), runs
+        return self._fitted

@@ -1,0 +1,242 @@
+"""Laws of runs on their way: what is expected of their ends, which are ended, and what those that were ended teach."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from metta_sweep import Protein
+from metta_sweep.errors import RequestError
+
+PARAMETERS = {
+    "lr": {"distribution": "log_normal", "min": 1e-5, "max": 1e-1},
+    "gamma": {"distribution": "uniform", "min": 0.8, "max": 1.0},
+}
+SHARES = [k / 10 for k in range(1, 11)]
+
+
+def final_of(params):
+    return 1.0 - 0.3 * (math.log10(params["lr"]) + 3.0) ** 2 - 20.0 * (params["gamma"] - 0.95) ** 2
+
+
+def steady(params, share):
+    """The metric grows evenly, so that a tenth of the way tells the end."""
+    return share * final_of(params)
+
+
+def late(params, share):
+    """Nothing happens until 60%, then the metric is where it will be."""
+    return final_of(params) if share > 0.6 else -1.0
+
+
+def falling(params, share):
+    """The metric starts high and falls to its end: the better the end, the less."""
+    return final_of(params) + 2.0 * (1.0 - share)
+
+
+def curve_of(params, shape=steady, upto=1.0, seed=0):
+    rng = np.random.default_rng([seed, round(1e6 * params["gamma"])])
+    wobble = 0.02 * rng.standard_normal(len(SHARES))
+    return [(s, shape(params, s) + w, 10 * s) for s, w in zip(SHARES, wobble, strict=True) if s <= upto + 1e-9]
+
+
+def points(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [{"lr": float(10 ** rng.uniform(-5, -1)), "gamma": float(rng.uniform(0.8, 1.0))} for _ in range(count)]
+
+
+def lessons(shape=steady, count=12, sign=1.0):
+    """Every third run was ended at 30%."""
+    for at, params in enumerate(points(count)):
+        curve = [(share, sign * metric, cost) for share, metric, cost in curve_of(params, shape)]
+        if at % 3 == 2:
+            yield "observe_partial", {"params": params, "curve": curve[:3]}
+        else:
+            yield "observe", {"params": params, "score": curve[-1][1], "cost": 10.0, "curve": curve}
+
+
+def learned(told, **more):
+    protein = Protein(PARAMETERS, seed=1, **more)
+    for verb, lesson in told:
+        getattr(protein, verb)(**lesson)
+    return protein
+
+
+@pytest.fixture(scope="module")
+def knowing():
+    return learned(lessons())
+
+
+GOOD, BAD = {"lr": 1e-3, "gamma": 0.95}, {"lr": 1e-5, "gamma": 0.8}
+
+
+def test_a_run_that_falls_short_of_what_was_hoped_is_ended_and_one_that_keeps_its_promise_goes_on(knowing):
+    assert knowing.outlook(GOOD, curve=curve_of(GOOD, upto=0.3)).action == "continue"
+    short = [(share, metric - 1.0, cost) for share, metric, cost in curve_of(GOOD, upto=0.3)]
+    assert knowing.outlook(GOOD, curve=short).action == "stop"
+
+
+def test_the_final_metric_is_expected_where_the_curve_leads(knowing):
+    for params in points(6, seed=5):
+        told = knowing.outlook(params, curve=curve_of(params, upto=0.5))
+        value, low, high = told.final
+        assert low < value < high
+        assert low - 0.15 <= final_of(params) <= high + 0.15
+
+
+def test_chance_falls_with_the_curve(knowing):
+    chances = [knowing.outlook(GOOD, curve=[(0.2, metric, 2.0)]).chance for metric in (0.4, 0.2, 0.1, 0.0, -0.4)]
+    assert chances == sorted(chances, reverse=True)
+    assert all(0.0 <= chance <= 1.0 for chance in chances)
+
+
+def test_an_outlook_changes_nothing_and_is_the_same_again():
+    protein = learned(lessons())
+    before = protein.suggest()
+    told = protein.outlook(GOOD, curve=curve_of(GOOD, upto=0.2), pending=[BAD])
+    assert protein.outlook(GOOD, curve=curve_of(GOOD, upto=0.2)) == told
+    assert protein.suggest() == before
+
+
+def test_order_of_reports_changes_neither_outlook_nor_suggestion():
+    told = list(lessons())
+    one, other = learned(told), learned(reversed(told))
+    curve = curve_of(GOOD, upto=0.3)
+    assert one.outlook(GOOD, curve=curve) == other.outlook(GOOD, curve=curve)
+    assert one.suggest() == other.suggest()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1000.0, 0.0), (1.0, -50.0), (1e-3, 7.0)])
+def test_units_of_the_metric_change_no_action(knowing, scale, shift):
+    told = [(verb, {**lesson, **_moved(lesson, scale, shift)}) for verb, lesson in lessons()]
+    moved = learned(told)
+    for params, down in itertools.product((GOOD, BAD), (0.0, 0.5)):
+        curve = [(share, metric - down, cost) for share, metric, cost in curve_of(params, upto=0.3)]
+        other = [(share, scale * metric + shift, cost) for share, metric, cost in curve]
+        assert moved.outlook(params, curve=other).action == knowing.outlook(params, curve=curve).action
+
+
+def _moved(lesson, scale, shift):
+    curve = [(share, scale * metric + shift, cost) for share, metric, cost in lesson["curve"]]
+    return {"curve": curve, **({"score": scale * lesson["score"] + shift} if "score" in lesson else {})}
+
+
+def test_a_loss_is_judged_as_its_negative_is(knowing):
+    loss = learned(lessons(sign=-1.0), goal="minimize")
+    for down in (0.0, 1.0):
+        curve = [(share, metric - down, cost) for share, metric, cost in curve_of(GOOD, upto=0.3)]
+        one = knowing.outlook(GOOD, curve=curve)
+        other = loss.outlook(GOOD, curve=[(share, -metric, cost) for share, metric, cost in curve])
+        assert one.action == other.action
+        assert other.final == pytest.approx((-one.final[0], -one.final[2], -one.final[1]))
+
+
+def test_where_nothing_shows_before_a_late_jump_the_good_runs_go_on():
+    protein = learned((verb, lesson) for verb, lesson in lessons(late) if verb == "observe")
+    for upto in (0.1, 0.3, 0.6):
+        assert protein.outlook(GOOD, curve=curve_of(GOOD, late, upto)).action == "continue"
+
+
+def test_metrics_that_fall_along_training_are_judged_by_their_ends():
+    protein = learned(lessons(falling))
+    assert protein.outlook(GOOD, curve=curve_of(GOOD, falling, 0.3)).action == "continue"
+    low, high = protein.outlook(GOOD, curve=curve_of(GOOD, falling, 0.3)).final[1:]
+    assert high < 2.0
+    assert low > 0.0
+
+
+def test_a_run_that_was_ended_is_neither_a_score_nor_a_failure():
+    told = [(verb, lesson) for verb, lesson in lessons() if verb == "observe"]
+    protein = learned(told)
+    protein.observe_partial({"lr": 1e-5, "gamma": 0.81}, curve=[(0.1, 40.0, 1.0)])  # a lucky start
+    history = protein._history()
+    assert history.rollouts == len(told)
+    assert len(history.failures) == 0
+    assert history.count == len(told) + 1
+    assert history.money == pytest.approx(len(told) + 0.1)
+    assert protein.suggest().predicted.success == 1.0
+    assert protein.expect([GOOD])[0].mean < 2.0
+
+
+def test_a_point_that_was_ended_is_not_suggested_again():
+    parameters = {"n": {"distribution": "int_uniform", "min": 1, "max": 6}}
+    protein, seen = Protein(parameters, seed=0), []
+    for _ in range(6):
+        params = dict(protein.suggest().params)
+        seen.append(params["n"])
+        if params["n"] % 2:
+            protein.observe_partial(params, curve=[(0.5, 0.1 * params["n"], 1.0)])
+        else:
+            protein.observe(params, score=float(params["n"]), cost=1.0)
+    assert sorted(seen) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_sweep_of_which_every_run_was_ended_goes_on():
+    protein = Protein(PARAMETERS, seed=0)
+    for _ in range(6):
+        params = protein.suggest().params
+        protein.observe_partial(params, curve=curve_of(params, upto=0.2))
+    assert protein.suggest().origin == "sobol"
+
+
+@pytest.mark.parametrize(
+    ("curve", "reason"),
+    [
+        ([], "reported nothing"),
+        ([(0.2, math.nan, 1.0)], "reported nothing"),
+        ([(0.05, 0.1, 1.0)], "not judged before 10%"),
+        ([(0.5, 0.1, 1.0), (1.0, 0.2, 2.0)], "at its end"),
+    ],
+)
+def test_what_cannot_be_judged_goes_on_and_says_why(knowing, curve, reason):
+    told = knowing.outlook(BAD, curve=curve)
+    assert told.action == "continue"
+    assert reason in told.reason
+
+
+def test_nothing_is_judged_before_enough_runs_are_known_to_their_end():
+    protein = learned(list(lessons())[:4])
+    told = protein.outlook(BAD, curve=curve_of(BAD, upto=0.3))
+    assert (told.action, told.chance) == ("continue", 1.0)
+    assert "4 runs" in told.reason
+    assert protein.outlook(BAD, curve=curve_of(BAD, upto=0.3), min_full_runs=2).chance < 1.0
+
+
+def test_runs_that_never_reported_on_their_way_teach_no_judgement():
+    protein = Protein(PARAMETERS)
+    for params in points(6):
+        protein.observe(params, score=final_of(params), cost=1.0)
+    assert protein.outlook(BAD, curve=[(0.3, -5.0, 1.0)]).action == "continue"
+
+
+def test_reports_that_are_not_finite_and_those_before_a_resume_do_no_harm(knowing):
+    curve = curve_of(GOOD, upto=0.3)
+    torn = [curve[0], (0.2, -9.0, 1.5), (0.25, math.nan, 2.0), *curve[1:]]
+    assert knowing.outlook(GOOD, curve=torn) == knowing.outlook(GOOD, curve=curve)
+    infinite = [*curve[:2], (0.25, math.inf, math.nan), curve[2]]
+    assert knowing.outlook(GOOD, curve=infinite) == knowing.outlook(GOOD, curve=curve)
+
+
+@pytest.mark.parametrize("point", [(0.0, 1.0, 1.0), (1.2, 1.0, 1.0), (-0.1, 1.0, 1.0), (0.5, "high", 1.0), (0.5, 1.0)])
+def test_a_report_that_is_none_is_refused_and_nothing_is_learned(point):
+    protein = learned(lessons(count=5))
+    before = protein.suggest()
+    for call in (protein.outlook, protein.observe_partial):
+        with pytest.raises(RequestError, match=r"curve\[0\]"):
+            call(GOOD, curve=[point])
+    with pytest.raises(RequestError, match=r"curve\[0\]"):
+        protein.observe(GOOD, score=1.0, cost=1.0, curve=[point])
+    assert protein.suggest() == before
+
+
+def test_lengths_that_differ_between_points_are_judged_by_share():
+    parameters = {**PARAMETERS, "trainer.total_timesteps": {"distribution": "log_normal", "min": 1000, "max": 9000}}
+    protein = Protein(parameters, seed=0)
+    for at, params in enumerate(points(9)):
+        params = {**params, "trainer.total_timesteps": 1000.0 + 900.0 * at}
+        protein.observe(params, score=final_of(params), cost=10.0, curve=curve_of(params))
+    params = {**GOOD, "trainer.total_timesteps": 4000.0}
+    assert protein.outlook(params, curve=curve_of(params, upto=0.3)).action == "continue"
+    protein.observe_partial({**BAD, "trainer.total_timesteps": 3000.0}, curve=curve_of(BAD, upto=0.3))
+    assert protein.suggest().origin == "protein"
