@@ -134,7 +134,7 @@ def _evidence(rows: SweepRows) -> Iterator[Line]:
     most = max(rows.failures, key=lambda row: len(row.run_ids) + row.retried, default=None)
     if most is None or not most.detail.strip():
         return
-    yield Line(text=f"what the last {most.kind} left in its log:", tone=Tone.BAD)
+    yield Line(text=f"what the last failure left in its log ({most.kind}):", tone=Tone.BAD)
     shown = most.detail.rstrip().splitlines()
     if len(shown) > MOST_EVIDENCE:
         yield Line(text=f"  … {len(shown) - MOST_EVIDENCE} lines before", tone=Tone.QUIET)

@@ -89,7 +89,7 @@ def test_a_command_that_cannot_work_fails_with_its_cause_and_the_same_command_do
     done = sweep.run(asked)
     assert done.returncode == 1
     assert "none of 2 rollouts has a loss: 2 crash" in done.stdout
-    assert "can't open file" in done.stdout.rpartition("what the last crash left in its log")[2]
+    assert "can't open file" in done.stdout.rpartition("what the last failure left in its log")[2]
     assert "the same command does the failed runs again" in done.stdout
     assert "Complete" not in done.stdout + sweep.summarize().stdout
     (sweep.root / "elsewhere.py").rename(trial)
