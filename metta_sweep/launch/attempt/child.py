@@ -6,9 +6,11 @@ import atexit
 import contextlib
 import faulthandler
 import importlib
+import json
 import logging
 import os
 import random
+import subprocess
 import sys
 import threading
 import traceback
@@ -36,6 +38,21 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a command that cannot be started, as in a shell."""
 
 _OOM_SCORE = "500"
+
+
+def spawn_run(order: Order, *, base: Mapping[str, str], log: int, lock: int) -> int:
+    """Start the run by a program of its own, where a fork is not safe, and return its process id.
+
+    Side effects:
+        The order goes through the program's standard input, so that no list of processes shows it.
+    """
+    command = [sys.executable, "-m", "metta_sweep.launch.attempt.child", str(log), str(lock)]
+    process = subprocess.Popen(command, env=base, stdin=subprocess.PIPE, pass_fds=(log, lock))
+    process.returncode = 0  # it is collected by its keeper
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as told:
+            told.write(json.dumps(order.to_json()).encode())
+    return process.pid
 
 
 def become_run(order: Order, *, base: Mapping[str, str], log: int, lock: int, warm_module: str | None) -> NoReturn:
@@ -168,3 +185,13 @@ def _forget_exit_handlers() -> None:
     atexit.register(logging.shutdown)
     if "multiprocessing.util" in sys.modules:
         atexit.register(sys.modules["multiprocessing.util"]._exit_function)
+
+
+if __name__ == "__main__":
+    become_run(
+        Order.parse(json.load(sys.stdin)),
+        base=dict(os.environ),
+        log=int(sys.argv[1]),
+        lock=int(sys.argv[2]),
+        warm_module=None,
+    )

@@ -10,6 +10,9 @@ from pathlib import Path
 from metta_sweep.launch.attempt.attempt import Order
 from metta_sweep.launch.attempt.keeper import Keeper
 
+HERE = "here"
+"""Argument of a keeper that no queueing system has started, whatever the environment says."""
+
 JOB_LABEL = "job_id"
 """Where a start record says which job of the queueing system the attempt is."""
 
@@ -35,8 +38,8 @@ def main(arguments: list[str]) -> None:
     order = Order.parse(json.loads(path.read_text(encoding="utf-8")))
     lock = order.files.claim()
     if lock is not None:
-        job_id = os.environ.get("SLURM_JOB_ID", "")
-        labels = {JOB_LABEL: job_id}
+        job_id = "" if HERE in arguments[1:] else os.environ.get("SLURM_JOB_ID", "")
+        labels = {} if HERE in arguments[1:] else {JOB_LABEL: job_id}
         keeper = Keeper(order, lock=lock, base=dict(os.environ), labels=labels, passes_signals_on=not job_id, tie=tie)
         path.unlink(missing_ok=True)
         keeper.keep()

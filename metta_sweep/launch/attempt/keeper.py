@@ -22,9 +22,10 @@ import psutil
 
 from metta_sweep.launch.attempt.attempt import VANISHED, ExitRecord, Order
 from metta_sweep.launch.attempt.bounded_log import BoundedLog
-from metta_sweep.launch.attempt.child import become_run
-from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, children, descendants, send
+from metta_sweep.launch.attempt.child import become_run, spawn_run
+from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, children, descendants, processes_of, send
 from metta_sweep.launch.attempt.result_reader import ResultReader
+from metta_sweep.launch.attempt.starting import forks
 from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
 from metta_sweep.store.files import is_at, write_json
 from metta_sweep.store.run_log import NO_RESULT, append_line
@@ -100,6 +101,7 @@ class Keeper:
         self._ending: _Ending | None = None
         self._result = _stamp(self._files.run.result)
         self._result_at_s: float | None = None
+        self._adopts = True
         self._missed = 0
         self._child: int | None = None
         self._reader: ResultReader | None = None
@@ -111,7 +113,7 @@ class Keeper:
             The marks of the attempt and the run's log; the process's signal handlers; orphans become its children.
         """
         began_s = time.monotonic()
-        adopt_orphans()
+        self._adopts = adopt_orphans()
         wakeups = Wakeups()
         self._write_start()
         self._files.exit_draft.write_bytes(b" " * _DRAFT_BYTES)
@@ -142,10 +144,13 @@ class Keeper:
             self._reader = ResultReader(self._order, log_start=self._log_size, base=self._base)
             self._reader.wait_until_ready()
         signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
-        pid = os.fork()
-        if pid == 0:
-            wakeups.close()
-            become_run(self._order, base=self._base, log=log, lock=self._lock, warm_module=self._warm_module)
+        if forks(self._base):
+            pid = os.fork()
+            if pid == 0:
+                wakeups.close()
+                become_run(self._order, base=self._base, log=log, lock=self._lock, warm_module=self._warm_module)
+        else:
+            pid = spawn_run(self._order, base=self._base, log=log, lock=self._lock)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
         os.close(log)
         return pid
@@ -257,10 +262,15 @@ class Keeper:
     def _below(self) -> list[psutil.Process]:
         """Return every process of the run: all below this one but the reader of its numbers."""
         reader = self._reader.pid if self._reader is not None else None
-        return [process for process in descendants() if process.pid != reader]
+        found = {process.pid: process for process in descendants()}
+        if not self._adopts:  # what has lost its parent is not below this process any more
+            found.update((process.pid, process) for process in processes_of(self._files))
+        return [process for process in found.values() if process.pid != reader]
 
     def _has_children(self) -> bool:
         """Whether anything of the run is left, be it only to be reaped."""
+        if not self._adopts:
+            return bool(self._below())
         if self._reader is not None:
             return any(child != self._reader.pid for child in children())
         try:

@@ -52,10 +52,15 @@ def let_go_on(pid: int, birth: str) -> None:
             signal_exactly(pid, birth, signal.SIGCONT)
 
 
-def adopt_orphans() -> None:
-    """Have orphans below this process handed to it, so that it knows its whole tree, where Linux can do it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def adopt_orphans() -> bool:
+    """Have orphans below this process handed to it, so that it knows its whole tree.
+
+    Returns:
+        Whether that can be had: Linux does it.
+    """
+    if sys.platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def descendants() -> list[psutil.Process]:

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -21,7 +22,9 @@ from dataclasses import asdict, dataclass
 
 from metta_sweep.launch.attempt.attempt import Order
 from metta_sweep.launch.attempt.child import THREAD_VARIABLES
+from metta_sweep.launch.attempt.keep import HERE
 from metta_sweep.launch.attempt.keeper import Keeper
+from metta_sweep.launch.attempt.starting import forks
 from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
 
 
@@ -81,6 +84,9 @@ class ForkServer:
 
     def _start(self, order: Order) -> None:
         try:
+            if not forks(self._base):
+                self._spawn_keeper(order)
+                return
             lock = order.files.claim()
             if lock is not None:
                 self._fork_keeper(order, lock)
@@ -95,6 +101,15 @@ class ForkServer:
             self._become_keeper(order, lock)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
         self._keepers[pid] = order.attempt_id
+
+    def _spawn_keeper(self, order: Order) -> None:
+        """Start a keeper as a program of its own, which claims the attempt itself."""
+        order.files.put_order(order)
+        command = [sys.executable, "-m", "metta_sweep.launch.attempt.keep", str(order.files.order), HERE]
+        quiet = subprocess.DEVNULL
+        keeper = subprocess.Popen(command, env=self._base, stdin=quiet, stdout=2, stderr=2, start_new_session=True)
+        keeper.returncode = 0  # it is collected like one that was forked
+        self._keepers[keeper.pid] = order.attempt_id
 
     def _become_keeper(self, order: Order, lock: int) -> None:
         """Keep the attempt in this fork and exit; a failure leaves its traceback in the server's log."""
@@ -157,6 +172,8 @@ class ForkServer:
 
 def main(arguments: list[str]) -> None:
     """Serve; the environment is kept for the runs as it came, while the server itself is held to one thread."""
+    with contextlib.suppress(PermissionError):  # it is a session of its own already where the spawn could make it one
+        os.setsid()
     base = dict(os.environ)
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"

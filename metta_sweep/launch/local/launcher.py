@@ -10,6 +10,7 @@ from pathlib import Path
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.launch.attempt.attempt import DEFAULT_GRACE_S, DEFAULT_LOG_LIMIT, VANISHED, AttemptFiles, Order
 from metta_sweep.launch.attempt.orphans import Orphans, tell_keeper
+from metta_sweep.launch.attempt.starting import forks
 from metta_sweep.launch.local.gpus import GpuLeases, visible_gpus
 from metta_sweep.launch.local.server_process import ServerProcess, WarmStart, accepts
 from metta_sweep.store.files import read_json
@@ -66,13 +67,13 @@ class LocalLauncher:
         self._leases = GpuLeases(visible_gpus() if gpus_per_run else (), gpus_per_run)
         self._slots = _slots(max_parallel, self._leases.capacity)
         self._folder = folder
-        self._warm = warm
+        self._warm = warm if forks() else None
         self._grace_s = grace_s
         self._log_limit = log_limit
         self._told: dict[str, _Told] = {}
         self._errors: dict[str, str] = {}
         self._orphans = Orphans(grace_s)
-        self._server: ServerProcess | None = ServerProcess(folder, warm) if starts else None
+        self._server: ServerProcess | None = ServerProcess(folder, self._warm) if starts else None
 
     def capacity(self) -> int:
         """Return the number of slots: ``max_parallel``, or fewer where the GPUs are fewer."""

@@ -157,7 +157,7 @@ def _spawn(lock: Path, log: Path, warm: WarmStart | None) -> tuple[int, int, int
             [sys.executable, "-m", "metta_sweep.launch.local.fork_server", settings.to_argument()],
             os.environ,
             file_actions=_as_first(given),
-            setsid=True,
+            setsid=sys.platform == "linux",  # elsewhere it may not be known, and the server makes itself one
             setsigmask=[],
         )
     finally:
