@@ -190,7 +190,7 @@ def test_a_module_that_cannot_be_loaded_is_run_cold_and_complains_in_the_runs_lo
     spec = site.spec(command=(sys.executable, "-m", "no.such.module"))
     assert wait_over(launcher, launcher.submit(spec)).code == 1
     assert "No module named" in (spec.run_dir / "train.log").read_text()
-    assert "started cold" in (site.folder / "launch" / "server.log").read_text()
+    assert "without preloading" in (site.folder / "launch" / "server.log").read_text()
 
 
 def test_a_module_that_kills_the_server_while_it_loads_is_run_cold(site, monkeypatch):
