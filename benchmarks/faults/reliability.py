@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,9 +85,16 @@ class Sweep:
         ours = {"DATA_DIR": str(folder / "data"), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **ours, **environment}
 
-    def start(self) -> subprocess.Popen[bytes]:
-        log = (self._folder / "log").open("ab")
-        return subprocess.Popen(self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
+    @property
+    def log(self) -> Path:
+        """What controllers have said."""
+        return self._folder / "log"
+
+    def start(self, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start a controller, behind the words of another program where there are any."""
+        command = [*before, *self._command]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
 
     def noted(self, what: str) -> list[tuple[str, float]]:
         """Return run and time of every such line of the ledger."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +17,7 @@ from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from tests.chaos.small_disks import fill, mounted
 from tests.chaos.wall_clock import WallClock
-from tests.end_to_end.conftest import TRIAL, sweep
+from tests.end_to_end.conftest import HELD, TRIAL, sweep
 from tests.end_to_end.test_control import control
 
 __all__ = ["sweep"]
@@ -232,3 +233,52 @@ def test_a_signal_at_any_moment_ends_everything_in_seconds(sweep, number):
     assert sweep.run(asked).returncode == 0
     assert set(sweep.noted("end")) == set(once(5))
     check_ended(sweep, 5, repeated=set(once(5)))
+
+
+def test_a_run_whose_directory_is_removed_is_done_again_and_its_slot_is_not_lost(sweep):
+    asked = sweep.write_trial(rollouts=3, trial=HELD)
+    controller = sweep.start(asked)
+    sweep.wait_for("start", 1)
+    shutil.rmtree(SweepPaths(sweep.root / "data", "s").run("s.r.0").root)
+    sweep.wait_for("start", 2)
+    sweep.let_go()
+    output, _ = controller.communicate(timeout=200)
+    assert controller.returncode == 0, output
+    assert "the job was lost (directory_gone)" in output
+    assert sweep.noted("start") == once(3) + Counter({"s.r.0": 1})
+    assert sweep.wait_until_quiet() == []
+
+
+def test_a_machine_that_stands_still_for_a_while_loses_nothing(sweep):
+    asked = sweep.write_trial(rollouts=5, seconds=1.0)
+    controller = sweep.start(asked, "launcher.max_parallel=2")
+    sweep.wait_for("start", 2)
+    stopped = sweep.processes()
+    for process in stopped:
+        process.suspend()
+    time.sleep(5)
+    for process in stopped:
+        process.resume()
+    output, _ = controller.communicate(timeout=200)
+    assert controller.returncode == 0, output
+    assert sweep.noted("start") == sweep.noted("end") == once(5)
+    check_ended(sweep, 5)
+
+
+def test_a_journal_whose_log_is_removed_is_refused_and_mended_without_losing_a_result(sweep):
+    asked = sweep.write_trial(rollouts=4, seconds=0.5)
+    controller = sweep.start(asked)
+    sweep.wait_for("end", 2)
+    sweep.wait_for("start", 3)
+    controller.kill()
+    controller.communicate()
+    journal = SweepPaths(sweep.root / "data", "s").journal
+    assert [path.unlink() for path in journal.parent.glob("sweep.db-*")]
+    sweep.wait_for("end", 3)
+    refused = sweep.run(asked)
+    assert (refused.returncode, "metta-sweep doctor s" in refused.stderr) == (2, True)
+    assert control(sweep, "doctor", "s", "--repair").returncode == 0
+    done = sweep.run(asked, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(sweep.noted("end")) == set(once(4))
+    assert sweep.facts()["decided"] == 4
