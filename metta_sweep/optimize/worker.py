@@ -40,6 +40,10 @@ class OptimizerDiedError(MettaSweepError):
     """The optimizer's process died, and so did the one that replaced it."""
 
 
+class InvalidSuggestionError(MettaSweepError):
+    """An optimizer suggested a point that may not be run."""
+
+
 class OptimizerProcess:
     """An optimizer as the loop sees it; its twin in another process does the thinking.
 
@@ -53,6 +57,7 @@ class OptimizerProcess:
 
     def __init__(self, name: str, task: SearchTask) -> None:
         self._kind = kind_of(name)
+        self._space = task.space
         self._optimizer = self._kind.make(task)
         self._identity = to_json(name, task)
         self._lessons: list[dict[str, Any]] = []
@@ -89,12 +94,13 @@ class OptimizerProcess:
         Raises:
             RequestError: A point is outside the space.
             OptimizerDiedError: The process died twice over the same question.
+            InvalidSuggestionError: The point is outside the space or breaks a rule: it is never launched.
         """
         if not self._is_quick(len(pending), 0):
-            return self._think(pending)
+            return self._checked(self._think(pending))
         if not self._is_quick(len(pending), 1):
             self._twin = self._twin or self._start()
-        return self._optimizer.suggest(pending)
+        return self._checked(self._optimizer.suggest(pending))
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Return what many runs of each point would give; worked out here, where nothing waits once the search is over.
@@ -117,6 +123,17 @@ class OptimizerProcess:
         self._closed = True
         if self._twin is not None:
             _end_twin(self._twin)
+
+    def _checked(self, found: Suggestion) -> Suggestion:
+        try:
+            wrong = "" if self._space.is_feasible(found.params) else "it breaks a constraint"
+        except RequestError as error:
+            wrong = str(error)
+        if wrong:
+            raise InvalidSuggestionError(
+                f"{self._kind.name} suggested {dict(found.params)}, which may not be run: {wrong}"
+            )
+        return found
 
     def _is_quick(self, pending: int, ahead: int) -> bool:
         return self._kind.is_quick(self._optimizer, pending, ahead)

@@ -96,7 +96,7 @@ def _sections(plan: Plan) -> Iterator[str]:
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
-        (f"First suggestions (optimizer: {optimizer_in_words(plan.asked.optimizer)})", _suggestions(plan)),
+        (f"First suggestions by {optimizer_in_words(plan.asked.optimizer)}", _suggestions(plan)),
         ("Command of the first run", [f"  {printable(shlex.join(plan.command))}"]),
         ("What it takes", _takes(plan)),
         ("Where it goes", _goes(plan)),

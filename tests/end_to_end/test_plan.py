@@ -117,7 +117,7 @@ def test_a_sweep_whose_runs_cost_nothing_is_planned_as_it_is_run(sweep, optimize
     assert (done.returncode, done.stderr) == (0, "")
     shown = plan(sweep, asked, f"optimizer={optimizer}", "rollout_count=4")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"First suggestions (optimizer: {optimizer}" in shown.stdout
+    assert f"First suggestions by {optimizer}" in shown.stdout
     planned = next(line for line in shown.stdout.splitlines() if "rollout 3:" in line).partition(": ")[2]
     sweep.run(asked, f"optimizer={optimizer}", "rollout_count=4")
     assert planned in sweep.summarize().stdout

@@ -1,4 +1,4 @@
-"""Tuned constants by what they are for: intervals that cover, priors that predict."""
+"""Tuned constants by what they are for: intervals that cover, priors that predict, caution that grows with failures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from metta_sweep import Protein
-from metta_sweep.optimize.protein import likelihood
+from metta_sweep.optimize.protein import ProteinSettings, likelihood, proposal
 from metta_sweep.optimize.protein.fitting import Hypers, most_probable
+from metta_sweep.optimize.protein.history import History, Observation
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
 from metta_sweep.optimize.protein.likelihood import Evidence, Priors
+from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.posterior import Posterior
+from metta_sweep.space import SearchSpace
 from tests.optimize.spaces import between
 
 
@@ -99,3 +102,53 @@ def test_intervals_of_suggestions_cover_what_they_say():
                 inside.append(suggestion.predicted.score_low <= score <= suggestion.predicted.score_high)
             protein.observe(suggestion, score)
     assert 0.84 <= np.mean(inside) <= 0.97
+
+
+def acquisition_after(failures, successes=10):
+    """Return what the model weighs after so many failures along one side of a square."""
+    space = SearchSpace.parse({"a": between(0.0, 1.0), "b": between(0.0, 1.0)})
+    rng = np.random.default_rng(0)
+    seen = [Observation(codes=(0.5 * a, b), score=a, cost=1.0) for a, b in rng.random((successes, 2)).tolist()]
+    seen += [
+        Observation(codes=(0.8 + 0.2 * a, b), score=None, cost=None) for a, b in rng.random((failures, 2)).tolist()
+    ]
+    history = History.of(seen, 2)
+    model = Model.fit(Geometry.of(space), history, np.empty((0, 2)), 2, rng)
+    return proposal._acquisition(space, ProteinSettings(), history, model)
+
+
+@pytest.mark.parametrize(("failures", "chance"), [(0, 0.25), (1, 0.477), (2, 0.667), (3, 0.75), (10, 0.75)])
+def test_the_more_runs_have_failed_the_surer_the_next_must_be(failures, chance):
+    assert acquisition_after(failures).least_chance == pytest.approx(chance, abs=1e-3)
+
+
+def test_no_improvement_outweighs_a_chance_that_is_too_small():
+    weighed = acquisition_after(4)
+    points = np.random.default_rng(1).random((200, 2))
+    chance, value = weighed.model.chance_of_success(points), weighed.value(points)
+    risky, safe = chance < weighed.least_chance - 0.1, chance > weighed.least_chance
+    assert risky.any()
+    assert safe.any()
+    assert value[risky].max() < value[safe].max() - 50.0
+
+
+def test_a_model_of_fewer_than_four_rollouts_expects_nothing():
+    protein = Protein({"a": between(0.0, 1.0)})
+    for count in range(1, 5):
+        protein.tell(protein.ask(), score=float(count))
+        assert (protein.expect([{"a": 0.5}]) is None) == (count < 4)
+
+
+def test_asking_and_telling_are_suggesting_and_observing_with_suggestions_or_plain_values():
+    by_suggestion, by_values = (Protein({"a": between(0.0, 1.0)}, seed=1) for _ in range(2))
+    for count in range(6):
+        asked, suggested = by_suggestion.ask(), by_values.suggest()
+        assert asked == suggested
+        assert by_suggestion.ask(pending=[asked]) == by_values.suggest(pending=[dict(suggested.params)])
+        if count == 2:
+            by_suggestion.observe_failure(asked)
+            by_values.observe_failure(suggested.params)
+        else:
+            by_suggestion.tell(asked, float(count))
+            by_values.observe(suggested.params, score=float(count), cost=1.0)
+    assert by_suggestion.expect([asked]) == by_values.expect([asked.params])

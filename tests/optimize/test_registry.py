@@ -6,12 +6,16 @@ import ast
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from metta_sweep.errors import RequestError
+from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.registry import has_model, kind_of, known_kind, optimizer_names, read_optimizer
+from metta_sweep.optimize.worker import InvalidSuggestionError, OptimizerProcess
+from metta_sweep.space import SearchSpace
 
 PACKAGE = Path(__file__).parents[2] / "metta_sweep"
 MAY_KNOW_PROTEIN = ("optimize", "__init__.py")
@@ -92,6 +96,16 @@ def test_an_entry_point_adds_an_optimizer(toy):
     assert {"halving", "not_a_kind"} <= set(optimizer_names())
     assert kind_of("halving").name == "halving"
     assert not has_model("halving")
+
+
+@pytest.mark.parametrize("rule", [[], ["lr > 0.4"]])
+def test_a_point_that_may_not_be_run_is_never_launched(toy, rule):
+    low = 0.01 if rule else 0.4
+    space = SearchSpace.parse({"lr": {"min": low, "max": 1.0, "distribution": "uniform"}}, rule)
+    with closing(OptimizerProcess("halving", SearchTask(space=space, goal="maximize", seed=0))) as optimizer:
+        first = optimizer.suggest()
+        with pytest.raises(InvalidSuggestionError, match=r"halving suggested \{'lr': 0.25\}, which may not be run"):
+            optimizer.suggest([first.params])
 
 
 @pytest.mark.parametrize(

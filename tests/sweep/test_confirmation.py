@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.goal import Goal
+from metta_sweep.sweep.budget import room_for_confirmation
 from metta_sweep.sweep.confirmation import candidates_of
 from metta_sweep.sweep.events import RunRetried, from_json
 from metta_sweep.sweep.loop import InterruptedSweepError
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import verdict_of
+from tests.factories import History
 from tests.sweep.simulation import ControllerKilled, World, exits, killed, random_script, reward, spec
 
 CONFIRM = ConfirmSettings(top_k=2, seeds=3)
@@ -266,3 +268,11 @@ def test_a_run_that_failed_while_confirming_can_be_retried_and_the_rollout_stays
     assert len(world.recorder.state.decided_rollouts) == 1
     world.control(spec(rollout_count=1, confirm=ConfirmSettings(top_k=1, seeds=2)))
     assert confirmed(world) == {0: 2}
+
+
+@pytest.mark.parametrize(("rollouts", "room"), [(1, 0.5), (2, 0.5), (30, 0.2)])
+def test_a_confirmation_takes_at_most_a_third_of_a_limit_from_the_search(rollouts, room):
+    history = History(asked={"rollout_count": 99, "confirm": ConfirmSettings(top_k=2, seeds=3)})
+    for index in range(rollouts):
+        history.rollout(float(index), params={"x": index})
+    assert room_for_confirmation(history.state) == pytest.approx(room)

@@ -87,3 +87,11 @@ def test_where_nothing_tells_the_spread_the_runs_are_shared_evenly(scores):
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=6), min_size=1, max_size=5))
 def test_whatever_the_scores_there_is_a_next_point(groups):
     assert next_candidate([candidate(i, own) for i, own in enumerate(groups)], seeds=3) is not None
+
+
+def test_every_point_has_two_runs_before_any_gets_a_third():
+    """One run tells nothing of how much runs differ."""
+    scores = race([0.0, 1.0, 5.0, 9.0], 4, random.Random(0), by_racing(4))
+    alike = [candidate(0, [0.0]), candidate(1, [9.0, 9.1, 9.2]), candidate(2, [8.0, 9.9])]
+    assert next_candidate(alike, seeds=4).rollout == 0
+    assert min(map(len, scores)) >= 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metta_sweep.errors import RequestError
-from metta_sweep.sweep.teaching import LEAST_COST_S, lessons_of, teach, teach_what_fits
+from metta_sweep.sweep.teaching import lessons_of, teach, teach_what_fits
 from tests.factories import History
 
 
@@ -43,7 +43,7 @@ def test_a_score_is_taught_with_its_cost_and_the_noise_that_several_runs_tell():
 @pytest.mark.parametrize("reported", [0.0, 1e-9])
 def test_a_run_that_costs_nothing_is_taught_as_one_that_costs_a_millisecond(reported):
     history = History().suggest({"x": 1}).start(0).finish(0, 1.0, cost_s=reported)
-    assert taught(history) == [(1.0, LEAST_COST_S, None)]
+    assert taught(history) == [(1.0, 1e-3, None)]
 
 
 def test_a_failure_is_taught_where_the_parameters_are_to_blame_and_else_its_point_is_only_avoided():
