@@ -411,7 +411,7 @@ def test_what_an_older_version_stored_of_a_cost_ends_no_sweep(poison):
             event["curve"] = [[1.0, poison, 1.0], [2.0, 0.5, 2.0]]
     world.control(spec(rollout_count=4))
     assert [cost for _, _, cost, _ in world.optimizer.observed] == pytest.approx([1.0] * 4, abs=0.1)
-    assert world.optimizer.curves[0][-1] == (2.0, 0.5, 2.0)
+    assert world.optimizer.curves[0][-1] == (1.0, 0.5, 2.0)
     assert all(map(math.isfinite, sum(world.optimizer.curves[0], ())))
     assert world.recorder.state.total_cost_s == pytest.approx(4.0, abs=0.2)
 
