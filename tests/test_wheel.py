@@ -29,6 +29,7 @@ def test_every_config_is_in_the_wheel_and_nothing_else_than_the_package(installe
     inside = {str(path.relative_to(installed / "metta_sweep" / "configs")) for path in installed.rglob("*.yaml")}
     assert inside == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
     assert (installed / "metta_sweep" / "py.typed").exists()
+    assert (installed / "metta_sweep" / "client" / "metta_sweep_client" / "hydra.py").exists()  # for runs' PYTHONPATH
     assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"metta_sweep"}
 
 

@@ -92,13 +92,14 @@ def test_the_first_sweep_goes_as_its_page_says(tmp_path, monkeypatch, capsys):
     assert next(text for line, text in said.items() if line.endswith("--as hydra")).startswith("# @package _global_\n")
 
 
-def test_the_own_trainers_page_shows_the_example_as_it_is():
+def test_the_own_trainers_page_shows_the_examples_as_they_are():
     from yaml import safe_load
 
-    (shown,) = blocks("own_trainer", "yaml")
-    assert safe_load(shown) == safe_load((ROOT / "examples" / "any_script" / "sweep.yaml").read_text())
+    shown = [safe_load(block) for block in blocks("own_trainer", "yaml")]
+    examples = ("tensorboard_ppo", "sklearn_prints", "hydra_groups", "any_script")
+    assert shown == [safe_load((ROOT / "examples" / name / "sweep.yaml").read_text()) for name in examples]
     listed = re.findall(r"^\| `\{(\w+)\}`", PAGES["own_trainer.md"], re.MULTILINE)
-    assert sorted(listed) == sorted(PLACEHOLDERS)
+    assert sorted(listed) == sorted([*PLACEHOLDERS, "NAME"])
     (result,) = blocks("own_trainer", "json")
     assert json.loads(result)["metrics"]["loss"] == 0.01
 
