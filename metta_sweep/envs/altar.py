@@ -29,6 +29,7 @@ def compile_rules(game: AltarGame, num_agents: int) -> Rules:
         rewards=tuple(game.rewards.get(item, 0.0) for item in items),
         num_agents=num_agents,
         max_steps=game.max_steps,
+        limit_is_terminal=game.limit == "terminal",
         view=game.view,
         inventory_limit=game.inventory_limit,
     )

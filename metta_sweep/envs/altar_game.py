@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,7 +66,10 @@ class AltarGame(Settings):
     """Rules of the altar game: ore from mines, batteries from generators, hearts from altars."""
 
     max_steps: int = Field(default=64, ge=1)
-    """Ticks after which an episode is cut."""
+    """Ticks after which an episode ends."""
+    limit: Literal["truncation", "terminal"] = "truncation"
+    """What the end by max_steps means to learning: the game was cut and would have gone on, so that what comes after
+    counts; or time is part of the task, and nothing comes after."""
     view: int = Field(default=11, ge=3, le=31)
     """Side of the square that an agent sees around itself; odd."""
     inventory_limit: int = Field(default=5, ge=1, le=255)

@@ -247,15 +247,19 @@ class Grid:
         cells = self._object_cell[due]
         self._cells[cells] -= 1
 
-    def _cut(self, ended: Ints, out: Step) -> Truncated:
+    def _cut(self, ended: Ints, out: Step) -> Truncated | None:
         """End the episodes of some maps by their time limit and begin the next."""
         rows = (ended[:, None] * self._rules.num_agents + np.arange(self._rules.num_agents)).reshape(-1)
-        last = np.empty((len(rows), out.observations.shape[1]), np.uint8)
-        self._see(last, ended)
-        out.truncations[rows] = True
+        truncated = None if self._rules.limit_is_terminal else self._truncated(ended, rows, out)
+        (out.truncations if truncated is not None else out.terminals)[rows] = True
         self._record(ended, rows)
         self._episode[ended] += 1
         self._begin(ended)
+        return truncated
+
+    def _truncated(self, ended: Ints, rows: Ints, out: Step) -> Truncated:
+        last = np.empty((len(rows), out.observations.shape[1]), np.uint8)
+        self._see(last, ended)
         return Truncated(rows=rows, observations=last)
 
     def _record(self, ended: Ints, rows: Ints) -> None:

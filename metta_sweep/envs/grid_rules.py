@@ -44,6 +44,8 @@ class Rules:
     """Reward for each item got."""
     num_agents: int
     max_steps: int
+    limit_is_terminal: bool
+    """Whether nothing follows the last tick: no value is asked for what would come."""
     view: int
     inventory_limit: int
 

@@ -224,7 +224,7 @@ def game_settings(config: MettagridEnv) -> dict[str, Any]:
     return {
         "num_agents": config.num_agents,
         "max_steps": game.max_steps,
-        "episode_truncates": True,
+        "episode_truncates": game.limit == "truncation",
         "resource_names": list(config.items()),
         "obs": {"width": game.view, "height": game.view, "num_tokens": MOST_TOKENS},
         "actions": {"change_vibe": {"enabled": False}},

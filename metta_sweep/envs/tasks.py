@@ -17,10 +17,20 @@ _GOAL = {"outputs": {"heart": 1}, "hp": 1}
 
 
 def _task(
-    *drawings: str, max_steps: int, rewards: Mapping[str, float], **objects: Mapping[str, object]
+    *drawings: str,
+    max_steps: int,
+    rewards: Mapping[str, float],
+    limit: str = "truncation",
+    **objects: Mapping[str, object],
 ) -> dict[str, Any]:
     kinds = {"mine": _MINE, "generator": _GENERATOR, "altar": _ALTAR} | objects
-    return {"max_steps": max_steps, "map": {"ascii": drawings}, "rewards": rewards, "objects": kinds}
+    return {
+        "max_steps": max_steps,
+        "limit": limit,
+        "map": {"ascii": drawings},
+        "rewards": rewards,
+        "objects": kinds,
+    }
 
 
 CORRIDOR = """
@@ -92,8 +102,9 @@ TASKS: Mapping[str, dict[str, Any]] = {
     "corridor": _task(CORRIDOR, max_steps=64, rewards=HEART, altar=_GOAL),
     "rooms": _task(*ROOMS, max_steps=48, rewards=HEART, altar=_GOAL),
     # Memory: a generator left or right of the start says where the altar is; at the fork neither can be seen any more,
-    # and there is no time to try both ways. There is no ore to use it with: nothing in the hand can stand for a memory.
-    "t_maze": _task(*T_MAZE, max_steps=16, rewards=HEART, altar=_GOAL),
+    # and there is no time to try both ways: the last tick is the end, not a cut. There is no ore to use it with, so
+    # that nothing in the hand can stand for a memory.
+    "t_maze": _task(*T_MAZE, max_steps=16, limit="terminal", rewards=HEART, altar=_GOAL),
     # Object use: the whole chain once; then twice, with a generator that has to be waited for.
     "craft": _task(CRAFT, max_steps=32, rewards=CHAIN, mine=_MINE | {"hp": 1}),
     "patience": _task(

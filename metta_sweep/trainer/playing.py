@@ -43,8 +43,8 @@ class Group:
         """Before the current step."""
         self.memories: list[State] = []
         """Before each of the steps of the last trajectories."""
-        self.cuts: list[tuple[int, Tensor, Tensor]] = []
-        """(step, rows, values) of episodes that time limits cut."""
+        self.cuts: list[tuple[int, Tensor, Tensor, State]] = []
+        """(step, rows, last observations, memories) of episodes that time limits cut."""
 
     def begin(self, t: int, clocks: Tensor) -> None:
         """Decide for step t, and let the environment begin it if it can work in the background."""
@@ -58,7 +58,7 @@ class Group:
             self._pending = actions
 
     def finish(self, t: int) -> None:
-        """Have step t done, and value what time limits cut."""
+        """Have step t done, and note what time limits cut."""
         kept, out = self._kept, self._steps[t]
         if self._background is not None:
             truncated = self._background.receive(out)
@@ -66,8 +66,8 @@ class Group:
             truncated = self._env.step(self._pending.numpy(), out)
         if truncated is not None:
             rows = torch.from_numpy(truncated.rows)
-            values = self.values(torch.from_numpy(truncated.observations), _of(self._ahead, rows))
-            self.cuts.append((t, rows + self._rows.start, values))
+            last = torch.from_numpy(truncated.observations)
+            self.cuts.append((t, rows + self._rows.start, last, _of(self._ahead, rows)))
         starts = kept.starts[t + 1, self._rows]
         torch.logical_or(kept.terminals[t, self._rows], kept.truncations[t, self._rows], out=starts)
         self.memory = forget(self._ahead, starts)
@@ -75,6 +75,14 @@ class Group:
     def values(self, observations: Tensor, state: State) -> Tensor:
         """Return the values of observations, on the CPU."""
         return self._decide(observations, state)[0][:, -1].float().cpu()
+
+    def value_cuts(self) -> None:
+        """Write what would have followed the cut episodes, all of them in one pass of the network."""
+        if self.cuts:
+            steps, rows, last, memories = zip(*self.cuts, strict=True)
+            counts = torch.tensor([len(each) for each in rows])
+            place = torch.repeat_interleave(torch.tensor(steps), counts), torch.cat(rows)
+            self._kept.next_values[place] = self.values(torch.cat(last), _joined(list(memories)))
 
     def last_values(self) -> Tensor:
         """Return the values of what the rows see after the last step."""
@@ -159,8 +167,8 @@ class Player:
             group.finish(steps - 1)
         kept.next_values[:-1] = kept.values[1:]
         kept.next_values[-1] = torch.cat([group.last_values() for group in self._groups])
-        for t, rows, values in (cut for group in self._groups for cut in group.cuts):
-            kept.next_values[t, rows] = values
+        for group in self._groups:
+            group.value_cuts()
         return kept
 
 

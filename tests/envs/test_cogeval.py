@@ -130,7 +130,7 @@ def test_the_right_way_of_the_t_maze_is_paid_and_the_wrong_one_is_not():
         west &= (env._object_cell[:, -1] - env._base) % env._pitch < (env._position[:, 0] - env._base) % env._pitch
         fork_row = env._object_cell[:, -1] // env._pitch
         total = np.zeros(40)
-        while not out.truncations.any():
+        while not out.terminals.any():
             at_fork = env._position[:, 0] // env._pitch == fork_row
             along = env._cells[env._position[:, 0] + env._delta[went - NORTH]] == 0
             env.step(np.where(~at_fork, NORTH, np.where(along, went, USE)), out)

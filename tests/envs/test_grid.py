@@ -226,6 +226,26 @@ def test_environments_of_two_processes_are_those_of_one():
         np.testing.assert_array_equal(outs[0].observations, joined)
 
 
+def test_a_limit_that_is_part_of_the_task_is_a_terminal_and_changes_nothing_else():
+    cut, ended = (make_env(altar(2, max_steps=5, limit=limit), rows=8) for limit in ("truncation", "terminal"))
+    outs = Step.empty(cut.spec), Step.empty(cut.spec)
+    for env, out in zip((cut, ended), outs, strict=True):
+        env.reset(3, out.observations)
+    rng = np.random.default_rng(0)
+    for t in range(1, 16):
+        actions = rng.integers(0, 6, 8)
+        truncated, none = cut.step(actions, outs[0]), ended.step(actions, outs[1])
+        assert none is None
+        assert (truncated is not None) == (t % 5 == 0)
+        assert not outs[1].truncations.any()
+        assert not outs[0].terminals.any()
+        np.testing.assert_array_equal(outs[0].truncations, outs[1].terminals)
+        np.testing.assert_array_equal(outs[0].observations, outs[1].observations)
+    drained = [env.drain().stats for env in (cut, ended)]
+    for name, values in drained[0].items():
+        np.testing.assert_array_equal(values, drained[1][name])
+
+
 def test_staggered_first_episodes_end_at_different_times_and_say_how_long_they_were():
     env = make_env(altar(max_steps=16), rows=8)
     out = Step.empty(env.spec)

@@ -107,6 +107,15 @@ def test_a_time_limit_hands_out_the_last_observation_and_begins_anew():
     assert not np.array_equal(truncated.observations, out.observations)
 
 
+def test_a_limit_that_is_part_of_the_task_is_a_terminal():
+    env, out = started(game__max_steps=5, game__limit="terminal")
+    for _ in range(4):
+        env.step(np.zeros(8, np.int64), out)
+    assert env.step(np.zeros(8, np.int64), out) is None
+    assert out.terminals.all()
+    assert not out.truncations.any()
+
+
 def test_the_planes_show_what_stands_around_the_agent():
     env, out = started(rows=1, game__map__width=15, game__map__height=15, game__map__walls=20)
     (engine,), side = env._engines, env._planes._side
