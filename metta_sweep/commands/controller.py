@@ -39,7 +39,8 @@ from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
-from metta_sweep.sweep.changes import Change, check_request
+from metta_sweep.sweep.change import Change
+from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import check_command, fixed_values
 from metta_sweep.sweep.events import SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop

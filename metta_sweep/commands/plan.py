@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from metta_sweep.commands.controller import compose
-from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of
+from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of, start_event
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.commands.trial import try_center
 from metta_sweep.config.asked import Asked
@@ -21,11 +22,12 @@ from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, 
 from metta_sweep.report.plan import Plan, show_plan
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
+from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import command_of, run_config
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.sweep.teaching import lessons_of, teach
+from metta_sweep.sweep.teaching import lessons_of, pending_points, teach
 
 SHOWN = 3
 """Suggestions that are shown."""
@@ -61,7 +63,10 @@ def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
     """
     paths = SweepPaths(asked.data_dir, asked.name)
     state = _state(paths)
-    found = () if state is None else check_request(state, spec_of(asked), said=asked.change)
+    found: tuple[Change, ...] = ()
+    if state is not None:
+        found = check_request(state, spec_of(asked), said=asked.change)
+        state.apply(replace(start_event(spec_of(asked), ()), elapsed_s=state.elapsed_s))  # as if it had been asked for
     suggestions = _first_suggestions(asked, state)
     samples, basis = _samples(asked, state)
     if tries:
@@ -97,7 +102,7 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
         lessons = lessons_of(state)
         for lesson in lessons.observations:
             teach(optimizer, lesson)
-        pending = [*(rollout.suggestion.params for rollout in state.open_rollouts), *lessons.avoided]
+        pending = [*pending_points(state), *lessons.avoided]
     suggestions: list[Suggestion] = []
     for _ in range(SHOWN):
         suggestions.append(optimizer.suggest(pending))

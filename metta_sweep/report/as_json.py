@@ -51,6 +51,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "confirmation": None if rows.verdict is None else _confirmation(rows, rows.verdict),
         "failures": [_failure(row) for row in rows.failures],
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},
+        "versions": rows.versions,
         "decided": rows.decided,
         "complete": rows.is_complete,
         "cost_s": rows.cost_s,
@@ -95,6 +96,8 @@ def rollout_object(row: RolloutRow) -> dict[str, Any]:
         "mean": row.mean,
         "standard_error": row.standard_error,
         "best_run": None if row.best is None else row.best.run_id,
+        "version": row.version,
+        "outside": row.outside or None,
         "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
         "runs": [run_object(run) for run in row.runs],
     }

@@ -13,6 +13,7 @@ from metta_sweep.report.calibration import calibration, cost_of, coverage, inter
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
+from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
 from metta_sweep.sweep.state import SweepState
 
@@ -49,6 +50,7 @@ def _head(rows: SweepRows) -> Iterator[str]:
     yield from (f"🔎 SUGGESTIONS OF {printable(rows.spec.name)}", RULE)
     origins = Counter(row.suggestion.origin for row in rows.rollouts)
     yield f"Origins: {', '.join(f'{printable(origin)} {n}' for origin, n in origins.items()) or 'no suggestion yet'}"
+    yield from version_lines(rows)
     found = calibration(rows)
     if not found.total and not has_model(rows.spec.optimizer):
         yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"
@@ -60,7 +62,8 @@ def _head(rows: SweepRows) -> Iterator[str]:
 
 def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evidence: bool) -> Iterator[str]:
     suggestion = row.suggestion
-    yield f"Rollout {row.index}: {printable(suggestion.origin)}"
+    version = f" (version {row.version} of the search space)" if rows.versions > 1 else ""
+    yield f"Rollout {row.index}: {printable(suggestion.origin)}{version}"
     if reason_of(suggestion):
         yield f"  Why: {reason_of(suggestion)}"
     yield from parameter_lines_of(rows, row)
@@ -73,6 +76,7 @@ def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evide
         low, high = map(number, interval_50(suggestion.predicted))
         yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"
     yield f"  Came out: {_outcome(rows, row)}"
+    yield from outside_line(row)
     yield from note_lines(rows, row)
     if evidence and row.failure is not None and row.failure.detail:
         yield from ("", *(f"    {printable(line)}" for line in row.failure.detail.splitlines()))
@@ -105,7 +109,7 @@ def best_before(rows: SweepRows) -> list[RolloutRow | None]:
         found.append(best)
         better = (
             best is None or best.mean is None or (row.mean is not None and goal.score(row.mean) > goal.score(best.mean))
-        )
+        ) and not row.outside
         best = row if row.mean is not None and better else best
     return found
 

@@ -85,6 +85,10 @@ class RolloutRow:
     """The failure that decided it."""
     confirmations: tuple[RunRow, ...] = ()
     """Runs that confirm its point; they have no part in its mean."""
+    version: int = 1
+    """The version of the search space in which it was suggested."""
+    outside: str = ""
+    """Why it does not count in the present space; empty where it does."""
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -124,6 +128,8 @@ class SweepRows:
     """Short name of every parameter by dotted path."""
     dashboard: str
     """Address of the sweep's page at W&B; empty where it has none."""
+    versions: int = 1
+    """How many search spaces the sweep has had."""
     verdict: Verdict | None = None
     """What the confirmation says; None where none was begun."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
@@ -162,7 +168,8 @@ def rows_of(state: SweepState) -> SweepRows:
     verdict = verdict_of(state)
     winner = None if verdict is None else verdict.winner
     first = winner or state.incumbent
-    contenders = rollouts if winner is None else (rollouts[winner.rollout],)
+    inside = tuple(row for row in rollouts if not row.outside)
+    contenders = inside if winner is None else (rollouts[winner.rollout],)
     return SweepRows(
         words=state.asked.words if state.asked is not None else (),
         spec=spec,
@@ -178,6 +185,7 @@ def rows_of(state: SweepState) -> SweepRows:
         stopped=state.stopped,
         short=short_names(name for rollout in rollouts for name in rollout.params),
         dashboard="" if state.registered is None else state.registered.url,
+        versions=len(state.versions),
         verdict=verdict,
         common_notes=_common_notes(state),
     )
@@ -205,6 +213,8 @@ def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
         standard_error=None if noise is None else math.sqrt(noise),
         failure=failure,
         confirmations=tuple(_run_row(run, state.spec.metric) for run in state.confirmations_of(rollout.index)),
+        version=state.version_of(rollout).number,
+        outside=state.outside(rollout),
     )
 
 

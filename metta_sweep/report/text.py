@@ -13,6 +13,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
+from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
 from metta_sweep.sweep.records import Failure, RunState
 
@@ -44,6 +45,7 @@ def _configuration(rows: SweepRows) -> Iterator[str]:
         yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"
     yield from ("", "Parameter space:")
     yield from (f"  {printable(name)}: {asked}" for name, asked in parameter_lines(rows.spec.parameters))
+    yield from version_lines(rows)
     for group, overrides in rows.spec.overrides.items():
         yield from ("", f"{printable(group).capitalize()} overrides:")
         leaves = override_lines(overrides if isinstance(overrides, dict) else {group: overrides})
@@ -69,6 +71,7 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     if len(rollout.runs) > 1 and rollout.mean is not None:
         yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
     yield from _unfinished(rows, rollout)
+    yield from outside_line(rollout)
     yield from note_lines(rows, rollout)
     yield from parameter_lines_of(rows, rollout)
 

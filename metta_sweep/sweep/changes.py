@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
 
 from metta_sweep.config.command_line import CHANGES
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.sweep.change import Change, in_words
 from metta_sweep.sweep.identity import check_continues
 from metta_sweep.sweep.records import SweepSpec
+from metta_sweep.sweep.space_changes import space_changes
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.versions import searched_paths
 
 _MEANINGS: Mapping[str, str] = {
     "metric": "every run so far is judged by what it reported of the new one",
@@ -23,31 +24,15 @@ _MEANINGS: Mapping[str, str] = {
     "protein": "from the next suggestion on",
     "optimizer": "it suggests from now on, and is taught all runs so far",
 }
-"""What a change of each part of a request means for the sweep; a part that is not listed here goes without a word."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One thing that a request asks for differently than the sweep is kept."""
-
-    key: str
-    """Part of the request."""
-    before: Any
-    """How the sweep is kept."""
-    now: Any
-    """What is asked for."""
-
-    def describe(self) -> str:
-        """Return the change in a line: ``rollout_count: 3 -> 5``."""
-        meaning = _MEANINGS[self.key]
-        return f"{self.key}: {_shown(self.before)} -> {_shown(self.now)}{f' ({meaning})' if meaning else ''}"
+"""What a change of each part of a request means for the sweep; a part that is not listed here goes without a word, the
+space has a module of its own."""
 
 
 def changes(before: SweepSpec, now: SweepSpec) -> tuple[Change, ...]:
-    """Return what a request changes about a sweep that it may continue."""
+    """Return what a request changes about a sweep that it may continue, its space left out."""
     return tuple(
-        Change(key=key, before=getattr(before, key), now=getattr(now, key))
-        for key in _MEANINGS
+        Change(key=key, before=getattr(before, key), now=getattr(now, key), meaning=meaning)
+        for key, meaning in _MEANINGS.items()
         if getattr(before, key, None) != getattr(now, key, None)
     )
 
@@ -61,14 +46,14 @@ def check_request(state: SweepState, now: SweepSpec, *, said: Collection[str] = 
         said: What the request says to change, ``metric`` or ``goal``.
 
     Raises:
-        RequestError: It is another search, changes the metric or the goal without saying so, or asks for a metric that
-            no run so far has reported.
+        RequestError: It is another search, changes the metric or the goal without saying so, asks for a metric that
+            no run so far has reported, or changes the space of a sweep that several machines share.
     """
     if state.is_empty:
         return ()
-    check_continues(state.spec, now)
-    found = changes(state.spec, now)
-    problems = [*_unsaid(found, now, said), *_unheard_of(state, now)]
+    check_continues(state.spec, now, searched=searched_paths([*(one.spec for one in state.versions), now]))
+    found = (*space_changes(state, now), *changes(state.spec, now))
+    problems = [*_unsaid(found, now, said), *_unheard_of(state, now), *_not_alone(state, now)]
     if problems:
         raise RequestError(*problems)
     return found
@@ -80,8 +65,8 @@ def _unsaid(found: Collection[Change], now: SweepSpec, said: Collection[str]) ->
     for change in unsaid:
         yield Problem(
             key=f"sweep.{change.key}",
-            message=f"sweep {now.name!r} was started with {_shown(change.before)}, got {_shown(change.now)}",
-            fix=f"write {_shown(change.before)}; to judge all its runs anew, add {words}",
+            message=f"sweep {now.name!r} was started with {in_words(change.before)}, got {in_words(change.now)}",
+            fix=f"write {in_words(change.before)}; to judge all its runs anew, add {words}",
         )
 
 
@@ -95,9 +80,9 @@ def _unheard_of(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
         yield Problem(key="sweep.metric", message=f"no run so far has reported {now.metric!r}; they reported: {there}")
 
 
-def _shown(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {key: part for key, part in asdict(value).items() if part is not None}
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={part}" for key, part in value.items() if part is not None) or "none"
-    return "none" if value is None else str(value)
+def _not_alone(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
+    """Yield the problem that other machines would go on in the space as it was."""
+    shared = state.created is not None and state.created.shared
+    if shared and state.preview(now) is not None:
+        message = "several machines share this sweep, and the others would go on in the space as it was"
+        yield Problem(key="sweep.parameters", message=message, fix="choose another run= name for the new space")

@@ -61,7 +61,7 @@ def is_chosen(state: SweepState, asked: ConfirmSettings) -> bool:
 def runs_left(state: SweepState, asked: ConfirmSettings) -> int:
     """Return how many runs the confirmation may still claim; 0 where there is nothing to confirm."""
     if not is_chosen(state, asked):
-        return asked.seeds * min(asked.top_k, len(state.observations)) if state.incumbent is not None else 0
+        return asked.seeds * min(asked.top_k, len(state.evidence)) if state.incumbent is not None else 0
     found = candidates_of(state)
     return max(0, asked.seeds * len(found) - sum(one.planned for one in found))
 
@@ -69,7 +69,7 @@ def runs_left(state: SweepState, asked: ConfirmSettings) -> int:
 def contenders(state: SweepState) -> list[Observation]:
     """Return what the search saw of each distinct point that has a score, in the order of the rollouts."""
     seen: dict[str, Observation] = {}
-    for _, one in sorted(state.observations.items()):
+    for _, one in sorted(state.evidence.items()):
         if one.metric is not None:
             seen.setdefault(repr(sorted(one.params.items())), one)
     return list(seen.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,25 @@ IMPORTED = "imported"
 """The sweep file of a sweep that was built from somebody else's results: what they trained is not known."""
 
 
-def check_continues(before: SweepSpec, now: SweepSpec) -> None:
+def check_continues(before: SweepSpec, now: SweepSpec, *, searched: Collection[str] = ()) -> None:
     """Refuse to continue a sweep with another search: its results would not compare.
 
-    What may change is how long to search (``rollout_count``, ``num_samples``, ``limits``), how to judge (``metric``,
-    ``goal``: results are judged again) and how runs are started.
+    What may change is where to search (``parameters``, ``constraints``, the value at which a parameter is held), how
+    long (``rollout_count``, ``num_samples``, ``limits``), how to judge (``metric``, ``goal``: results are judged again)
+    and how runs are started.
+
+    Args:
+        before: The sweep as it is kept.
+        now: The request.
+        searched: Every path that was ever searched: its value is a run's own.
 
     Raises:
         RequestError: It lists every difference.
     """
     if before.sweep_file == IMPORTED:
         return
-    differences = list(_differences(_identity(before), _identity(now)))
+    then, here = ({k: v for k, v in _trained(spec).items() if k not in searched} for spec in (before, now))
+    differences = list(_differences(then, here))
     if differences:
         raise RequestError(
             *(
@@ -38,7 +45,8 @@ def check_continues(before: SweepSpec, now: SweepSpec) -> None:
             ),
             Problem(
                 message=f"this is a different search from the one that run={now.name} holds",
-                fix="choose another run= name, or ask for what it was started with",
+                fix="choose another run= name, or ask for what it was started with; the ranges under parameters "
+                "may change",
             ),
         )
 
@@ -50,13 +58,20 @@ def search_of(spec: SweepSpec) -> dict[str, Any]:
 
 
 def _identity(spec: SweepSpec) -> dict[str, Any]:
+    """Return by path what decides whether two machines do the same search."""
+    return {
+        **_trained(spec),
+        **{f"sweep.parameters.{path}": value for path, value in leaves(spec.parameters)},
+        "sweep.constraints": list(spec.constraints),
+    }
+
+
+def _trained(spec: SweepSpec) -> dict[str, Any]:
     """Return by path what decides whether results compare."""
     training = dict(leaves(spec.training))
     return {
         **{path: value for path, value in training.items() if path not in FREE_TO_CHANGE},
-        **{f"sweep.parameters.{path}": value for path, value in leaves(spec.parameters)},
         **{f"sweep.results.{path}": value for path, value in leaves(spec.results)},
-        "sweep.constraints": list(spec.constraints),
         "sweep.command": list(spec.command),
     }
 

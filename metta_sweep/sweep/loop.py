@@ -52,7 +52,7 @@ from metta_sweep.sweep.ports import (
 )
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import AttemptState, Run, SweepSpec
-from metta_sweep.sweep.teaching import lessons_of
+from metta_sweep.sweep.teaching import lessons_of, pending_points
 from metta_sweep.sweep.thinking import Thinker
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
@@ -247,8 +247,7 @@ class SweepLoop:
 
     def _taken_points(self) -> list[Mapping[str, Any]]:
         """Return the points that are not to be proposed again: pending ones here and elsewhere, those that crashed."""
-        here = (rollout.suggestion.params for rollout in self._recorder.state.open_rollouts)
-        return [*here, *self._peers.points(), *self._avoid]
+        return [*pending_points(self._recorder.state), *self._peers.points(), *self._avoid]
 
     def _suggest(self, index: int) -> bool:
         """Record the next rollout once it is thought out and nobody else does it, and return whether it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any
@@ -40,6 +40,7 @@ from metta_sweep.sweep.records import (
     RunState,
     SweepSpec,
 )
+from metta_sweep.sweep.versions import Placed, Version, Versions
 
 
 class SweepState:
@@ -64,6 +65,7 @@ class SweepState:
         self._known_when_chosen: dict[int, int] = {}
         self._counted_s: dict[str, float] = {}
         self._to_retry: dict[str, None] = {}
+        self._versions = Versions()
         self._unscored: list[Run] = []
         self._unscored_before = 0
         self._is_scored = False
@@ -120,8 +122,12 @@ class SweepState:
         self._refusals.clear()
         self._forget_hopeless()
         self._unscored_before = len(self._unscored)
+        renewed = self._versions.take_up(event.spec, rollouts=len(self._rollouts))
         if rescored:
             self._rescore()
+        elif renewed:
+            self.confirmation = None
+            self._choose_incumbent()
 
     def _forget_hopeless(self) -> None:
         """Somebody tries again: what stopped the sweep had another cause than the parameters, and is not learned."""
@@ -182,6 +188,7 @@ class SweepState:
     def _(self, event: AttemptStarted) -> None:
         self._runs[event.run_id] = begun(self._run(event.run_id), event.attempt, event.elapsed_s, event.launcher)
         self._live[event.run_id] = None
+        self._versions.forget(self._runs[event.run_id].rollout)
 
     @_apply.register
     def _(self, event: AttemptSubmitted) -> None:
@@ -299,13 +306,22 @@ class SweepState:
         if observation is None:
             return
         self._observations[rollout.index] = observation
-        best = self._incumbent
-        if observation.metric is not None and (
-            best is None
-            or best.metric is None
-            or self.spec.goal.score(observation.metric) > self.spec.goal.score(best.metric)
-        ):
+        self._consider(observation)
+
+    def _consider(self, observation: Observation) -> None:
+        """Make an observation the incumbent where it beats the one so far and its point is one of the space."""
+        if observation.metric is None or self.outside(self._rollouts[observation.rollout]):
+            return
+        best, score = self._incumbent, self.spec.goal.score
+        if best is None or best.metric is None or score(observation.metric) > score(best.metric):
             self._incumbent = observation
+
+    def _choose_incumbent(self) -> None:
+        """Choose the best observation anew: which of them count has changed."""
+        self._incumbent = None
+        for rollout in self._decided:
+            if rollout.index in self._observations:
+                self._consider(self._observations[rollout.index])
 
     def _rescore(self) -> None:
         """Derive every observation anew: the metric or the goal has changed. Curves were of the metric before."""
@@ -348,6 +364,38 @@ class SweepState:
             return None
         started_s = run.attempts[-1].started_s
         return next((start for start in reversed(self.starts) if start.elapsed_s <= started_s), None)
+
+    @property
+    def versions(self) -> Sequence[Version]:
+        """Every space that was searched, in order; the last is the present one."""
+        return self._versions.all
+
+    def preview(self, now: SweepSpec) -> list[tuple[Rollout, Placed]] | None:
+        """Return where every rollout lies in a request's space, in O(n); None where that is the present one."""
+        if not self._versions.differs(now):
+            return None
+        fit = self._versions.fit(now)
+        return [(rollout, fit.place(rollout.suggestion.params, self._asked_for(rollout))) for rollout in self._rollouts]
+
+    def placed(self, rollout: Rollout) -> Placed:
+        """Return a rollout's point as the present space has it."""
+        if len(self._versions.all) < 2:
+            return Placed(params=rollout.suggestion.params)
+        return self._versions.place(rollout.index, rollout.suggestion.params, self._asked_for(rollout))
+
+    def outside(self, rollout: Rollout) -> str:
+        """Return why a rollout's point is no point of the present space; empty where it is one."""
+        return self.placed(rollout).outside
+
+    def version_of(self, rollout: Rollout) -> Version:
+        """Return the version in which a rollout was suggested."""
+        return self._versions.of(rollout.index)
+
+    def _asked_for(self, rollout: Rollout) -> list[SweepSpec]:
+        """Return the requests under which a rollout's runs were started, each once."""
+        starts = [self.start_of(run) for run in self.runs_of(rollout)]
+        found = {id(start): start.spec for start in starts if start is not None}
+        return list(found.values()) or [self._versions.of(rollout.index).spec]
 
     @property
     def is_empty(self) -> bool:
@@ -410,18 +458,34 @@ class SweepState:
 
     @property
     def observations(self) -> Mapping[int, Observation]:
-        """What the search has learned, by rollout."""
+        """What came of each rollout that says something, whatever space it was suggested in."""
         return self._observations
+
+    @property
+    def evidence(self) -> Mapping[int, Observation]:
+        """Those of them that count in the present space, each point as that space has it. O(n)."""
+        if len(self._versions.all) < 2:
+            return self._observations
+        placed = {index: self.placed(self._rollouts[index]) for index in self._observations}
+        return {
+            index: replace(self._observations[index], params=at.params)
+            for index, at in placed.items()
+            if not at.outside
+        }
 
     def lesson_of(self, rollout: Rollout) -> Observation | None:
         """Return what Protein is taught of a decided rollout: runs that confirmed it count like its own."""
-        seen = self._observations.get(rollout.index)
+        seen, at = self._observations.get(rollout.index), self.placed(rollout)
+        if seen is None or at.outside:
+            return None
         again = [run for run in self.confirmations_of(rollout.index) if says_something(run, self.spec.metric)]
-        return observation_of(rollout, [*self.runs_of(rollout), *again], self.spec.metric) if seen and again else seen
+        if again:
+            seen = observation_of(rollout, [*self.runs_of(rollout), *again], self.spec.metric)
+        return seen if seen is None or at.params is seen.params else replace(seen, params=at.params)
 
     @property
     def incumbent(self) -> Observation | None:
-        """The best observation so far; the earliest among equals."""
+        """The best observation of the present space so far; the earliest among equals."""
         return self._incumbent
 
     @property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.port import Optimizer
-from metta_sweep.sweep.records import Observation
+from metta_sweep.sweep.records import Observation, Rollout
 from metta_sweep.sweep.state import SweepState
 
 LEAST_COST_S = 1e-3
@@ -17,7 +17,7 @@ LEAST_COST_S = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
-    """What the rollouts of a sweep teach, in the order in which they were decided."""
+    """What the rollouts inside a sweep's present space teach, in the order in which they were decided."""
 
     observations: tuple[Observation, ...]
     """Scores with their noise, cost and curve, and points that do not work. Runs that confirm a point count too."""
@@ -35,8 +35,18 @@ def lessons_of(state: SweepState, *, since: int = 0) -> Lessons:
     found = [(rollout, state.lesson_of(rollout)) for rollout in state.decided_rollouts[since:]]
     return Lessons(
         observations=tuple(lesson for _, lesson in found if lesson is not None),
-        avoided=tuple(rollout.suggestion.params for rollout, lesson in found if lesson is None),
+        avoided=_points_of([rollout for rollout, lesson in found if lesson is None], state),
     )
+
+
+def pending_points(state: SweepState) -> tuple[Mapping[str, Any], ...]:
+    """Return the points of the present space whose outcome is not known yet."""
+    return _points_of(state.open_rollouts, state)
+
+
+def _points_of(rollouts: Iterable[Rollout], state: SweepState) -> tuple[Mapping[str, Any], ...]:
+    """Return the points of rollouts as the present space has them; those outside are left out."""
+    return tuple(placed.params for placed in map(state.placed, rollouts) if not placed.outside)
 
 
 def teach(optimizer: Optimizer, lesson: Observation) -> None:

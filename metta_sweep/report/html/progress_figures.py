@@ -23,7 +23,11 @@ def incumbent(rows: SweepRows) -> list[float | None]:
     best: float | None = None
     found: list[float | None] = []
     for row in rows.rollouts:
-        if row.mean is not None and (best is None or rows.spec.goal.score(row.mean) > rows.spec.goal.score(best)):
+        if (
+            row.mean is not None
+            and not row.outside
+            and (best is None or rows.spec.goal.score(row.mean) > rows.spec.goal.score(best))
+        ):
             best = row.mean
         found.append(best)
     return found

@@ -16,6 +16,7 @@ from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.text import amounts, where
+from metta_sweep.report.versions import version_lines
 from metta_sweep.report.wording import count, optimizer_in_words
 from metta_sweep.sweep.commands import run_config
 
@@ -85,6 +86,7 @@ def configuration(found: Gathered) -> Markup:
             f"{count(spec.num_samples, 'run')} each. Optimizer: {optimizer_in_words(spec.optimizer)}.",
         ),
         table(("Parameter", "Space"), list(parameter_lines(spec.parameters))),
+        [tag("p", f"{line}.") for line in version_lines(found.rows)],
         table(("Override of the sweep file", "Value"), list(override_lines(spec.overrides)))
         if spec.overrides
         else None,
