@@ -1,6 +1,6 @@
 """What a sweep of ours does under kills, on each launcher, and how quick it is about it.
 
-    python -m benchmarks.faults.reliability kills --launcher local|slurm|ray [--kills 50] [--runs 30]
+    python -m benchmarks.faults.reliability kills --launcher local|slurm|ray|ray-own [--kills 50] [--runs 30]
     python -m benchmarks.faults.reliability times          restarts, idle slots, signals, on this machine
     python -m benchmarks.faults.reliability journal        200 kills of a writer
 
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -138,6 +139,13 @@ def cluster_of(launcher: str):
     if launcher == "local":
         yield {}
         return
+    if launcher == "ray-own":
+        folder = tempfile.mkdtemp(prefix="o", dir="/tmp")
+        try:
+            yield {"RAY_TMPDIR": folder, "RAY_ADDRESS": ""}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
     from tests.launch.ray_cluster import RayCluster
     from tests.launch.slurm_cluster import SlurmCluster
 
@@ -152,7 +160,14 @@ def kills(launcher: str, kills: int, runs: int, seconds: float) -> dict:
     """Kill the controller at random moments, let it end, and say what became of the runs."""
     rng, done = random.Random(0), 0
     with cluster_of(launcher) as environment, tempfile.TemporaryDirectory(prefix="k", dir="/tmp") as folder:
-        sweep = Sweep(Path(folder), runs, seconds, f"launcher={launcher}", "launcher.max_parallel=1", **environment)
+        sweep = Sweep(
+            Path(folder),
+            runs,
+            seconds,
+            f"launcher={launcher.partition('-')[0]}",
+            "launcher.max_parallel=1",
+            **environment,
+        )
         while done < kills:
             controller = sweep.start()
             try:
@@ -286,7 +301,7 @@ def summary(values: list[float]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("kills", "times", "journal"))
-    parser.add_argument("--launcher", choices=("local", "slurm", "ray"), default="local")
+    parser.add_argument("--launcher", choices=("local", "slurm", "ray", "ray-own"), default="local")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=6.0)

@@ -16,7 +16,7 @@ from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.confirmed import in_short, luck
 from metta_sweep.report.narration import expectation, reason_of
 from metta_sweep.report.next_step import confirm_command, next_step, repeat_command
-from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.provenance import made_with
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
@@ -69,7 +69,7 @@ class Winner:
     """The start of the sweep that started its run: code and versions; None where another machine did."""
 
 
-def best(state: SweepState, *, paths: RunDirectories, form: Form | str = Form.TEXT, place: Place | None = None) -> str:
+def best(state: SweepState, *, paths: HasRunPaths, form: Form | str = Form.TEXT, place: Place | None = None) -> str:
     """Return the winner in the form that was asked for.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
 from metta_sweep.report.as_json import json_text
-from metta_sweep.report.place import RunDirectories
+from metta_sweep.report.place import HasRunPaths
 from metta_sweep.report.rows import RolloutRow, RunRow, rows_of
 from metta_sweep.report.wording import printable
 from metta_sweep.space.parameter import spell
@@ -33,7 +33,7 @@ class Target(enum.StrEnum):
     OPTUNA = "optuna"
 
 
-def records(state: SweepState, *, paths: RunDirectories) -> list[dict[str, Any]]:
+def records(state: SweepState, *, paths: HasRunPaths) -> list[dict[str, Any]]:
     """Return one flat record a run, in order, every record with the same keys.
 
     ``docs/reading_results.md`` says what each column means. A value that does not exist is None: a parameter that is
@@ -54,7 +54,7 @@ def records(state: SweepState, *, paths: RunDirectories) -> list[dict[str, Any]]
     ]
 
 
-def _run(rollout: RolloutRow, run: RunRow, paths: RunDirectories) -> dict[str, Any]:
+def _run(rollout: RolloutRow, run: RunRow, paths: HasRunPaths) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "rollout": rollout.index,
@@ -120,7 +120,7 @@ def frame(found: Sequence[dict[str, Any]]) -> pandas.DataFrame:
     return pandas.DataFrame.from_records(list(found))
 
 
-def export(state: SweepState, *, paths: RunDirectories, to: Target | str, out: Path | None = None) -> str:
+def export(state: SweepState, *, paths: HasRunPaths, to: Target | str, out: Path | None = None) -> str:
     """Write every run of a sweep.
 
     Args:

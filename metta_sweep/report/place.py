@@ -13,7 +13,7 @@ from typing import Protocol
 from metta_sweep.result import RunPaths
 
 
-class RunDirectories(Protocol):
+class HasRunPaths(Protocol):
     """What the report needs of the sweep's paths object."""
 
     def run(self, run_id: str) -> RunPaths:
@@ -24,7 +24,7 @@ class RunDirectories(Protocol):
 class Place:
     """The sweep's files as seen from the working directory."""
 
-    paths: RunDirectories
+    paths: HasRunPaths
     """The sweep's own directory."""
     cwd: Path
     """Where the reader stands; files below it are shown relative to it."""
@@ -36,7 +36,7 @@ class Place:
     """Who controls the sweep at this moment; empty for nobody, None where that is not known."""
 
     @classmethod
-    def here(cls, paths: RunDirectories, *, controller: str | None = None) -> Place:
+    def here(cls, paths: HasRunPaths, *, controller: str | None = None) -> Place:
         """Return the place for this process: its working directory, its interpreter."""
         cwd, python = Path.cwd(), Path(sys.executable)
         on_path = shutil.which("metta-sweep")

@@ -10,7 +10,7 @@ from rich.text import Text
 from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.narration import Line, Narrator, Tone, opening
 from metta_sweep.report.next_step import next_step
-from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.status_line import StatusLine
 from metta_sweep.report.text import mean_of, totals
@@ -32,7 +32,7 @@ class Progress:
         self,
         console: Console,
         *,
-        paths: RunDirectories | None = None,
+        paths: HasRunPaths | None = None,
         place: Place | None = None,
         status_line: bool = True,
     ) -> None:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from metta_sweep.report.place import RunDirectories
+from metta_sweep.report.place import HasRunPaths
 from metta_sweep.report.wording import duration, number, printable
 from metta_sweep.result import newest_evaluation
 from metta_sweep.sweep.state import SweepState
@@ -70,7 +70,7 @@ def _running(run_id: str, newest: float | None) -> str:
     return number_of_run if newest is None else f"{number_of_run} ({number(newest)})"
 
 
-def newest_metrics(state: SweepState, paths: RunDirectories) -> dict[str, float]:
+def newest_metrics(state: SweepState, paths: HasRunPaths) -> dict[str, float]:
     """Return the newest metric of the runs that are named on the line, read from their directories."""
     found = {}
     for run in state.live_runs[:MOST_NAMED]:
@@ -90,7 +90,7 @@ class StatusLine:
         self._latest: Mapping[str, float] = {}
         self._next_s = 0.0
 
-    def tick(self, state: SweepState, paths: RunDirectories, now_s: float) -> None:
+    def tick(self, state: SweepState, paths: HasRunPaths, now_s: float) -> None:
         """Redraw the line with what runs report, from time to time; does nothing before the line is there.
 
         Args:

@@ -6,7 +6,7 @@ import enum
 
 from metta_sweep.report.as_json import as_json
 from metta_sweep.report.markdown import markdown
-from metta_sweep.report.place import Place, RunDirectories
+from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.rows import rows_of
 from metta_sweep.report.text import text
 from metta_sweep.sweep.state import SweepState
@@ -24,7 +24,7 @@ _WRITERS = {Format.TEXT: text, Format.MARKDOWN: markdown, Format.JSON: as_json}
 
 
 def summary(
-    state: SweepState, *, paths: RunDirectories, fmt: Format | str = Format.TEXT, place: Place | None = None
+    state: SweepState, *, paths: HasRunPaths, fmt: Format | str = Format.TEXT, place: Place | None = None
 ) -> str:
     """Return the summary, during the sweep or after it.
 

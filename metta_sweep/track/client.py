@@ -40,7 +40,7 @@ GPU use has a socket there, whose whole path may have 107, and without it that u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WandbPath:
     """Where things go."""
 
     entity: str | None
@@ -153,7 +153,7 @@ class OpenRun:
 class Client:
     """The operations of the mirror; each is bounded in time and raises TryLaterError or RefusedError."""
 
-    def __init__(self, place: Place, *, graphql: GraphQL | None, folder: Path) -> None:
+    def __init__(self, place: WandbPath, *, graphql: GraphQL | None, folder: Path) -> None:
         """Write runs of ``place``, and read them with ``graphql``; without it they are written offline."""
         self.place = place
         self.graphql = graphql

@@ -191,13 +191,13 @@ class _Process:
     def _begin(self) -> Mirroring:
         """Come to know what W&B has; the client is loaded once the service has answered."""
         graphql, sent = self._connect() if not self._offline else (None, {})
-        from metta_sweep.track.client import Client, Place, prepare_environment
+        from metta_sweep.track.client import Client, WandbPath, prepare_environment
         from metta_sweep.track.mirroring import Mirroring
         from metta_sweep.track.sources import RunSources
         from metta_sweep.track.steering import Steering
 
         prepare_environment(self._work)
-        place = Place(entity=self._link.entity, project=self._link.project, sweep_id=self._link.sweep_id)
+        place = WandbPath(entity=self._link.entity, project=self._link.project, sweep_id=self._link.sweep_id)
         client = Client(place, graphql=graphql, folder=self._paths.root if self._offline else self._work)
         sources = RunSources(
             paths=self._paths,

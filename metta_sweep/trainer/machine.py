@@ -17,7 +17,7 @@ from metta_sweep.trainer.filters import picture_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class HardwareHere:
     """This machine, as a run is shown it."""
 
     gpus: int | None = None

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from metta_sweep.envs.altar_game import Problem
 from metta_sweep.trainer.config import RULES, ConfigError, Rule, TrainingConfig, parse
-from metta_sweep.trainer.machine import Machine
+from metta_sweep.trainer.machine import HardwareHere
 from metta_sweep.trainer.metrics import metric_names
 
 
@@ -18,7 +18,7 @@ from metta_sweep.trainer.metrics import metric_names
 class Schema:
     """The keys, types and rules of a training config."""
 
-    machine: Machine | None = None
+    machine: HardwareHere | None = None
     """Where its runs will be; None where that is not known, and nothing can be said about it."""
 
     @property
@@ -32,7 +32,7 @@ class Schema:
         Args:
             gpus: How many of them a run is shown; None: all.
         """
-        return Schema(machine=Machine(gpus=gpus))
+        return Schema(machine=HardwareHere(gpus=gpus))
 
     def problems(self, config: Mapping[str, Any]) -> list[Problem]:
         """Return each problem of a config as its key and the rule."""

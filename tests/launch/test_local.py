@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -15,6 +16,7 @@ import pytest
 
 from metta_sweep.errors import RequestError
 from metta_sweep.launch.attempt.attempt import VANISHED, AttemptFiles
+from metta_sweep.launch.attempt.orphans import Orphans, tell_keeper
 from metta_sweep.launch.attempt.processes import birth_of, processes_of, signal_exactly
 from metta_sweep.launch.local.launcher import LocalLauncher
 from metta_sweep.launch.local.server_process import BUNDLED, WarmStart
@@ -431,3 +433,25 @@ def test_processes_of_another_sweep_of_the_same_name_are_not_taken_for_ours(site
     assert processes_of(other) == []
     launcher.cancel(handle, grace_s=0.0)
     wait_over(launcher, handle)
+
+
+def test_a_process_that_has_a_keepers_number_by_now_is_neither_asked_nor_hit(tmp_path):
+    """The start record outlives its keeper, and the kernel gives numbers again."""
+    files = AttemptFiles(RunPaths(tmp_path / "runs" / "s.r.0"), "s.r.0.a1")
+    files.make_folder()
+    innocent = subprocess.Popen(["sleep", "30"])
+    try:
+        of_another = {"pid": innocent.pid, "birth": f"{birth_of(innocent.pid)}9"}
+        files.start.write_text(json.dumps({"keeper": of_another, "child": of_another, "time_limit_s": 0.0}))
+        files.ask_to_end(0.0)
+        assert not tell_keeper(files)
+        orphans = Orphans(grace_s=0.0)
+        for _ in range(3):
+            orphans.mind(files)
+        orphans.end_now(files)
+        orphans.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            innocent.wait(0.3)
+    finally:
+        innocent.kill()
+        innocent.wait()

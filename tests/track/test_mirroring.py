@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from metta_sweep.track.client import Place
+from metta_sweep.track.client import WandbPath
 from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.mirroring import SEND_LIMIT, Mirroring
@@ -56,7 +56,7 @@ class RememberingClient:
     is_offline: bool = False
     loses: bool = False
     runs: dict[str, Remembered] = field(default_factory=dict)
-    place: Place = field(default_factory=lambda: Place(entity="e", project="p", sweep_id="s"))
+    place: WandbPath = field(default_factory=lambda: WandbPath(entity="e", project="p", sweep_id="s"))
     folder: Path = Path()
 
     def open_run(self, facts, origin, *, pid=None):

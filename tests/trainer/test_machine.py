@@ -4,14 +4,14 @@ import pytest
 
 from metta_sweep.trainer import machine
 from metta_sweep.trainer.config import parse
-from metta_sweep.trainer.machine import Machine, device_problem
+from metta_sweep.trainer.machine import HardwareHere, device_problem
 from tests.trainer.configs import put, shipped
 
 
 def lacking(gpus=None, **changes):
     env = changes.pop("env", "altar")
     config = put(shipped(env=env), {name.replace("__", "."): value for name, value in changes.items()})
-    return list(Machine(gpus=gpus).lacks(parse(config)))
+    return list(HardwareHere(gpus=gpus).lacks(parse(config)))
 
 
 @pytest.mark.parametrize("name", ["cpu", "auto"])
