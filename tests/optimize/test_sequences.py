@@ -111,3 +111,10 @@ def seconds_each(optimizer, pending, count):
         thought_s += time.process_time() - began_s
         optimizer.observe_failure(point)
     return thought_s / count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_points_of_a_space_are_found_too(name):
+    """Most batches hold nothing new by then."""
+    optimizer = search(name, SearchSpace.parse({"n": spaces.between(1, 300, "int_uniform")}))
+    assert sorted(point["n"] for point in points(optimizer, 300)) == list(range(1, 301))
