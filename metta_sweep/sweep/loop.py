@@ -300,7 +300,7 @@ class SweepLoop:
         self._fence()
         try:
             handle = self._launcher.submit(self._job(run, number))
-        except LaunchError as error:
+        except (LaunchError, OSError) as error:  # the second where the run's directory cannot be made or written
             self._recorder.record(AttemptRefused(run_id=run.run_id, attempt=number, message=str(error)))
         else:
             self._recorder.record(AttemptSubmitted(run_id=run.run_id, attempt=number, handle=handle))

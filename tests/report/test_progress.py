@@ -57,10 +57,10 @@ def test_a_launcher_that_refuses_is_told_with_the_wait_until_the_last_time() -> 
 
 
 def test_a_reason_that_repeats_the_expectation_is_told_once() -> None:
-    reason = "expects 0.5 (0.3 to 0.7) for 10 s; 80% exploration"
+    reason = "expects 0.5 (0.3 to 0.7) for 10 s; next to the best so far"
     said = told(History().suggest(origin="protein", reason=reason, predicted=prediction()))
     assert said.count("expects") == 1
-    assert "why: protein; 80% exploration; expects reward 0.5" in said
+    assert "why: protein; next to the best so far; expects reward 0.5" in said
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,21 @@ def test_runs_that_are_alive_go_on_while_nothing_new_can_be_started():
     world.on_event = shut_after_the_first
     assert world.control(spec(rollout_count=4)).failed
     assert world.finished_runs() == ["s.r.0"]
+
+
+def test_a_run_directory_that_cannot_be_made_is_a_refusal_and_not_the_controllers_end(monkeypatch):
+    world = new_world()
+    prepare, left = world.machine.prepare, [3]
+
+    def full(*given, **more):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(28, "No space left on device")
+        return prepare(*given, **more)
+
+    monkeypatch.setattr(world.machine, "prepare", full)
+    stop = world.control(spec(rollout_count=2))
+    assert not stop.failed
+    assert [event["message"] for event in world.journal.events if event["kind"] == "attempt_refused"] == [
+        "[Errno 28] No space left on device"
+    ] * 3

@@ -61,7 +61,7 @@ def propose(
         return None
     params = space.decode(best)
     told = model.predict(best, sign)
-    reason = explain(model, best, params, space.decode(model.best_point), told)
+    reason = explain(params, space.decode(model.best_point), told)
     return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
 
 
