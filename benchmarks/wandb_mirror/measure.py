@@ -75,6 +75,8 @@ class Timing:
     glance_cpu_s: float
     """What the controller spends on the mirror, a run."""
     glance_wall_s: float
+    requests: float
+    """Requests to the server, a run; reading the sweep's state every 15 s included."""
 
 
 def sweep(server: LoopbackServer, mode: str, *, runs: int, seconds: float) -> Timing:
@@ -102,7 +104,7 @@ def sweep(server: LoopbackServer, mode: str, *, runs: int, seconds: float) -> Ti
     think_s = sum(event["think_s"] for event in events if event["kind"] == "rollout_suggested")
     sweep_s = max(event["elapsed_s"] for event in events if event["kind"] == "sweep_stopped")
     overhead_s = (sweep_s - runs_s - think_s) / runs
-    return Timing(wall_s, sweep_s, overhead_s, cpu_s / runs, glance_s / runs)
+    return Timing(wall_s, sweep_s, overhead_s, cpu_s / runs, glance_s / runs, server.requests.total() / runs)
 
 
 def medians(timings: list[Timing]) -> dict[str, float]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.server import SentRun, annotate, files_of, log_lines, sent_runs, set_summary, set_tags
 from metta_sweep.track.sources import Origin
+from metta_sweep.track.stream import send_usage
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request of the client."""
@@ -73,8 +76,9 @@ def prepare_environment(folder: Path) -> None:
 class OpenRun:
     """A W&B run that this process writes; it is the only one that does."""
 
-    def __init__(self, run: wandb.Run, stopped: threading.Event) -> None:
+    def __init__(self, run: wandb.Run, stopped: threading.Event, *, is_watched: bool = False) -> None:
         self._run = run
+        self._stats_from_s = time.monotonic() + 2 * STATS_S if is_watched else math.inf
         self._stopped = stopped
         self.log_bytes = 0
         """Bytes of the run's log that were looked at."""
@@ -86,6 +90,11 @@ class OpenRun:
     def url(self) -> str:
         """Return the run's page."""
         return str(self._run.url or "")
+
+    @property
+    def has_stats(self) -> bool:
+        """Whether the client itself has measured what the training process uses."""
+        return time.monotonic() > self._stats_from_s
 
     @property
     def is_stopped(self) -> bool:
@@ -179,12 +188,17 @@ class Client:
             TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
         """
         if self.graphql is not None:
-            annotate(self.graphql, facts, seal, sweep_id=str(self.place.sweep_id))
+            annotate(self.graphql.again(), facts, seal, sweep_id=str(self.place.sweep_id))
 
     def set_summary(self, run: SentRun, summary: Mapping[str, Any]) -> None:
         """Replace the summary of a run that is over."""
         if self.graphql is not None:
             set_summary(self.graphql, run, summary)
+
+    def send_usage(self, wandb_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Send system metrics that were measured where the run is done."""
+        if self.graphql is not None and rows:
+            send_usage(self.graphql.again(), wandb_id, rows)
 
     def set_tags(self, run: SentRun, tags: Sequence[str]) -> None:
         """Replace the tags of a run."""
@@ -193,7 +207,7 @@ class Client:
 
     def log_lines(self, wandb_id: str) -> int:
         """Return how many lines of a run's log the server has."""
-        return 0 if self.graphql is None else log_lines(self.graphql, wandb_id)
+        return 0 if self.graphql is None else log_lines(self.graphql.again(), wandb_id)
 
     def open_run(self, facts: RunFacts, origin: Origin, *, pid: int | None = None) -> OpenRun:
         """Open the run, new or to go on with it; safe to repeat.
@@ -225,7 +239,7 @@ class Client:
         run.define_metric("*", step_metric="step")
         run.define_metric(facts.metric, step_metric="step", summary="max" if facts.is_maximized else "min")
         run.summary.update({OWN_KEY: facts.summary[OWN_KEY]})
-        return OpenRun(run, stopped)
+        return OpenRun(run, stopped, is_watched=pid is not None)
 
     def discard_local(self, wandb_id: str) -> None:
         """Remove what the client wrote down of a run: what is not at W&B is sent anew from the journal."""
@@ -270,8 +284,8 @@ class Client:
             x_disable_meta=True,
             x_disable_machine_info=pid is None,
             x_disable_stats=pid is None,
-            x_save_requirements=False,
             x_stats_sampling_interval=STATS_S,
+            x_save_requirements=False,
             x_graphql_retry_max=5,
             x_graphql_retry_wait_min_seconds=1,
             x_graphql_retry_wait_max_seconds=5,

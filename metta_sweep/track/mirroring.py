@@ -233,6 +233,8 @@ class Mirroring:
         staged = self._work / run.run_id
         opened.send(delivery.rows)
         self._send_log(run, opened)
+        if not opened.has_stats:
+            self._client.send_usage(facts.wandb_id, self._sources.usage(run))
         if delivery.checkpoint is not None:
             opened.keep(delivery.checkpoint, name=f"{run.run_id}-checkpoint")
         opened.close(summary=summary, files=delivery.files, folder=staged, exit_code=facts.exit_code)

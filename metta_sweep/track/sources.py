@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -179,6 +180,15 @@ class RunSources:
         whole = read[: read.rfind(b"\n") + 1]
         return self.redaction.of_text(whole.decode(errors="replace")), min(after, size) + len(whole)
 
+    def usage(self, run: Run) -> list[dict[str, Any]]:
+        """Return what the run's processes used, as W&B's system metrics, all attempts in order."""
+        starts = self.feed.times(run.run_id).starts
+        found = []
+        for attempt in run.attempts:
+            path = self.run_paths(run).attempts / f"{run.run_id}.a{attempt.number}.usage.jsonl"
+            found += [system_metrics(noted, starts[0] if starts else noted["t"]) for noted in read_json_lines(path)]
+        return found
+
     def _start_of(self, run: Run) -> Mapping[str, Any]:
         """Return what was noted where the last attempt was started."""
         if not run.attempts:
@@ -199,10 +209,15 @@ class RunSources:
         return path.stat().st_size if path.exists() else 0
 
     def process_of(self, run: Run) -> int | None:
-        """Return the id of the training process, where the launcher has noted one on this host for a living attempt."""
+        """Return the training process whose GPUs the client is to watch: on this host, of a living attempt.
+
+        What runs use beside GPUs is noted by whoever keeps them.
+        """
         if not run.attempts or not run.attempts[-1].state.is_live:
             return None
         started = self._start_of(run)
+        if not started.get("gpus"):
+            return None
         child = started.get("child") if started.get("host", socket.gethostname()) == socket.gethostname() else None
         return int(child["pid"]) if isinstance(child, dict) and isinstance(child.get("pid"), int) else None
 
@@ -214,6 +229,31 @@ def program_of(command: Sequence[str]) -> str:
     scripts = (word for word in command if word.endswith((".py", ".sh", ".js", ".jl", ".R")))
     modules = (after for word, after in itertools.pairwise(command) if word == "-m")
     return next(scripts, next(modules, command[0]))
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a file of notes that have a time; none where it cannot be read."""
+    found = []
+    try:
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                noted = json.loads(line)
+                found += [noted] if isinstance(noted, dict) and isinstance(noted.get("t"), int | float) else []
+    except OSError:
+        return []
+    return found
+
+
+def system_metrics(noted: Mapping[str, Any], began: float) -> dict[str, Any]:
+    """Return a note of what processes used, in the client's names."""
+    names = {
+        "cpu": "system.cpu",
+        "rss_mb": "system.proc.memory.rssMB",
+        "threads": "system.proc.cpu.threads",
+        "host_memory": "system.memory_percent",
+    }
+    shown = {name: noted[ours] for ours, name in names.items() if ours in noted}
+    return {**shown, "_timestamp": noted["t"], "_runtime": round(noted["t"] - began, 3), "_wandb": True}
 
 
 class Marks:

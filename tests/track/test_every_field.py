@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
 
-import psutil
 import pytest
 
 from metta_sweep.config.settings import WandbSettings
@@ -25,7 +25,10 @@ def mirrored(server, tmp_path, no_process_left):
     sweep.history.suggest().start(0)
     root = sweep.write().run_dir(0, api_key="sk-0123456789abcdefghijklmn")
     (root / "attempts").mkdir()
-    (root / "attempts" / "my_test.r.0.a1.start.json").write_text(f'{{"child": {{"pid": {psutil.Process().pid}}}}}')
+    noted = {"t": time.time(), "cpu": 101.5, "rss_mb": 250.0, "threads": 4, "host_memory": 30.0}
+    (root / "attempts" / "my_test.r.0.a1.usage.jsonl").write_text(json.dumps(noted) + "\n")
+    machine = {"cpu_count": 8, "os": "Linux"}
+    (root / "attempts" / "my_test.r.0.a1.start.json").write_text(json.dumps({"host": "node7", "machine": machine}))
     (root / "checkpoints").mkdir()
     (root / "checkpoints" / "step-2048.pt").write_bytes(b"weights")
     mirror = start_mirror(
@@ -37,7 +40,7 @@ def mirrored(server, tmp_path, no_process_left):
     )
     (root / "train.log").write_text("loading\nepoch 1\n")
     sweep.report(0, 0.5, 1.75)
-    wait_for(lambda: any(run.count("wandb-events.jsonl") for run in server.world.runs.values()), mirror, 180)
+    wait_for(lambda: any(run.history for run in server.world.runs.values()), mirror, 100)
     sweep.finish(0, 1.5)
     sweep.history.suggest(origin="sobol", reason="fills the space").start(1)
     sweep.write().run_dir(1)
@@ -93,7 +96,7 @@ def what_finished(server, mirrored, run):
     identity = identity_of(mirrored.state.created)
     assert run.run_id == f"my_test.r.0-{identity}"
     assert (run.group, run.job_type, run.sweep) == ("my_test.rollout.0", "train", "sw000000")
-    assert run.tags == ["my_test", "protein", "nightly"]
+    assert run.tags == ["my_test", "protein", "nightly", "best"]
     assert (run.state, run.exit_code) == ("finished", 0)
     assert run.config == {"trainer": {"learning_rate": 0.001, "batch_size": 64, "gamma": 0.99}}
     rows = [{name: value for name, value in row.items() if name != "time_s"} for row in run.history]
@@ -131,7 +134,8 @@ def what_finished(server, mirrored, run):
     metadata = json.loads(run.files["wandb-metadata.json"])
     assert (metadata["program"], run.program) == ("metta_sweep.train", "metta_sweep.train")
     readings = run.lines["wandb-events.jsonl"].values()
-    assert any("proc.cpu" in line and "proc.memory" in line for line in readings)
+    assert [json.loads(line)["system.proc.memory.rssMB"] for line in readings] == [250.0]
+    assert (metadata["host"], metadata["cpu_count"]) == ("node7", 8)
     (checkpoint,) = server.world.models()
     assert (checkpoint.name, checkpoint.run_id, checkpoint.committed) == ("my_test.r.0-checkpoint", run.run_id, True)
     assert list(checkpoint.files.values()) == [b"weights"]

@@ -113,12 +113,14 @@ def test_the_journal_keeps_the_id_and_a_new_start_uses_it(server, tmp_path):
 
 
 @pytest.mark.long
-def test_cpu_use_of_the_training_process_is_shown(server, tmp_path, start):
+def test_a_training_process_with_gpus_is_watched_by_the_client(server, tmp_path, start):
     sweep = ToldSweep(tmp_path, rollout_count=1)
     sweep.history.suggest().start(0)
     root = sweep.write().run_dir(0)
     (root / "attempts").mkdir()
-    (root / "attempts" / "my_test.r.0.a1.start.json").write_text(f'{{"child": {{"pid": {psutil.Process().pid}}}}}')
+    (root / "attempts" / "my_test.r.0.a1.start.json").write_text(
+        f'{{"gpus": ["0"], "child": {{"pid": {psutil.Process().pid}}}}}'
+    )
     mirror = start(sweep)
     wait_for(lambda: remote(server) is not None and remote(server).count("wandb-events.jsonl") > 0, mirror, 180)
     sweep.report(0, 1.0).finish(0, 1.0).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ class Remembered:
     opened: int = 0
     log: str = ""
     log_bytes: int = 0
+    usage: list = field(default_factory=list)
+    has_stats: bool = False
 
     def send_log(self, text, *, there):
         self.log += text
@@ -81,6 +84,9 @@ class RememberingClient:
 
     def set_summary(self, there, summary):
         self.runs[there.wandb_id].summary = summary
+
+    def send_usage(self, wandb_id, rows):
+        self.runs[wandb_id].usage = rows
 
     def annotate(self, facts, seal):
         run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
@@ -290,6 +296,18 @@ def test_the_log_follows_as_it_grows_without_secrets(bench):
     assert bench.remote().log.startswith("begins\nhalf a line\n")
     assert "sk-0123" not in bench.remote().log
     assert bench.remote().log.count("\n") == 3
+
+
+def test_what_was_measured_where_the_run_was_done_is_shown(bench):
+    bench.sweep.history.suggest().start(0)
+    attempts = bench.sweep.run_dir(0) / "attempts"
+    attempts.mkdir()
+    notes = [{"t": 1005.0, "cpu": 99.5, "rss_mb": 120.0, "threads": 3, "host_memory": 40.0}, "torn"]
+    (attempts / "my_test.r.0.a1.usage.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
+    bench.sweep.finish(0, 1.0)
+    bench.tick()
+    (row,) = bench.remote().usage
+    assert (row["system.cpu"], row["system.proc.memory.rssMB"], row["_timestamp"]) == (99.5, 120.0, 1005.0)
 
 
 def joins(bench, number):

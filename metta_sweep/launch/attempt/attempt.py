@@ -179,6 +179,11 @@ class AttemptFiles:
         return self.run.attempts / f"{self.attempt_id}.start.json"
 
     @property
+    def usage(self) -> Path:
+        """What its processes used, noted every few seconds where they ran."""
+        return self.run.attempts / f"{self.attempt_id}.usage.jsonl"
+
+    @property
     def order(self) -> Path:
         """What a queueing system's job is to do; there from before it is queued until it starts."""
         return self.run.attempts / f"{self.attempt_id}.order.json"

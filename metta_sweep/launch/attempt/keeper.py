@@ -26,6 +26,7 @@ from metta_sweep.launch.attempt.child import become_run, spawn_run
 from metta_sweep.launch.attempt.processes import adopt_orphans, birth_of, children, descendants, processes_of, send
 from metta_sweep.launch.attempt.result_reader import ResultReader
 from metta_sweep.launch.attempt.starting import forks
+from metta_sweep.launch.attempt.usage import Usage, machine
 from metta_sweep.launch.attempt.wakeups import OURS, Wakeups
 from metta_sweep.store.files import is_at, write_json
 from metta_sweep.store.run_log import NO_RESULT, append_line
@@ -96,6 +97,7 @@ class Keeper:
         self._passes_signals_on = passes_signals_on
         self._ties = [] if tie is None else [tie]
         self._log = BoundedLog(self._files.run.log, order.log_limit)
+        self._usage = Usage(self._files.usage)
         self._log_size = 0
         self._look_s = SHORT_LOOK_S
         self._ending: _Ending | None = None
@@ -159,8 +161,9 @@ class Keeper:
         pids = {"keeper": os.getpid(), "child": self._child}
         known = {name: {"pid": pid, "birth": birth_of(pid)} for name, pid in pids.items() if pid is not None}
         order = self._order
+        here = {"machine": machine()} if self._child is not None else {}
         limits = {"time_limit_s": order.time_limit_s, "exit_grace_s": order.exit_grace_s, "gpus": order.gpus}
-        write_json(self._files.start, {"host": socket.gethostname(), **known, **limits, **self._labels})
+        write_json(self._files.start, {"host": socket.gethostname(), **known, **limits, **here, **self._labels})
 
     # ---------------------------------------------------------------- wait
 
@@ -179,6 +182,7 @@ class Keeper:
                 self._end(NO_EXIT, self._order.grace_s)
             if self._ending is not None and now_s >= self._ending.kill_at_s:
                 send(self._below(), signal.SIGKILL)
+            self._usage.look(now_s, lambda: [process.pid for process in self._below()])
             ready, numbers = wakeups.wait(self._pause_s(now_s, deadline_s), self._ties)
             self._heed(numbers, untied=bool(ready))
 
