@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -239,3 +240,15 @@ def test_a_handle_of_version_0_1_is_known_by_its_path(launcher, commands, spec):
     wait_until(lambda: state(launcher, old) is JobState.RUNNING)
     commands.queue(f"12|RUNNING|{AttemptFiles.of(spec).name}")
     wait_until(lambda: state(launcher, {**old, "job_id": ""}) is JobState.RUNNING)
+
+
+def test_a_job_whose_keeper_was_stopped_is_killed_when_its_time_is_long_over(commands, spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm, "OVERDUE_S", 0.1)
+    launcher = SlurmLauncher(tmp_path / "launch", grace_s=0.1)
+    handle = launcher.submit(replace(spec, time_limit_s=0.2, resources=Resources()))
+    commands.queue(f"7|RUNNING|{comment(spec)}")
+    wait_until(lambda: launcher.poll([handle]) and "scancel --full --signal=KILL 7" in commands.calls)
+    commands.queue()
+    ended = wait_until(lambda: next((status for status in launcher.poll([handle]) if status.is_over), None))
+    assert (ended.state, ended.reason) == (JobState.LOST, "timeout")
+    launcher.close()

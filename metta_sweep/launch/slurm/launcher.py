@@ -25,6 +25,7 @@ from metta_sweep.launch.attempt.processes import processes_of, send
 from metta_sweep.launch.slurm.queue import QUEUED, RUNNING, QueueView, SlurmQueue, ask_now
 from metta_sweep.launch.slurm.request import check_taken, options_of, wanted, words_of
 from metta_sweep.launch.slurm.settings import Option
+from metta_sweep.result.values import as_cost_s
 from metta_sweep.store.files import is_locked, read_json, write_whole
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, LaunchError, Resources
 
@@ -41,6 +42,9 @@ RECORD_PATIENCE_S = 10.0
 
 CANCEL_MARGIN_S = 5.0
 """Seconds beside the grace after which a job whose keeper does not end it is killed by SLURM."""
+
+OVERDUE_S = 30.0
+"""Seconds beside time limit and grace after which a job that its keeper has not ended is killed by SLURM."""
 
 _SBATCH_PATIENCE_S = 60.0
 _REASONS = {"NODE_FAIL": "node_lost", "BOOT_FAIL": "node_lost", "PREEMPTED": "preempted"}
@@ -83,6 +87,8 @@ class SlurmLauncher:
         self._submitted_s: dict[str, float] = {}
         self._missed_s: dict[str, float] = {}
         self._kill_at_s: dict[str, float] = {}
+        self._running_s: dict[str, float] = {}
+        self._overdue: set[str] = set()
         self._scancels: list[subprocess.Popen[bytes]] = []
 
     def check(self, resources: Resources) -> None:
@@ -127,6 +133,7 @@ class SlurmLauncher:
             "comment": self._comment(spec.attempt_id),
             "attempt_id": spec.attempt_id,
             "run_dir": str(spec.run_dir.absolute()),
+            "time_limit_s": spec.time_limit_s,
         }
 
     def _comment(self, attempt_id: str) -> str:
@@ -196,11 +203,21 @@ class SlurmLauncher:
         state = view.states.get(job_id, "")
         if state in QUEUED or state in RUNNING:
             self._missed_s.pop(job_id, None)
+            if state in RUNNING:
+                self._kill_overdue(handle, job_id)
             if files.have_vanished and job_id not in self._kill_at_s:
                 self._scancel(job_id)
                 self._kill_at_s[job_id] = time.monotonic() + CANCEL_MARGIN_S
             return JobStatus(state=JobState.QUEUED if state in QUEUED else JobState.RUNNING)
         return self._status_of_missing(files, job_id, state)
+
+    def _kill_overdue(self, handle: Handle, job_id: str) -> None:
+        """Have SLURM kill a job whose keeper has not ended it long after its time was over: somebody has stopped it."""
+        now_s, limit_s = time.monotonic(), as_cost_s(handle.get("time_limit_s"))
+        lived_s = now_s - self._running_s.setdefault(job_id, now_s)
+        if limit_s is not None and lived_s > limit_s + self._grace_s + OVERDUE_S:
+            self._overdue.add(job_id)
+            self._kill_at_s.setdefault(job_id, now_s)
 
     def _status_of_missing(self, files: AttemptFiles, job_id: str, state: str) -> JobStatus:
         """Return the status of an attempt whose job is over and whose exit record has not come."""
@@ -216,11 +233,13 @@ class SlurmLauncher:
         if is_locked(files.lock):
             send(processes_of(files), signal.SIGKILL)
             return JobStatus(state=JobState.UNKNOWN, reason=f"job {job_id} is over and has left a process behind")
+        reason = "timeout" if job_id in self._overdue else _REASONS.get(state, f"job {job_id}: {state or 'gone'}")
         self._forget(job_id)
-        return JobStatus(state=JobState.LOST, reason=_REASONS.get(state, f"job {job_id}: {state or 'gone'}"))
+        return JobStatus(state=JobState.LOST, reason=reason)
 
     def _forget(self, job_id: str) -> None:
-        for times in (self._submitted_s, self._missed_s, self._kill_at_s):
+        self._overdue.discard(job_id)
+        for times in (self._submitted_s, self._missed_s, self._kill_at_s, self._running_s):
             times.pop(job_id, None)
 
     # ---------------------------------------------------------------- cancel
