@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from metta_sweep.results.growing import CHUNK_BYTES, TURN_BYTES
-from metta_sweep.store.run_log import OWN_LINE, head_bytes, left_out
+from metta_sweep.store.run_log import OWN_LINE, head_bytes, is_being_cut, left_out
 
 LINE_CHARACTERS = 4096
 """So much of a line is looked at."""
+
+BUSY = (-1, 0)
+"""Stands for a log that is being cut at this moment."""
+
+TRIES, BUSY_S = 20, 0.005
+"""How often a log that is being cut is looked at, and the seconds between two looks."""
 
 _ENDS = re.compile(rb"[\r\n]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -57,8 +64,11 @@ class FollowedLog:
         except OSError:
             return b""
         try:
-            for _ in range(3):
+            for _ in range(TRIES):
                 cut = self._cut(descriptor)
+                if cut is BUSY:
+                    time.sleep(BUSY_S)
+                    continue
                 count, length = cut or (0, 0)
                 resumed = max(self._position, self._head + count) if cut else self._position
                 is_in_head = cut is not None and self._position < self._head
@@ -79,10 +89,10 @@ class FollowedLog:
         """Return what the log's present cut leaves out and how long its own line is; None for no cut since we began."""
         line = os.pread(descriptor, 64, self._head)
         if self._first_cut is None:
-            self._first_cut = line[:48] if left_out(line) else b""
+            self._first_cut = line[:48] if left_out(line) or is_being_cut(line) else b""
         if self._first_cut and line.startswith(self._first_cut):
             return None
-        return left_out(line)
+        return BUSY if is_being_cut(line) else left_out(line)
 
     def _lose(self, count: int) -> None:
         if count > 0:

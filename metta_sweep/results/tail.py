@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths, finish_metrics
+from metta_sweep.result.bounded import read_end
 from metta_sweep.results.gathering import Gathering
 from metta_sweep.results.plan import ReadingPlan
 from metta_sweep.results.port import Source
@@ -24,6 +25,9 @@ from metta_sweep.store.run_log import NO_RESULT, OWN_LINE, append_line
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 """Limits of the seconds between two looks."""
+
+END_BYTES = 16 * 1024
+"""How much of the log's end is looked at for what was said already."""
 
 SHARE = 0.01
 """Share of one core that looks may take while the run goes on."""
@@ -118,9 +122,10 @@ def conclude(gathering: Gathering, run: RunPaths) -> None:
     """
     gathering.gather(final=True)
     verdict = gathering.verdict()
-    _tell(gathering, run.log)
-    for note in verdict.notes:
-        append_line(run.log, f"{OWN_LINE}results: {note}")
+    end = read_end(run.log, END_BYTES).decode(errors="replace") if run.log.exists() else ""
+    for note in [*gathering.notes.said, *verdict.notes]:
+        if note not in end:  # what was said before may have been cut out of the log's middle
+            append_line(run.log, f"{OWN_LINE}results: {note}")
     if run.result.exists():
         return
     if verdict.problem:

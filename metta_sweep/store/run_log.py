@@ -17,6 +17,7 @@ HEAD_SHARE, TAIL_SHARE = 0.25, 0.5
 NO_RESULT = "no_result: "
 """Start of the line by which a reader of results says why there is none."""
 
+_CUTTING = f"\n{OWN_LINE}cutting".encode()
 _LEFT_OUT = re.compile(rb"\n\[metta_sweep\] (\d+) bytes left out\n")
 
 
@@ -28,6 +29,16 @@ def head_bytes(limit: int) -> int:
 def left_out_line(count: int) -> bytes:
     """Return what stands in the place of so many bytes."""
     return f"\n{OWN_LINE}{count} bytes left out\n".encode()
+
+
+def cutting_line(length: int) -> bytes:
+    """Return what stands there, at the same length, while a log is being cut."""
+    return _CUTTING.ljust(length - 1) + b"\n"
+
+
+def is_being_cut(line: bytes) -> bool:
+    """Return whether the log is being cut at this moment."""
+    return line.startswith(_CUTTING)
 
 
 def left_out(line: bytes) -> tuple[int, int] | None:

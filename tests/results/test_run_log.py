@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +60,20 @@ def test_what_was_read_in_time_is_not_lost_by_a_cut(tmp_path):
     os.close(descriptor)
     assert read == [f"line {at}" for at in range(2000)]
     assert followed.lost_bytes == 0
+
+
+def test_the_last_line_of_a_run_that_prints_without_end_is_read(tmp_path):
+    """A writer that never waits, a log that is cut all the time, and somebody who follows it."""
+    path, limit = tmp_path / "log", 1 << 20
+    log = BoundedLog(path, limit)
+    descriptor = log.open("a1")
+    followed, read = FollowedLog(path, 0, limit), []
+    code = "for at in range(400_000): print('noise', at)\nprint('loss: 0.25')"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=descriptor) as writer:
+        while writer.poll() is None:
+            log.cut()
+            read = [*read[-10:], *followed.lines(final=False)]
+    read += list(followed.lines(final=True))
+    os.close(descriptor)
+    assert read[-1] == "loss: 0.25"
+    assert log.size() < 2 * limit

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from metta_sweep.store.run_log import ATTEMPT_LINE, TAIL_SHARE, head_bytes, left_out_line
+from metta_sweep.store.run_log import ATTEMPT_LINE, TAIL_SHARE, cutting_line, head_bytes, left_out_line
+
+_CHUNK_BYTES, _MOST_CHUNKS = 1 << 20, 64  # so that no writer, however fast, keeps a cut from its end
 
 
 class BoundedLog:
@@ -40,13 +42,28 @@ class BoundedLog:
         if size <= self._limit:
             return False
         head, tail = head_bytes(self._limit), int(self._limit * TAIL_SHARE)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self._left_out += size - head - tail - len(self._line)
+        self._line = left_out_line(self._left_out)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            kept = os.pread(descriptor, tail, size - tail)
-            self._left_out += size - head - tail - len(self._line)
-            self._line = left_out_line(self._left_out)
-            os.ftruncate(descriptor, head)
-            os.write(descriptor, self._line + kept)
+            _cut_out(descriptor, head, size - tail, self._line)
         finally:
             os.close(descriptor)
         return True
+
+
+def _cut_out(descriptor: int, start: int, end: int, line: bytes) -> None:
+    """Put a line in the place of what lies between two positions of a file that others go on appending to.
+
+    Whoever follows the file sees by the line that it is being cut, and reads on once that is done.
+    """
+    os.pwrite(descriptor, cutting_line(len(line)), start)
+    to = start + len(line)
+    for _ in range(_MOST_CHUNKS):
+        kept = os.pread(descriptor, _CHUNK_BYTES, end)
+        if not kept:
+            break
+        os.pwrite(descriptor, kept, to)
+        end, to = end + len(kept), to + len(kept)
+    os.ftruncate(descriptor, to)
+    os.pwrite(descriptor, line, start)
