@@ -335,7 +335,11 @@ class SweepLoop:
             if attempt.state is not AttemptState.STARTING:
                 self._recorder.note(f"{run.run_id} was left running by an earlier start: watching it again")
                 continue
-            handle = self._launcher.find(self._job(run, attempt.number))
+            try:
+                handle = self._launcher.find(self._job(run, attempt.number))
+            except OSError as error:
+                self._recorder.record(AttemptRefused(run_id=run.run_id, attempt=attempt.number, message=str(error)))
+                continue
             if handle is None and self._peers.is_known():
                 self._submit(run, attempt.number)
             elif handle is None:  # another machine may have taken it over
