@@ -1,4 +1,4 @@
-"""The migrate command: a CARBS sweep file becomes one of ours."""
+"""The migrate command: another tool's sweep file becomes one of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from metta_sweep.config.migration import migrate
+from metta_sweep.config.foreign.reading import migrate_any
 from metta_sweep.errors import RequestError
 
 
@@ -14,12 +14,12 @@ from metta_sweep.errors import RequestError
 @click.argument("old", metavar="OLD.yaml", type=click.Path(path_type=Path))
 @click.argument("new", metavar="[NEW.yaml]", type=click.Path(path_type=Path), required=False)
 def command(old: Path, new: Path | None) -> int:
-    """Turn a CARBS sweep file into one of ours.
+    """Turn a sweep file of W&B or CARBS into one of ours.
 
     The new file is OLD.migrated.yaml beside the old one unless it is named. No file is written over.
     """
     file = new or old.with_suffix(".migrated.yaml")
-    migrated = migrate(_text_of(old), shown=str(old))
+    migrated = migrate_any(_text_of(old), shown=str(old))
     _write(file, migrated.text)
     click.echo(f"wrote {file}")
     for line in migrated.undecided:

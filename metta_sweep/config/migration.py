@@ -18,7 +18,8 @@ _WRAPPERS = ("sweep_params", "sweep_overrides")
 _OPTIMIZERS = ("carbs", "protein", "optimizer")
 _PROTEIN_KEYS = ("num_random_samples", "max_suggestion_cost", "resample_frequency", "seed")
 _COUNTS = {"rollout_count": "rollout_count", "num_rollouts": "rollout_count", "max_rollouts": "rollout_count"}
-_DEFAULT_ROLLOUTS = 10
+DEFAULT_ROLLOUTS = 10
+"""Rollouts of a migrated file whose old one does not say how many."""
 _TAKEN = OLD_KEYS - {"rounding_factor"}
 _LOGIT = "{}: logit became uniform, as the sweep guide has it; logit_normal would keep its scale"
 
@@ -89,10 +90,10 @@ class _Work:
     def tree(self) -> dict[str, Any]:
         """Return the new file's content."""
         if "rollout_count" not in self.counts:
-            self.undecided.append(f"rollout_count: {_DEFAULT_ROLLOUTS} was added; choose how many rollouts you want")
+            self.undecided.append(f"rollout_count: {DEFAULT_ROLLOUTS} was added; choose how many rollouts you want")
             self.comments.beside["rollout_count"] = "# added: choose how many"
         root: dict[str, Any] = {} if self.defaults is None else {"defaults": self.defaults}
-        root |= {"rollout_count": self.counts.get("rollout_count", _DEFAULT_ROLLOUTS)}
+        root |= {"rollout_count": self.counts.get("rollout_count", DEFAULT_ROLLOUTS)}
         root |= {"num_samples": self.counts.get("num_samples", 1)}
         first = {key: self.settings[key] for key in ("description", "metric", "goal") if key in self.settings}
         rest = {key: value for key, value in self.settings.items() if key not in first}

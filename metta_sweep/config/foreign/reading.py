@@ -1,0 +1,23 @@
+"""The one door: whichever tool wrote a sweep file, it becomes one of ours."""
+
+from __future__ import annotations
+
+from metta_sweep.config.foreign.wandb_sweep import is_wandb, migrate_wandb
+from metta_sweep.config.migration import Migration, migrate
+from metta_sweep.config.yaml_source import parse_yaml
+
+
+def migrate_any(text: str, *, shown: str) -> Migration:
+    """Return another tool's sweep file in the form of this project.
+
+    Args:
+        text: The old file.
+        shown: Its name for messages.
+
+    Raises:
+        RequestError: It is not valid YAML.
+    """
+    source = parse_yaml(text, shown=shown)
+    if not source.problems and is_wandb(source.data):
+        return migrate_wandb(text, source)
+    return migrate(text, shown=shown)
