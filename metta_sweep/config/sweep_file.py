@@ -14,7 +14,7 @@ from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.config.yaml_source import YamlSource, brief
 from metta_sweep.errors import Problem
 from metta_sweep.nearest import did_you_mean, nearest
-from metta_sweep.trees import copied, leaves, nested
+from metta_sweep.trees import copied, nested
 
 ROOT_KEYS = ("rollout_count", "num_samples", "sweep", "defaults")
 """Keys at the root of a sweep file."""
@@ -158,9 +158,3 @@ def _wrong_block(source: YamlSource, key: str, value: Any, training: TrainingKey
     if "." in key or value is None or isinstance(value, dict) or key in training.values:
         return None
     return source.problem(f"sweep.{key}", f"need a mapping of overrides, got {brief(value)}")
-
-
-def block_leaves(file: SweepFile) -> Iterator[tuple[str, Any]]:
-    """Yield the path and value of every override that the file makes."""
-    for group, block in file.blocks.items():
-        yield from leaves(block, group)
