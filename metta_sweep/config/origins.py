@@ -66,11 +66,11 @@ class Origins:
         layers = [_Layer(source=SWEEP_FILE, file=file.source, is_sweep=True) for file in files.stronger_first()]
         groups = {group: option for group, option in choices.items() if isinstance(option, str)}
         for group in (USER, HARDWARE, *sorted(set(groups) - {USER, HARDWARE})):
-            path = places.file(group, groups[group]) if group in groups else None
-            if path is not None:
-                layers.append(
-                    _group_layer(group, groups[group], read_yaml(path, shown=places.shown(path)), line, files)
-                )
+            for option in _with_bases(places, group, groups[group]) if group in groups else ():
+                path = places.file(group, option)
+                if path is not None:
+                    read = read_yaml(path, shown=places.shown(path))
+                    layers.append(_group_layer(group, groups[group], read, line, files))
         job = places.file("", places.job)
         if job is not None:
             layers.append(_Layer(source=DEFAULTS, file=read_yaml(job, shown=places.shown(job))))
@@ -122,6 +122,17 @@ class Origins:
 
     def _typed(self, path: str) -> bool:
         return self.line.gives(path) or self.line.gives(f"sweep.{path}")
+
+
+def _with_bases(places: ConfigPlaces, group: str, option: str) -> list[str]:
+    """Return an option of a group and those of the same group that its defaults list names, strongest first."""
+    found = [option]
+    for name in found:
+        path = places.file(group, name)
+        named = read_yaml(path, shown=places.shown(path)).data.get("defaults") if path is not None else None
+        bases = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+        found += [base for base in bases if base != "_self_" and base not in found]
+    return found
 
 
 def _group_layer(group: str, option: str, file: YamlSource, line: CommandLine, files: SweepFiles) -> _Layer:

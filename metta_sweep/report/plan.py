@@ -93,6 +93,7 @@ def _cells(parameter: Parameter) -> dict[str, str]:
 def _sections(plan: Plan) -> Iterator[str]:
     for title, lines in (
         ("What changes about the sweep that is there", [f"  {printable(line)}" for line in plan.changes]),
+        ("What to know", _notes(plan.asked)),
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),

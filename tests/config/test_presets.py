@@ -62,3 +62,10 @@ def test_an_interval_beyond_the_run_is_told_before_it_starts(desk: Desk, swept: 
     text = swept("trainer: {total_timesteps: 20480, evaluate_interval: 50}")
     assert any(note.startswith("trainer.evaluate_interval: 50 updates exceed") for note in desk.ask(text).notes)
     assert not desk.ask(swept("")).notes
+
+
+def test_what_a_preset_takes_from_another_is_said_to_come_from_there(desk: Desk, swept: Swept) -> None:
+    origins = desk.ask(swept("trainer: {batch_size: 512}"), "env=gymnasium").origins
+    assert "trainer/ppo.yaml" in origins["trainer.gamma"].place
+    assert "trainer/gymnasium.yaml" in origins["trainer.normalize_reward"].place
+    assert origins["trainer.batch_size"].place.startswith("asked.yaml")
