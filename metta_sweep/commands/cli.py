@@ -24,7 +24,7 @@ PROGRAM = "metta-sweep"
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Sweep": ("run", "plan", "confirm"),
     "Read": ("summarize", "watch", "explain", "best", "report", "export", "replay"),
-    "Steer": ("stop", "pause", "resume", "retry"),
+    "Steer": ("stop", "pause", "resume", "retry", "add"),
     "Move and mend": ("sync", "import", "migrate", "doctor"),
 }
 """The commands by section of the help. Each is the function ``command`` of the module of its name in this package."""

@@ -28,16 +28,19 @@ from metta_sweep.commands.reading import with_reading_words
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.launch.registry import settings_by_kind
+from metta_sweep.optimize.completion import completer
 from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.optimize.worker import OptimizerProcess
 from metta_sweep.report import Progress
 from metta_sweep.report.reading import state_of
 from metta_sweep.results.registry import reader_names
+from metta_sweep.space.given import point_problems
 from metta_sweep.store.files import write_json
 from metta_sweep.store.instructions import InstructionFile
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.store.requests import RequestFile
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
@@ -198,7 +201,7 @@ def _control(
                 recorder=recorder,
                 launcher=launcher,
                 runs=RunDirectories(paths),
-                thinker=Thinker(optimizer, clock, thread.submit),
+                thinker=Thinker(optimizer, clock, thread.submit, completer(task)),
                 clock=clock,
                 settings=settings,
                 interrupted=lambda: signals.received,
@@ -208,6 +211,8 @@ def _control(
                 environment=companion.environment,
                 between=between,
                 peers=peers,
+                requests=RequestFile(paths).read,
+                fits=lambda point: not point_problems(task.space, point),
             ).run()
         except InterruptedSweepError:
             companion.end(hurry=True)

@@ -54,6 +54,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         num_samples=asked.num_samples,
         parameters=asked.parameters,
         constraints=asked.constraints,
+        points=asked.points,
         training=asked.training,
         overrides=asked.overrides,
         command=asked.command or (),

@@ -16,10 +16,12 @@ from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.commands.trial import try_center
 from metta_sweep.config.asked import Asked
+from metta_sweep.optimize.completion import complete
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.optimize.registry import kind_of
 from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
 from metta_sweep.report.plan import Plan, show_plan
+from metta_sweep.space.given import point_problems
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
 from metta_sweep.sweep.change import Change
@@ -98,13 +100,18 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
     turn = 0 if state is None else machine_seed_offset(state)
     optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn))
     pending = []
+    queue = [*asked.points] if state is None else state.queued_points
+    queue = [point for point in queue if not point_problems(asked.space, point)]
     if state is not None:
         lessons = lessons_of(state)
         for lesson in lessons.observations:
             teach(optimizer, lesson)
         pending = [*pending_points(state), *lessons.avoided]
     suggestions: list[Suggestion] = []
-    for _ in range(SHOWN):
+    for point in queue[:SHOWN]:
+        suggestions.append(complete(asked.space, point, optimizer, goal=asked.goal, seed=asked.seed))
+        pending = [*pending, suggestions[-1].params]
+    while len(suggestions) < SHOWN:
         suggestions.append(optimizer.suggest(pending))
         pending = [*pending, suggestions[-1].params]
     return suggestions

@@ -53,6 +53,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         origins=found.origins.of_leaves({**found.training, **settings}),
         description=job.description,
         results=job.results,
+        points=found.points,
         change=changes_said(found.line),
         takeover=words.get("takeover") == "true",
     )

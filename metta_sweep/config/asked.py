@@ -73,6 +73,8 @@ class Asked:
     """Whether the search itself is left as it is: a confirmation of what is there was asked for."""
     results: ResultSettings | None = None
     """Where a run's numbers come from; None where it writes them itself."""
+    points: tuple[Mapping[str, Any], ...] = ()
+    """Points to run first, in full or in part, by dotted path."""
     description: str | None = None
     """What the sweep is about."""
     change: tuple[str, ...] = ()

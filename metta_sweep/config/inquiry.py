@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import closest, did_you_mean, listing, nearest
 from metta_sweep.secrecy import Redaction
 from metta_sweep.space import SearchSpace
+from metta_sweep.space.given import checked_points
 from metta_sweep.trees import MISSING, get, leaves, put, with_values
 
 _WANTED = re.compile(r"Interpolation key '([^']+)' not found")
@@ -56,6 +57,8 @@ class Findings:
     """Parameters that the command line holds at a value."""
     space: SearchSpace
     """The search space."""
+    points: tuple[Mapping[str, Any], ...]
+    """Points to run first, by dotted path."""
     notes: tuple[str, ...]
     """What a person should know."""
 
@@ -100,6 +103,9 @@ class Inquiry:
             self._check_metric(job.metric, training, space)
             center = with_values(training, space.center())
             self.notes += [f"{key}: {message}" for key, message in self.schema.notes(center)]
+        points = (
+            self._points(job.points, space, shared=job.wandb.share) if job is not None and space is not None else []
+        )
         if not left:
             self._note_emptiness(pinned=bool(declared))
         if self.problems or job is None or space is None:
@@ -115,6 +121,7 @@ class Inquiry:
             swept=swept,
             pinned={path: get(training, path) for path in declared if path not in left},
             space=space,
+            points=tuple(points),
             notes=tuple(self.notes),
         )
 
@@ -262,6 +269,17 @@ class Inquiry:
             fix = known_fix(key, self.schema, swept.training) if unknown else ""
             self._wrong(key, message, fix)
         return space
+
+    def _points(self, given: Sequence[Mapping[str, Any]], space: SearchSpace, *, shared: bool) -> list[dict[str, Any]]:
+        """Return the points to run first by dotted path; note what is wrong with them."""
+        if given and shared:
+            message = "several machines share the sweep, and each of them would run the points"
+            self._wrong("sweep.points", message, "leave them out, and add them on one machine: metta-sweep add")
+        points, problems = checked_points(space, given)
+        for number, problem in problems:
+            key = f"sweep.points.{number}{f'.{problem.key}' if problem.key else ''}"
+            self.problems.append(self.origins.located(replace(problem, key=key)))
+        return points
 
     def _check_metric(self, metric: str, training: Mapping[str, Any], space: SearchSpace) -> None:
         """Note a metric that neither the base config reports nor one of the points to be searched."""

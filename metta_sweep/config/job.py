@@ -20,7 +20,7 @@ from metta_sweep.secrecy import is_secret
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
-IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description", "results")
+IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description", "results", "points")
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
     {
@@ -100,6 +100,8 @@ class JobSettings(BaseModel):
     """What suggests: ``protein``, ``random``, ``sobol``, or the name under which another package brings one."""
     constraints: tuple[Annotated[str, Field(strict=True)], ...] = ()
     """Expressions over config paths."""
+    points: tuple[dict[str, Any], ...] = ()
+    """Points to run first, in full or in part, as written."""
     description: Annotated[str, Field(strict=True, max_length=2000)] | None = None
     """What the sweep is about, for people."""
     limits: LimitSettings = LimitSettings()

@@ -29,9 +29,27 @@ SWEEP_KEYS = (
     "confirm",
     "command",
     "results",
+    "points",
     "description",
 )
 """Keys inside ``sweep``; every other one is an override of the training config's group of that name."""
+POINTS_WORDS = frozenset(
+    {
+        "start_with",
+        "starting_points",
+        "start_points",
+        "initial_points",
+        "init_points",
+        "initial_params",
+        "known_points",
+        "enqueue",
+        "points_to_evaluate",
+        "evaluate_first",
+        "warm_start",
+        "x0",
+    }
+)
+"""What other tools call points that are run first."""
 AT_ROOT_TOO = ("optimizer", "protein")
 """Keys inside ``sweep`` that are laid over the root key of the same name."""
 EXPRESSION_KEYS = frozenset({"expr", "constraints"})
@@ -143,6 +161,8 @@ def _interpolation_problems(source: YamlSource) -> Iterator[Problem]:
 
 def _block_problem(source: YamlSource, key: str, value: Any, training: TrainingKeys, *, free: bool) -> Problem | None:
     path, group = f"sweep.{key}", key.partition(".")[0]
+    if key in POINTS_WORDS:
+        return source.problem(path, "is not known here", fix="write points: [{PARAMETER: VALUE, …}, …]")
     if key == "early_stop":
         return source.problem(path, "early stopping is not implemented yet", fix="remove early_stop")
     if group in training.roots or (free and not nearest(key, SWEEP_KEYS)):

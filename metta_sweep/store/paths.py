@@ -92,6 +92,11 @@ class SweepPaths:
         return self.root / "instruction.json"
 
     @property
+    def requests(self) -> Path:
+        """Points that people want run next, a line each; the controller records them."""
+        return self.root / "requests.jsonl"
+
+    @property
     def launch(self) -> Path:
         """The launcher's own files: server locks and the server's log."""
         return self.root / "launch"

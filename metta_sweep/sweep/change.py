@@ -32,4 +32,6 @@ def in_words(value: Any) -> str:
         value = {key: part for key, part in asdict(value).items() if part is not None}
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={part}" for key, part in value.items() if part is not None) or "none"
+    if isinstance(value, tuple):
+        return "; ".join(map(in_words, value)) or "none"
     return "none" if value is None else str(value)

@@ -18,6 +18,7 @@ _MEANINGS: Mapping[str, str] = {
     "goal": "what was the best so far is now judged the other way round",
     "rollout_count": "",
     "num_samples": "new rollouts take so many runs each, earlier ones keep theirs",
+    "points": "those that were not run yet come next",
     "seed": "later suggestions and runs draw from another seed",
     "limits": "",
     "confirm": "",

@@ -72,6 +72,19 @@ class RolloutSuggested(Event):
     """Seconds that Protein took."""
     machine: str = ""
     """The machine that did it, where another one did: then its outcome follows at once."""
+    given: Mapping[str, Any] | None = None
+    """What a person gave of the point; None where the optimizer chose it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointAdded(Event):
+    """A person wants a point run next."""
+
+    KIND = "point_added"
+    id: str
+    """Tells requests apart: one that is read twice is recorded once."""
+    point: Mapping[str, Any]
+    """Values by dotted path, in full or in part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +282,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for kind in (
         SweepAsked,
         RolloutSuggested,
+        PointAdded,
         RolloutCeded,
         ConfirmationChosen,
         ConfirmationPlanned,

@@ -24,6 +24,7 @@ from metta_sweep.sweep.events import (
     ConfirmationPlanned,
     Instructed,
     PlannedRun,
+    PointAdded,
     RolloutSuggested,
     RunRetried,
     SweepStopped,
@@ -126,6 +127,8 @@ class SweepLoop:
         environment: Callable[[Run], Mapping[str, str]] = lambda _: {},
         between: Callable[[], None] = lambda: None,
         peers: Peers | None = None,
+        requests: Callable[[], Sequence[PointAdded]] = lambda: (),
+        fits: Callable[[Mapping[str, Any]], bool] = lambda _: True,
     ) -> None:
         self._recorder = recorder
         self._launcher = launcher
@@ -142,6 +145,8 @@ class SweepLoop:
         self._instruction = Instruction.WORK
         self._between = between
         self._peers: Peers = peers or NoPeers()
+        self._requests = requests
+        self._fits = fits
         self._limits = recorder.state.spec.limits
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
@@ -166,6 +171,7 @@ class SweepLoop:
             self._end_runs()
             self._check_metric()
             self._teach()
+            self._note_requests()
             stop = self._heed_instruction()
             if stop is not None:
                 return self._stop(stop)
@@ -220,7 +226,7 @@ class SweepLoop:
         if slots <= 1 or self._thinker.has_begun or len(self._recorder.state.live_runs) < slots:
             return
         if any(isinstance(action, SuggestRollout) for action in self._decide(slots + 1)):
-            self._thinker.begin(self._taken_points())
+            self._thinker.begin(self._taken_points(), self._next_given())
 
     def _stop(self, stop: Stop) -> Stop:
         self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
@@ -249,13 +255,24 @@ class SweepLoop:
         """Return the points that are not to be proposed again: pending ones here and elsewhere, those that crashed."""
         return [*pending_points(self._recorder.state), *self._peers.points(), *self._avoid]
 
+    def _note_requests(self) -> None:
+        """Record the points that somebody wants run next, each once however often it is read."""
+        for request in self._requests():
+            if not self._recorder.state.has_request(request.id):
+                self._recorder.record(request)
+                self._recorder.note(f"added: {', '.join(f'{path}={value}' for path, value in request.point.items())}")
+
+    def _next_given(self) -> Mapping[str, Any] | None:
+        """Return the next point that a person gave; one that is none of the present space waits."""
+        return next((point for point in self._recorder.state.queued_points if self._fits(point)), None)
+
     def _suggest(self, index: int) -> bool:
         """Record the next rollout once it is thought out and nobody else does it, and return whether it is."""
         state = self._recorder.state
         first = self._peers.claim(state)
         if first is None:
             return False
-        self._thinker.begin(self._taken_points())
+        self._thinker.begin(self._taken_points(), self._next_given())
         thought = self._thinker.take()
         if thought is None:
             return False
@@ -266,6 +283,7 @@ class SweepLoop:
                 runs=tuple(_planned(state.spec, first + sample) for sample in range(state.spec.num_samples)),
                 max_retries=self._settings.max_retries,
                 think_s=round(thought.think_s, 4),
+                given=thought.given,
             )
         )
         return True

@@ -34,6 +34,8 @@ class SweepSpec:
     """The search space as the sweep file writes it."""
     constraints: tuple[str, ...] = ()
     """Expressions that hold for every suggestion."""
+    points: tuple[Mapping[str, Any], ...] = ()
+    """Points to run first, in full or in part, by dotted path."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """The base training config, resolved."""
     overrides: Mapping[str, Any] = field(default_factory=dict)

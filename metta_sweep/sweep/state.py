@@ -22,6 +22,7 @@ from metta_sweep.sweep.events import (
     Event,
     Instructed,
     PlannedRun,
+    PointAdded,
     RolloutCeded,
     RolloutSuggested,
     RunFinished,
@@ -66,6 +67,8 @@ class SweepState:
         self._counted_s: dict[str, float] = {}
         self._to_retry: dict[str, None] = {}
         self._versions = Versions()
+        self._added: dict[str, Mapping[str, Any]] = {}
+        self._given: list[Mapping[str, Any]] = []
         self._unscored: list[Run] = []
         self._unscored_before = 0
         self._is_scored = False
@@ -149,8 +152,14 @@ class SweepState:
         )
         for planned in event.runs:
             self._plan(planned, event)
+        if event.given is not None:
+            self._given.append(event.given)
         self._rollouts.append(rollout)
         self._open[rollout.index] = rollout
+
+    @_apply.register
+    def _(self, event: PointAdded) -> None:
+        self._added.setdefault(event.id, event.point)
 
     @_apply.register
     def _(self, event: RolloutCeded) -> None:
@@ -364,6 +373,22 @@ class SweepState:
             return None
         started_s = run.attempts[-1].started_s
         return next((start for start in reversed(self.starts) if start.elapsed_s <= started_s), None)
+
+    @property
+    def queued_points(self) -> list[Mapping[str, Any]]:
+        """Points that a person gave and that were not suggested yet, in the order in which they come. O(n) in them."""
+        done = list(self._given)
+        queue = []
+        for point in (*self.spec.points, *self._added.values()):
+            if point in done:
+                done.remove(point)
+            else:
+                queue.append(point)
+        return queue
+
+    def has_request(self, request_id: str) -> bool:
+        """Return whether a request that a person left for the controller is recorded already."""
+        return request_id in self._added
 
     @property
     def versions(self) -> Sequence[Version]:

@@ -21,6 +21,18 @@ class Thought:
     """The point."""
     think_s: float
     """Seconds that it took to find."""
+    given: Mapping[str, Any] | None = None
+    """What a person gave of it; None where the optimizer chose it."""
+
+
+Complete = Callable[[Mapping[str, Any], Optimizer], Suggestion]
+"""Makes a whole point of one that a person gave, with what the optimizer has learned."""
+
+
+def as_given(point: Mapping[str, Any], optimizer: Optimizer) -> Suggestion:
+    """Take a point for a whole one."""
+    del optimizer
+    return Suggestion(params=point, origin="given", reason="asked for")
 
 
 Submit = Callable[[Callable[[], Thought]], "Future[Thought]"]
@@ -37,10 +49,13 @@ def at_once(work: Callable[[], Thought]) -> Future[Thought]:
 class Thinker:
     """Owns the optimizer. Lessons wait until the thought under way is finished, so that it sees one history."""
 
-    def __init__(self, optimizer: Optimizer, clock: Clock, submit: Submit = at_once) -> None:
+    def __init__(
+        self, optimizer: Optimizer, clock: Clock, submit: Submit = at_once, complete: Complete = as_given
+    ) -> None:
         self._optimizer = optimizer
         self._clock = clock
         self._submit = submit
+        self._complete = complete
         self._under_way: Future[Thought] | None = None
         self._lessons: list[Observation] = []
 
@@ -61,8 +76,13 @@ class Thinker:
         else:
             self._lessons.append(observation)
 
-    def begin(self, pending: Sequence[Mapping[str, Any]]) -> None:
-        """Begin to work out the next point, unless that is under way already."""
+    def begin(self, pending: Sequence[Mapping[str, Any]], given: Mapping[str, Any] | None = None) -> None:
+        """Begin to work out the next point, unless that is under way already.
+
+        Args:
+            pending: Points whose outcome is not known yet.
+            given: What a person gave of the next point; None where the optimizer is to choose it.
+        """
         if self._under_way is not None:
             return
         lessons, self._lessons = self._lessons, []
@@ -71,8 +91,9 @@ class Thinker:
             began_s = self._clock.monotonic_s()
             for lesson in lessons:
                 teach(self._optimizer, lesson)
-            suggestion = self._optimizer.suggest(pending)
-            return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s)
+            optimizer = self._optimizer
+            suggestion = optimizer.suggest(pending) if given is None else self._complete(given, optimizer)
+            return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s, given=given)
 
         self._under_way = self._submit(work)
 

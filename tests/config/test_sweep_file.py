@@ -188,3 +188,17 @@ class TestOwnCommand:
         leaf = "{distribution: uniform, min: 0, max: 1}"
         asked = desk.ask(f"sweep: {{command: ./train, parameters: {{lr: {leaf}, b: {leaf}}}}}", "lr=0.5")
         assert (asked.pinned, asked.space.names, asked.training["lr"]) == ({"lr": 0.5}, ("b",), 0.5)
+
+
+def test_points_are_kept_by_dotted_path_and_a_wrong_one_is_refused_where_it_stands(desk: Desk, swept: Swept) -> None:
+    asked = desk.ask(swept("points: [{trainer: {learning_rate: 0.001}}, {trainer.learning_rate: 0.002}]"))
+    assert asked.points == ({"trainer.learning_rate": 0.001}, {"trainer.learning_rate": 0.002})
+    message = desk.message(swept("points: [{trainer.learning_rate: 7}]"))
+    assert "asked.yaml, line " in message
+    assert "sweep.points.0.trainer.learning_rate: need a number from 0.0001 to 0.01, got 7" in message
+    assert "share the sweep" in desk.message(swept("points: [{trainer.learning_rate: 0.001}]"), "wandb.share=true")
+
+
+@pytest.mark.parametrize("word", ["start_with", "initial_points", "points_to_evaluate"])
+def test_other_words_for_points_are_answered_with_points(desk: Desk, swept: Swept, word: str) -> None:
+    assert "write points: [{PARAMETER: VALUE" in desk.message(swept(f"{word}: [{{trainer.learning_rate: 0.001}}]"))

@@ -40,6 +40,19 @@ def test_stop_lets_the_run_end_and_the_same_command_goes_on(sweep):
 
 
 @pytest.mark.slow
+def test_a_point_that_is_added_while_the_sweep_runs_comes_next_and_a_wrong_one_changes_nothing(sweep):
+    asked = sweep.write_trial(rollouts=2, trial=HELD)
+    controller = sweep.start(asked)
+    sweep.wait_for("start", 1)
+    wrong = control(sweep, "add", sweep.name, "x=7")
+    assert (wrong.returncode, "got 7" in wrong.stderr) == (2, True)
+    assert "runs it next" in control(sweep, "add", sweep.name, "x=0.125").stdout
+    sweep.let_go()
+    controller.communicate(timeout=120)
+    assert [rollout["params"] for rollout in sweep.facts()["rollouts"]][1] == {"x": 0.125}
+
+
+@pytest.mark.slow
 def test_stop_now_ends_the_runs_and_leaves_nothing_alive(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=60)
     controller = sweep.start(asked, "launcher.max_parallel=2")

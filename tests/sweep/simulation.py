@@ -12,7 +12,7 @@ from typing import Any
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Expectation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
-from metta_sweep.sweep.events import SweepAsked
+from metta_sweep.sweep.events import PointAdded, SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.peers import Peers
@@ -230,6 +230,8 @@ class World:
     fence: Callable[[], None] = lambda: None
     submit: Submit = at_once
     prefers: Callable[[Mapping[str, Any]], float] | None = None
+    requests: Callable[[], Sequence[PointAdded]] = lambda: ()
+    fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
 
     def __post_init__(self) -> None:
         self.machine = SimulatedMachine(clock=self.clock, script=self.script, slots=self.slots)
@@ -257,6 +259,8 @@ class World:
             instructed_from=lambda: "W&B",
             peers=peers,
             fence=lambda: self.fence(),
+            requests=lambda: self.requests(),
+            fits=lambda point: self.fits(point),
         )
         return loop.run()
 

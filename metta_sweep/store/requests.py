@@ -1,0 +1,71 @@
+"""Points that people want run next: a file to which any process appends, and which the controller reads.
+
+The journal has one writer. A line here is a wish; it becomes a fact when the controller records it, once by its id.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from metta_sweep.store.instructions import GLANCE_S
+from metta_sweep.store.paths import SweepPaths
+from metta_sweep.sweep.events import PointAdded
+
+LONGEST = 1_000_000
+"""Most bytes of the file that are read; a person types no more."""
+
+
+def leave_request(paths: SweepPaths, point: Mapping[str, Any]) -> None:
+    """Ask the sweep's controller, this one or the next, to run a point."""
+    line = json.dumps({"id": uuid.uuid4().hex, "point": dict(point)}) + "\n"
+    handle = os.open(paths.requests, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, line.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def left_requests(paths: SweepPaths) -> list[PointAdded]:
+    """Return what was asked, in order; what is none, or only half written, is left out."""
+    try:
+        with paths.requests.open("rb") as file:
+            lines = file.read(LONGEST).decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [request for line in lines if (request := _read(line)) is not None]
+
+
+class RequestFile:
+    """The requests to a running controller, looked at from time to time and only where the file has grown."""
+
+    def __init__(self, paths: SweepPaths, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._paths = paths
+        self._clock_s = clock_s
+        self._looked_s = -GLANCE_S
+        self._size = 0
+
+    def read(self) -> Sequence[PointAdded]:
+        """Return every request where there may be a new one; nothing otherwise."""
+        now_s = self._clock_s()
+        if now_s - self._looked_s < GLANCE_S:
+            return ()
+        self._looked_s = now_s
+        size = self._paths.requests.stat().st_size if self._paths.requests.exists() else 0
+        if size == self._size:
+            return ()
+        self._size = size
+        return left_requests(self._paths)
+
+
+def _read(line: str) -> PointAdded | None:
+    try:
+        content = json.loads(line)
+        return PointAdded(id=str(content["id"]), point=dict(content["point"]))
+    except (ValueError, KeyError, TypeError):
+        return None
