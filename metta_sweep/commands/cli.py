@@ -23,7 +23,7 @@ PROGRAM = "metta-sweep"
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Sweep": ("run", "plan", "confirm"),
-    "Read": ("summarize", "watch", "explain", "best", "report", "export", "replay"),
+    "Read": ("list", "summarize", "watch", "explain", "best", "report", "export", "replay"),
     "Steer": ("stop", "pause", "resume", "retry", "add"),
     "Move and mend": ("sync", "import", "migrate", "doctor"),
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
+from metta_sweep.commands.by_name import with_name_resolved
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 
 
@@ -15,6 +16,7 @@ from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, w
 def command(words: Sequence[str]) -> int:
     """Run, resume or extend a sweep.
 
+    `run NAME` goes on with a sweep that is there as it was asked for; further overrides change that.
     The same command goes on with it after an interruption, and says so where it is complete; a larger rollout_count
     extends it.
     """
@@ -22,6 +24,7 @@ def command(words: Sequence[str]) -> int:
         return 0
     from metta_sweep.commands.controller import compose, run_sweep
 
+    words = with_name_resolved(words)
     asked = compose(words)
     if asked.cmd == "plan":
         from metta_sweep.commands.plan import plan_sweep
