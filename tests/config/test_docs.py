@@ -108,3 +108,8 @@ def test_every_page_is_in_the_index() -> None:
 def test_the_catalogue_is_what_the_files_say() -> None:
     made = runpy.run_path(str(DOCS / "make_sweep_files.py"))
     assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "run: python docs/make_sweep_files.py"
+
+
+def test_the_python_page_is_what_the_docstrings_say() -> None:
+    made = runpy.run_path(str(DOCS / "make_api.py"))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "run: python -m docs.make_api"

@@ -36,7 +36,7 @@ def test_the_correct_format_is_correct(desk: Desk) -> None:
 
 def test_overrides_at_the_root_are_refused_with_the_edit_that_mends_them(desk: Desk) -> None:
     told = desk.message(block("root_level_overrides"))
-    assert "asked.yaml, line 11: trainer: would be ignored here" in told
+    assert "asked.yaml, line 11: trainer: has no effect here" in told
     assert "sweep:\n        trainer:\n          total_timesteps: 50000" in told
     assert "sweep:\n        env:\n          game:\n            max_steps: 64" in told
     assert "sweep.parameters.trainer.learning_rate: need min" in told
