@@ -11,12 +11,14 @@ from metta_sweep.errors import RequestError
 
 
 @click.command()
-@click.argument("old", metavar="OLD.yaml", type=click.Path(path_type=Path))
+@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new", metavar="[NEW.yaml]", type=click.Path(path_type=Path), required=False)
 def command(old: Path, new: Path | None) -> int:
-    """Turn a sweep file of W&B or CARBS into one of ours.
+    """Turn a sweep file of W&B, Hydra, PufferLib or CARBS into one of ours.
 
-    The new file is OLD.migrated.yaml beside the old one unless it is named. No file is written over.
+    OLD is a W&B sweep, the config of a Hydra app that names the parameters of its Optuna or Ax sweeper, a PufferLib
+    config (.ini) with sections [sweep.NAME], or a CARBS sweep file. The new file is OLD.migrated.yaml beside the old
+    one unless it is named. No file is written over, and what could not be kept is said.
     """
     file = new or old.with_suffix(".migrated.yaml")
     migrated = migrate_any(_text_of(old), shown=str(old))

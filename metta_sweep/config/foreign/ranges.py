@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from metta_sweep.space.parameter import is_plain
+from metta_sweep.space.reading import MAX_OPTIONS
+
 Number = int | float
 
 
@@ -101,7 +104,7 @@ def options(values: Any) -> dict[str, Any]:
     """Return the parameter that is one of a list, each value once.
 
     Raises:
-        ValueError: It is no list, or an empty one.
+        ValueError: It is no list of values that a parameter can have; the message says why.
     """
     if not isinstance(values, list) or not values:
         raise ValueError("its values are no list of at least one value")
@@ -109,6 +112,10 @@ def options(values: Any) -> dict[str, Any]:
     for value in values:
         if not any(type(value) is type(other) and value == other for other in distinct):
             distinct.append(value)
+    if len(distinct) > MAX_OPTIONS:
+        raise ValueError(f"it has more than {MAX_OPTIONS} values")
+    if not all(map(is_plain, distinct)):
+        raise ValueError("one of its values is not finite, or nested too deep")
     return {"values": distinct}
 
 

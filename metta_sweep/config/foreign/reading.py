@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from metta_sweep.config.foreign.hydra_sweeper import is_hydra, migrate_hydra
+from metta_sweep.config.foreign.puffer import is_puffer, migrate_puffer
 from metta_sweep.config.foreign.wandb_sweep import is_wandb, migrate_wandb
 from metta_sweep.config.migration import Migration, migrate
 from metta_sweep.config.yaml_source import parse_yaml
@@ -15,9 +17,13 @@ def migrate_any(text: str, *, shown: str) -> Migration:
         shown: Its name for messages.
 
     Raises:
-        RequestError: It is not valid YAML.
+        RequestError: It is not valid YAML, or not a valid .ini file.
     """
+    if is_puffer(text):
+        return migrate_puffer(text, shown=shown)
     source = parse_yaml(text, shown=shown)
     if not source.problems and is_wandb(source.data):
         return migrate_wandb(text, source)
+    if not source.problems and is_hydra(source.data):
+        return migrate_hydra(text, source)
     return migrate(text, shown=shown)
