@@ -118,7 +118,7 @@ def vanished(folder: Path) -> dict:
 
 def many(folder: Path, runs: int) -> dict:
     """Have so many runs at once."""
-    sweep = Sweep(folder, runs, 30.0, f"launcher.max_parallel={runs}", "optimizer=random")
+    sweep = Sweep(folder, runs, 160.0, f"launcher.max_parallel={runs}", "optimizer=random")
     began_s = time.monotonic()
     controller = sweep.start()
     process, most, files, memory, cpu_s = psutil.Process(controller.pid), 0, 0, 0, 0.0
