@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from metta_sweep.config import ask
+from metta_sweep.commands.controller import compose
 from metta_sweep.config.catalogue import catalogue
-from metta_sweep.trainer.schema import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "sweep_files.md"
@@ -13,9 +12,7 @@ PAGE = ROOT / "docs" / "sweep_files.md"
 def page() -> str:
     """Return the page for the files as they are."""
     files = sorted((ROOT / "configs" / "sweep").glob("*.yaml"))
-    return catalogue(
-        files, lambda name: ask(["run=x", f"++sweep_params=sweep/{name}", "cmd=plan"], training=schema, cwd=ROOT)
-    )
+    return catalogue(files, lambda name: compose(["run=x", f"++sweep_params=sweep/{name}", "cmd=plan"]))
 
 
 if __name__ == "__main__":
