@@ -9,14 +9,16 @@ from typing import Any
 
 from metta_sweep.config.job import JOB_KEYS
 from metta_sweep.config.migration import DEFAULT_ROLLOUTS, Migration
-from metta_sweep.config.sweep_file import ROOT_KEYS, SWEEP_KEYS
+from metta_sweep.config.sweep_file import POINTS_WORDS, ROOT_KEYS, SWEEP_KEYS
 from metta_sweep.config.yaml_comments import Comments, write_yaml
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.nearest import nearest
 from metta_sweep.trees import put, texts
 
 _FIRST = ("description", "command", "metric", "goal")
-_OF_THE_SWEEP = frozenset({*SWEEP_KEYS, *ROOT_KEYS, *JOB_KEYS})
+INTERPOLATION = "a text in it would be read as an interpolation"
+"""Why a text cannot stand in a sweep file."""
+_OF_THE_SWEEP = frozenset({*SWEEP_KEYS, *ROOT_KEYS, *JOB_KEYS, *POINTS_WORDS, "early_stop"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,8 +109,8 @@ class Draft:
             return "its name is not a dotted path"
         if name == "run":
             return "the sweep sets it for every run"
-        if any("${" in text or text == "???" for _, text in texts(leaf.get("values", ()))):
-            return "a text in it would be read as an interpolation"
+        if any(is_interpolation(text) for _, text in texts(leaf.get("values", ()))):
+            return INTERPOLATION
         others = [other for other in (*self.parameters, *self.fixed) if other != name]
         if any(name.startswith(f"{other}.") or other.startswith(f"{name}.") for other in others):
             return "another parameter is inside of it, or it is inside of another"
@@ -121,6 +123,11 @@ class Draft:
         self.say(
             f"seed: became {{seed}} in the command, which the sweep gives each run; num_samples: {self.num_samples}"
         )
+
+
+def is_interpolation(text: str) -> bool:
+    """Return whether OmegaConf would not take a text for itself."""
+    return "${" in text or text == "???"
 
 
 def _is_ours(name: str) -> bool:

@@ -46,9 +46,9 @@ def migrate_hydra(text: str, source: YamlSource) -> Migration:
         _count(draft, path, block)
     _goal(draft, sweeper, ax)
     _program(draft)
-    for key in sweeper.keys() - _READ:
+    for key in [key for key in sweeper if key not in _READ]:
         draft.leave(f"{_SWEEPER}.{key}", sweeper[key], "it is a setting of that sweeper")
-    for key in ax.keys() - _READ - {"experiment"}:
+    for key in [key for key in ax if key not in {*_READ, "experiment"}]:
         draft.leave(f"{_SWEEPER}.{_AX}.{key}", ax[key], "it is a setting of that sweeper")
     return draft.migration()
 

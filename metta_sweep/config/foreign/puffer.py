@@ -71,7 +71,7 @@ def _parameter(draft: Draft, title: str, section: Section, sections: Mapping[str
         draft.say(f"{name}.mean: {section['mean']} is outside of the range and became {leaf['mean']}")
     if leaf.get("distribution") != section["distribution"] and "values" not in leaf:
         draft.say(f"{name}: {section['distribution']} became {leaf['distribution']}, which these bounds allow")
-    for other in section.keys() - set(_KEYS):
+    for other in [key for key in section if key not in _KEYS]:
         draft.leave(f"{title}.{other}", section[other], "a parameter of ours has no such key")
     draft.parameter(title, name, leaf)
 
@@ -124,7 +124,7 @@ def _search(draft: Draft, sweep: Section) -> None:
         draft.say(f"sweep.method: {sweep['method']} became Protein")
     _cost(draft, "sweep.max_suggestion_cost", sweep.get("max_suggestion_cost"))
     read = {"metric", "goal", "method", "max_suggestion_cost", *(["max_runs"] if draft.rollout_count else [])}
-    for key in sweep.keys() - read:
+    for key in [key for key in sweep if key not in read]:
         draft.leave(f"sweep.{key}", sweep[key], "it is a setting of PufferLib's sweep")
 
 

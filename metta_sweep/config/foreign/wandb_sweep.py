@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from metta_sweep.config.foreign.draft import Draft
+from metta_sweep.config.foreign.draft import INTERPOLATION, Draft, is_interpolation
 from metta_sweep.config.foreign.wandb_command import command_of, written
 from metta_sweep.config.foreign.wandb_ranges import KEYS, parameter_of
 from metta_sweep.config.migration import Migration
@@ -38,23 +38,25 @@ def migrate_wandb(text: str, source: YamlSource) -> Migration:
     _command(draft, data)
     _search(draft, data)
     draft.settings.setdefault("results", {"from": "wandb"})
-    for key in data.keys() - _READ:
+    for key in [key for key in data if key not in _READ]:
         draft.leave(key, data[key], "a sweep of ours has no such key")
     return draft.migration()
 
 
 def _describe(draft: Draft, data: Mapping[str, Any]) -> None:
     told = [str(data[key]) for key in ("name", "description") if data.get(key)]
-    if told:
+    if is_interpolation(": ".join(told)):
+        draft.leave("description", ": ".join(told), INTERPOLATION)
+    elif told:
         draft.setting("description" if data.get("description") else "name", "description", ": ".join(told)[:2000])
-    for key in _TYPED.keys() & data.keys():
+    for key in [key for key in _TYPED if key in data]:
         draft.say(f"{key}: goes on the command line: {_TYPED[key]}={data[key]}")
 
 
 def _metric(draft: Draft, metric: Any) -> None:
     given = metric if isinstance(metric, Mapping) else {}
     name = given.get("name")
-    if isinstance(name, str) and name:
+    if isinstance(name, str) and name and not is_interpolation(name):
         draft.setting("metric.name", "metric", name)
     else:
         draft.setting("metric", "metric", "loss")
@@ -69,7 +71,8 @@ def _metric(draft: Draft, metric: Any) -> None:
     target = given.get("target")
     if isinstance(target, int | float) and not isinstance(target, bool) and math.isfinite(target):
         draft.setting("metric.target", "limits.target", target)
-    for key in given.keys() - {"name", "goal", *(["target"] if "limits" in draft.settings else [])}:
+    read = {"name", "goal", *(["target"] if "limits" in draft.settings else [])}
+    for key in [key for key in given if key not in read]:
         draft.leave(f"metric.{key}", given[key], "a metric of ours has no such key")
 
 
@@ -99,12 +102,15 @@ def _parameter(draft: Draft, path: str, name: str, spec: Mapping[str, Any]) -> N
         draft.say(f"{name}: {note}")
     if "probabilities" in spec:
         draft.leave(f"{path}.probabilities", spec["probabilities"], "every value counts the same at first")
-    for key in spec.keys() - KEYS:
+    for key in [key for key in spec if key not in KEYS]:
         draft.leave(f"{path}.{key}", spec[key], "a parameter of ours has no such key")
 
 
 def _command(draft: Draft, data: Mapping[str, Any]) -> None:
     program, given = str(data.get("program") or ""), data.get("command")
+    if is_interpolation(program):
+        draft.leave("program", program, INTERPOLATION)
+        program = _STAND_IN
     if not program and given is None:
         program = _STAND_IN
         draft.comments.beside["sweep.command"] = "# added: the program that calls wandb.init"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,20 @@ def test_a_range_that_cannot_be_read_is_left_out_and_said(desk: Desk) -> None:
 
 
 def test_a_constant_named_as_a_key_of_ours_reaches_the_program(desk: Desk) -> None:
-    names = ["optimizer", "goal", "confirm", "wandb", "command", "results", "num_samples", "metrics", "limit", "device"]
+    names = [
+        "optimizer",
+        "goal",
+        "confirm",
+        "wandb",
+        "command",
+        "results",
+        "num_samples",
+        "metrics",
+        "limit",
+        "device",
+        "x0",
+        "early_stop",
+    ]
     constants = {name: {"value": "x"} for name in names}
     asked = desk.ask(migrated(json.dumps({**constants, "y": {"min": 0.0, "max": 1.0}})).text)
     held = {name for name, leaf in asked.parameters.items() if leaf == {"values": ["x"]}}
@@ -240,6 +254,28 @@ def test_a_file_without_program_or_metric_still_makes_a_plan(desk: Desk) -> None
 def test_parameters_inside_each_other_are_not_both_kept(desk: Desk) -> None:
     moved = migrated("{a: {values: [1, 2]}, a.b: {values: [1, 2]}}")
     assert list(desk.ask(moved.text).parameters) == ["a"]
+
+
+def test_texts_that_would_be_interpolations_are_left_out(desk: Desk) -> None:
+    old = "method: bayes\nname: '${a}'\nprogram: '${b}.py'\nmetric: {name: '${c}'}\nparameters: {x: {values: [1, 2]}}\n"
+    moved = migrate_any(old, shown="w.yaml")
+    assert desk.ask(moved.text).command == ("python", "train.py", "{args}")
+    assert {"description", "program", "metric"} <= {line.partition(":")[0] for line in moved.undecided}
+
+
+def test_what_is_said_has_the_order_of_the_file() -> None:
+    unknown = [f"key{number}" for number in (5, 3, 8, 1)]
+    moved = migrate_any("method: bayes\n" + "".join(f"{key}: 1\n" for key in unknown), shown="w.yaml")
+    assert [line.partition(":")[0] for line in moved.undecided if line.startswith("key")] == unknown
+
+
+def test_the_ranges_of_the_page_for_newcomers_are_accepted(desk: Desk) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "coming_from.md").read_text(encoding="utf-8")
+    leaves = re.findall(r"`(\{(?:distribution|values): [^`]*\})`", page)
+    numbers = {"a": "1", "b": "9", "s": "2"}
+    given = [re.sub(r"\b[abs]\b", lambda found: numbers[found[0]], leaf) for leaf in leaves]
+    lines = "".join(f"    x{number}: {leaf}\n" for number, leaf in enumerate(given))
+    assert len(desk.ask(f"sweep:\n  command: python train.py {{args}}\n  parameters:\n{lines}").parameters) == 8
 
 
 @settings(max_examples=60, deadline=None)
