@@ -11,6 +11,7 @@ import click
 import numpy as np
 from rich.console import Console
 
+from metta_sweep.commands.by_name import with_name_resolved
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of, start_event
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
@@ -48,7 +49,7 @@ def command(words: Sequence[str], *, tries: bool) -> int:
     """Show what `run` would do, and do nothing of it."""
     if asks_about_the_config(words):
         return 0
-    return plan_sweep(compose(words), Console(), tries=tries)
+    return plan_sweep(compose(with_name_resolved(words)), Console(), tries=tries)
 
 
 def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
