@@ -23,6 +23,7 @@ from metta_sweep.sweep.events import (
     ConfirmationPlanned,
     Instructed,
     PlannedRun,
+    PointAdded,
     RolloutCeded,
     RolloutSuggested,
     RunFinished,
@@ -62,10 +63,11 @@ INTERRUPTED = AttemptInterrupted(run_id="s.r.0", attempt=1, wall_s=1.0)
 STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
+ADDED = PointAdded(id="a1", point={"trainer.x": 0.5})
 CEDED = RolloutCeded(rollout=0)
 ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
-SAMPLES = (ASKED, SUGGESTED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
+SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():
