@@ -203,9 +203,14 @@ class FeasibleRegion:
         found = [(group, each) for group in self.groups for each in group.constraints if each.expression.text == text]
         if not found or self._listed[found[0][0].members] is not None:
             return bool(found)
-        alone = replace(found[0][0], constraints=(found[0][1],))
-        polytope = self._polytope(alone)
-        return polytope is not None and polytope.interior() is None
+        return _has_no_solution(self._polytope(replace(found[0][0], constraints=(found[0][1],))))
+
+    def are_proven_contradictory(self) -> bool:
+        """Tell whether no point meets the rules of some group together for certain."""
+        return any(
+            (listed is not None and not len(listed)) or _has_no_solution(self.polytopes[members])
+            for members, listed in self._listed.items()
+        )
 
     @cached_property
     def _is_rare(self) -> dict[tuple[int, ...], bool]:
@@ -233,3 +238,7 @@ class FeasibleRegion:
         codes[:, list(group.members)] = own
         feasible: Array = own[self.violations(codes, group) == 0]
         return feasible
+
+
+def _has_no_solution(polytope: Polytope | None) -> bool:
+    return polytope is not None and polytope.interior() is None

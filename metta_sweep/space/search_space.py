@@ -297,7 +297,8 @@ class SearchSpace:
                 why = f"{reasons[0]} anywhere" if proven else f"{reasons[0]} at {tried.removeprefix('none of ')}"
                 return self._rule_problem(f"need a rule that some point satisfies, got {text!r} ({why})", text)
         message = f"need rules that some point satisfies together, got {'; '.join(texts)}"
-        return Problem(key="constraints", message=f"{message} ({tried} satisfies them)", fix="widen a range")
+        why = "no point of the ranges does" if self._region.are_proven_contradictory() else f"{tried} satisfies them"
+        return Problem(key="constraints", message=f"{message} ({why})", fix="widen a range")
 
     def _rule_problem(self, message: str, text: str) -> Problem:
         fix = "check the rule against the ranges"
