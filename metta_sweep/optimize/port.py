@@ -192,11 +192,20 @@ class CanJudge(Protocol):
         *,
         min_share: float,
         min_full_runs: int,
-    ) -> Outlook:
-        """Return what is expected of a run that is on its way, and whether its rest is worth its cost."""
+    ) -> Outlook | None:
+        """Return what is expected of a run that is on its way, and whether its rest is worth its cost; None: no model.
+
+        Raises:
+            RequestError: A point is not one of the space, or a report is none.
+        """
 
     def observe_partial(self, params: Mapping[str, Any], curve: Sequence[CurvePoint]) -> None:
         """Learn of a run that was ended early: neither a final score nor a failure."""
+
+
+def judges(optimizer: Optimizer) -> bool:
+    """Return whether the optimizer has a model of curves; one that stands for another says so of that one."""
+    return isinstance(optimizer, CanJudge) and bool(getattr(optimizer, "has_curve_model", True))
 
 
 def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:

@@ -64,17 +64,19 @@ def test_a_forecast_is_what_the_model_would_say_had_it_been_conditioned_on_the_r
     assert forecast.run_variance > forecast.variance
 
 
-def test_a_message_times_what_the_others_say_is_what_all_say():
-    model = CurveModel.fit(GEOMETRY, runs())
-    means, variances = model.messages()
+def test_what_stands_for_an_ended_run_is_what_all_curves_say_of_its_point():
+    model, ended = CurveModel.fit(GEOMETRY, runs()), np.array([run.ended for run in runs()])
+    means, noises = model.stand_ins(ended)
     finals, spreads = model.finals()
-    for at in range(len(runs())):
-        others = _conditioned(model, [run for i, run in enumerate(runs()) if i != at])
-        cavity = others.forecast(np.array(runs()[at].codes))
-        precision = 1.0 / cavity.variance + 1.0 / variances[at]
-        mean = (cavity.mean / cavity.variance + means[at] / variances[at]) / precision
-        assert 1.0 / precision == pytest.approx(spreads[at], rel=1e-3)
-        assert mean == pytest.approx(finals[at], abs=1e-3)
+    assert means == pytest.approx(finals[ended])
+    assert (noises >= spreads[ended]).all()
+
+
+def test_what_close_runs_that_were_ended_say_counts_about_once():
+    made = [*runs(), *[RunCurve(codes=(0.5, 0.5, 1.0), reports=((0.1, -1.0),), ended=True)] * 4]
+    model, ended = CurveModel.fit(GEOMETRY, made), np.array([run.ended for run in made])
+    _, noises = model.stand_ins(ended)
+    assert noises[-4:] == pytest.approx(4.0 * model.finals()[1][-4:], rel=0.25)
 
 
 def _conditioned(model, known):
@@ -96,8 +98,8 @@ def test_fresh_seeds_of_a_point_share_what_the_point_has_of_its_own():
 
 def test_reports_are_thinned_to_their_means_and_the_end_stays_alone():
     stages = Stages.of([(SHARES, SHARES * 10.0)])
-    assert stages.value.tolist() == pytest.approx([2.5, 7.0, 10.0])
-    assert stages.count.tolist() == [4.0, 5.0, 1.0]
+    assert stages.value.tolist() == pytest.approx([1.5, 4.0, 7.5, 10.0])
+    assert stages.count.tolist() == [2.0, 3.0, 4.0, 1.0]
     assert stages.time[-1] == 0.0
 
 

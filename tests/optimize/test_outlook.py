@@ -240,3 +240,16 @@ def test_lengths_that_differ_between_points_are_judged_by_share():
     assert protein.outlook(params, curve=curve_of(params, upto=0.3)).action == "continue"
     protein.observe_partial({**BAD, "trainer.total_timesteps": 3000.0}, curve=curve_of(BAD, upto=0.3))
     assert protein.suggest().origin == "protein"
+
+
+def test_where_the_best_runs_start_late_a_run_is_not_ended_for_what_they_had_not_by_then_either():
+    """A jump that comes to some and not to others, and tells nothing of itself before: sparse rewards."""
+    protein = Protein(PARAMETERS, seed=1)
+    for at, params in enumerate(points(16, seed=3)):
+        jumps = at % 4 == 0
+        curve = [(s, 1.0 if jumps and s > 0.7 else 0.001 * ((7 * at + round(10 * s)) % 5), 10 * s) for s in SHARES]
+        protein.observe(params, score=curve[-1][1], cost=10.0, curve=curve)
+    for params in points(6, seed=8):
+        for upto in (1, 3, 6):
+            flat = [(s, 0.002, 10 * s) for s in SHARES[:upto]]
+            assert protein.outlook(params, curve=flat).action == "continue"

@@ -140,30 +140,26 @@ class CurveModel:
     def finals(self) -> tuple[Array, Array]:
         """Return means and variances ``(N,)`` of the transformed noise-free final score of every run's point."""
         covariance = self._covariance(self.points, np.zeros(len(self.points)))
-        mean = covariance @ self.alpha
-        variance = self._own(np.zeros(1))[0, 0] - ((covariance @ self.inverse) * covariance).sum(1)
-        return mean, np.maximum(_SMALLEST, variance)
+        solved, prior = covariance @ self.inverse, float(self._own(np.zeros(1))[0, 0])
+        return solved @ self.stages.value, np.maximum(_SMALLEST, prior - (solved * covariance).sum(1))
 
     @on_one_thread
-    def messages(self) -> tuple[Array, Array]:
-        """Return what each run's own reports alone say of its point's final score: means and variances ``(N,)``.
+    def stand_ins(self, ended: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """Return what stands for the final scores of runs that were ended: means and noise variances ``(k,)``.
 
-        That is the normal which, multiplied into what all other runs say, gives what all runs say: the cavity of
-        expectation propagation (Rasmussen & Williams 2006, eq. 3.56). So neighbours are not counted twice where the
-        message is an observation of another model.
+        The mean is what all curves say of the point. The noise is what they leave open, times the number of ended runs
+        that say about the same: what close curves leave open they leave open together, and said several times it is
+        no better known.
+
+        Args:
+            ended: Which runs were ended ``(N,)``, ``k`` of them.
         """
+        points = self.points[ended]
         mean, variance = self.finals()
-        covariance = self._covariance(self.points, np.zeros(len(self.points)))
-        told_mean, told_variance = np.zeros_like(mean), np.zeros_like(mean)
-        for run in range(len(mean)):
-            mine = self.stages.run == run
-            pull = self.inverse[mine] @ covariance[run]
-            solved = np.linalg.solve(self.inverse[np.ix_(mine, mine)], np.stack([pull, self.alpha[mine]], axis=1))
-            without = mean[run] - pull @ solved[:, 1], variance[run] + pull @ solved[:, 0]
-            precision = max(1e-6, 1.0 / variance[run] - 1.0 / without[1])
-            told_variance[run] = 1.0 / precision
-            told_mean[run] = (mean[run] / variance[run] - without[0] / without[1]) / precision
-        return told_mean, told_variance
+        near = matern52(_distances(self.geometry, points, points, self.hypers))
+        same = (points[:, None] == points).all(-1)
+        repeats = (self.hypers.between(near, same) ** 2).sum(1)
+        return mean[ended], variance[ended] * repeats
 
     def _covariance(self, points: Array, time: Array) -> Array:
         """Return the covariance ``(m, n)`` of noise-free scores at codes ``(m, d)`` and log shares ``(m,)``."""

@@ -17,7 +17,7 @@ _OVERSHOOT = 1e-6
 """Share by which the last report may lie beyond a run's length: rounding."""
 _HUGE = 1e150
 """Metrics beyond this count as this, so that their differences and squares stay finite."""
-STAGES = (0.45,)
+STAGES = (0.2, 0.5)
 """Shares at which a curve is cut: the reports between two cuts count as one, at their mean, a final score by itself.
 Two or three values a run say as much about its end as ten do, and a process over them takes a fraction of the time."""
 

@@ -9,29 +9,48 @@ import numpy as np
 from metta_sweep.optimize.protein.curve_model import CurveModel
 from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.space.scales import Array
 
-MOST_VARIANCE = 4.0
-"""Variance, in transformed units, from which on a curve says nothing worth keeping of its run's end."""
-_MARGIN = 1.0
-"""How far beyond the scores seen a stand-in may lie, in transformed units."""
+_MOST_SHARES = 5
+"""Shares at most at which runs are taken to have been ended: each costs a factorization."""
 
 
 def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[Observation]:
-    """Return an observation with known noise for every ended run that says something of its end.
+    """Return an observation with known noise for every run that was ended.
 
     Args:
         model: The joint process of the same runs.
         runs: In the model's order.
+
+    Raises:
+        FitError: A covariance could not be factored.
     """
-    means, variances = model.messages()
-    values = model.stages.value
-    means = np.clip(means, values.min() - _MARGIN, values.max() + _MARGIN)
+    ended = np.array([run.ended for run in runs])
+    shares = np.array([run.share for run in runs])
+    means, variances = np.zeros(len(runs)), np.ones(len(runs))
+    cuts = _cuts(shares[ended])
+    nearest = cuts[np.abs(shares[:, None] - cuts).argmin(1)]
+    for cut in cuts:
+        told_mean, told_variance = model.cut_at(float(cut)).stand_ins(ended)
+        mine = nearest[ended] == cut
+        means[np.flatnonzero(ended)[mine]], variances[np.flatnonzero(ended)[mine]] = (
+            told_mean[mine],
+            told_variance[mine],
+        )
     scores = model.score_map.inverse(means)
     noises = variances / model.score_map.slope(scores) ** 2
     costs = [run.whole_cost for run in runs]
     usual = float(np.median([cost for cost in costs if cost is not None] or [1.0]))
     return [
         Observation(codes=run.codes, score=float(score), cost=cost or usual, noise=float(noise), partial=True)
-        for run, score, noise, variance, cost in zip(runs, scores, noises, variances, costs, strict=True)
-        if run.ended and variance < MOST_VARIANCE
+        for run, score, noise, cost in zip(runs, scores, noises, costs, strict=True)
+        if run.ended
     ]
+
+
+def _cuts(shares: Array) -> Array:
+    """Return a few shares, rising, that stand for those at which runs were ended."""
+    distinct = np.unique(shares)
+    if len(distinct) <= _MOST_SHARES:
+        return distinct
+    return np.unique(np.quantile(shares, np.linspace(0.0, 1.0, _MOST_SHARES), method="nearest"))
