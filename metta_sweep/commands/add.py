@@ -64,7 +64,7 @@ def _value(key: str, text: str) -> Any:
 
 def _when(paths: SweepPaths, state: SweepState) -> str:
     """Return when the point is going to be run."""
-    if state.counted_rollouts >= state.spec.rollout_count:
+    if state.full_rollouts + 1.0 > state.spec.rollout_count:
         total = state.counted_rollouts
         return f"all {state.spec.rollout_count} rollouts are suggested: it comes first with rollout_count={total + 1}"
     by = holder(paths)

@@ -22,6 +22,7 @@ from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
 from metta_sweep.optimize.port import SearchTask
+from metta_sweep.optimize.registry import has_model
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision
@@ -38,7 +39,14 @@ TURNS = 2**20
 
 
 def search_task(asked: Asked, *, turn: int = 0) -> SearchTask:
-    """Return what an optimizer is made for; ``turn`` tells machines apart."""
+    """Return what an optimizer is made for; ``turn`` tells machines apart.
+
+    Raises:
+        RequestError: Runs are to be stopped early by a model, and the optimizer has none.
+    """
+    if asked.early_stop is not None and asked.early_stop.policy == "model" and not has_model(asked.optimizer):
+        message = f"policy model needs an optimizer with a model, and this is optimizer: {asked.optimizer}"
+        raise RequestError.of(message, key="sweep.early_stop", fix="write early_stop: halving, or auto")
     planned = asked.protein.get("planned_rollouts")
     settings = {**asked.protein, "planned_rollouts": asked.rollout_count if planned is None else planned}
     return SearchTask(space=asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
@@ -62,6 +70,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         protein=asked.protein,
         limits=asked.limits,
         confirm=asked.confirm,
+        early_stop=asked.early_stop,
         confirms_only=asked.confirms_only,
         seed=asked.seed,
         sweep_file=asked.sweep_file,

@@ -81,6 +81,7 @@ def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
             suggestions=suggestions,
             command=_first_command(asked, paths, suggestions[0]),
             done=0 if state is None else len(state.rollouts),
+            unspent=0.0 if state is None else state.counted_rollouts - state.full_rollouts,
             changes=[change.describe() for change in found],
             run_cost=_run_cost(samples, asked, suggestions[0], basis),
             disk_bytes=_disk_bytes(paths),

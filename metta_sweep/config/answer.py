@@ -36,6 +36,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=job.limits,
         confirm=job.confirm,
+        early_stop=job.early_stop,
         optimizer=job.optimizer,
         protein=found.protein,
         command=job.command,

@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 from metta_sweep.config.origins import Origin
 from metta_sweep.config.results import ResultSettings
-from metta_sweep.config.settings import ConfirmSettings, LauncherSettings, LimitSettings, WandbSettings
+from metta_sweep.config.settings import (
+    ConfirmSettings,
+    EarlyStopSettings,
+    LauncherSettings,
+    LimitSettings,
+    WandbSettings,
+)
 from metta_sweep.space import SearchSpace
 
 
@@ -67,6 +73,8 @@ class Asked:
     """Where each value of the training config and of the sweep's own settings came from, by dotted path."""
     optimizer: str = "protein"
     """Name of what suggests."""
+    early_stop: EarlyStopSettings | None = None
+    """How runs that will not win are ended on their way; None for not at all."""
     confirm: ConfirmSettings | None = None
     """How the best are run again; None for not at all."""
     confirms_only: bool = False

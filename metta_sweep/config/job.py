@@ -12,7 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import InitErrorDetails
 
 from metta_sweep.config.results import MetricName, ResultSettings
-from metta_sweep.config.settings import ConfirmSettings, Count, LauncherSettings, LimitSettings, WandbSettings
+from metta_sweep.config.settings import (
+    ConfirmSettings,
+    Count,
+    EarlyStopSettings,
+    LauncherSettings,
+    LimitSettings,
+    WandbSettings,
+    read_early_stop,
+)
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import did_you_mean
@@ -20,7 +28,7 @@ from metta_sweep.secrecy import is_secret
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
-IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "description", "results", "points")
+IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "early_stop", "description", "results", "points")
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
     {
@@ -108,6 +116,8 @@ class JobSettings(BaseModel):
     """When to stop."""
     confirm: ConfirmSettings | None = None
     """How the best are run again; None for not at all."""
+    early_stop: Annotated[EarlyStopSettings | None, BeforeValidator(read_early_stop)] = None
+    """How runs that will not win are ended on their way; None for not at all."""
     launcher: Annotated[LauncherSettings, BeforeValidator(_chosen_launcher)] = LOCAL
     """How runs are started."""
     wandb: WandbSettings = WandbSettings()
@@ -206,6 +216,7 @@ def _need(key: str, kind: str, context: Mapping[str, Any], message: str) -> str:
         return "need a whole number" if kind.startswith("int") else "need a number"
     limits = {
         "greater_than_equal": ("at least", "ge"),
+        "greater_than": ("more than", "gt"),
         "less_than_equal": ("at most", "le"),
         "less_than": ("less than", "lt"),
     }
@@ -247,6 +258,7 @@ def keys_of(block: type[Any]) -> list[str]:
 _BLOCKS: Mapping[str, type[Any]] = {
     "limits": LimitSettings,
     "confirm": ConfirmSettings,
+    "early_stop": EarlyStopSettings,
     "launcher": LauncherSettings,
     "wandb": WandbSettings,
     "results": ResultSettings,

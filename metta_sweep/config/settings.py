@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from metta_sweep.config.durations import deadline_s, duration_s
 from metta_sweep.config.forms import Exact, Read, listed, switch
@@ -71,6 +71,38 @@ class ConfirmSettings:
     """How many points."""
     seeds: Annotated[Whole, Ge(1), Le(1000)] = 5
     """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStopSettings:
+    """``early_stop``: runs that will not win are ended on their way, and their money tries other points."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    policy: Literal["auto", "model", "halving", "median"] = "auto"
+    """Who judges: Protein's ``model`` of all curves; ``halving``, the better half at 20% and 50% of the length; the
+    ``median`` rule at every report; ``auto`` is the model where the optimizer has one, else halving."""
+    min_share: Annotated[float, Exact(), Gt(0), Le(1)] = 0.1
+    """Share of its length before which a run is not judged."""
+    min_full_runs: Annotated[Whole, Ge(1), Le(10_000)] = 4
+    """Runs that must be known to their end before any run is judged."""
+    total_steps: Annotated[Whole, Ge(1)] | None = None
+    """Steps of a whole run, where neither its config nor its reports say it; None: those of the runs that finished."""
+
+
+def read_early_stop(value: object) -> object:
+    """Return what ``early_stop`` means: ``off``, ``auto``, the name of a policy, or a mapping.
+
+    Raises:
+        ValueError: It names something that there is not.
+    """
+    value = switch(value)
+    if value in (None, "off"):
+        return None
+    if isinstance(value, str):
+        if value not in ("auto", "model", "halving", "median"):
+            raise ValueError("need auto, off, or a mapping with policy: model, halving or median")
+        return {"policy": value}
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ SWEEP_KEYS = (
     "protein",
     "limits",
     "confirm",
+    "early_stop",
     "command",
     "results",
     "points",

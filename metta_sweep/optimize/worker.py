@@ -19,9 +19,11 @@ from typing import IO, Any
 from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
 from metta_sweep.optimize.port import (
+    CanJudge,
     CurvePoint,
     Expectation,
     Insight,
+    Outlook,
     SearchTask,
     Suggestion,
     expectations_of,
@@ -88,6 +90,39 @@ class OptimizerProcess:
         self._optimizer.observe_failure(params)
         self._lessons.append({"params": dict(params)})
 
+    @property
+    def has_curve_model(self) -> bool:
+        """Whether the optimizer itself can tell from a curve how a run will end."""
+        return isinstance(self._optimizer, CanJudge)
+
+    def observe_partial(self, params: Mapping[str, Any], curve: Sequence[CurvePoint]) -> None:
+        """Learn of a run that was ended early; an optimizer without a model of curves does not."""
+        if isinstance(self._optimizer, CanJudge):
+            self._optimizer.observe_partial(params, curve)
+            self._lessons.append({"params": dict(params), "curve": [list(point) for point in curve]})
+
+    def outlook(
+        self,
+        params: Mapping[str, Any],
+        curve: Sequence[CurvePoint],
+        pending: Sequence[Mapping[str, Any]] = (),
+        *,
+        min_share: float,
+        min_full_runs: int,
+    ) -> Outlook | None:
+        """Return what is expected of a run that is on its way; None where the optimizer has no model of curves.
+
+        Raises:
+            RequestError: A point is outside the space.
+            OptimizerDiedError: The process died twice over the same question.
+        """
+        if not isinstance(self._optimizer, CanJudge):
+            return None
+        asked = {"params": dict(params), "curve": [list(point) for point in curve], "pending": _plain(pending)}
+        limits = {"min_share": min_share, "min_full_runs": min_full_runs}
+        told: Outlook = decode(Outlook, self._answered({"outlook": {**asked, **limits}})["outlook"])
+        return told
+
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
         """Return the next point to run.
 
@@ -139,18 +174,30 @@ class OptimizerProcess:
         return self._kind.is_quick(self._optimizer, pending, ahead)
 
     def _think(self, pending: Sequence[Mapping[str, Any]]) -> Suggestion:
+        suggestion: Suggestion = decode(Suggestion, self._answered({"pending": _plain(pending)})["suggestion"])
+        return suggestion
+
+    def _answered(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the twin's answer.
+
+        Raises:
+            RequestError: The question is about no point of the space.
+            OptimizerDiedError: The process died twice over it.
+        """
         status = 0
         for _ in range(STARTS):
             twin = self._twin = self._twin or self._start()
-            answer = self._ask(twin, pending)
+            answer = self._ask(twin, question)
+            if answer is not None and "problems" in answer:
+                raise RequestError(*(Problem(**problem) for problem in answer["problems"]))
             if answer is not None:
-                return _suggestion(answer)
+                return answer
             status = _end_twin(twin)
             if self._closed:
                 break
             self._twin, self._told = None, 0
         raise OptimizerDiedError(
-            f"the optimizer's process ended with status {status} while it worked out the next point; what it said "
+            f"the optimizer's process ended with status {status} while it worked out an answer; what it said "
             "last, if anything, stands above. Everything found so far is kept: the same command goes on"
         )
 
@@ -159,10 +206,10 @@ class OptimizerProcess:
         _say(twin.stdin, self._identity)
         return twin
 
-    def _ask(self, twin: subprocess.Popen[str], pending: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    def _ask(self, twin: subprocess.Popen[str], question: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the twin's answer, or None where it died before it gave one."""
         news = self._lessons[self._told :]
-        _say(twin.stdin, {"lessons": news, "pending": [dict(params) for params in pending]})
+        _say(twin.stdin, {"lessons": news, **question})
         assert twin.stdout is not None  # it was opened as a pipe
         line = twin.stdout.readline()
         if not line.endswith("\n"):
@@ -204,18 +251,30 @@ def answer_all(questions: IO[str], answers: IO[str]) -> None:
         question = json.loads(line)
         try:
             for lesson in question["lessons"]:
-                (optimizer.observe if "score" in lesson else optimizer.observe_failure)(**lesson)
-            answer: dict[str, Any] = {"suggestion": asdict(optimizer.suggest(question["pending"]))}
+                _learn(optimizer, lesson)
+            answer = _answer(optimizer, question)
         except RequestError as error:
             answer = {"problems": [asdict(problem) for problem in error.problems]}
         _say(answers, answer)
 
 
-def _suggestion(answer: Mapping[str, Any]) -> Suggestion:
-    if "problems" in answer:
-        raise RequestError(*(Problem(**problem) for problem in answer["problems"]))
-    suggestion: Suggestion = decode(Suggestion, answer["suggestion"])
-    return suggestion
+def _learn(optimizer: Any, lesson: Mapping[str, Any]) -> None:
+    if "score" in lesson:
+        optimizer.observe(**lesson)
+    elif "curve" in lesson:
+        optimizer.observe_partial(**lesson)
+    else:
+        optimizer.observe_failure(**lesson)
+
+
+def _answer(optimizer: Any, question: Mapping[str, Any]) -> dict[str, Any]:
+    if "outlook" in question:
+        return {"outlook": asdict(optimizer.outlook(**question["outlook"]))}
+    return {"suggestion": asdict(optimizer.suggest(question["pending"]))}
+
+
+def _plain(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(params) for params in points]
 
 
 def _say(stream: IO[str] | None, words: Mapping[str, Any]) -> None:

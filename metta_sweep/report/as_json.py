@@ -53,6 +53,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},
         "versions": rows.versions,
         "decided": rows.decided,
+        "full_rollouts": round(rows.counted - rows.unspent, 4),
         "complete": rows.is_complete,
         "cost_s": rows.cost_s,
         "elapsed_s": rows.elapsed_s,
@@ -116,6 +117,8 @@ def run_object(row: RunRow) -> dict[str, Any]:
         "steps": row.steps,
         "attempts": row.attempts,
         "notes": row.notes,
+        "share": row.share,
+        "stopped_early": None if row.judgement is None else asdict(row.judgement),
         "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},
     }
 

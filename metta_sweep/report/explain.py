@@ -12,6 +12,7 @@ from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
+from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
@@ -118,6 +119,8 @@ def _outcome(rows: SweepRows, row: RolloutRow) -> str:
     if row.failure is not None:
         said = row.suggestion.predicted
         return cause(row.failure) + ("" if said is None else f" (success was given {said.success:.0%})")
+    if row.state is RolloutState.STOPPED_EARLY:
+        return "; ".join(stopped_early_in_words(run) for run in row.runs if run.judgement is not None)
     if row.mean is None:
         return "a result without the metric" if row.state is RolloutState.UNSCORED else str(row.state)
     of = f" over {count(len(row.runs), 'run')}" if len(row.runs) > 1 else ""

@@ -18,7 +18,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import amounts, mean_of, totals
-from metta_sweep.report.wording import duration, number, params, printable
+from metta_sweep.report.wording import duration, number, params, printable, progress_in_short
 from metta_sweep.result import Evaluation
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
@@ -77,8 +77,8 @@ def _bar(rows: SweepRows) -> RenderableType:
     line = Table.grid(padding=(0, 1))
     total = rows.spec.rollout_count
     line.add_row(
-        ProgressBar(total=max(1, total), completed=rows.decided, width=30, complete_style="green"),
-        Text(f"{rows.decided}/{total} rollouts, runs: {totals(rows)}"),
+        ProgressBar(total=max(1, total), completed=rows.decided - rows.unspent, width=30, complete_style="green"),
+        Text(f"{progress_in_short(rows.decided, total, rows.unspent)} rollouts, runs: {totals(rows)}"),
     )
     return line
 
@@ -88,9 +88,10 @@ def _left(rows: SweepRows, elapsed_s: float) -> str:
     limits = rows.spec.limits
     used = [f"{duration(elapsed_s)} of sweep time", f"{duration(rows.cost_s)} of runs"]
     left = []
-    remaining = rows.spec.rollout_count - rows.decided
-    if rows.decided and remaining > 0 and rows.stopped is None:
-        left.append(f"about {duration(elapsed_s / rows.decided * remaining)} to go at this pace")
+    done = rows.decided - rows.unspent
+    remaining = rows.spec.rollout_count - done
+    if done > 0 and remaining > 0 and rows.stopped is None:
+        left.append(f"about {duration(elapsed_s / done * remaining)} to go at this pace")
     if limits.wall_time_s:
         left.append(f"{duration(max(0.0, limits.wall_time_s - elapsed_s))} of sweep time allowed")
     if limits.total_cost_s:

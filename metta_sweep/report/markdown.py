@@ -81,7 +81,7 @@ def _cells(rollout: RolloutRow, names: Sequence[str]) -> tuple[str, ...]:
 def _note(rollout: RolloutRow) -> str:
     if rollout.mean is not None:
         return f"mean {mean_of(rollout)}" if len(rollout.runs) > 1 else ""
-    return str(rollout.state)
+    return str(rollout.state).replace("_", " ")
 
 
 def _failures(rows: SweepRows) -> Iterator[str]:

@@ -11,8 +11,17 @@ from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.report.confirmed import in_short
 from metta_sweep.report.next_step import ended_by
 from metta_sweep.report.rows import RolloutRow, RunRow, rollout_row
+from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.text import mean_of
-from metta_sweep.report.wording import count, duration, number, params, printable, short_names
+from metta_sweep.report.wording import (
+    count,
+    duration,
+    finished_in_words,
+    number,
+    params,
+    printable,
+    short_names,
+)
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -26,6 +35,7 @@ from metta_sweep.sweep.events import (
     RolloutSuggested,
     RunFinished,
     RunRetried,
+    RunStoppedEarly,
     SweepAsked,
     SweepStopped,
 )
@@ -60,8 +70,9 @@ class Line:
 def opening(state: SweepState) -> Iterator[Line]:
     """Yield what a sweep that is taken up again starts from."""
     spec, decided = state.spec, len(state.decided_rollouts)
+    unspent = state.counted_rollouts - state.full_rollouts
     yield Line(
-        text=f"continuing {printable(spec.name)}: {decided} of {count(spec.rollout_count, 'rollout')} finished, "
+        text=f"continuing {printable(spec.name)}: {finished_in_words(decided, spec.rollout_count, unspent)}, "
         f"{len(state.live_runs)} running, {len(state.waiting_runs)} waiting"
     )
     best = state.incumbent
@@ -197,6 +208,12 @@ class Narrator:
         yield Line(text=said, tone=Tone.GOOD)
         if row.mean is not None and all(run.state is RunState.FINISHED for run in row.runs):
             yield self._outcome(f"rollout {row.index}: mean {metric} {mean_of(row)} over {len(row.runs)} runs", row)
+
+    @lines.register
+    def _(self, event: RunStoppedEarly) -> Iterator[Line]:
+        row = rollout_row(self.state, self.state.rollouts[self.state.runs[event.run_id].rollout])
+        run = next(run for run in row.runs if run.run_id == event.run_id)
+        yield Line(text=f"{run.run_id}: {stopped_early_in_words(run)}")
 
     @lines.register
     def _(self, event: AttemptFailed) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metta_sweep.report.confirmed import progress_of
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RunRow, SweepRows
-from metta_sweep.report.wording import count, printable
+from metta_sweep.report.wording import finished_in_words, printable
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
 from metta_sweep.sweep.commands import command_of
 from metta_sweep.sweep.events import SweepStopped
@@ -30,7 +30,7 @@ class NextStep:
 
 def standing(rows: SweepRows, place: Place) -> str:
     """Return in one sentence whether the sweep is over and by which rule, or which controller is running it."""
-    progress = f"{rows.decided} of {count(rows.spec.rollout_count, 'rollout')} finished"
+    progress = finished_in_words(rows.decided, rows.spec.rollout_count, rows.unspent)
     if rows.is_confirming and rows.verdict is not None:
         progress += f", {progress_of(rows.verdict)}"
     if place.controller:

@@ -23,6 +23,7 @@ _STATES = {
     RolloutState.WAITING: "WAITING",
     RolloutState.RUNNING: "RUNNING",
     RolloutState.FINISHED: "COMPLETE",
+    RolloutState.STOPPED_EARLY: "PRUNED",
     RolloutState.FAILED: "FAIL",
     RolloutState.UNSCORED: "FAIL",
 }
@@ -115,6 +116,8 @@ def _trial(
     }
     seen = state.observations.get(row.index)
     done = TrialState[_STATES[row.state]]
+    stopped = next((state.runs[run.run_id] for run in row.runs if run.judgement is not None), None)
+    curve = seen.curve if seen is not None else () if stopped is None else stopped.curve
     started, ended = _times(state, row)
     return FrozenTrial(
         number=row.index,
@@ -127,7 +130,7 @@ def _trial(
         distributions=kinds,
         user_attrs=_attributes(rows, row),
         system_attrs={},
-        intermediate_values={} if seen is None else {int(step): value for step, value, _ in seen.curve},
+        intermediate_values={int(step): value for step, value, _ in curve},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +38,8 @@ class Plan:
     """The command of the first run."""
     done: int
     """Rollouts that were suggested already."""
+    unspent: float = 0.0
+    """Whole rollouts that were saved by stopping runs early."""
     changes: Sequence[str] = ()
     """What the request changes about the sweep that is there, a line each."""
     run_cost: Estimate | None
@@ -147,7 +150,7 @@ def _suggestions(plan: Plan) -> Iterator[str]:
 
 def _takes(plan: Plan) -> Iterator[str]:
     asked = plan.asked
-    left = max(0, asked.rollout_count - plan.done)
+    left = max(0, math.ceil(asked.rollout_count - plan.done + plan.unspent))
     again = asked.confirm.top_k * asked.confirm.seeds if asked.confirm else 0
     runs = left * asked.num_samples + again
     seeds = f" x {count(asked.num_samples, 'seed')}" if asked.num_samples > 1 else ""
@@ -161,6 +164,11 @@ def _takes(plan: Plan) -> Iterator[str]:
     else:
         yield f"  a run: {_interval(plan.run_cost)} ({plan.run_cost.basis})"
         yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"
+    if asked.early_stop is not None:
+        yield (
+            f"  early_stop: {asked.early_stop.policy}: runs that will not win are ended on their way, and what they "
+            f"leave of {count(asked.rollout_count, 'whole rollout')} tries more points"
+        )
     yield from _limits(asked)
     need = "unknown" if plan.disk_bytes is None else _size(plan.disk_bytes * runs)
     yield f"  disk: {need} of {_size(plan.free_bytes)} that are free"

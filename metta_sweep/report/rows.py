@@ -14,7 +14,7 @@ from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
-from metta_sweep.sweep.records import Failure, Rollout, Run, RunState, SweepSpec
+from metta_sweep.sweep.records import Failure, Judgement, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
 
@@ -28,6 +28,8 @@ class RolloutState(enum.StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
+    STOPPED_EARLY = "stopped_early"
+    """A run of it was ended on its way, as it would not win."""
     FAILED = "failed"
     UNSCORED = "unscored"
     """Every run has a result, but some result lacks the metric."""
@@ -61,6 +63,15 @@ class RunRow:
     """Whether it ran the point again after the search, to confirm it."""
     notes: tuple[str, ...] = ()
     """What a person should know of its result and its ending."""
+    share: float = 1.0
+    """Share of its length that it did, where it was stopped early."""
+    judgement: Judgement | None = None
+    """Why it was stopped early; None where it was not."""
+
+    @property
+    def whole_cost_s(self) -> float:
+        """Seconds that the run would have taken in full, at its pace so far."""
+        return self.cost_s / self.share if self.share > 0.0 else self.cost_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +141,8 @@ class SweepRows:
     """Address of the sweep's page at W&B; empty where it has none."""
     versions: int = 1
     """How many search spaces the sweep has had."""
+    unspent: float = 0.0
+    """Whole rollouts that were saved by stopping runs early."""
     verdict: Verdict | None = None
     """What the confirmation says; None where none was begun."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
@@ -180,6 +193,7 @@ def rows_of(state: SweepState) -> SweepRows:
         run_counts=dict(Counter(run.state for run in state.runs.values())),
         decided=len(state.decided_rollouts),
         counted=state.counted_rollouts,
+        unspent=state.counted_rollouts - state.full_rollouts,
         cost_s=state.total_cost_s,
         elapsed_s=state.elapsed_s,
         stopped=state.stopped,
@@ -232,6 +246,8 @@ def _run_row(run: Run, metric: str) -> RunRow:
         steps=run.steps,
         attempts=len(run.attempts),
         failure=run.failure,
+        share=run.share,
+        judgement=run.judgement if run.state is RunState.STOPPED_EARLY else None,
         confirms=run.confirms,
         notes=run.notes,
     )
@@ -240,6 +256,8 @@ def _run_row(run: Run, metric: str) -> RunRow:
 def _state_of(runs: tuple[RunRow, ...], failure: Failure | None, mean: float | None) -> RolloutState:
     if failure is not None:
         return RolloutState.FAILED
+    if any(run.state is RunState.STOPPED_EARLY for run in runs):
+        return RolloutState.STOPPED_EARLY
     if all(run.state is RunState.FINISHED for run in runs):
         return RolloutState.UNSCORED if mean is None else RolloutState.FINISHED
     started = any(run.state is not RunState.WAITING for run in runs)

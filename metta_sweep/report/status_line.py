@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metta_sweep.report.place import HasRunPaths
-from metta_sweep.report.wording import duration, number, printable
+from metta_sweep.report.wording import duration, number, printable, progress_in_short
 from metta_sweep.result import newest_evaluation
 from metta_sweep.sweep.state import SweepState
 
@@ -37,17 +37,19 @@ def status(state: SweepState, latest: Mapping[str, float] | None = None) -> Rend
         latest: The newest metric of runs that are alive, by run, where they have reported one.
     """
     total, decided = state.spec.rollout_count, len(state.decided_rollouts)
+    unspent = state.counted_rollouts - state.full_rollouts
     line = Table.grid(padding=(0, 1))
     line.add_row(
-        ProgressBar(total=max(1, total), completed=decided, width=12, complete_style="green"),
-        Text(" · ".join(_parts(state, decided, total, latest or {})), no_wrap=True, overflow="ellipsis"),
+        ProgressBar(total=max(1, total), completed=decided - unspent, width=12, complete_style="green"),
+        Text(" · ".join(_parts(state, decided, total, unspent, latest or {})), no_wrap=True, overflow="ellipsis"),
     )
     return Group(line)
 
 
-def _parts(state: SweepState, decided: int, total: int, latest: Mapping[str, float]) -> list[str]:
-    left = f", about {duration(state.elapsed_s / decided * (total - decided))} to go" if 0 < decided < total else ""
-    parts = [f"{decided}/{total}{left}"]
+def _parts(state: SweepState, decided: int, total: int, unspent: float, latest: Mapping[str, float]) -> list[str]:
+    done = decided - unspent
+    left = f", about {duration(state.elapsed_s / done * (total - done))} to go" if 0 < done < total else ""
+    parts = [f"{progress_in_short(decided, total, unspent)}{left}"]
     running = [_running(run.run_id, latest.get(run.run_id)) for run in state.live_runs]
     if running:
         more = f" and {len(running) - MOST_NAMED} more" if len(running) > MOST_NAMED else ""

@@ -13,6 +13,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
+from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
 from metta_sweep.sweep.records import Failure, RunState
@@ -101,6 +102,8 @@ def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
         named = f" (run {run.run_id})" if len(rollout.runs) > 1 else ""
         if run.failure is not None:
             yield f"  Failed: {cause(run.failure)}{named}"
+        elif run.state is RunState.STOPPED_EARLY:
+            yield f"  S{stopped_early_in_words(run)[1:]}{named}"
         elif run.state is RunState.FINISHED and run.metric is None:
             yield f"  No {printable(rows.spec.metric)}: {_what_there_is(rows, run)}"
     for state, title in ((RunState.RUNNING, "Running"), (RunState.WAITING, "Waiting")):

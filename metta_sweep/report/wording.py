@@ -54,6 +54,24 @@ def plain(value: Any) -> str:
     return printable(str(value))
 
 
+def finished_in_words(decided: int, total: int, unspent: float) -> str:
+    """Return how far a search is: ``8 of 50 rollouts finished``; with runs stopped early, what they took as well.
+
+    Args:
+        decided: Rollouts whose outcome is known.
+        total: Whole rollouts that were asked for.
+        unspent: Whole rollouts that were saved by stopping runs early.
+    """
+    if not unspent:
+        return f"{decided} of {count(total, 'rollout')} finished"
+    return f"{count(decided, 'rollout')} finished for the cost of {decided - unspent:.1f} of {total}"
+
+
+def progress_in_short(decided: int, total: int, unspent: float) -> str:
+    """Return ``8/50``, or with runs stopped early ``12 (8.3/50)``: what they took in whole rollouts."""
+    return f"{decided} ({decided - unspent:.1f}/{total})" if unspent else f"{decided}/{total}"
+
+
 def params(values: Mapping[str, Any], short: Mapping[str, str]) -> list[str]:
     """Return ``name=value`` for each parameter, with the names of ``short`` where it has them."""
     return [f"{printable(short.get(name, name))}={plain(value)}" for name, value in values.items()]

@@ -64,6 +64,13 @@ class RunDirectories:
         """Yield the run's evaluations so far, in the order written; of a file beyond ``CURVE_BYTES`` some of them."""
         return read_evaluations(self._paths.run(run_id), CURVE_BYTES)
 
+    def report_bytes(self, run_id: str) -> int:
+        """Return how many bytes the run's evaluations have by now; 0 where there are none."""
+        try:
+            return self._paths.run(run_id).metrics.stat().st_size
+        except OSError:
+            return 0
+
     def set_result_aside(self, run_id: str, attempt: int) -> None:
         """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
         result = self._paths.run(run_id).result

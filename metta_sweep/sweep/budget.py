@@ -8,6 +8,7 @@ from metta_sweep.config.settings import LimitSettings
 from metta_sweep.sweep.confirmation import runs_left
 from metta_sweep.sweep.state import SweepState
 
+_ROUNDING = 1e-6
 MOST_ROOM = 0.5
 """Most that is left for a confirmation, as a share of what the search takes."""
 
@@ -74,9 +75,14 @@ def _confirmation_only(state: SweepState) -> StopReason | None:
 
 
 def _rollouts(state: SweepState) -> StopReason | None:
-    if state.counted_rollouts < state.spec.rollout_count:
+    """Count rollouts: one that was stopped early counts for the share that it took, and another must fit in whole."""
+    count = state.spec.rollout_count
+    if state.full_rollouts + 1.0 <= count + _ROUNDING:
         return None
-    return StopReason(rule="rollout_count", message=f"all {state.spec.rollout_count} rollouts are done")
+    if not state.stopped_early_runs:
+        return StopReason(rule="rollout_count", message=f"all {count} rollouts are done")
+    message = f"{state.counted_rollouts} rollouts took what {count} whole ones may take"
+    return StopReason(rule="rollout_count", message=message)
 
 
 def _at_least(rule: str, value: float, limit: float | None, room: float = 0.0) -> StopReason | None:

@@ -10,7 +10,7 @@ from itertools import islice
 
 from metta_sweep.result import ResultError, RunResult
 from metta_sweep.result.values import as_metric
-from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished
+from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished, RunStoppedEarly
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.ports import JobState, JobStatus, RunStore
 from metta_sweep.sweep.records import Evaluated, Failure, FailureClass, Run
@@ -54,7 +54,7 @@ def ending_event(
     elapsed_s: float,
     released: bool,
     stopped_from: str = "",
-) -> RunFinished | AttemptFailed | AttemptInterrupted:
+) -> RunFinished | RunStoppedEarly | AttemptFailed | AttemptInterrupted:
     """Return what became of the run's last attempt.
 
     Args:
@@ -91,6 +91,9 @@ def ending_event(
             curve=_curve(run, runs, metric),
             notes=(*left.result.notes, *_notes(status, wall_s, released=released)),
         )
+    if run.judgement is not None:
+        curve = _curve(run, runs, metric)
+        return RunStoppedEarly(run_id=run.run_id, attempt=attempt.number, wall_s=wall_s, curve=curve)
     if stopped_from:
         failure = Failure(kind=FailureClass.STOPPED, message=f"stopped from {stopped_from}")
         return AttemptFailed(run_id=run.run_id, attempt=attempt.number, failure=failure, wall_s=wall_s)

@@ -10,7 +10,7 @@ from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result.values import as_cost_s
-from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, Judgement, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +200,34 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunJudged(Event):
+    """A run is about to be asked to end, as it will not win."""
+
+    KIND = "run_judged"
+    run_id: str
+    """The run."""
+    attempt: int
+    """The attempt that is under way."""
+    judgement: Judgement
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStoppedEarly(Event):
+    """A run that was judged has ended on its way."""
+
+    KIND = "run_stopped_early"
+    run_id: str
+    """The run."""
+    attempt: int
+    """The attempt that was ended."""
+    wall_s: float
+    """Seconds that the attempt took."""
+    curve: tuple[Evaluated, ...] = ()
+    """The metric at its evaluations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed(Event):
     """An attempt ended without a usable result."""
 
@@ -291,6 +319,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         AttemptUnknown,
         AttemptRefused,
         RunFinished,
+        RunJudged,
+        RunStoppedEarly,
         AttemptFailed,
         AttemptInterrupted,
         RunRetried,

@@ -26,9 +26,11 @@ from metta_sweep.sweep.events import (
     PlannedRun,
     PointAdded,
     RolloutSuggested,
+    RunJudged,
     RunRetried,
     SweepStopped,
 )
+from metta_sweep.sweep.judging import Judging
 from metta_sweep.sweep.metrics import metric_problem
 from metta_sweep.sweep.next_actions import (
     Action,
@@ -148,6 +150,8 @@ class SweepLoop:
         self._requests = requests
         self._fits = fits
         self._limits = recorder.state.spec.limits
+        early_stop = recorder.state.spec.early_stop
+        self._judging = None if early_stop is None else Judging(early_stop, runs, thinker)
         self._taught = 0
         self._avoid: list[Mapping[str, Any]] = []
         self._unreadable_s: dict[str, float] = {}
@@ -172,6 +176,7 @@ class SweepLoop:
             self._check_metric()
             self._teach()
             self._note_requests()
+            self._judge()
             stop = self._heed_instruction()
             if stop is not None:
                 return self._stop(stop)
@@ -447,16 +452,26 @@ class SweepLoop:
             return None
         return Stop(reason=StopReason(rule="stopped", message="stopped by hand; the same command goes on"))
 
+    def _judge(self) -> None:
+        """Record which runs will not win; they are asked to end at the next turn."""
+        if self._judging is None:
+            return
+        for run, judgement in self._judging.judged(self._recorder.state, self._taken_points()):
+            number = run.attempts[-1].number
+            self._recorder.record(RunJudged(run_id=run.run_id, attempt=number, judgement=judgement))
+
     def _end_runs(self) -> None:
-        """Ask the runs to end that somebody wants to end; the end itself is recorded once it is seen."""
+        """Ask the runs to end that somebody wants to end, or that will not win; the end is recorded once it is seen."""
         state = self._recorder.state
         for run in state.live_runs:
             attempt = run.attempts[-1]
             source, which = state.is_to_end(run), (run.run_id, attempt.number)
-            if source and attempt.handle is not None and which not in self._asked_to_end:
+            is_ended = bool(source) or run.judgement is not None
+            if is_ended and attempt.handle is not None and which not in self._asked_to_end:
                 self._fence()
                 self._asked_to_end.add(which)
-                self._recorder.note(f"{run.run_id}: ending it, as asked at {source}")
+                if source:
+                    self._recorder.note(f"{run.run_id}: ending it, as asked at {source}")
                 self._launcher.cancel(attempt.handle, self._settings.kill_grace_s)
 
     def _release(self) -> None:

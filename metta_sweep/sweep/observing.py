@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run
+from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run, RunState
 
 
 def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:
@@ -23,6 +23,8 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         taught = failure.kind.blames_parameters
         params = rollout.suggestion.params
         return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
+    if any(run.state is RunState.STOPPED_EARLY for run in runs):
+        return None
     values = [run.metrics.get(metric, math.nan) for run in runs if run.metrics is not None]
     if not all(math.isfinite(value) for value in values):
         return None
@@ -34,6 +36,30 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         cost_s=cost_s,
         curve=_mean_curve([run.curve for run in runs]),
         steps=_mean_steps(runs),
+    )
+
+
+def partial_observation_of(rollout: Rollout, runs: Sequence[Run]) -> Observation | None:
+    """Return what a rollout teaches of which a run was stopped early; None where none was, or none reported.
+
+    Runs of it that came further count as far as all of them came.
+    """
+    stopped = [run for run in runs if run.state is RunState.STOPPED_EARLY]
+    if not stopped or deciding_failure(runs) is not None:
+        return None
+    over = [run for run in runs if run.state in (RunState.STOPPED_EARLY, RunState.FINISHED)]
+    curve = _mean_curve([run.curve for run in over])
+    lengths = [run.judgement.steps for run in stopped if run.judgement is not None]
+    if not curve or not lengths:
+        return None
+    return Observation(
+        rollout=rollout.index,
+        params=rollout.suggestion.params,
+        metric=None,
+        cost_s=fmean(run.cost_s for run in over),
+        curve=curve,
+        steps=fmean(lengths),
+        is_stopped_early=True,
     )
 
 

@@ -145,6 +145,9 @@ class RunStore(Protocol):
     def evaluations(self, run_id: str) -> Iterable[Evaluation]:
         """Return the run's evaluations so far; of very many, some from beginning to end."""
 
+    def report_bytes(self, run_id: str) -> int:
+        """Return how much the run has written of its evaluations: it has grown where there is news."""
+
     def set_result_aside(self, run_id: str, attempt: int) -> None:
         """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metta_sweep.config.settings import ConfirmSettings, LimitSettings
+from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings, LimitSettings
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import CurvePoint, Suggestion
 from metta_sweep.sweep.tracebacks import without_values
@@ -48,6 +48,8 @@ class SweepSpec:
     """Settings of Protein."""
     limits: LimitSettings = field(default_factory=LimitSettings)
     """Stop rules."""
+    early_stop: EarlyStopSettings | None = None
+    """How runs that will not win are ended on their way; None for not at all."""
     confirm: ConfirmSettings | None = None
     """How the best are run again after the search; None for not at all."""
     confirms_only: bool = False
@@ -174,12 +176,29 @@ class RunState(enum.StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
+    STOPPED_EARLY = "stopped_early"
     FAILED = "failed"
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self in (RunState.FINISHED, RunState.FAILED)
+        return self in (RunState.FINISHED, RunState.STOPPED_EARLY, RunState.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Why a run is ended on its way, as it was judged then."""
+
+    reason: str
+    """One sentence for a person."""
+    share: float
+    """Share of its length that it had done."""
+    steps: float
+    """Steps of its whole length."""
+    final: tuple[float, float, float] | None = None
+    """Median, 5% and 95% quantile of what was expected of its end, raw; None where no model judged."""
+    chance: float | None = None
+    """Chance to beat the best that it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +229,18 @@ class Run:
     """Attempts that a person does not count: the run is done again whatever became of them."""
     confirms: bool = False
     """Whether it runs a point of the search again to confirm it; it decides no rollout."""
+    judgement: Judgement | None = None
+    """Why it is to end on its way; None where it is not."""
+    is_stopped_early: bool = False
+    """Whether it was ended for that."""
 
     @property
     def state(self) -> RunState:
         """Where the run is."""
         if self.metrics is not None:
             return RunState.FINISHED
+        if self.is_stopped_early:
+            return RunState.STOPPED_EARLY
         if not self.attempts:
             return RunState.WAITING
         last = self.attempts[-1]
@@ -242,6 +267,14 @@ class Run:
     def wall_s(self) -> float:
         """Seconds of all attempts that are over."""
         return sum(attempt.wall_s for attempt in self.attempts)
+
+    @property
+    def share(self) -> float:
+        """Share of its length that a run counts for: 1 unless it was stopped early."""
+        if self.state is not RunState.STOPPED_EARLY or self.judgement is None:
+            return 1.0
+        done = max((steps for steps, _, _ in self.curve), default=0.0) / self.judgement.steps
+        return min(1.0, max(self.judgement.share, done))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +308,9 @@ class Observation:
     curve: tuple[Evaluated, ...] = ()
     """Mean learning curve, at the steps that all runs evaluated."""
     steps: float | None = None
-    """Mean training steps of a run, where reported."""
+    """Mean training steps of a whole run, where known."""
+    is_stopped_early: bool = False
+    """Whether a run was ended on its way: its curve is all that is known of the point."""
 
     @property
     def curve_by_share(self) -> tuple[CurvePoint, ...]:

@@ -26,14 +26,17 @@ from metta_sweep.sweep.events import (
     RolloutCeded,
     RolloutSuggested,
     RunFinished,
+    RunJudged,
     RunRetried,
+    RunStoppedEarly,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
 )
-from metta_sweep.sweep.observing import deciding_failure, observation_of, says_something
+from metta_sweep.sweep.observing import deciding_failure, observation_of, partial_observation_of, says_something
 from metta_sweep.sweep.records import (
     AttemptState,
+    Evaluated,
     Failure,
     Observation,
     Rollout,
@@ -62,6 +65,7 @@ class SweepState:
         self._crashes = Crashes()
         self._refusals: list[AttemptRefused] = []
         self._ceded: set[int] = set()
+        self._stopped_early: dict[str, None] = {}
         self._confirming: dict[int, tuple[str, ...]] = {}
         self._known_when_chosen: dict[int, int] = {}
         self._counted_s: dict[str, float] = {}
@@ -239,7 +243,7 @@ class SweepState:
             metrics=_numbers(event.metrics),
             cost_s=run.wall_s if cost_s is None else cost_s,
             steps=as_steps(event.steps),
-            curve=tuple(point for point in event.curve if len(point) == 3 and None not in map(as_metric, point)),
+            curve=_curve(event.curve),
             notes=event.notes,
         )
         self._crashes.succeed()
@@ -252,6 +256,22 @@ class SweepState:
             self._is_scored = True
         else:
             self._unscored.append(run)
+
+    @_apply.register
+    def _(self, event: RunJudged) -> None:
+        run = self._run(event.run_id)
+        if run.state is not RunState.RUNNING or run.attempts[-1].number != event.attempt:
+            raise WrongTransitionError(f"{run.run_id}: attempt {event.attempt} is not under way and cannot be judged")
+        self._runs[run.run_id] = replace(run, judgement=event.judgement)
+
+    @_apply.register
+    def _(self, event: RunStoppedEarly) -> None:
+        wall_s = _seconds(event.wall_s)
+        run = self._change(event.run_id, event.attempt, AttemptState.INTERRUPTED, wall_s=wall_s)
+        if run.judgement is None:
+            raise WrongTransitionError(f"{run.run_id}: stopped early without having been judged")
+        self._stopped_early[run.run_id] = None
+        self._settle(replace(run, is_stopped_early=True, cost_s=run.wall_s, curve=_curve(event.curve)))
 
     @_apply.register
     def _(self, event: RunRetried) -> None:
@@ -438,6 +458,26 @@ class SweepState:
         return len(self._rollouts) - len(self._ceded)
 
     @property
+    def full_rollouts(self) -> float:
+        """How many rollouts of the whole length those that count have taken: a run that was stopped early is a share.
+
+        Costs: O(n) in the runs that were stopped early.
+        """
+        lost = {run.rollout for run in self.stopped_early_runs}
+        unspent = sum(self._unspent(self._rollouts[rollout]) for rollout in lost)
+        return self.counted_rollouts - unspent
+
+    def _unspent(self, rollout: Rollout) -> float:
+        """Return the share of a rollout that its runs did not do: stopped early, or not started as another lost."""
+        shares = [run.share if run.attempts else 0.0 for run in self.runs_of(rollout)]
+        return 1.0 - sum(shares) / len(shares)
+
+    @property
+    def stopped_early_runs(self) -> list[Run]:
+        """Runs that were ended as they would not win, in the order in which they were."""
+        return [self._runs[run_id] for run_id in self._stopped_early]
+
+    @property
     def decided_rollouts(self) -> list[Rollout]:
         """Rollouts whose outcome is known, in the order in which it became known."""
         return self._decided
@@ -500,11 +540,12 @@ class SweepState:
 
     def lesson_of(self, rollout: Rollout) -> Observation | None:
         """Return what Protein is taught of a decided rollout: runs that confirmed it count like its own."""
-        seen, at = self._observations.get(rollout.index), self.placed(rollout)
+        partial, at = partial_observation_of(rollout, self.runs_of(rollout)), self.placed(rollout)
+        seen = partial or self._observations.get(rollout.index)
         if seen is None or at.outside:
             return None
         again = [run for run in self.confirmations_of(rollout.index) if says_something(run, self.spec.metric)]
-        if again:
+        if again and partial is None:
             seen = observation_of(rollout, [*self.runs_of(rollout), *again], self.spec.metric)
         return seen if seen is None or at.params is seen.params else replace(seen, params=at.params)
 
@@ -539,13 +580,19 @@ class SweepState:
         return self._refusals
 
     def is_decided(self, rollout: Rollout) -> bool:
-        """Whether the rollout's outcome is known: all runs are over, or one failed for good."""
+        """Whether the rollout's outcome is known: all runs are over, or one failed for good or was stopped early."""
         runs = self.runs_of(rollout)
-        return any(run.state is RunState.FAILED for run in runs) or all(run.state.is_over for run in runs)
+        decides = (RunState.FAILED, RunState.STOPPED_EARLY)
+        return any(run.state in decides for run in runs) or all(run.state.is_over for run in runs)
 
     def failure_of(self, rollout: Rollout) -> Failure | None:
         """Return the failure that decided the rollout, or None."""
         return deciding_failure(self.runs_of(rollout))
+
+
+def _curve(points: Iterable[tuple[float, float, float]]) -> tuple[Evaluated, ...]:
+    """Return the points that are three numbers each."""
+    return tuple(point for point in points if len(point) == 3 and None not in map(as_metric, point))
 
 
 def _numbers(metrics: Mapping[str, object]) -> dict[str, float]:

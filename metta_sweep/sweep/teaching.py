@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.port import Optimizer
+from metta_sweep.optimize.port import CanJudge, Optimizer
 from metta_sweep.sweep.records import Observation, Rollout
 from metta_sweep.sweep.state import SweepState
 
@@ -55,7 +55,10 @@ def teach(optimizer: Optimizer, lesson: Observation) -> None:
     Raises:
         RequestError: The point is not one of its space.
     """
-    if lesson.metric is None:
+    if lesson.is_stopped_early:
+        if isinstance(optimizer, CanJudge):
+            optimizer.observe_partial(lesson.params, lesson.curve_by_share)
+    elif lesson.metric is None:
         optimizer.observe_failure(lesson.params)
     else:
         cost_s = max(lesson.cost_s, LEAST_COST_S)

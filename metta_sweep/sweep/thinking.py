@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from metta_sweep.optimize.port import Expectation, Optimizer, Suggestion, expectations_of
+from metta_sweep.optimize.port import (
+    CanJudge,
+    CurvePoint,
+    Expectation,
+    Optimizer,
+    Outlook,
+    Suggestion,
+    expectations_of,
+    judges,
+)
 from metta_sweep.sweep.ports import Clock
 from metta_sweep.sweep.records import Observation
 from metta_sweep.sweep.teaching import teach
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +46,42 @@ def as_given(point: Mapping[str, Any], optimizer: Optimizer) -> Suggestion:
     return Suggestion(params=point, origin="given", reason="asked for")
 
 
-Submit = Callable[[Callable[[], Thought]], "Future[Thought]"]
-"""Starts a piece of work and returns its future: ``ThreadPoolExecutor(max_workers=1).submit``, or :func:`at_once`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlookQuestion:
+    """What is asked of a run that is on its way."""
+
+    run_id: str
+    """The run."""
+    attempt: int
+    """Its attempt."""
+    params: Mapping[str, Any]
+    """Its point."""
+    curve: tuple[CurvePoint, ...]
+    """What it has reported, by share of its length."""
+    steps: float
+    """Steps of its length."""
+    pending: tuple[Mapping[str, Any], ...]
+    """Points that run beside it."""
+    min_share: float
+    """Share of its length before which it is not judged."""
+    min_full_runs: int
+    """Runs known to their end, before which none is judged."""
 
 
-def at_once(work: Callable[[], Thought]) -> Future[Thought]:
+Answer = tuple[OutlookQuestion, Outlook | None]
+"""The question, and what the optimizer expects; None where it has no model."""
+
+
+class Submit(Protocol):
+    """Starts a piece of work and returns its future: a ThreadPoolExecutor's ``submit``, or :func:`at_once`."""
+
+    def __call__(self, work: Callable[[], _Made], /) -> Future[_Made]:
+        """Start the work; pieces of it are done one after the other."""
+
+
+def at_once(work: Callable[[], _Made], /) -> Future[_Made]:
     """Do the work here and now, and return a future that is done."""
-    future: Future[Thought] = Future()
+    future: Future[_Made] = Future()
     future.set_result(work())
     return future
 
@@ -57,6 +97,7 @@ class Thinker:
         self._submit = submit
         self._complete = complete
         self._under_way: Future[Thought] | None = None
+        self._outlook: Future[Answer] | None = None
         self._lessons: list[Observation] = []
 
     @property
@@ -71,7 +112,7 @@ class Thinker:
 
     def learn(self, observation: Observation) -> None:
         """Teach an observation, at once or before the next thought."""
-        if self._under_way is None:
+        if self._under_way is None and self._outlook is None:
             teach(self._optimizer, observation)
         else:
             self._lessons.append(observation)
@@ -97,6 +138,38 @@ class Thinker:
 
         self._under_way = self._submit(work)
 
+    @property
+    def judges(self) -> bool:
+        """Whether the optimizer can tell from a curve how a run will end."""
+        return judges(self._optimizer)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a question was asked whose answer was not taken yet."""
+        return self._outlook is not None
+
+    def ask(self, question: OutlookQuestion) -> None:
+        """Ask what is expected of a run; one question at a time."""
+        lessons, self._lessons = self._lessons, []
+
+        def work() -> Answer:
+            for lesson in lessons:
+                teach(self._optimizer, lesson)
+            return question, _outlook(self._optimizer, question)
+
+        self._outlook = self._submit(work)
+
+    def take_answer(self) -> Answer | None:
+        """Return the answer where there is one by now, or None.
+
+        Raises:
+            Exception: Whatever the optimizer raised.
+        """
+        if self._outlook is None or not self._outlook.done():
+            return None
+        answered, self._outlook = self._outlook, None
+        return answered.result()
+
     def take(self) -> Thought | None:
         """Return the thought where it is finished, or None.
 
@@ -113,9 +186,21 @@ class Thinker:
 
         Waits for a thought under way.
         """
-        if self._under_way is not None:
-            wait([self._under_way])
+        under_way: list[Future[Any]] = [one for one in (self._under_way, self._outlook) if one is not None]
+        wait(under_way)
         lessons, self._lessons = self._lessons, []
         for lesson in lessons:
             teach(self._optimizer, lesson)
         return expectations_of(self._optimizer, points)
+
+
+def _outlook(optimizer: Optimizer, question: OutlookQuestion) -> Outlook | None:
+    if not isinstance(optimizer, CanJudge):
+        return None
+    return optimizer.outlook(
+        question.params,
+        question.curve,
+        question.pending,
+        min_share=question.min_share,
+        min_full_runs=question.min_full_runs,
+    )

@@ -84,7 +84,7 @@ class RunFacts:
     @property
     def exit_code(self) -> int:
         """Return what W&B derives the run's state from."""
-        return 0 if self.state is RunState.FINISHED else 1
+        return 0 if self.state in (RunState.FINISHED, RunState.STOPPED_EARLY) else 1
 
     def seal(self, rows: list[Row], files: Mapping[str, str]) -> str:
         """Return the digest of everything that is to be there at the end."""
@@ -279,6 +279,8 @@ def _own_outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]
     own: dict[str, Any] = {"state": str(run.state), "attempts": len(run.attempts)}
     own |= {"cost_s": run.cost_s, "wall_s": run.wall_s}
     own |= _outcome(state, run, paths)
+    if run.state is RunState.STOPPED_EARLY and run.judgement is not None:
+        own |= {"stopped_early": asdict(run.judgement), "share": run.share}
     return own | ({"metrics": _finite(run), "curve": [list(point) for point in run.curve]} if _is_shared(state) else {})
 
 

@@ -11,7 +11,7 @@ from metta_sweep.store.damage import unreadable
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.reading import connect_to_read
-from metta_sweep.sweep.events import AttemptFailed, AttemptStarted, RunFinished, from_json
+from metta_sweep.sweep.events import AttemptFailed, AttemptStarted, RunFinished, RunStoppedEarly, from_json
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.facts import Times
 
@@ -44,7 +44,7 @@ class Feed:
             self.state.apply(event)
             if isinstance(event, AttemptStarted):
                 self._starts.setdefault(event.run_id, []).append(event.at)
-            elif isinstance(event, RunFinished | AttemptFailed):
+            elif isinstance(event, RunFinished | RunStoppedEarly | AttemptFailed):
                 self._ends[event.run_id] = event.at
         self._seen += len(new)
         return bool(new)

@@ -136,6 +136,7 @@ def _summary(state: SweepState) -> dict[str, Any]:
         "decided": len(state.decided_rollouts),
         "runs": len(runs),
         "failed_runs": sum(run.failure is not None for run in runs),
+        "stopped_early_runs": len(state.stopped_early_runs),
         "total_cost_s": state.total_cost_s,
         "stopped": state.stopped.rule if state.stopped else None,
     }

@@ -73,7 +73,7 @@ class BoardPeers:
         claimed = next((number for number in in_hand if number not in used), None)
         if claimed is not None or not self._is_alone:
             return claimed
-        is_left = state.counted_rollouts + self._counted_on < state.spec.rollout_count
+        is_left = state.full_rollouts + self._counted_on + 1.0 <= state.spec.rollout_count
         return self.own_number(state) if is_left else None
 
     def own_number(self, state: SweepState) -> int:

@@ -226,7 +226,8 @@ class Sharing:
         """Have as many claims in hand as are needed, and give up what gone machines have left where none is free."""
         while not self._stop.is_set():
             standing, state = self._standing(), self._feed.state
-            left = state.spec.rollout_count - standing.counted
+            saved = int(state.counted_rollouts - state.full_rollouts)
+            left = state.spec.rollout_count + saved - standing.counted
             if len(standing.in_hand(self._machine, self._own())) >= self._wanted(left):
                 return
             if left > 0:

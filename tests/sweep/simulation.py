@@ -74,6 +74,8 @@ class Outcome:
     metrics: Mapping[str, float] | None = None
     status: JobStatus = field(default_factory=lambda: JobStatus(state=JobState.EXITED, code=0))
     log: str = ""
+    reports: tuple[tuple[float, int, Mapping[str, float]], ...] = ()
+    """Evaluations: after how many seconds, at which step, what."""
 
 
 def reward(value: float, seconds: float = 1.0) -> Outcome:
@@ -112,6 +114,7 @@ class SimulatedMachine:
     """What it says of every job instead of the truth, where it says something."""
     _jobs: dict[str, tuple[float, Outcome]] = field(default_factory=dict)
     _configs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _ended_s: dict[str, float] = field(default_factory=dict)
     _aside: set[str] = field(default_factory=set)
 
     def capacity(self) -> int:
@@ -150,6 +153,7 @@ class SimulatedMachine:
     def cancel(self, handle: Handle, grace_s: float) -> None:
         if not self._is_over(handle["attempt"]):
             self.cancelled.append(handle["attempt"])
+            self._ended_s.setdefault(handle["attempt"], self.clock.seconds)
 
     def close(self) -> None:
         pass
@@ -172,7 +176,18 @@ class SimulatedMachine:
         return None
 
     def evaluations(self, run_id: str) -> list[Evaluation]:
-        return []
+        return [
+            Evaluation(step=step, time_s=seconds, metrics=metrics)
+            for job, (began, outcome) in self._jobs.items()
+            for seconds, step, metrics in outcome.reports
+            if job.rpartition(".a")[0] == run_id and self._until(job) >= began + seconds
+        ]
+
+    def _until(self, job: str) -> float:
+        return self._ended_s.get(job, self.clock.seconds)
+
+    def report_bytes(self, run_id: str) -> int:
+        return len(self.evaluations(run_id))
 
     def log_tail(self, run_id: str) -> str:
         last = [o.log for job, (_, o) in self._jobs.items() if job.rpartition(".a")[0] == run_id]
@@ -232,6 +247,7 @@ class World:
     prefers: Callable[[Mapping[str, Any]], float] | None = None
     requests: Callable[[], Sequence[PointAdded]] = lambda: ()
     fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    makes: type[CountingOptimizer] = CountingOptimizer
 
     def __post_init__(self) -> None:
         self.machine = SimulatedMachine(clock=self.clock, script=self.script, slots=self.slots)
@@ -244,7 +260,7 @@ class World:
 
     def control(self, asked: SweepSpec, peers: Peers | None = None, **settings: Any) -> Stop:
         """Run one controller to its end."""
-        self.optimizer = CountingOptimizer(prefers=self.prefers)
+        self.optimizer = self.makes(prefers=self.prefers)
         self.recorder = Recorder(self.journal, self.clock, [self])
         self.recorder.record(SweepAsked(spec=asked, versions={}))
         loop = SweepLoop(

@@ -27,7 +27,9 @@ from metta_sweep.sweep.events import (
     RolloutCeded,
     RolloutSuggested,
     RunFinished,
+    RunJudged,
     RunRetried,
+    RunStoppedEarly,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
@@ -35,7 +37,7 @@ from metta_sweep.sweep.events import (
     from_json,
     to_json,
 )
-from metta_sweep.sweep.records import AttemptState, Failure, FailureClass
+from metta_sweep.sweep.records import AttemptState, Failure, FailureClass, Judgement
 from metta_sweep.sweep.state import SweepState
 from tests.sweep.simulation import spec
 
@@ -65,7 +67,10 @@ RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 ADDED = PointAdded(id="a1", point={"trainer.x": 0.5})
 CEDED = RolloutCeded(rollout=0)
-ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, FAILED, INTERRUPTED, RETRIED)
+JUDGEMENT = Judgement(reason="expects little", share=0.3, steps=100.0, final=(0.1, 0.0, 0.2), chance=0.02)
+JUDGED = RunJudged(run_id="s.r.0", attempt=1, judgement=JUDGEMENT)
+ENDED = RunStoppedEarly(run_id="s.r.0", attempt=1, wall_s=3.0, curve=((10.0, 0.1, 1.0),))
+ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
 SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
 
@@ -158,3 +163,14 @@ def test_crashes_of_another_machine_do_not_stop_this_one():
             AttemptFailed(run_id=run_id, attempt=1, failure=crash, wall_s=1.0),
         ]
     assert SweepState.fold(events).hopeless == []
+
+
+def test_a_run_is_stopped_early_only_where_it_was_judged_and_judged_only_while_it_runs():
+    with pytest.raises(WrongTransitionError, match="without having been judged"):
+        SweepState.fold([ASKED, SUGGESTED, STARTED, SUBMITTED, ENDED])
+    with pytest.raises(WrongTransitionError, match="not under way"):
+        SweepState.fold([ASKED, SUGGESTED, STARTED, SUBMITTED, FINISHED, JUDGED])
+    state = SweepState.fold([ASKED, SUGGESTED, STARTED, SUBMITTED, JUDGED, ENDED])
+    assert state.runs["s.r.0"].state == "stopped_early"
+    assert state.full_rollouts == pytest.approx(0.3)
+    assert state.total_cost_s == 3.0

@@ -15,7 +15,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import totals
-from metta_sweep.report.wording import duration, number, plain
+from metta_sweep.report.wording import duration, number, plain, progress_in_short
 
 MOST_NAMED = 5
 """Parameters whose importance the answer tells."""
@@ -137,7 +137,7 @@ def _cards(found: Gathered) -> Markup:
     rows, best = found.rows, found.winner
     failed = sum(len(row.run_ids) for row in rows.failures)
     cards = (
-        ("Rollouts", f"{rows.decided} of {rows.spec.rollout_count}"),
+        ("Rollouts", progress_in_short(rows.decided, rows.spec.rollout_count, rows.unspent).replace("/", " of ")),
         ("Runs", totals(rows)),
         ("A run of the best", "none" if best is None else duration(cost_of(best.rollout))),
         ("All runs", duration(rows.cost_s)),

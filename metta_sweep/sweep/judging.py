@@ -1,0 +1,174 @@
+"""Which runs that are on their way are ended, as they will not win: each is judged whenever it has reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from metta_sweep.config.settings import EarlyStopSettings
+from metta_sweep.optimize.port import CurvePoint, Outlook, RunAction
+from metta_sweep.optimize.stopping import RULES, Curve
+from metta_sweep.result import Evaluation
+from metta_sweep.result.values import as_metric
+from metta_sweep.sweep.ports import RunStore
+from metta_sweep.sweep.records import AttemptState, Judgement, Run, RunState
+from metta_sweep.sweep.state import SweepState
+from metta_sweep.sweep.thinking import OutlookQuestion, Thinker
+from metta_sweep.trees import MISSING, get
+
+SHARE, TOTAL_STEPS = "share", "total_steps"
+"""Numbers of a report by which a trainer says how far it is: the share of its length, or the steps of its length."""
+DEFAULT_STEPS = "trainer.total_timesteps"
+"""Where the bundled trainer's config says how long a run is."""
+
+
+class Judging:
+    """Looks at runs that have reported since the last time; what the model is asked is answered at a later look.
+
+    Args:
+        asked: How runs are ended.
+        runs: Where their reports lie.
+        thinker: Who asks the model.
+    """
+
+    def __init__(self, asked: EarlyStopSettings, runs: RunStore, thinker: Thinker) -> None:
+        self._asked = asked
+        self._runs = runs
+        self._thinker = thinker
+        self._by_model = asked.policy == "model" or (asked.policy == "auto" and thinker.judges)
+        self._rule = RULES["halving" if asked.policy in ("auto", "model") else asked.policy]
+        self._seen: dict[str, int] = {}
+
+    def judged(self, state: SweepState, pending: Sequence[Mapping[str, Any]]) -> list[tuple[Run, Judgement]]:
+        """Return the runs that are to end, and why.
+
+        Args:
+            state: The sweep so far.
+            pending: The points that are not to be proposed again: they run beside those that are judged.
+        """
+        found = [] if not self._by_model else self._answered(state)
+        for run in state.live_runs:
+            if not self._is_judged(state, run):
+                continue
+            size = self._runs.report_bytes(run.run_id)
+            if size == self._seen.get(run.run_id, 0) or (self._by_model and self._thinker.is_asked):
+                continue
+            self._seen[run.run_id] = size
+            curve, steps = self._curve(state, run)
+            if not curve or not self._asked.min_share <= curve[-1][0] < 1.0:
+                continue
+            if self._by_model:
+                self._ask(state, run, curve, steps, pending)
+            else:
+                found += self._compared(state, run, curve, steps)
+        return found
+
+    def _is_judged(self, state: SweepState, run: Run) -> bool:
+        is_running = run.attempts[-1].state is AttemptState.RUNNING
+        is_searching = not run.confirms and run.judgement is None and not state.is_to_end(run)
+        known = sum(len(other.curve) > 1 for other in state.runs.values() if other.state is RunState.FINISHED)
+        return is_running and is_searching and known >= self._asked.min_full_runs
+
+    def _curve(self, state: SweepState, run: Run) -> tuple[tuple[CurvePoint, ...], float]:
+        """Return what the run has reported by share of its length, and that length in steps."""
+        told = list(self._runs.evaluations(run.run_id))
+        length = self._asked.total_steps or length_of(state, run)
+        return by_share(told, state.spec.metric, length)
+
+    def _ask(
+        self,
+        state: SweepState,
+        run: Run,
+        curve: tuple[CurvePoint, ...],
+        steps: float,
+        pending: Sequence[Mapping[str, Any]],
+    ) -> None:
+        placed = state.placed(state.rollouts[run.rollout])
+        if placed.outside:
+            return
+        question = OutlookQuestion(
+            run_id=run.run_id,
+            attempt=run.attempts[-1].number,
+            params=placed.params,
+            curve=curve,
+            steps=steps,
+            pending=tuple(pending),
+            min_share=self._asked.min_share,
+            min_full_runs=self._asked.min_full_runs,
+        )
+        self._thinker.ask(question)
+
+    def _answered(self, state: SweepState) -> list[tuple[Run, Judgement]]:
+        answer = self._thinker.take_answer()
+        if answer is None:
+            return []
+        question, outlook = answer
+        run = state.runs[question.run_id]
+        goes_on = outlook is None or outlook.action is RunAction.CONTINUE or run.state is not RunState.RUNNING
+        if outlook is None or goes_on or run.attempts[-1].number != question.attempt:
+            return []
+        return [(run, _by_model(outlook, question))]
+
+    def _compared(
+        self, state: SweepState, run: Run, curve: tuple[CurvePoint, ...], steps: float
+    ) -> list[tuple[Run, Judgement]]:
+        sign = state.spec.goal.sign
+        over = [other for other in state.runs.values() if other.state.is_over and other.curve and not other.confirms]
+        others = [_scores(by_share_of(other, state), sign) for other in over]
+        reason = self._rule(_scores(curve, sign), [other for other in others if other])
+        return [] if reason is None else [(run, Judgement(reason=reason, share=curve[-1][0], steps=steps))]
+
+
+def length_of(state: SweepState, run: Run) -> float | None:
+    """Return the steps of a run's whole length: as its config says, or as finished runs took; None: unknown."""
+    spec = state.spec
+    name = str(spec.protein.get("steps_parameter") or DEFAULT_STEPS)
+    params = state.rollouts[run.rollout].suggestion.params
+    said = params.get(name, MISSING)
+    if said is MISSING and not spec.command:
+        said = get(spec.training, name)
+    if isinstance(said, int | float) and not isinstance(said, bool) and said > 0:
+        return float(said)
+    done = [other.steps for other in state.runs.values() if other.state is RunState.FINISHED and other.steps]
+    return float(median(done)) if done else None
+
+
+def by_share(told: Iterable[Evaluation], metric: str, length: float | None) -> tuple[tuple[CurvePoint, ...], float]:
+    """Return evaluations by the share of the run's length, and that length in steps; empty where it is not known.
+
+    A report that has the number ``share`` or ``total_steps`` says its own length.
+    """
+    found: list[CurvePoint] = []
+    steps = length or 0.0
+    for seen in told:
+        value, share = as_metric(seen.metrics.get(metric)), as_metric(seen.metrics.get(SHARE))
+        own = as_metric(seen.metrics.get(TOTAL_STEPS)) or length
+        if share is None and own:
+            share = seen.step / own
+        if value is None or share is None or not share > 0.0:
+            continue
+        steps = seen.step / share
+        found.append((min(1.0, share), value, seen.time_s))
+    return tuple(found), steps
+
+
+def by_share_of(run: Run, state: SweepState) -> tuple[CurvePoint, ...]:
+    """Return the curve of a run that is over by the share of its length; that of one that finished ends at its end."""
+    last = max((steps for steps, _, _ in run.curve), default=0.0)
+    length = run.judgement.steps if run.judgement is not None else run.steps or length_of(state, run) or last
+    return tuple((min(1.0, steps / length), metric, s) for steps, metric, s in run.curve if length and steps > 0.0)
+
+
+def _scores(curve: Sequence[CurvePoint], sign: float) -> Curve:
+    return sorted((share, sign * metric) for share, metric, _ in curve)
+
+
+def _by_model(outlook: Outlook, question: OutlookQuestion) -> Judgement:
+    return Judgement(
+        reason=outlook.reason,
+        share=question.curve[-1][0],
+        steps=question.steps,
+        final=outlook.final,
+        chance=outlook.chance,
+    )
