@@ -82,7 +82,7 @@ def _answer(hydra: Hydra, typed: Typed, flags: argparse.Namespace) -> None:
     if flags.cfg:
         hydra.show_cfg(typed.places.job, typed.words, flags.cfg, flags.package, flags.resolve)
     elif flags.info:
-        logging.getLogger("hydra.core.utils").setLevel(logging.INFO)  # composing inside it is no part of the answer
+        logging.getLogger("hydra.core.utils").setLevel(logging.INFO)  # composing inside it is not a part of the answer
         hydra.show_info(flags.info, typed.places.job, typed.words)
     elif flags.hydra_help:
         hydra.hydra_help(None, get_args_parser(), argparse.Namespace(overrides=[]))

@@ -1,4 +1,4 @@
-"""What can be asked of an environment: the ``env`` group, validated where it is made.
+"""What may be set of an environment: the ``env`` group, validated where it is made.
 
 Light: pydantic and the standard library only, so that a sweep can check a config without loading numpy's users.
 """

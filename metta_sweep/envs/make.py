@@ -31,7 +31,7 @@ def make_env(config: EnvConfig, *, rows: int, first: int = 0, workers: int = 1, 
             a mixture.
 
     Raises:
-        ValueError: ``rows`` is no multiple of the environment's agents, or of the workers.
+        ValueError: ``rows`` is not a multiple of the environment's agents, or of the workers.
         EnvUnavailableError: The environment cannot be made on this machine.
     """
     if rows % config.num_agents:

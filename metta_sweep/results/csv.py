@@ -33,7 +33,7 @@ class _Table:
 
 
 class CsvReader:
-    """Reads CSV files; a column is a metric, a blank cell is no value."""
+    """Reads CSV files; a column is a metric, a blank cell is not a value."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

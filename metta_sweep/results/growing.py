@@ -46,7 +46,7 @@ class GrowingBytes:
                 left = None if left is None else left - len(chunk)
                 yield chunk, anew
                 anew = False
-        except OSError:  # a directory of that name, or a file system that is away: tried again at the next call
+        except OSError:  # a directory of that name, or an unreachable file system: tried again at the next call
             return
         finally:
             os.close(descriptor)

@@ -15,7 +15,7 @@ from metta_sweep.results.port import Point, Source
 from metta_sweep.results.seen import Seen
 
 FILE = "returned.json"
-"""What the callback writes: ``{"value": …}``, or ``{"type": …}`` where that is no value that JSON has."""
+"""What the callback writes: ``{"value": …}``, or ``{"type": …}`` where that is not a value that JSON has."""
 
 OVERRIDE = "++hydra.callbacks.metta_sweep._target_=metta_sweep_client.hydra.ReturnValue"
 """The word that adds the callback to a Hydra app's command line."""

@@ -54,7 +54,7 @@ class JsonlReader:
         try:
             content = json.loads(line)
         except (ValueError, RecursionError):
-            self._source.notes.say(f"{followed.shown}: a line is no JSON and was passed over: {line[:80]!r}")
+            self._source.notes.say(f"{followed.shown}: a line is not JSON and was passed over: {line[:80]!r}")
             return
         if not isinstance(content, dict):
             return

@@ -40,5 +40,5 @@ def flat(content: Any, above: str = "", depth: int = 0, *, between: str = "/") -
 
 
 def step_of(value: float | None) -> float | None:
-    """Return a step that can be counted with; None for one that is no finite number."""
+    """Return a step that can be counted with; None for one that is not a finite number."""
     return value if value is not None and math.isfinite(value) else None

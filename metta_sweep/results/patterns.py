@@ -52,7 +52,7 @@ class Pattern:
         try:
             compiled = re.compile(text)
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            raise ValueError(f"is not a regular expression: {error}") from None
         step_group = step if step is not None and step in compiled.groupindex else None
         groups = set(range(1, compiled.groups + 1)) - ({compiled.groupindex[step_group]} if step_group else set())
         if len(groups) != 1:

@@ -113,7 +113,7 @@ def _notes(status: JobStatus, wall_s: float, *, released: bool) -> list[str]:
     since_s = 0.0 if status.result_s is None else max(0.0, wall_s - status.result_s)
     if status.reason in ("no_exit", "timeout"):
         why = "it did not exit" if status.reason == "no_exit" else "at its time limit"
-        return [f"ended {since_s:.2g} s after its result, {why}: that time is no cost"]
+        return [f"ended {since_s:.2g} s after its result, {why}: that time is not a cost"]
     if released or status.reason == "cancelled":
         return []
     if status.state is JobState.LOST or status.reason in ("node_lost", "preempted"):

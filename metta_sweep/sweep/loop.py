@@ -186,7 +186,7 @@ class SweepLoop:
                     return self._stop(action)
                 did_something |= self._perform(action)
                 if self._recorder.state.refusals:
-                    break  # one that could not be started speaks for the others
+                    break  # after one refusal, do not try the rest this turn
             self._think_ahead()
             self._between()
             if not did_something:
@@ -411,7 +411,7 @@ class SweepLoop:
         )
 
     def _is_looked_at_again(self, run: Run, left: Left, elapsed_s: float) -> bool:
-        """Return whether to wait for a file system that is away: the result may be there, and was paid for."""
+        """Return whether to wait for an unreachable file system: the result may be there, and was paid for."""
         if run.run_id not in self._unreadable_s:
             self._recorder.note(
                 f"{run.run_id}: its result cannot be read ({left.unreadable}): looking again for a while"

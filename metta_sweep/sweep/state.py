@@ -429,7 +429,7 @@ class SweepState:
         return self._versions.place(rollout.index, rollout.suggestion.params, self._asked_for(rollout))
 
     def outside(self, rollout: Rollout) -> str:
-        """Return why a rollout's point is no point of the present space; empty where it is one."""
+        """Return why a rollout's point is not a point of the present space; empty where it is one."""
         return self.placed(rollout).outside
 
     def version_of(self, rollout: Rollout) -> Version:

@@ -41,7 +41,7 @@ class Placed:
     params: Mapping[str, Any]
     """Its values, those of parameters that were added since included."""
     outside: str = ""
-    """Why it is no point of the present space; empty where it is one."""
+    """Why it is not a point of the present space; empty where it is one."""
 
 
 def same_space(before: SweepSpec, now: SweepSpec, ever: Iterable[str]) -> bool:

@@ -1,8 +1,8 @@
 """Who does which rollout of a shared sweep: pure decisions from what was seen at W&B.
 
 A rollout is known by its number, that of its first run. Machines claim numbers one after the other; ``claim`` of the
-number after all others succeeds for one machine only. What a machine does while W&B is away has numbers of a range of
-its own, which nobody claims.
+number after all others succeeds for one machine only. What a machine does while W&B is unreachable has
+numbers of a range of its own, which nobody claims.
 """
 
 from __future__ import annotations

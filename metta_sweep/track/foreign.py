@@ -94,7 +94,7 @@ def _parameters(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 
 def _range(leaf: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the parameter in our words; a constant has no range and is no parameter."""
+    """Return the parameter in our words; a constant has no range and is not a parameter."""
     if "values" in leaf:
         values = list(leaf["values"])
         return {"values": values} if len(values) > 1 else None

@@ -71,7 +71,7 @@ class CheckpointFolder:
 
 
 class CheckpointError(ValueError):
-    """A file is no checkpoint that this trainer can read."""
+    """A file is not a checkpoint that this trainer can read."""
 
 
 def load(path: Path) -> dict[str, Any]:

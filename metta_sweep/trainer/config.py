@@ -1,4 +1,4 @@
-"""The whole training config: what can be asked of a run, and what makes an answer valid.
+"""The whole training config: what may be set for a run, and what makes an answer valid.
 
 Light: pydantic and the standard library. The sweep checks a config by these rules and keeps Protein away from points
 that they refuse (:mod:`~metta_sweep.trainer.schema`); the trainer reads the same rules when a run starts.

@@ -100,7 +100,7 @@ def test_json_lines_of_any_nesting_are_read_and_a_torn_one_waits_for_its_end(sou
     assert values_of(reader.read(final=False)) == [(1.0, 0.5)]
     append(log, 'cess": [0.75]}}\nnoise\n')
     assert values_of(reader.read(final=True)) == [(2.0, 0.75)]
-    assert "is no JSON" in " ".join(here.notes.news())
+    assert "is not JSON" in " ".join(here.notes.news())
 
 
 @pytest.mark.parametrize("name", ["metrics/mAP50-95(B)", "recall@5", "f1%", "eval/success[0]", "été \N{SNOWMAN}"])

@@ -66,7 +66,7 @@ def test_a_dense_layer_on_a_picture_sees_its_brightness_from_0_to_1():
 
 
 def test_on_a_grid_a_cell_far_from_all_others_moves_only_what_is_near_it():
-    """The convolutions see one-hot cells: a code is no quantity, and position matters."""
+    """The convolutions see one-hot cells: a code is not a quantity, and position matters."""
     layer = encoder("conv", GRID)
     nothing = torch.zeros(1, GRID.width, dtype=torch.uint8)
     seen = [nothing.clone() for _ in range(3)]

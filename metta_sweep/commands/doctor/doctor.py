@@ -59,7 +59,7 @@ def repair_journal(paths: SweepPaths) -> Iterator[Check]:
     """Put a journal of everything that can be proven or read again in the place of a damaged one.
 
     Raises:
-        RequestError: A controller is at work on the sweep.
+        RequestError: A controller is running the sweep.
     """
     with SweepLock.acquire(paths) as lock:
         found = salvage(paths)

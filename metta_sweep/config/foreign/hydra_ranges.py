@@ -12,10 +12,10 @@ from metta_sweep.space.reading import MAX_OPTIONS
 def override_range(name: str, text: str) -> dict[str, Any]:
     """Return the parameter that an override means: ``interval(0, 1)``, ``tag(log, int(interval(1, 8)))``, ``1,2,3``.
 
-    What is no sweep is a value that every run has. Bounds are included, as the Optuna sweeper has it.
+    What is not a sweep is a value that every run has. Bounds are included, as the Optuna sweeper has it.
 
     Raises:
-        ValueError: It is no override that Hydra can read, or no such range; the message says why.
+        ValueError: It is not an override that Hydra can read, or no such range; the message says why.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep

@@ -77,7 +77,7 @@ def _count(draft: Draft, path: str, block: Mapping[str, Any]) -> None:
         if isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= 1_000_000:
             draft.rollout_count = count
         elif count is not None:
-            draft.leave(f"{path}.{key}", count, "it is no number of runs")
+            draft.leave(f"{path}.{key}", count, "it is not a number of runs")
 
 
 def _goal(draft: Draft, sweeper: Mapping[str, Any], ax: Mapping[str, Any]) -> None:

@@ -80,7 +80,7 @@ def _leaf(section: Section, default: Any) -> dict[str, Any]:
     """Return a section as a parameter: whole where its distribution says so, or PufferLib's own default is whole.
 
     Raises:
-        ValueError: It is no range; the message says why.
+        ValueError: It is not a range; the message says why.
     """
     kind = str(section.get("distribution"))
     if kind not in SCALES:
@@ -144,4 +144,4 @@ def _cost(draft: Draft, path: str, cost: Any) -> None:
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 < cost <= 1e9:
         draft.settings["protein"] = {"max_suggestion_cost": cost}
     elif cost is not None:
-        draft.leave(path, cost, "it is no number of seconds above 0")
+        draft.leave(path, cost, "it is not a number of seconds above 0")

@@ -92,7 +92,7 @@ def exponential(exponent: Any) -> float:
     """Return e to a power, to six digits.
 
     Raises:
-        ValueError: It is no number, or beyond what a float holds.
+        ValueError: It is not a number, or beyond what a float holds.
     """
     try:
         return _short(math.exp(_number(exponent, "the exponent")))
@@ -104,7 +104,7 @@ def options(values: Any) -> dict[str, Any]:
     """Return the parameter that is one of a list, each value once.
 
     Raises:
-        ValueError: It is no list of values that a parameter can have; the message says why.
+        ValueError: It is not a list of values that a parameter can have; the message says why.
     """
     if not isinstance(values, list) or not values:
         raise ValueError("its values are no list of at least one value")

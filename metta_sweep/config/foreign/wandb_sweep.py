@@ -133,7 +133,7 @@ def _search(draft: Draft, data: Mapping[str, Any]) -> None:
         draft.rollout_count = cap
         draft.comments.move("run_cap", "rollout_count")
     elif cap is not None:
-        draft.leave("run_cap", cap, "it is no number of runs")
+        draft.leave("run_cap", cap, "it is not a number of runs")
     if data.get("method"):
         draft.say(_METHODS.get(str(data["method"]), f"method: {brief(data['method'])} became Protein"))
     if data.get("early_terminate"):

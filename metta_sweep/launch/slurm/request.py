@@ -17,7 +17,7 @@ OURS = frozenset(
 
 
 _NEVER = re.compile(r"\binvalid\b|unrecognized|unknown|configuration is not available|not permitted", re.IGNORECASE)
-"""What SLURM says of a job that it will not take another time either; a controller that is away says none of it."""
+"""What SLURM says of a job that it will not take another time either; an unreachable controller says none of it."""
 
 _PATIENCE_S = 20.0
 

@@ -61,7 +61,7 @@ def read_reports(curve: Sequence[CurvePoint], sign: float) -> tuple[tuple[tuple[
         sign: 1 where a larger metric is better, -1 where a smaller one is.
 
     Raises:
-        RequestError: A report is no triple of numbers, or its share is outside (0, 1].
+        RequestError: A report is not a triple of numbers, or its share is outside (0, 1].
     """
     problems = [problem for at, point in enumerate(curve) if (problem := _problem(at, point))]
     if problems:

@@ -124,7 +124,7 @@ class Protein:
             curve: Share of the run's length done (0 to 1], metric and cost so far, a report each.
 
         Raises:
-            RequestError: The point is outside the space, or a report is no triple of numbers with a share in (0, 1].
+            RequestError: The point is outside the space, or a report is not a triple of numbers with a share in (0, 1].
         """
         codes = self.space.encode(_values(params))
         reports, cost = read_reports(curve, Goal(self.goal).sign)
@@ -151,7 +151,7 @@ class Protein:
             min_full_runs: Runs that were observed with a curve and a final score, before which no run is judged.
 
         Raises:
-            RequestError: A point is outside the space, or a report is no triple of numbers with a share in (0, 1].
+            RequestError: A point is outside the space, or a report is not a triple of numbers with a share in (0, 1].
         """
         codes, _ = self.space.encode(_values(params)), self._codes(pending)
         reports, _ = read_reports(curve, Goal(self.goal).sign)

@@ -52,7 +52,7 @@ def write_report(sweeps: Sequence[SweepPaths], out: Path, *, refresh_s: int | No
 
 
 def keep_writing(sweeps: Sequence[SweepPaths], out: Path, said: Callable[[str], None]) -> None:
-    """Write the report anew as long as somebody is at work on one of the sweeps, and once more at the end."""
+    """Write the report anew as long as one of the sweeps has a controller, and once more at the end."""
     while any(holder(paths) is not None for paths in sweeps):
         write_report(sweeps, out, refresh_s=REFRESH_S)
         said(f"{out} is up to date")
