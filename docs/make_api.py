@@ -12,6 +12,7 @@ from typing import Any
 
 import metta_sweep
 from metta_sweep.optimize.port import Expectation, Prediction, Suggestion
+from metta_sweep.result import writing
 
 PAGE = Path(__file__).resolve().with_name("api.md")
 HEAD = """# Python
@@ -34,7 +35,7 @@ def page() -> str:
     for name in ("report", "finish"):
         parts += [
             "## In a training script\n" if name == "report" else "",
-            *_function(f"metta_sweep.{name}", getattr(metta_sweep, name)),
+            *_function(f"metta_sweep.{name}", getattr(writing, name)),
         ]
     for cls in (metta_sweep.Protein, metta_sweep.Sweep):
         parts += _class(cls)

@@ -54,10 +54,16 @@ def check_request(state: SweepState, now: SweepSpec, *, said: Collection[str] = 
         return ()
     check_continues(state.spec, now, searched=searched_paths([*(one.spec for one in state.versions), now]))
     found = (*space_changes(state, now), *changes(state.spec, now))
-    problems = [*_unsaid(found, now, said), *_unheard_of(state, now), *_not_alone(state, now)]
+    problems = [*_unsaid(found, now, [*said, *_free(state)]), *_unheard_of(state, now), *_not_alone(state, now)]
     if problems:
         raise RequestError(*problems)
     return found
+
+
+def _free(state: SweepState) -> Iterator[str]:
+    """Yield what may change without a word: a metric that no run ever had was a mistake."""
+    if not any(state.spec.metric in (run.metrics or ()) for run in state.runs.values()):
+        yield "metric"
 
 
 def _unsaid(found: Collection[Change], now: SweepSpec, said: Collection[str]) -> Iterator[Problem]:

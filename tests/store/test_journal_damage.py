@@ -79,7 +79,7 @@ def test_another_programs_database_is_refused(paths):
     with sqlite3.connect(paths.journal) as connection:
         connection.execute("CREATE TABLE events (seq, kind, body, digest)")
     connection.close()
-    refused(paths, "no journal of metta_sweep")
+    refused(paths, "not a journal of metta_sweep")
 
 
 def test_a_newer_schema_is_refused(paths):

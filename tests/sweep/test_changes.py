@@ -9,6 +9,7 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.sweep.changes import check_request
+from metta_sweep.sweep.events import RunFinished
 from tests.factories import History, guide_history
 
 
@@ -43,3 +44,11 @@ def test_a_metric_that_no_run_has_reported_is_refused_even_where_the_change_is_s
     with pytest.raises(RequestError) as caught:
         check_request(guide_history().state, asked(metric="rewrd"), said=("metric",))
     assert "no run so far has reported 'rewrd'; they reported: reward" in str(caught.value)
+
+
+def test_a_metric_that_no_run_ever_had_may_be_mended_without_a_word():
+    mistyped = History(metric="rewrd").suggest().start(0)
+    ended = {"attempt": 1, "cost_s": 1.0, "steps": 1, "wall_s": 1.0}
+    mistyped.add(RunFinished, run_id="my_test.r.0", metrics={"reward": 1.0}, **ended)
+    (change,) = check_request(mistyped.state, replace(mistyped.state.spec, metric="reward"))
+    assert change.key == "metric"

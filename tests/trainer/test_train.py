@@ -83,7 +83,7 @@ def test_the_command_line_wins_and_the_run_keeps_its_whole_config(config, tmp_pa
         (["config={config}", "trainer.gamma=2"], "invalid_config: trainer.gamma: Input should be less than"),
         (["config={config}", "trainer.lr=2"], "invalid_config: trainer.lr: unknown key"),
         (["config={config}", "trainer.minibatch_size=100"], "batch_size must be a multiple of minibatch_size"),
-        (["config={config}", "--help"], "invalid_config: --help: need key=value"),
+        (["config={config}", "--batch"], "invalid_config: --batch: need key=value"),
         (["config={config}", "seed.x=1"], "invalid_config: seed.x: seed holds a value"),
         (["config={config}", "seed=[1"], "invalid_config: overrides: not YAML"),
     ],

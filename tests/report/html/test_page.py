@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.goal import Goal
 from metta_sweep.report.html.page import POLICY
 from metta_sweep.report.html.writing import default_file, write_report
@@ -53,9 +54,8 @@ def wild_sweep() -> History:
 
 
 def confirmed_sweep() -> History:
-    return (
-        History(asked={"rollout_count": 2, "confirm": {"top_k": 2, "seeds": 2}}).rollout(0.5).rollout(0.9).choose(1, 0)
-    )
+    asked = {"rollout_count": 2, "confirm": ConfirmSettings(top_k=2, seeds=2)}
+    return History(asked=asked).rollout(0.5).rollout(0.9).choose(1, 0)
 
 
 SWEEPS: dict[str, Callable[[], History]] = {
