@@ -35,14 +35,15 @@ def sweep(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"host": socket.gethostname(), "child": {"pid": 77}}, 77),
-        ({"host": "elsewhere", "child": {"pid": 77}}, None),
-        ({"child": None}, None),
-        ({"child": {"pid": "77"}}, None),
+        ({"host": socket.gethostname(), "gpus": ["0"], "child": {"pid": 77}}, 77),
+        ({"host": socket.gethostname(), "child": {"pid": 77}}, None),
+        ({"host": "elsewhere", "gpus": ["0"], "child": {"pid": 77}}, None),
+        ({"gpus": ["0"], "child": None}, None),
+        ({"gpus": ["0"], "child": {"pid": "77"}}, None),
         ({}, None),
     ],
 )
-def test_the_training_process_is_watched_where_it_runs_here(sweep, content, expected):
+def test_a_training_process_with_gpus_is_watched_where_it_runs_here(sweep, content, expected):
     started(sweep, **content)
     found = sources(sweep)
     assert found.process_of(found.feed.state.runs["my_test.r.0"]) == expected
