@@ -63,7 +63,7 @@ def test_a_journal_that_is_not_there_is_an_error(tmp_path):
 def test_the_link_is_read_as_it_was_written_and_passes_over_other_names(tmp_path):
     paths = ToldSweep(tmp_path).close().paths
     assert Link.read(paths) is None
-    link = Link(entity="e", project="p", tags=("a",), sweep_id="abc", url="u", mirrored=3)
+    link = Link(entity="e", project="p", sweep_id="abc", url="u", mirrored=3)
     link.write(paths)
     assert Link.read(paths) == link
     assert Link.of({"sweep_id": "x", "colour": "red"}) == Link(sweep_id="x")
