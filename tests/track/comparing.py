@@ -110,7 +110,7 @@ def assert_outcome(remote: RemoteRun, run_id: str, sweep: Mirrored) -> None:
         assert "score" not in own
     if not (remote.program or "").startswith("-m wandb"):  # what `wandb sync` sends has the client's own times
         assert remote.summary["_runtime"] == run.wall_s
-    assert remote.summary["_wandb"] == {"runtime": int(run.wall_s)}
+        assert remote.summary["_wandb"] == {"runtime": int(run.wall_s)}
     assert remote.exit_code == (0 if run.metrics is not None else 1)
     for path in (paths.config, paths.suggestion, paths.result):
         if path.exists():
