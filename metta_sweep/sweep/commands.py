@@ -11,6 +11,7 @@ from typing import Any
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
 from metta_sweep.result import RunPaths
+from metta_sweep.secrecy import is_secret
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trees import leaves, put
 
@@ -35,7 +36,7 @@ def command_of(spec: SweepSpec, paths: RunPaths, params: Mapping[str, Any], seed
 
 def in_force(spec: SweepSpec, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return every value that a run of an external command is given by name; for the bundled trainer the swept ones."""
-    return {**fixed_values(spec.training), **params} if spec.command else dict(params)
+    return {**params, **fixed_values(spec.training), **params} if spec.command else dict(params)
 
 
 def render_command(
@@ -63,7 +64,8 @@ def render_command(
     run_dir, config = str(paths.root.resolve()), str(paths.config.resolve())
     if not template:
         return [*BUNDLED_TRAINER, f"config={config}", f"run_dir={run_dir}"]
-    values, styles = {**(fixed or {}), **params}, styles or {}
+    held = {name: value for name, value in (fixed or {}).items() if name not in params}
+    values, styles = {**params, **held}, styles or {}
     flags = {name: "flag" for name, value in values.items() if isinstance(value, bool)}
     lists = {
         "overrides": hydra_overrides(values),
@@ -84,8 +86,11 @@ def render_command(
 
 
 def fixed_values(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return by dotted path what is asked for every run of an external command; the seed has a place of its own."""
-    return {path: value for path, value in leaves(training) if path != "seed"}
+    """Return by dotted path what is asked for every run of an external command, and may stand on its command line.
+
+    The seed has a placeholder of its own, and what is named as a secret stands in the config file alone.
+    """
+    return {path: value for path, value in leaves(training) if path != "seed" and not is_secret(path)}
 
 
 def render_env(env: Mapping[str, str], *, paths: RunPaths, run_id: str) -> dict[str, str]:

@@ -81,9 +81,9 @@ def test_every_placeholder_carries_what_is_held_as_well_as_what_is_swept():
         "{args}", "{overrides}", "{args_json}", params={"lr": 0.1}, fixed={"epochs": 3, "opt.name": "adam"}
     )
     assert command == [
-        *("--epochs=3", "--opt.name=adam", "--lr=0.1"),
-        *("epochs=3", "opt.name=adam", "lr=0.1"),
-        '{"epochs": 3, "opt.name": "adam", "lr": 0.1}',
+        *("--lr=0.1", "--epochs=3", "--opt.name=adam"),
+        *("lr=0.1", "epochs=3", "opt.name=adam"),
+        '{"lr": 0.1, "epochs": 3, "opt.name": "adam"}',
     ]
 
 
