@@ -29,7 +29,7 @@ def speed(name: str, rows: int, seconds: float, *, stagger: bool) -> float:
     env = make_env(config, rows=rows)
     out = Step.empty(env.spec)
     env.reset(0, out.observations, stagger=stagger)
-    actions = np.random.default_rng(0).integers(0, env.spec.num_actions, (64, rows))
+    actions = np.random.default_rng(0).integers(0, env.spec.actions.size, (64, rows))
     best = 0.0
     for _ in range(5):
         steps, start = 0, time.process_time()

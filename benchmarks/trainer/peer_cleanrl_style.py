@@ -43,7 +43,7 @@ class Contender:
     def __init__(self, workload: Workload) -> None:
         self.work, self.env = workload, environment(workload)
         spec = self.env.spec
-        self.agent = Agent(spec.code_sizes, spec.num_actions)
+        self.agent = Agent(spec.code_sizes, spec.actions.size)
         self.optimizer = torch.optim.Adam(self.agent.parameters(), lr=SETTINGS["learning_rate"], eps=1e-5)
         self.out = Step.empty(spec)
         self.env.reset(0, self.out.observations)

@@ -26,7 +26,7 @@ class Adapter(VecEnv):
         self.code_sizes = spec.code_sizes
         self.out = Step.empty(spec)
         space = spaces.Box(0, 255, (spec.width,), np.uint8)
-        super().__init__(spec.rows, space, spaces.Discrete(spec.num_actions))
+        super().__init__(spec.rows, space, spaces.Discrete(spec.actions.size))
 
     def reset(self):
         self.env.reset(self.seed_of_ours, self.out.observations)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.config import AtariEnv, EnvUnavailableError
 from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
@@ -53,7 +54,7 @@ class Atari:
         """Sizes and types: the stacked screens."""
         shape = self._config.stack, self._config.size, self._config.size
         actions = int(self._emulators.single_action_space.n)
-        return EnvSpec(rows=self._envs, num_actions=actions, width=int(np.prod(shape)), picture=shape)
+        return EnvSpec(rows=self._envs, actions=Discrete(actions), width=int(np.prod(shape)), picture=shape)
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
         """Start every emulator's first episode; they cannot be staggered."""

@@ -97,7 +97,7 @@ class CogevalEnv(Settings):
 
 
 class GymnasiumEnv(Settings):
-    """Any environment that gymnasium knows, with discrete actions."""
+    """Any environment that gymnasium knows."""
 
     name: Literal["gymnasium"]
     """Which environment."""

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.grid_rules import (
     BLOCKED,
     FIXED,
@@ -107,7 +108,7 @@ class Grid:
         sizes = (codes,) * rules.view**2 + (rules.inventory_limit + 1,) * len(rules.items) + (4,)
         return EnvSpec(
             rows=self._envs * rules.num_agents,
-            num_actions=6,
+            actions=Discrete(6),
             width=len(sizes),
             code_sizes=sizes,
             picture=(1, rules.view, rules.view),

@@ -6,16 +6,17 @@ a restored one starts its next episodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from metta_sweep.envs.action_spaces import ActionSpace, Box, Discrete, MultiDiscrete
 from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
-from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.envs.vec_env import Actions, Bytes, Doubles, EnvSpec, Episodes, Observations, Step, Truncated
 
 MOST_CODES = 255
 """Largest discrete observation that is shown as a code."""
@@ -42,6 +43,7 @@ class GymnasiumEnvs:
         self._envs = [_make(env_id, options) for _ in range(num_envs)]
         self._numbers = np.arange(first, first + num_envs)
         self._spec = _spec(self._envs[0], num_envs)
+        self._as_action = _converter(self._envs[0].action_space)
         self._current = np.zeros((num_envs, self._spec.width), self._spec.dtype)
         self._seed = np.zeros(1, np.int64)
         self._episode = np.zeros(num_envs, np.int64)
@@ -66,11 +68,11 @@ class GymnasiumEnvs:
             self._begin(row)
         observations[:] = self._current
 
-    def step(self, actions: Ints, out: Step) -> Truncated | None:
+    def step(self, actions: Actions, out: Step) -> Truncated | None:
         """Play one step of every environment, one after the other."""
         cut, last = [], []
         for row, env in enumerate(self._envs):
-            observation, reward, terminal, truncation, _ = env.step(int(actions[row]))
+            observation, reward, terminal, truncation, _ = env.step(self._as_action(actions[row]))
             self._current[row] = self._flat(observation)
             self._returns[row] += reward
             self._lengths[row] += 1
@@ -114,8 +116,14 @@ class GymnasiumEnvs:
 
     @property
     def action_names(self) -> tuple[str, ...]:
-        """Numbers: gymnasium has no words for actions."""
-        return tuple(str(action) for action in range(self._spec.num_actions))
+        """Numbers: gymnasium has no words for actions. Of several sets ``2:1``, choice 1 of set 2; of a box, parts."""
+        match self._spec.actions:
+            case Discrete(size):
+                return tuple(str(action) for action in range(size))
+            case MultiDiscrete(sizes):
+                return tuple(f"{k}:{choice}" for k, size in enumerate(sizes) for choice in range(size))
+            case Box(low, _):
+                return tuple(str(part) for part in range(len(low)))
 
     @property
     def legend(self) -> Mapping[str, Color]:
@@ -176,20 +184,51 @@ def _make(env_id: str, options: Mapping[str, Any]) -> Any:
 
 
 def _spec(env: Any, rows: int) -> EnvSpec:
-    """Return the sizes of a gymnasium environment, if a policy of discrete actions and flat observations fits it."""
+    """Return the sizes of a gymnasium environment, if its observations are flat and its actions can be drawn."""
     from gymnasium import spaces
 
-    seen, done = env.observation_space, env.action_space
-    if not isinstance(done, spaces.Discrete) or done.start != 0:
-        raise EnvUnavailableError("env.id", f"need discrete actions from 0, got {done}")
+    seen, actions = env.observation_space, _action_space(env.action_space)
     if isinstance(seen, spaces.Box):
         width, picture = int(np.prod(seen.shape)), _picture(seen.shape) if seen.dtype == np.uint8 else None
-        return EnvSpec(rows=rows, num_actions=int(done.n), width=width, picture=picture)
+        return EnvSpec(rows=rows, actions=actions, width=width, picture=picture)
     sizes = (seen.n,) if isinstance(seen, spaces.Discrete) else getattr(seen, "nvec", np.zeros(0)).reshape(-1)
     if len(sizes) == 0 or max(sizes) > MOST_CODES or np.any(np.asarray(getattr(seen, "start", 0))):
         raise EnvUnavailableError("env.id", f"need a box or up to {MOST_CODES} discrete observations, got {seen}")
     codes = tuple(int(size) for size in sizes)
-    return EnvSpec(rows=rows, num_actions=int(done.n), width=len(codes), code_sizes=codes)
+    return EnvSpec(rows=rows, actions=actions, width=len(codes), code_sizes=codes)
+
+
+def _action_space(space: Any) -> ActionSpace:
+    """Return what a space of gymnasium is to a policy.
+
+    Raises:
+        EnvUnavailableError: It is of a kind that no policy here can play.
+    """
+    from gymnasium import spaces
+
+    match space:
+        case spaces.Discrete():
+            return Discrete(int(space.n))
+        case spaces.MultiDiscrete():
+            return MultiDiscrete(tuple(int(size) for size in space.nvec.reshape(-1)))
+        case spaces.MultiBinary():
+            return MultiDiscrete((2,) * int(np.prod(space.shape)))
+        case spaces.Box() if np.issubdtype(space.dtype, np.floating):
+            low, high = (tuple(float(bound) for bound in side.reshape(-1)) for side in (space.low, space.high))
+            return Box(low, high)
+    kinds = "Discrete, MultiDiscrete, MultiBinary or a Box of real numbers"
+    raise EnvUnavailableError("env.id", f"need actions of one kind: {kinds}, got {space}")
+
+
+def _converter(space: Any) -> Callable[[Any], Any]:
+    """Return what turns a row of actions into an action of the space."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Discrete):
+        first = int(space.start)
+        return lambda action: first + int(action)
+    start = space.start if isinstance(space, spaces.MultiDiscrete) else 0
+    return lambda action: (start + action.reshape(space.shape)).astype(space.dtype)
 
 
 def _picture(shape: tuple[int, ...]) -> tuple[int, int, int] | None:

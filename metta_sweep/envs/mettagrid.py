@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.altar_game import ObjectConfig
 from metta_sweep.envs.config import EnvUnavailableError, MettagridEnv
 from metta_sweep.envs.pictures import Color, draw_grid, grid_legend
@@ -51,7 +52,7 @@ class MettagridEnvs:
         self._numbers = np.arange(first, first + num_envs)
         rows = num_envs * config.num_agents
         self._actions = self._game.game.actions.actions()
-        self._spec = EnvSpec(rows=rows, num_actions=len(self._actions), width=self._planes.width)
+        self._spec = EnvSpec(rows=rows, actions=Discrete(len(self._actions)), width=self._planes.width)
         self._tokens = np.zeros((rows, MOST_TOKENS, 3), np.uint8)
         self._terminals, self._truncations = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
         self._rewards, self._chosen = np.zeros(rows, np.float32), np.zeros((2, rows), np.int32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metta_sweep.envs.vec_env import EnvSpec, Episodes, Ints, Observations, Step, Truncated, VecEnv
+from metta_sweep.envs.vec_env import Actions, EnvSpec, Episodes, Observations, Step, Truncated, VecEnv
 
 
 class Mixture:
@@ -20,7 +20,7 @@ class Mixture:
     """
 
     def __init__(self, parts: Sequence[VecEnv]) -> None:
-        kinds = {(part.spec.width, part.spec.code_sizes, part.spec.num_actions) for part in parts}
+        kinds = {(part.spec.width, part.spec.code_sizes, part.spec.actions) for part in parts}
         if len(kinds) != 1:
             raise ValueError(f"need parts with the same observations and actions, got {kinds}")
         self.parts = parts
@@ -37,7 +37,7 @@ class Mixture:
         for part, block in zip(self.parts, self.blocks, strict=True):
             part.reset(seed, observations[block], stagger=stagger)
 
-    def step(self, actions: Ints, out: Step) -> Truncated | None:
+    def step(self, actions: Actions, out: Step) -> Truncated | None:
         """Play one step of every part."""
         cuts = []
         for part, block in zip(self.parts, self.blocks, strict=True):

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.config import PongGame
 from metta_sweep.envs.pictures import AGENT_COLOR, EDGE, FLOOR, OTHER_COLOR, Color, draw_rectangles
 from metta_sweep.envs.randomness import staggered, uniforms
@@ -59,7 +60,7 @@ class Pong:
     @property
     def spec(self) -> EnvSpec:
         """Sizes and types: the ball and the paddles, about -1 to 1, and the score."""
-        return EnvSpec(rows=self._envs, num_actions=3, width=8)
+        return EnvSpec(rows=self._envs, actions=Discrete(3), width=8)
 
     def reset(self, seed: int, observations: Observations, *, stagger: bool = False) -> None:
         """Start every court's first episode."""

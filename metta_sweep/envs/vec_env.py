@@ -17,12 +17,16 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from metta_sweep.envs.action_spaces import ActionSpace
+
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Observations: TypeAlias = npt.NDArray[Any]
+Actions: TypeAlias = npt.NDArray[Any]
+"""(rows,) of a discrete space, (rows, parts) of any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +35,8 @@ class EnvSpec:
 
     rows: int
     """Agents over all environments."""
-    num_actions: int
-    """Size of the discrete action set."""
+    actions: ActionSpace
+    """What can be done."""
     width: int
     """Length of an observation."""
     code_sizes: tuple[int, ...] | None = None
@@ -120,7 +124,7 @@ class VecEnv(Protocol):
             stagger: Start the first episodes at different ages, so that they do not all end at once.
         """
 
-    def step(self, actions: Ints, out: Step) -> Truncated | None:
+    def step(self, actions: Actions, out: Step) -> Truncated | None:
         """Play one step of every row, writing into ``out``; returns what time limits cut, if anything."""
 
     def drain(self) -> Episodes:
@@ -140,7 +144,7 @@ class VecEnv(Protocol):
 class Background(Protocol):
     """An environment that steps in the background, in processes or threads of its own."""
 
-    def send(self, actions: Ints) -> None:
+    def send(self, actions: Actions) -> None:
         """Begin a step of every row."""
 
     def receive(self, out: Step) -> Truncated | None:

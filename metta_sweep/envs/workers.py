@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metta_sweep.envs.vec_env import EnvSpec, Episodes, Ints, Observations, Step, Truncated, VecEnv
+from metta_sweep.envs.vec_env import Actions, EnvSpec, Episodes, Observations, Step, Truncated, VecEnv
 
 
 class WorkerDiedError(RuntimeError):
@@ -57,7 +57,7 @@ class Workers:
         """Start every part."""
         observations[:] = np.concatenate(self._ask("reset", [(seed, stagger)] * len(self._pipes)))
 
-    def send(self, actions: Ints) -> None:
+    def send(self, actions: Actions) -> None:
         """Let every part begin a step, all at once."""
         self._request("step", [(part,) for part in np.split(actions, len(self._pipes))])
 
@@ -75,7 +75,7 @@ class Workers:
         rows, last = zip(*cuts, strict=True)
         return Truncated(rows=np.concatenate(rows), observations=np.concatenate(last))
 
-    def step(self, actions: Ints, out: Step) -> Truncated | None:
+    def step(self, actions: Actions, out: Step) -> Truncated | None:
         """Play one step of every part."""
         self.send(actions)
         return self.receive(out)
@@ -188,7 +188,7 @@ def _restored(env: VecEnv, out: Step, state: Mapping[str, npt.NDArray[Any]]) -> 
     return out.observations
 
 
-def _stepped(env: VecEnv, out: Step, actions: Ints) -> tuple[tuple[npt.NDArray[Any], ...], Truncated | None]:
+def _stepped(env: VecEnv, out: Step, actions: Actions) -> tuple[tuple[npt.NDArray[Any], ...], Truncated | None]:
     truncated = env.step(actions, out)
     return _arrays(out), truncated
 

@@ -115,6 +115,10 @@ class AgentConfig(Settings):
     """What follows each layer."""
     separate_value: bool = False
     """Give the value a torso of its own, so that its errors do not move the policy's."""
+    action_bounds: Literal["clip", "tanh"] = "clip"
+    """How actions of numbers are kept within their bounds: cut off there, or squashed."""
+    log_std_init: float = 0.0
+    """Logarithm of the deviation that actions of numbers start with; half of the way between their bounds is 1."""
 
 
 class TrainingConfig(Settings):

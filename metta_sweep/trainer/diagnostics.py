@@ -6,7 +6,6 @@ time, only :data:`LINES` updates of a run are measured, and those that are follo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -36,41 +35,42 @@ def diagnose(policy: Policy, batch: Batch, config: TrainerConfig, team: Team) ->
 
     ``policy_loss`` and ``value_loss`` are those of equation 9 of Schulman et al. (2017), unweighted; ``kl`` (nats) and
     ``clip_fraction`` say how far the policy moved; ``entropy`` (nats) how much it leaves to chance, and
-    ``entropy_share`` the same as a share of the most that there can be; ``explained_variance`` is that of the returns
-    by the values that were expected when the batch was played.
+    ``entropy_share`` the same as a share of the most that there can be (of numbers there is no most, and no share);
+    ``explained_variance`` is that of the returns by the values that were expected when the batch was played.
     """
-    count = batch.actions.numel() * team.size
+    count = batch.values.numel() * team.size
     gains = losses.normalized(batch.advantages.flatten().clone(), count, team)
     if not config.normalize_advantage:
         gains = batch.advantages.flatten()
-    segments, size = batch.actions.shape[1], max(1, config.minibatch_size // len(batch.actions))
+    segments, size = batch.values.shape[1], max(1, config.minibatch_size // len(batch.values))
     total = torch.zeros(5, dtype=torch.float64)
     for first in range(0, segments, size):
         part = torch.arange(first, min(first + size, segments), device=batch.actions.device)
         total += _sums(policy, batch.shuffled(part), _of(gains, batch, part), config)
     policy_loss, value_loss, entropy, kl, clipped = (team.add(total) / count).tolist()
     found = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy, "kl": kl}
-    found |= {"clip_fraction": clipped, "entropy_share": entropy / math.log(max(2, policy.num_actions))}
+    found["clip_fraction"] = clipped
+    if policy.family.most_entropy is not None:
+        found["entropy_share"] = entropy / policy.family.most_entropy
     explained = _explained_variance(batch, count, team)
     return found if explained is None else found | {"explained_variance": explained}
 
 
 def _of(gains: Tensor, batch: Batch, segments: Tensor) -> Tensor:
-    return gains.view_as(batch.actions).index_select(1, segments).flatten()
+    return gains.view_as(batch.values).index_select(1, segments).flatten()
 
 
 def _sums(policy: Policy, batch: Batch, gains: Tensor, config: TrainerConfig) -> Tensor:
     """Return the sums over a batch of what :func:`diagnose` returns the means of."""
     outputs = policy.unroll(batch.observations, batch.starts, batch.memory).double()
-    every = torch.log_softmax(outputs[:, :-1], -1)
-    log_probs = every.gather(-1, batch.actions.flatten().unsqueeze(-1)).squeeze(-1)
-    ratio = (log_probs - batch.log_probs.flatten()).exp()
+    chosen = policy.family.of(outputs[:, :-1])
+    ratio = (chosen.log_probs(batch.actions.flatten(0, 1)) - batch.log_probs.flatten()).exp()
     near = ratio.clamp(1.0 - config.clip_coef, 1.0 + config.clip_coef)
     returns = (batch.advantages + batch.values).flatten()
     each = (
         -torch.minimum(ratio * gains, near * gains),
         (outputs[:, -1] - returns).square() / 2.0,
-        -(every.exp() * every).sum(-1),
+        chosen.entropy(),
         ratio - 1.0 - ratio.log(),
         (ratio != near).double(),
     )

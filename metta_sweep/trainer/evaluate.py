@@ -12,7 +12,7 @@ from metta_sweep.envs.config import EXTRAS
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import Doubles, Episodes, Ints, Step, VecEnv
 from metta_sweep.trainer.config import TrainingConfig
-from metta_sweep.trainer.policy import Policy, choose, draw_clocks, forget
+from metta_sweep.trainer.policy import Policy, forget
 from metta_sweep.trainer.simulations import Simulation, simulations
 
 
@@ -117,15 +117,15 @@ class Stage:
 
     @torch.no_grad()
     def decide(self) -> tuple[Tensor, Tensor]:
-        """Return the policy's outputs (rows, actions + 1) for what is seen now, and the actions that it takes."""
-        spec, seen = self.env.spec, torch.from_numpy(self.out.observations).to(self._device)
+        """Return the policy's outputs (rows, P + 1) for what is seen now, and the actions that it takes."""
+        family, seen = self._policy.family, torch.from_numpy(self.out.observations).to(self._device)
         outputs, self._memory = self._policy.step(seen, self._memory)
-        clocks = None if self._deterministic else draw_clocks(1, spec.rows, spec.num_actions, self._generator)[0]
-        return outputs, choose(outputs, clocks)
+        chance = None if self._deterministic else family.chance(1, len(seen), self._generator)[0]
+        return outputs, family.choose(outputs[..., :-1], chance)
 
     def act(self, actions: Tensor) -> bool:
         """Play one step; return whether any episode ended with it."""
-        self.env.step(actions.cpu().numpy(), self.out)
+        self.env.step(self._policy.family.for_env(actions.cpu()), self.out)
         ended = self.out.terminals | self.out.truncations
         self._memory = forget(self._memory, torch.from_numpy(ended))
         return bool(ended.any())

@@ -7,7 +7,7 @@ with respect to the network's outputs is short enough to be written down, and ta
 symbol    meaning
 ========  ==============================================================
 n         steps of a minibatch
-p         probabilities of the actions, softmax of the logits
+P, D      parameters of a distribution over actions, parts of an action
 r         ratio pi(a|s) / pi_old(a|s) of each step
 A         advantage of each step
 V, R      predicted value; return (advantage plus old value)
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
+from metta_sweep.trainer.distributions import Family
 from metta_sweep.trainer.team import Team
 
 
@@ -33,30 +34,28 @@ def loss_gradient(
     returns: Tensor,
     advantages: Tensor,
     config: TrainerConfig,
+    family: Family,
 ) -> tuple[Tensor, Tensor]:
     """Return n times the gradient of the loss with respect to the outputs, and log pi(a|s).
 
     Args:
-        outputs: (n, actions + 1) logits and value of each step.
-        actions: (n,) what was done.
+        outputs: (n, P + 1) parameters of the distribution and value of each step.
+        actions: (n,) or (n, D) what was done.
         old_log_probs: Of the actions, when they were drawn.
         old_values: When the actions were drawn.
         returns: What the values should have been.
         advantages: As the policy shall see them, normalized or not.
         config: Weights and clips.
+        family: What the outputs mean.
 
     Returns:
-        (n, actions + 1) and (n,).
+        (n, P + 1) and (n,).
     """
-    every = torch.log_softmax(outputs[:, :-1], dim=-1)
-    column = actions.unsqueeze(-1)
-    log_probs = every.gather(-1, column).squeeze(-1)
-    by_log_prob = policy_gradient(log_probs, old_log_probs, advantages, config.clip_coef).unsqueeze(-1)
-    probs = every.exp()
+    chosen = family.of(outputs[:, :-1])
+    log_probs = chosen.log_probs(actions)
+    by_log_prob = policy_gradient(log_probs, old_log_probs, advantages, config.clip_coef)
     gradient = torch.empty_like(outputs)
-    # d log pi(a) / d logits = 1[a] - p
-    gradient[:, :-1] = config.entropy_coef * entropy_gradient(every, probs) - by_log_prob * probs
-    gradient.scatter_add_(-1, column, by_log_prob)
+    gradient[:, :-1] = chosen.gradient(actions, by_log_prob, config.entropy_coef)
     gradient[:, -1] = config.value_coef * value_gradient(outputs[:, -1], old_values, returns, config.value_clip)
     return gradient, log_probs
 
@@ -84,12 +83,6 @@ def value_gradient(values: Tensor, old_values: Tensor, returns: Tensor, clip: fl
     moved = values - old_values
     kept = old_values + moved.clamp(-clip, clip) - returns
     return torch.where((kept.abs() > error.abs()) & (moved.abs() > clip), 0.0, error)
-
-
-def entropy_gradient(log_probs: Tensor, probs: Tensor) -> Tensor:
-    """H = -mean sum_a p log p; returns -n d H / d logits = p (log p + H). log_probs, probs: (n, actions)."""
-    weighted = probs * log_probs
-    return weighted - probs * weighted.sum(-1, keepdim=True)
 
 
 def approximate_kl(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from metta_sweep.envs.mixture import Mixture
-from metta_sweep.envs.vec_env import Background, Observations, VecEnv
-from metta_sweep.trainer.policy import Policy, State, choose, draw_clocks, forget
+from metta_sweep.envs.vec_env import Actions, Background, Observations, VecEnv
+from metta_sweep.trainer.policy import Policy, State, forget
 from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Trajectories
 
@@ -37,7 +38,7 @@ class Group:
         self._background = env if isinstance(env, Background) else None
         self._device = kept.outputs.device
         self._steps = [kept.step(t).of(rows) for t in range(len(kept.actions))]
-        self._pending = torch.zeros(0, dtype=torch.int64)
+        self._pending: Actions = np.zeros(0)
         self._ahead: State = ()
         self.memory: State = policy.initial_state(rows.stop - rows.start)
         """Before the current step."""
@@ -46,16 +47,17 @@ class Group:
         self.cuts: list[tuple[int, Tensor, Tensor, State]] = []
         """(step, rows, last observations, memories) of episodes that time limits cut."""
 
-    def begin(self, t: int, clocks: Tensor) -> None:
+    def begin(self, t: int, chance: Tensor) -> None:
         """Decide for step t, and let the environment begin it if it can work in the background."""
         self.memories.append(self.memory)
         outputs, self._ahead = self._decide(self._kept.observations[t, self._rows], self.memory)
-        actions = choose(outputs, clocks[self._rows]).cpu()
+        family = self._policy.family
+        actions = family.choose(outputs[..., :-1], chance[self._rows]).cpu()
         self._kept.outputs[t, self._rows], self._kept.actions[t, self._rows] = outputs, actions
         if self._background is not None:
-            self._background.send(actions.numpy())
+            self._background.send(family.for_env(actions))
         else:
-            self._pending = actions
+            self._pending = family.for_env(actions)
 
     def finish(self, t: int) -> None:
         """Have step t done, and note what time limits cut."""
@@ -63,7 +65,7 @@ class Group:
         if self._background is not None:
             truncated = self._background.receive(out)
         else:
-            truncated = self._env.step(self._pending.numpy(), out)
+            truncated = self._env.step(self._pending, out)
         if truncated is not None:
             rows = torch.from_numpy(truncated.rows)
             last = torch.from_numpy(truncated.observations)
@@ -121,7 +123,7 @@ class Player:
         most: int | None = None,
     ) -> None:
         self.env, self._team = env, team
-        self.trajectories = Trajectories.empty(env.spec, steps, device)
+        self.trajectories = Trajectories.empty(env.spec, policy.family, steps, device)
         self._groups = [Group(part, rows, policy, self.trajectories, most) for part, rows in _groups(env)]
 
     @property
@@ -154,7 +156,7 @@ class Player:
         kept.observations[0], kept.starts[0] = kept.observations[-1], kept.starts[-1]
         everywhere = spec.rows * self._team.size
         held = self._team.share(everywhere)
-        clocks = draw_clocks(steps, everywhere, spec.num_actions, generator)[:, held.start : held.stop]
+        chance = kept.family.chance(steps, everywhere, generator)[:, held.start : held.stop]
         for group in self._groups:
             group.memories.clear()
             group.cuts.clear()
@@ -162,7 +164,7 @@ class Player:
             for group in self._groups:
                 if t:
                     group.finish(t - 1)
-                group.begin(t, clocks[t])
+                group.begin(t, chance[t])
         for group in self._groups:
             group.finish(steps - 1)
         kept.next_values[:-1] = kept.values[1:]

@@ -8,9 +8,10 @@ symbol    meaning
 ========  ============================================================================
 N, S      rows that play, segments that are learned from
 H         steps of a segment
-W, A      places of an observation, actions
+W         places of an observation
+P         parameters of a distribution over actions: see :mod:`metta_sweep.trainer.distributions`
 F         features
-outputs   (..., A + 1): the logits of the actions, then the value
+outputs   (..., P + 1): the parameters of the distribution, then the value
 ========  ============================================================================
 """
 
@@ -25,7 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from metta_sweep.envs.vec_env import EnvSpec
-from metta_sweep.trainer.config import TrainingConfig
+from metta_sweep.trainer.config import AgentConfig, TrainingConfig
+from metta_sweep.trainer.distributions import Family, Numbers, family_of
 from metta_sweep.trainer.encoders import Dense, make_encoder
 from metta_sweep.trainer.normalizing import SeenSoFar
 
@@ -132,9 +134,10 @@ class Policy(Torso):
         self._half = config.trainer.precision == "bfloat16"
         self.seen = SeenSoFar(spec.width) if config.trainer.normalize_observation and spec.numbers else None
         """Statistics of the observations, where they are normalized."""
-        self.num_actions = spec.num_actions
+        self.family = family_of(spec.actions, config.agent)
+        """What the outputs mean."""
         separate = config.agent.separate_value
-        self.heads = Heads(self.features, spec.num_actions, generator, with_value=not separate)
+        self.heads = Heads(self.features, self.family, config.agent, generator, with_value=not separate)
         self.critic = Critic(config, spec, generator) if separate else None
 
     def initial_state(self, rows: int) -> State:
@@ -143,7 +146,7 @@ class Policy(Torso):
         return own if self.critic is None else own + self.critic.initial_state(rows)
 
     def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return outputs (N, A + 1) and the next state. observations: (N, W)."""
+        """Return outputs (N, P + 1) and the next state. observations: (N, W)."""
         observations = self._normalized(observations)
         with self._precision(observations):
             if self.critic is None:
@@ -155,7 +158,7 @@ class Policy(Torso):
             return torch.cat((self.heads(features), self.critic.head(judged)), -1), after + others
 
     def unroll(self, observations: Tensor, starts: Tensor, state: State) -> Tensor:
-        """Return outputs (H * S, A + 1) of segments, step by step.
+        """Return outputs (H * S, P + 1) of segments, step by step.
 
         Args:
             observations: (H, S, W).
@@ -192,28 +195,29 @@ class Critic(Torso):
 
 
 class Heads(Dense):
-    """The heads as one layer: logits small, so that a fresh policy is almost even, then the value if it is here."""
+    """The heads as one layer: small outputs, so that a fresh policy prefers nothing, then the value if it is here.
 
-    def __init__(self, inputs: int, num_actions: int, generator: torch.Generator, *, with_value: bool) -> None:
+    The deviations of numbers do not depend on what is seen: they are parameters of their own.
+    """
+
+    def __init__(
+        self, inputs: int, family: Family, agent: AgentConfig, generator: torch.Generator, *, with_value: bool
+    ) -> None:
+        self._means = family.shape[0] if isinstance(family, Numbers) else 0
         value = ((1, 1.0),) if with_value else ()
-        super().__init__(inputs, ((num_actions, 0.01), *value), generator)
+        super().__init__(inputs, ((self._means or family.width, 0.01), *value), generator)
+        if self._means:
+            self.log_std = nn.Parameter(torch.full((self._means,), agent.log_std_init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., P), with the value (..., P + 1)."""
+        made = super().forward(x)
+        if not self._means:
+            return made
+        log_std = self.log_std.to(made.dtype).expand(*made.shape[:-1], -1)
+        return torch.cat((made[..., : self._means], log_std, made[..., self._means :]), -1)
 
 
 def forget(state: State, starts: Tensor) -> State:
     """Return the memory with the rows that start an episode at zero. starts: (N,)."""
     return tuple(part.masked_fill(starts.to(part.device).unsqueeze(-1), 0.0) for part in state)
-
-
-def draw_clocks(steps: int, rows: int, actions: int, generator: torch.Generator) -> Tensor:
-    """Return the logs of (steps, rows, actions) exponential numbers, for :func:`choose`."""
-    shape = (steps, rows, actions)
-    return torch.empty(shape, device=generator.device).exponential_(generator=generator).log_()
-
-
-def choose(outputs: Tensor, clocks: Tensor | None) -> Tensor:
-    """Return actions (N,) drawn from the policy, or the likeliest ones where there are no clocks.
-
-    The draw is a race of exponential clocks with the probabilities as rates: argmax of p / Exp(1).
-    """
-    logits = outputs[..., :-1]
-    return (logits if clocks is None else logits - clocks).argmax(-1)

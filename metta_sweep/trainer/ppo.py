@@ -27,7 +27,7 @@ class Batch:
     starts: Tensor
     """(H, S)"""
     actions: Tensor
-    """(H, S)"""
+    """(H, S), or (H, S, D) where an action has parts"""
     log_probs: Tensor
     """(H, S) when the actions were drawn"""
     values: Tensor
@@ -145,12 +145,13 @@ class Learner:
         old_log_probs, values, gains = batch.log_probs.flatten(), batch.values.flatten(), batch.advantages.flatten()
         by_output, log_probs = loss_gradient(
             outputs.detach().float(),
-            batch.actions.flatten(),
+            batch.actions.flatten(0, 1),
             old_log_probs,
             values,
             gains + values,
             normalized(gains, count, self._team) if config.normalize_advantage else gains,
             config,
+            self._policy.family,
         )
         gradient = gradient_of(self._parameters).zero_()
         outputs.backward(by_output.div_(count).to(outputs.dtype))  # type: ignore[no-untyped-call]  # torch

@@ -1,6 +1,6 @@
 """Trajectories of every row, and the advantages of their steps.
 
-Shapes: T steps, N rows, W places of an observation, A actions.
+Shapes: T steps, N rows, W places of an observation, P parameters of a distribution, D parts of an action.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from metta_sweep.envs.vec_env import EnvSpec, Step
+from metta_sweep.trainer.distributions import Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +23,16 @@ class Trajectories:
     Environments write their part through numpy, on the CPU; the outputs stay where the network is.
     """
 
+    family: Family
+    """What the policy's outputs mean."""
     observations: Tensor
     """(T + 1, N, W)"""
     starts: Tensor
     """(T + 1, N) an episode starts with this observation."""
     actions: Tensor
-    """(T, N)"""
+    """(T, N), or (T, N, D) where an action has parts."""
     outputs: Tensor
-    """(T, N, A + 1) of the policy, logits and value."""
+    """(T, N, P + 1) of the policy: the parameters of its distributions, and the value."""
     next_values: Tensor
     """(T, N) of what followed each step; of the cut episode's last observation where a time limit cut."""
     rewards: Tensor
@@ -40,15 +43,16 @@ class Trajectories:
     """(T, N)"""
 
     @classmethod
-    def empty(cls, spec: EnvSpec, steps: int, device: torch.device) -> Trajectories:
+    def empty(cls, spec: EnvSpec, family: Family, steps: int, device: torch.device) -> Trajectories:
         """Return zeroed arrays."""
         shape = (steps, spec.rows)
         observations = np.zeros((steps + 1, spec.rows, spec.width), spec.dtype)
         return cls(
             observations=torch.from_numpy(observations),
             starts=torch.ones((steps + 1, spec.rows), dtype=torch.bool),
-            actions=torch.zeros(shape, dtype=torch.int64),
-            outputs=torch.zeros((*shape, spec.num_actions + 1), device=device),
+            actions=torch.zeros((*shape, *family.shape), dtype=family.dtype),
+            outputs=torch.zeros((*shape, family.width + 1), device=device),
+            family=family,
             next_values=torch.zeros(shape),
             rewards=torch.zeros(shape),
             terminals=torch.zeros(shape, dtype=torch.bool),
@@ -62,8 +66,7 @@ class Trajectories:
 
     def log_probs(self) -> Tensor:
         """Return (T, N) log probabilities of the actions, when they were drawn."""
-        every = torch.log_softmax(self.outputs[..., :-1], dim=-1)
-        return every.gather(-1, self.actions.to(every.device).unsqueeze(-1)).squeeze(-1)
+        return self.family.of(self.outputs[..., :-1]).log_probs(self.actions.to(self.outputs.device))
 
     def step(self, t: int) -> Step:
         """Return where an environment writes step t."""

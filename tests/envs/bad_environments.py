@@ -73,5 +73,9 @@ class Deadly(Bad):
         return super().step(action)
 
 
-for kind in (Blind, Rich, Endless, Broken, Odd, Deadly):
+class Wordy(Bad):
+    action_space = spaces.Text(5)
+
+
+for kind in (Wordy, Blind, Rich, Endless, Broken, Odd, Deadly):
     gymnasium.register(id=f"{kind.__name__}-v0", entry_point=kind, disable_env_checker=True)

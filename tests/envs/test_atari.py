@@ -38,7 +38,7 @@ def trace(steps=65, **settings):
     rng = np.random.default_rng(0)
     seen = [out.observations.tobytes()]
     for _ in range(steps):
-        env.step(rng.integers(0, env.spec.num_actions, 1), out)
+        env.step(rng.integers(0, env.spec.actions.size, 1), out)
         seen += [out.observations.tobytes(), out.rewards.tobytes(), out.truncations.tobytes()]
     return seen
 
@@ -81,7 +81,7 @@ def test_it_plays_like_the_emulator_itself_and_starts_each_episode_from_a_seed_o
 def test_the_screens_are_a_picture():
     env, out = started(stack=2, size=40)
     assert env.spec.picture == (2, 40, 40)
-    assert (env.spec.width, env.spec.num_actions, out.observations.dtype) == (3200, 6, np.uint8)
+    assert (env.spec.width, env.spec.actions.size, out.observations.dtype) == (3200, 6, np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from metta_sweep.envs.action_spaces import Box, Discrete, MultiDiscrete
 from metta_sweep.envs.config import EnvUnavailableError, GymnasiumEnv
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.randomness import uniforms
@@ -164,7 +165,10 @@ def test_a_restored_environment_starts_the_episodes_after_those_that_were_played
     ("env_id", "rule"),
     [
         ("NoSuchThing-v1", "gymnasium cannot make 'NoSuchThing-v1'"),
-        ("Pendulum-v1", "need discrete actions"),
+        (
+            "tests.envs.bad_environments:Wordy-v0",
+            "need actions of one kind: Discrete, MultiDiscrete, MultiBinary",
+        ),
         ("Taxi-v4", "up to 255 discrete observations"),
     ],
 )
@@ -179,3 +183,50 @@ def test_without_gymnasium_one_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gymnasium", None)
     with pytest.raises(EnvUnavailableError, match=r"metta-sweep\[gymnasium\]"):
         make_env(config(), rows=1)
+
+
+class Asking:
+    """An environment that keeps what it was asked to do."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,))
+
+    def __init__(self, action_space):
+        self.action_space, self.asked = action_space, []
+
+    def reset(self, seed):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.asked.append(action)
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+
+BINARY = gymnasium.spaces.MultiBinary((2, 2))
+
+
+@pytest.mark.parametrize(
+    ("space", "understood", "action", "asked"),
+    [
+        (gymnasium.spaces.Discrete(3, start=-1), Discrete(3), 2, 1),
+        (gymnasium.spaces.MultiDiscrete([3, 2], start=[1, 0]), MultiDiscrete((3, 2)), [2, 1], [3, 1]),
+        (BINARY, MultiDiscrete((2,) * 4), [1, 0, 0, 1], [[1, 0], [0, 1]]),
+        (
+            gymnasium.spaces.Box(-2.0, 4.0, (2, 1), np.float64),
+            Box((-2.0, -2.0), (4.0, 4.0)),
+            [0.5, 3.0],
+            [[0.5], [3.0]],
+        ),
+    ],
+)
+def test_actions_reach_the_environment_as_its_space_has_them(monkeypatch, space, understood, action, asked):
+    made = Asking(space)
+    monkeypatch.setattr("metta_sweep.envs.gymnasium._make", lambda env_id, options: made)
+    env = make_env(config("Asking-v0"), rows=1)
+    assert env.spec.actions == understood
+    out = Step.empty(env.spec)
+    env.reset(0, out.observations)
+    env.step(np.array([action]), out)
+    np.testing.assert_array_equal(made.asked[0], asked)
+    width = {Discrete: lambda: 3, MultiDiscrete: lambda: sum(understood.sizes), Box: lambda: 2}[type(understood)]()
+    assert len(env.action_names) == width

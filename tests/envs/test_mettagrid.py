@@ -69,7 +69,7 @@ def play(env, out, steps, seed=0):
     rng = np.random.default_rng(seed)
     seen = []
     for _ in range(steps):
-        env.step(rng.integers(0, env.spec.num_actions, env.spec.rows), out)
+        env.step(rng.integers(0, env.spec.actions.size, env.spec.rows), out)
         seen.append((out.observations.copy(), out.rewards.copy(), out.truncations.copy()))
     return seen
 

@@ -139,4 +139,4 @@ def test_the_newest_screen_of_an_emulator_is_its_picture():
 def test_there_is_a_word_for_every_action(config):
     env, _ = started(config)
     assert isinstance(env, Viewable)
-    assert len(env.action_names) == env.spec.num_actions
+    assert len(env.action_names) == env.spec.actions.size

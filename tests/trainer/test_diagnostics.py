@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.vec_env import EnvSpec, Episodes
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.diagnostics import LINES, TrainingEpisodes, diagnose, measured
@@ -15,7 +16,7 @@ from metta_sweep.trainer.team import Team
 from tests.trainer.configs import parsed
 
 ALONE = Team()
-SPEC = EnvSpec(rows=4, num_actions=3, width=5)
+SPEC = EnvSpec(rows=4, actions=Discrete(3), width=5)
 GENERATOR = torch.Generator().manual_seed(0)
 N = 64
 

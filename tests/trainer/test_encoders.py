@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.codes import CodeLayer
@@ -11,8 +12,8 @@ from metta_sweep.trainer.config import AgentConfig, ConfigError
 from metta_sweep.trainer.encoders import ATARI, Brightness, Cells, Convolutions, Numbers, make_encoder
 from tests.trainer.configs import parsed
 
-SCREENS = EnvSpec(rows=2, num_actions=6, width=4 * 40 * 42, picture=(4, 40, 42))
-NUMBERS = EnvSpec(rows=2, num_actions=3, width=8)
+SCREENS = EnvSpec(rows=2, actions=Discrete(6), width=4 * 40 * 42, picture=(4, 40, 42))
+NUMBERS = EnvSpec(rows=2, actions=Discrete(3), width=8)
 GRID = make_env(parsed().env, rows=2).spec
 
 
@@ -97,7 +98,7 @@ def test_weights_depend_on_the_generator_alone(kind, spec):
     ("spec", "rule"),
     [
         (NUMBERS, "shows no picture"),
-        (EnvSpec(rows=1, num_actions=2, width=3 * 20 * 50, picture=(3, 20, 50)), "at least 36x36, got 20x50"),
+        (EnvSpec(rows=1, actions=Discrete(2), width=3 * 20 * 50, picture=(3, 20, 50)), "at least 36x36, got 20x50"),
         (make_env(parsed(env__game__view=3).env, rows=1).spec, "at least 5x5, got 3x3"),
     ],
 )

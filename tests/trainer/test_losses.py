@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.trainer import losses
-from metta_sweep.trainer.config import TrainerConfig
+from metta_sweep.trainer.config import AgentConfig, TrainerConfig
+from metta_sweep.trainer.distributions import family_of
 from metta_sweep.trainer.team import Team
 
 N, A = 40, 5
 RNG = np.random.default_rng(0)
+FAMILY = family_of(Discrete(A), AgentConfig())
 OUTPUTS = torch.tensor(RNG.normal(size=(N, A + 1)))
 ACTIONS = torch.tensor(RNG.integers(0, A, N))
 OLD = torch.log_softmax(torch.tensor(RNG.normal(size=(N, A))), -1).gather(1, ACTIONS[:, None])[:, 0]
@@ -60,7 +63,7 @@ def test_the_gradient_by_hand_is_that_of_the_equations(settings):
     outputs = OUTPUTS.clone().requires_grad_()
     plain_loss(outputs, config).backward()
     by_hand, log_probs = losses.loss_gradient(
-        OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, as_seen(config), config
+        OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, as_seen(config), config, FAMILY
     )
     torch.testing.assert_close(by_hand / N, outputs.grad, rtol=1e-10, atol=1e-12)
     expected = torch.log_softmax(OUTPUTS[:, :A], -1).gather(1, ACTIONS[:, None])[:, 0]
@@ -69,7 +72,8 @@ def test_the_gradient_by_hand_is_that_of_the_equations(settings):
 
 def test_the_gradient_does_not_touch_what_it_is_computed_from():
     before = [tensor.clone() for tensor in (OUTPUTS, OLD, OLD_VALUES, GAINS)]
-    losses.loss_gradient(OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, GAINS, TrainerConfig(value_clip=0.1))
+    config = TrainerConfig(value_clip=0.1)
+    losses.loss_gradient(OUTPUTS, ACTIONS, OLD, OLD_VALUES, GAINS + OLD_VALUES, GAINS, config, FAMILY)
     assert all(torch.equal(a, b) for a, b in zip(before, (OUTPUTS, OLD, OLD_VALUES, GAINS), strict=True))
 
 

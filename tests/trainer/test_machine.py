@@ -64,7 +64,7 @@ def test_the_native_environments_need_no_extra(env, monkeypatch):
     ("changes", "key", "rule"),
     [
         ({"env__id": "NoSuchThing-v1"}, "env.id", "cannot make 'NoSuchThing-v1'"),
-        ({"env__id": "Pendulum-v1"}, "env.id", "need discrete actions"),
+        ({"env__id": "tests.envs.bad_environments:Wordy-v0"}, "env.id", "need actions of one kind"),
         ({"env__options": {"gravity_of": 3}}, "env.options", "gravity_of"),
         ({"agent__encoder": "conv"}, "agent.encoder", "no picture"),
     ],

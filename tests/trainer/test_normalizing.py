@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.vec_env import EnvSpec
+from metta_sweep.trainer.config import AgentConfig
+from metta_sweep.trainer.distributions import family_of
 from metta_sweep.trainer.normalizing import Moments, RewardScale, SeenSoFar
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.team import Team
@@ -13,7 +16,7 @@ from metta_sweep.trainer.trajectories import Trajectories
 from tests.trainer.configs import parsed
 
 ALONE = Team()
-SPEC = EnvSpec(rows=2, num_actions=3, width=4)
+SPEC = EnvSpec(rows=2, actions=Discrete(3), width=4)
 
 
 def test_moments_of_parts_are_the_moments_of_the_whole():
@@ -36,7 +39,7 @@ def test_observations_come_out_with_mean_0_and_deviation_1_and_are_cut_off_far_a
 
 
 def trajectories(rewards, ends):
-    kept = Trajectories.empty(SPEC, len(rewards), torch.device("cpu"))
+    kept = Trajectories.empty(SPEC, family_of(SPEC.actions, AgentConfig()), len(rewards), torch.device("cpu"))
     kept.rewards[:] = torch.tensor(rewards)
     kept.starts[1:] = torch.tensor(ends)
     return kept
@@ -67,8 +70,8 @@ def test_what_is_learned_does_not_depend_on_the_unit_of_rewards(factor):
 
 
 def test_only_observations_of_numbers_are_normalized():
-    codes = EnvSpec(rows=2, num_actions=3, width=4, code_sizes=(3,) * 4)
-    pictures = EnvSpec(rows=2, num_actions=3, width=36 * 36, picture=(1, 36, 36))
+    codes = EnvSpec(rows=2, actions=Discrete(3), width=4, code_sizes=(3,) * 4)
+    pictures = EnvSpec(rows=2, actions=Discrete(3), width=36 * 36, picture=(1, 36, 36))
     config = parsed(trainer__normalize_observation=True)
     kept = {
         name: Policy(config, spec, torch.Generator().manual_seed(0)).seen is not None

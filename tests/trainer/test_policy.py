@@ -1,15 +1,15 @@
 """The network and its choices."""
 
-import numpy as np
 import pytest
 import torch
 
+from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.vec_env import EnvSpec
-from metta_sweep.trainer.policy import Memory, Policy, choose, draw_clocks, forget
+from metta_sweep.trainer.policy import Memory, Policy, forget
 from tests.trainer.configs import parsed
 
-CODES = EnvSpec(rows=4, num_actions=6, width=3, code_sizes=(4, 4, 4))
-FLOATS = EnvSpec(rows=4, num_actions=3, width=8)
+CODES = EnvSpec(rows=4, actions=Discrete(6), width=3, code_sizes=(4, 4, 4))
+FLOATS = EnvSpec(rows=4, actions=Discrete(3), width=8)
 
 
 def policy(spec, seed=0, **changes):
@@ -20,7 +20,7 @@ def policy(spec, seed=0, **changes):
 def test_outputs_are_a_logit_an_action_and_a_value(spec):
     observations = torch.zeros(4, spec.width, dtype=torch.uint8 if spec.code_sizes else torch.float32)
     outputs, state = policy(spec).step(observations, ())
-    assert outputs.shape == (4, spec.num_actions + 1)
+    assert outputs.shape == (4, spec.actions.size + 1)
     assert state == ()
 
 
@@ -116,24 +116,6 @@ def test_stepping_with_forgetting_is_unrolling_with_starts(separate):
         outputs, state = made.step(observations[t], forget(state, starts[t]))
         stepped.append(outputs)
     torch.testing.assert_close(torch.cat(stepped), made.unroll(observations, starts, first), rtol=1e-4, atol=1e-5)
-
-
-def test_actions_are_drawn_with_the_probabilities_of_the_policy():
-    outputs = torch.tensor([0.3, 1.0, -1.0, 77.0]).expand(60_000, 4)
-    clocks = draw_clocks(1, 60_000, 3, torch.Generator().manual_seed(0))[0]
-    shares = torch.bincount(choose(outputs, clocks), minlength=3) / 60_000
-    torch.testing.assert_close(shares, torch.softmax(outputs[0, :3], -1), atol=0.01, rtol=0)
-
-
-def test_without_clocks_the_likeliest_action_is_taken():
-    outputs = torch.tensor([[0.0, 0.5, -1.0, 9.0], [3.0, 0.5, -1.0, 9.0]])
-    np.testing.assert_array_equal(choose(outputs, None), [1, 0])
-
-
-def test_clocks_depend_on_the_generator_alone():
-    one, same, other = (draw_clocks(3, 2, 4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
 
 
 @pytest.mark.long

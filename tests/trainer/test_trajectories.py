@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from metta_sweep.envs.make import make_env
+from metta_sweep.trainer.distributions import family_of
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import make_batch
@@ -17,7 +18,7 @@ T, N = 12, 5
 def random_trajectories(seed):
     config = parsed()
     env = make_env(config.env, rows=N)
-    kept = Trajectories.empty(env.spec, T, torch.device("cpu"))
+    kept = Trajectories.empty(env.spec, family_of(env.spec.actions, config.agent), T, torch.device("cpu"))
     rng = np.random.default_rng(seed)
     kept.outputs[:] = torch.from_numpy(rng.normal(size=kept.outputs.shape))
     for name in ("next_values", "rewards"):

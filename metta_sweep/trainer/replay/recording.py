@@ -6,17 +6,18 @@ The whole evaluation is played again, with its seeds, so that an episode here is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from metta_sweep.envs.action_spaces import ActionSpace, Box, MultiDiscrete
 from metta_sweep.envs.config import EnvConfig, EnvUnavailableError, GymnasiumEnv
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.pictures import Color, Viewable
-from metta_sweep.envs.vec_env import Bytes
+from metta_sweep.envs.vec_env import Bytes, Floats
 from metta_sweep.trainer.checkpoint import put_weights
 from metta_sweep.trainer.config import ConfigError, TrainingConfig
 from metta_sweep.trainer.evaluate import Stage
@@ -32,14 +33,14 @@ class Frame:
     """(height, width, 3) before the step; None where the environment cannot be drawn."""
     facts: Mapping[str, str]
     """What the picture does not show."""
-    action: int
-    """What was done."""
+    actions: tuple[int, ...]
+    """What was done: the choices, by their place among the names; none where actions are numbers."""
     reward: float
     """What it brought."""
     value: float
     """What the policy expected of the rest of the episode."""
     probabilities: tuple[float, ...]
-    """Of the actions."""
+    """Of the choices; none where actions are numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,22 +109,49 @@ def record(policy: Policy, simulation: Simulation, *, number: int, deterministic
         outputs, actions = stage.decide()
         picture, facts = env.picture(number), dict(env.facts(number))
         stage.act(actions)
-        frames.append(_frame(picture, facts, outputs[row].float(), int(actions[row]), float(stage.out.rewards[row])))
+        played = _in_words(env.spec.actions, policy, outputs[row].float(), actions[row])
+        value, reward = float(outputs[row, -1]), float(stage.out.rewards[row])
+        frames.append(_frame(picture, facts, played, value=value, reward=reward))
         ended = bool(stage.out.terminals[row] or stage.out.truncations[row])
     names, legend, cut = env.action_names, dict(env.legend), bool(stage.out.truncations[row])
     stage.env.close()
     return Film(name=simulation.name, number=number, action_names=names, legend=legend, frames=tuple(frames), cut=cut)
 
 
-def _frame(picture: Bytes | None, facts: Mapping[str, str], outputs: Tensor, action: int, reward: float) -> Frame:
-    probabilities = torch.softmax(outputs[:-1], 0).tolist()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Played:
+    """An action, taken apart for a person."""
+
+    actions: tuple[int, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _in_words(space: ActionSpace, policy: Policy, outputs: Tensor, action: Tensor) -> _Played:
+    """Return which choices were made and how likely each was; of numbers, which and with which deviation."""
+    parameters = outputs[:-1]
+    if isinstance(space, Box):
+        numbers, deviations = policy.family.for_env(action.unsqueeze(0))[0], parameters.chunk(2)[1].exp()
+        return _Played(facts={"action": _row(numbers), "deviation": _row(deviations.numpy())})
+    sizes = space.sizes if isinstance(space, MultiDiscrete) else (space.size,)
+    firsts = np.cumsum((0, *sizes[:-1]))
+    chosen = tuple(int(first + choice) for first, choice in zip(firsts, action.reshape(-1).tolist(), strict=True))
+    likely = torch.cat([torch.softmax(part, 0) for part in torch.split(parameters, list(sizes))])
+    return _Played(actions=chosen, probabilities=tuple(likely.tolist()))
+
+
+def _row(numbers: Floats) -> str:
+    return " ".join(f"{number:.2f}" for number in numbers)
+
+
+def _frame(picture: Bytes | None, facts: Mapping[str, str], played: _Played, *, value: float, reward: float) -> Frame:
     return Frame(
         picture=None if picture is None else np.ascontiguousarray(picture),
-        facts=facts,
-        action=action,
+        facts={**facts, **played.facts},
+        actions=played.actions,
         reward=reward,
-        value=float(outputs[-1]),
-        probabilities=tuple(probabilities),
+        value=value,
+        probabilities=played.probabilities,
     )
 
 

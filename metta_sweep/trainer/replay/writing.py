@@ -35,7 +35,7 @@ def _plain(film: Film) -> dict[str, Any]:
         {
             "picture": 0 if frame.picture is None else numbers.setdefault(png(frame.picture), len(numbers) + 1),
             "facts": frame.facts,
-            "action": frame.action,
+            "actions": frame.actions,
             "reward": round(frame.reward, 4),
             "value": round(frame.value, 4),
             "probabilities": [round(p, 4) for p in frame.probabilities],

@@ -33,7 +33,7 @@ def test_a_film_is_the_episode_that_the_evaluation_counts(changes):
         (film,) = films(policy, config, number=number)
         assert film.reward == pytest.approx(counted["reward"][number])
         assert len(film.frames) == counted["episode_length"][number] == 12
-        taken = [film.action_names[frame.action] for frame in film.frames]
+        taken = [film.action_names[frame.actions[0]] for frame in film.frames]
         assert taken.count("wait") == counted["action.noop"][number]
         assert film.cut
 
@@ -49,7 +49,7 @@ def test_a_frame_tells_what_the_policy_thought_before_its_step():
         np.testing.assert_array_equal(frame.picture, stage.env.picture(1))
         assert frame.value == pytest.approx(float(outputs[1, -1]))
         assert sum(frame.probabilities) == pytest.approx(1.0)
-        assert frame.action == int(actions[1])
+        assert frame.actions == (int(actions[1]),)
         stage.act(actions)
 
 

@@ -20,7 +20,7 @@ def frame(k, picture=True):
     return Frame(
         picture=shown,
         facts={"carries": f"{k} ore"},
-        action=k % 2,
+        actions=(k % 2,),
         reward=0.5 * (k == 3),
         value=0.25 * k,
         probabilities=(0.75, 0.25),
