@@ -100,7 +100,7 @@ def mutated(content: bytes, seed: int) -> bytes:
 
 
 few = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-many = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 texts = st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=100)
 trees = st.one_of(SWEEPS, BLOCKS, PARAMETERS).map(dumped)
 edits = st.builds(mutated, st.sampled_from([path.read_bytes() for path in [*SHIPPED, *WRONG]]), st.integers(0, 10**9))

@@ -19,7 +19,7 @@ def control(sweep, *words):
         env=sweep.env(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

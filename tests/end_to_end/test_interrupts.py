@@ -20,7 +20,7 @@ def test_the_first_lets_the_run_end_and_starts_nothing_new(sweep):
     controller.send_signal(signal.SIGINT)
     sweep.wait_for_output(controller, "runs go on to their end, nothing new is started; Ctrl-C ends them now")
     sweep.let_go()
-    output, _ = controller.communicate(timeout=60)
+    output, _ = controller.communicate(timeout=240)
     assert controller.returncode == 130, output
     assert sum(sweep.noted("start").values()) == sum(sweep.noted("end").values()) == 1
 

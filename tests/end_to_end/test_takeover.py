@@ -85,9 +85,9 @@ def test_a_controller_at_work_that_is_replaced_notices_by_itself(sweep):
     first = sweep.start(asked, "launcher.max_parallel=2")
     sweep.wait_for("start", 1)
     second = sweep.start(asked, "takeover=true", "launcher.max_parallel=2")
-    output, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=240)
     assert (first.returncode, f"pid {second.pid}" in output) == (1, True), output
-    second.communicate(timeout=60)
+    second.communicate(timeout=240)
     assert second.returncode == 0
     assert sweep.noted("start") == sweep.noted("end") == once(6)
 
@@ -112,7 +112,7 @@ def test_controllers_paused_replaced_and_woken_at_random_repeat_nothing_and_lose
     last.communicate(timeout=120)
     assert last.returncode == 0
     for controller in paused:
-        controller.communicate(timeout=60)
+        controller.communicate(timeout=240)
     assert {controller.returncode for controller in paused} <= {0, 1}
     assert sweep.noted("start") == sweep.noted("end") == once(16)
     assert control(sweep, "doctor", sweep.name).returncode == 0

@@ -118,7 +118,7 @@ keeper.Keeper(order, lock=order.files.claim(), base=dict(os.environ)).keep()
 def test_without_a_subreaper_what_a_run_leaves_behind_is_found_and_ended(site):
     spec = site.spec("child=session", "daemon", "note=left", "exit=0")
     order = Order.of(spec, grace_s=0.5, log_limit=1 << 20)
-    subprocess.run([sys.executable, "-c", textwrap.dedent(ALONE), json.dumps(order.to_json())], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(ALONE), json.dumps(order.to_json())], check=True, timeout=240)
     assert AttemptFiles.of(spec).read_exit().code == 0
     assert len(pids_of(spec)) >= 3
     wait_until(lambda: not any(map(is_alive, pids_of(spec))), "the end of what was left behind")

@@ -11,7 +11,7 @@ from metta_sweep.launch.attempt.wakeups import Wakeups, restore_signals
 
 def run(body):
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM + body], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", PROGRAM + body], capture_output=True, text=True, check=False, timeout=240
     )
     return found.returncode, found.stdout
 

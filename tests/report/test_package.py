@@ -6,7 +6,7 @@ HEAVY = ("torch", "gpytorch", "hydra", "omegaconf", "wandb", "scipy", "pandas", 
 
 
 def in_a_fresh_process(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     return done.stdout.strip()
 
 

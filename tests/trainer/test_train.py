@@ -187,7 +187,7 @@ def test_a_run_killed_as_a_process_and_started_again_ends_where_an_undisturbed_o
     process = start(config, run_dir, *LONG)
     wait_for(lambda: len(list(RunPaths(run_dir).checkpoints.glob("step-*.pt"))) >= 1)
     os.kill(process.pid, number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=240)
     assert process.returncode == (-9 if number == signal.SIGKILL else 143), error
     assert not RunPaths(run_dir).result.exists()
     assert train.main([f"config={config}", f"run_dir={run_dir}", *LONG]) == 0
