@@ -9,4 +9,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 .venv/bin/mypy
 # One short test has a real SLURM. It is installed where that can be done; elsewhere the test is skipped and says why.
 [ "$(id -u)" != 0 ] || timeout 120 ./devops/install_slurm.sh >/dev/null 2>&1 || echo "SLURM cannot be installed here" >&2
-OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -m "not long" "$@"
+OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --max-worker-restart=0 --dist loadfile -m "not long" "$@"

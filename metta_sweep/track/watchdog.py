@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 TRY_AGAIN = 75
 """Exit status: W&B did not take it now; start the mirror again later (EX_TEMPFAIL)."""
@@ -30,9 +31,11 @@ class Watchdog:
     """Listens on standard input and ends this process when it hangs or its time is up.
 
     The controller writes ``stop SECONDS``; an end of input without it means that the controller died.
+    ``end`` ends the process with an exit status; the threads of the client may hang, so nothing gentler will do.
     """
 
-    def __init__(self, *, listen: bool, limit_s: float | None = None) -> None:
+    def __init__(self, *, listen: bool, limit_s: float | None = None, end: Callable[[int], object] = os._exit) -> None:
+        self._end = end
         self._stop = threading.Event()
         self._alive_s = time.monotonic()
         self._deadline_s = None if limit_s is None else time.monotonic() + limit_s
@@ -82,4 +85,4 @@ class Watchdog:
     def _guard(self) -> None:
         while time.monotonic() - self._alive_s < STALL_S and self.left_s > -_GRACE_S:
             time.sleep(0.2)
-        os._exit(TRY_AGAIN if self.left_s > 0 else INCOMPLETE)
+        self._end(TRY_AGAIN if self.left_s > 0 else INCOMPLETE)

@@ -48,7 +48,8 @@ def process(server, tmp_path, monkeypatch, impatient):
     sweep = ToldSweep(tmp_path, rollout_count=1).whole_run(1.0).close()
 
     def make(*, once=False, limit_s=None):
-        made = mirror._Process(sweep.paths, Link(), Watchdog(listen=False, limit_s=limit_s), once=once)
+        watchdog = Watchdog(listen=False, limit_s=limit_s, end=lambda status: None)  # not this process
+        made = mirror._Process(sweep.paths, Link(), watchdog, once=once)
         made._feed.follow()
         return made
 
