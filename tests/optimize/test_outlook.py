@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -253,3 +254,93 @@ def test_where_the_best_runs_start_late_a_run_is_not_ended_for_what_they_had_not
         for upto in (1, 3, 6):
             flat = [(s, 0.002, 10 * s) for s in SHARES[:upto]]
             assert protein.outlook(params, curve=flat).action == "continue"
+
+
+def test_late_starters_whose_early_reports_are_noise_are_not_ended_for_it():
+    """Reports wander at random until a jump at 70%, so that no rank before it means anything."""
+    rng = np.random.default_rng(4)
+
+    def wandering(params, upto=1.0):
+        noise = 0.3 * rng.standard_normal(len(SHARES))
+        jump = [final_of(params) if share > 0.65 else -1.0 for share in SHARES]
+        return [(s, j + n, 10 * s) for s, j, n in zip(SHARES, jump, noise, strict=True) if s <= upto + 1e-9]
+
+    protein = Protein(PARAMETERS, seed=1)
+    for params in points(12, seed=3):
+        curve = wandering(params)
+        protein.observe(params, score=curve[-1][1], cost=10.0, curve=curve)
+    near = [{"lr": 1e-3 * 2.0**at, "gamma": 0.95} for at in (-1.0, 0.0, 1.0)]
+    actions = [protein.outlook(p, curve=wandering(p, upto)).action for p in near for upto in (0.2, 0.3, 0.5)]
+    assert actions == ["continue"] * len(actions)
+
+
+def test_a_run_whose_reports_are_no_reason_is_not_ended_however_small_its_chance(knowing):
+    told = knowing.outlook(BAD, curve=curve_of(BAD, upto=0.2))
+    assert told.chance < 0.1
+    assert told.action == "continue"
+    assert "do not tell against it" in told.reason
+
+
+def test_what_was_ended_is_thought_better_of_once_its_neighbours_win_from_as_low_a_start():
+    low = [(share, metric - 0.2, cost) for share, metric, cost in curve_of(GOOD, upto=0.2)]
+    protein = learned([(verb, lesson) for verb, lesson in lessons(count=9) if verb == "observe"])
+    protein.observe_partial(GOOD, curve=low)
+    protein.observe_partial(BAD, curve=curve_of(BAD, upto=0.2))
+    before = protein.reconsider([GOOD, BAD])
+    for factor in (0.8, 1.25):
+        near = {"lr": GOOD["lr"] * factor, "gamma": 0.95}
+        curve = [(share, metric - 0.2 * (share <= 0.2), cost) for share, metric, cost in curve_of(near)]
+        protein.observe(near, score=curve[-1][1], cost=10.0, curve=curve)
+    after = protein.reconsider([GOOD, BAD])
+    assert after[0].chance > 2.0 * before[0].chance
+    assert (before[0].action, after[1].action) == ("pause", "pause")
+
+
+def test_a_run_that_was_ended_though_it_may_win_is_worth_going_on_with():
+    protein = learned([(verb, lesson) for verb, lesson in lessons(count=9) if verb == "observe"])
+    protein.observe_partial(GOOD, curve=curve_of(GOOD, upto=0.5))
+    (told,) = protein.reconsider([GOOD])
+    assert told.action == "continue"
+    assert told.final[1] < told.final[0] < told.final[2]
+
+
+def test_nothing_is_reconsidered_before_a_run_has_finished():
+    protein = Protein(PARAMETERS, seed=0)
+    protein.observe_partial(GOOD, curve=curve_of(GOOD, upto=0.2))
+    assert protein.reconsider([GOOD]) == []
+    assert learned(lessons()).reconsider([]) == []
+
+
+def test_a_run_that_went_on_is_known_once_whatever_the_order():
+    told = [(verb, lesson) for verb, lesson in lessons() if verb == "observe"]
+    curve = curve_of(GOOD)
+    whole = ("observe", {"params": GOOD, "score": curve[-1][1], "cost": 10.0, "curve": curve})
+    partly = [("observe_partial", {"params": GOOD, "curve": curve[:upto]}) for upto in (2, 5)]
+    alone, first, last = learned([*told, whole]), learned([*told, *partly, whole]), learned([*told, whole, *partly])
+    assert first.suggest() == last.suggest() == alone.suggest()
+    assert first._history().count == alone._history().count
+    again = learned([*told, *partly])
+    assert again._history().ended_money == pytest.approx(0.5)
+
+
+def test_two_runs_of_one_point_that_report_the_same_both_count():
+    curve = curve_of(GOOD)
+    protein = Protein(PARAMETERS, seed=0)
+    for _ in range(2):
+        protein.observe(GOOD, score=curve[-1][1], cost=10.0, curve=curve)
+    assert len(protein._curves.runs) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("runs", "limit_s"), [(50, 0.2), (200, 1.0)])
+def test_an_outlook_takes_a_moment(runs, limit_s):
+    """Twice what was seen when it was measured: 50 curves of ten reports took 0.1 CPU-seconds at most, 200 took 0.5."""
+    protein = Protein(PARAMETERS, seed=0)
+    for params in points(runs):
+        curve = curve_of(params)
+        protein.observe(params, score=curve[-1][1], cost=10.0, curve=curve)
+    protein.outlook(GOOD, curve=curve_of(GOOD, upto=0.3))
+    protein.observe_partial(BAD, curve=curve_of(BAD, upto=0.3))
+    started = time.process_time()
+    protein.outlook(GOOD, curve=curve_of(GOOD, upto=0.3))
+    assert time.process_time() - started < limit_s

@@ -45,6 +45,11 @@ class RunCurve:
         return self.reports[-1][0] if self.reports else 0.0
 
     @property
+    def beginning(self) -> tuple[tuple[float, ...], tuple[float, float]]:
+        """What tells runs apart: the point and the first report; another seed at the same point reports another."""
+        return self.codes, self.reports[0]
+
+    @property
     def whole_cost(self) -> float | None:
         """What the run would have cost in full at the pace of its reports."""
         return self.cost / self.share if self.cost is not None and self.reports else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metta_sweep.optimize.port import Outlook
@@ -29,13 +30,28 @@ class KnownCurves:
         self._fitted = None
 
     @property
+    def runs(self) -> list[RunCurve]:
+        """All runs. One that was ended and went on later is there once, with all that it reported."""
+        return [*self._finished, *self.ended]
+
+    @property
+    def _finished(self) -> list[RunCurve]:
+        return [run for run in self._runs if not run.ended]
+
+    @property
     def ended(self) -> list[RunCurve]:
-        """Runs that were ended early, those that never reported too."""
-        return [run for run in self._runs if run.ended]
+        """Runs that were ended early and stayed so, those that never reported too."""
+        went_on = {run.beginning for run in self._finished}
+        silent = [run for run in self._runs if run.ended and not run.reports]
+        furthest: dict[object, RunCurve] = {}
+        for run in self._runs:
+            if run.ended and run.reports and run.beginning not in went_on:
+                furthest[run.beginning] = max(furthest.get(run.beginning, run), run, key=lambda one: one.reports[::-1])
+        return [*furthest.values(), *silent]
 
     def stand_ins(self) -> list[Observation]:
         """Return what the runs that were ended say of their points' final scores; nothing where no run has finished."""
-        if not any(run.reports for run in self.ended) or all(run.ended for run in self._runs):
+        if not self._is_model_there or not any(run.reports for run in self.ended):
             return []
         from metta_sweep.optimize.protein.posterior import FitError
         from metta_sweep.optimize.protein.stand_ins import stand_ins
@@ -55,7 +71,7 @@ class KnownCurves:
             min_share: Share of its length before which it is not judged.
             min_full_runs: Runs known with their curves to their end, before which no run is judged.
         """
-        known = sum(not run.ended and len(run.reports) > 1 for run in self._runs)
+        known = sum(len(run.reports) > 1 for run in self._finished)
         reason = why_not_judged(reports, known, min_share, min_full_runs)
         if reason is not None:
             return unjudged(reports, sign, reason)
@@ -67,6 +83,27 @@ class KnownCurves:
         except FitError as error:
             return unjudged(reports, sign, f"not judged, as the model could not be fitted: {error}")
 
+    def reconsidered(self, points: Sequence[Array], sign: float) -> list[Outlook]:
+        """Return what is thought by now of runs that were ended, in their order; nothing where there is no model.
+
+        Args:
+            points: Their points ``(d,)`` each.
+            sign: 1 where a larger metric is better, -1 where a smaller one is.
+        """
+        if not self._is_model_there or not points:
+            return []
+        from metta_sweep.optimize.protein.posterior import FitError
+        from metta_sweep.optimize.protein.worth import reconsidered
+
+        try:
+            return [reconsidered(*self._model(), codes, sign) for codes in points]
+        except FitError:
+            return []
+
+    @property
+    def _is_model_there(self) -> bool:
+        return any(run.reports for run in self._finished)
+
     def _model(self) -> tuple[CurveModel, list[RunCurve]]:
         """Return the process of all curves, and the runs that it knows, in an order that no order of reports changes.
 
@@ -76,6 +113,6 @@ class KnownCurves:
         from metta_sweep.optimize.protein.curve_model import CurveModel
 
         if self._fitted is None:
-            runs = sorted((run for run in self._runs if run.reports), key=lambda run: (run.codes, run.reports))
+            runs = sorted((run for run in self.runs if run.reports), key=lambda run: (run.codes, run.reports))
             self._fitted = CurveModel.fit(self._geometry, runs), runs
         return self._fitted

@@ -70,7 +70,7 @@ class Protein:
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
         self._curves = KnownCurves(Geometry.of(parameters))
-        self._successes = self._failures = self._ended = 0
+        self._successes = self._failures = 0
         self._encoder = Encoder(parameters)
         self._start_points = space_filling(parameters, self.seed)
 
@@ -129,7 +129,6 @@ class Protein:
         codes = self.space.encode(_values(params))
         reports, cost = read_reports(curve, Goal(self.goal).sign)
         self._curves.add(RunCurve(codes=tuple(codes.tolist()), reports=reports, cost=cost, ended=True))
-        self._ended += 1
         self._start_points.take(codes)
 
     def outlook(
@@ -157,6 +156,22 @@ class Protein:
         reports, _ = read_reports(curve, Goal(self.goal).sign)
         sign = Goal(self.goal).sign
         return self._curves.outlook(codes, reports, sign, min_share=min_share, min_full_runs=min_full_runs)
+
+    def reconsider(self, points: Sequence[Point]) -> list[Outlook]:
+        """Return what is thought by now of runs that were ended early, in their order; empty while there is no model.
+
+        A run whose action is ``continue`` is worth going on with, where its trainer can resume it. What it then gives
+        is observed with its whole curve, and takes the place of what was said of it when it was ended.
+
+        Args:
+            points: Plain values by dotted path, or the suggestions themselves; each was told to
+                :meth:`observe_partial`.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        codes = [self.space.encode(_values(point)) for point in points]
+        return self._curves.reconsidered(codes, Goal(self.goal).sign)
 
     def suggest(self, pending: Sequence[Point] = ()) -> Suggestion:
         """Return the next point to run.
@@ -263,7 +278,7 @@ class Protein:
             return self._suggestion(center, "near_center", reason)
         found = self._start_points.next(waiting)
         if found is not None:
-            place = f"{self._successes + self._failures + self._ended + len(waiting)} so far"
+            place = f"{_tried(self) + len(waiting)} so far"
             return self._suggestion(found, "sobol", f"fills the space before the model takes over ({place})")
         return self._suggestion(center, "repeat", "every point of the space has been run: the center again")
 
@@ -279,10 +294,14 @@ def needs_no_model(protein: Protein, pending: int, ahead: int = 0) -> bool:
         pending: Points pending when the next suggestion is made.
         ahead: 0 for the next suggestion; 1 for the one after it, where all points until then succeed; and so on.
     """
-    done = protein._successes + protein._failures + protein._ended
-    early = done + pending + ahead <= protein.settings.random_samples(protein.space)
+    early = _tried(protein) + pending + ahead <= protein.settings.random_samples(protein.space)
     successes = protein._successes + (pending + ahead if ahead else 0)
     return early or successes < 2 or protein.space.dim == 0
+
+
+def _tried(protein: Protein) -> int:
+    """Return how many runs are known, those that were ended early too."""
+    return protein._successes + protein._failures + len(protein._curves.ended)
 
 
 def _values(point: Point) -> Mapping[str, Any]:

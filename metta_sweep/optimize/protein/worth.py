@@ -1,4 +1,4 @@
-"""Whether the rest of a run that is on its way is worth its cost."""
+"""Whether the rest of a run that is on its way is worth its cost, and which of those that were ended may go on."""
 
 from __future__ import annotations
 
@@ -10,32 +10,27 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from metta_sweep.optimize.port import Outlook, RunAction
-from metta_sweep.optimize.protein.acquisition import log_improvement
 from metta_sweep.optimize.protein.curve_model import CurveModel, Forecast
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
 from metta_sweep.space.scales import Array
 
-UNLIKELY = 0.1
+UNLIKELY = 0.2
 """Chance to beat the best below which a run may be ended."""
-_LOG_MARGIN = math.log(0.5)
-"""How much less than a new run the rest of a run must be worth: what reports of the first 10% change by chance is less,
-and where curves say nothing before a late jump nothing is ended."""
-_GOOD, _LEAST_GOOD = 0.25, 3
-"""Share of the finished runs that count as the best, how many at least, and the share of those that a run is not to
-be behind."""
-_ROUNDING = 1e-9
+LIKELY = 0.3
+"""Chance to beat the best from which on a run that was ended goes on after all."""
+TOLD_AGAINST = 0.3
+"""By how much its reports must have lowered what was expected of it, in standard deviations of what was open."""
 _NORMAL_95 = 1.6448536269514722
 
 
 def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: Reports, sign: float) -> Outlook:
-    """Judge a run by what its rest may bring, against what a new run may bring for the same money.
+    """Judge a run by its chance to be the best, and by what its reports have done to that.
 
     The yardstick is the best mean that the model gives a finished point: the best score itself is lucky. A run is ended
-    where three things hold. It is unlikely to beat that. Its rest is worth less than half a new run: what a run may
-    bring is its expected improvement (Jones et al. 1998, eq. 15) for the share of its money that is left to pay, and a
-    new run is worth what this one promised before it began, as it was the most promising point then. And the runs that
-    ended best were further by then. The first spares what is known to be good, the second what has not shown yet what
-    it is, the third what starts late: no normal process foresees a jump, but those that jumped have been there.
+    where two things hold. It is unlikely to beat that. And its own reports are the reason: they have lowered what was
+    expected before it began. The first spares what is known to be good. The second spares a run whose reports say
+    nothing yet, as of sparse rewards and other late starters, where no rank among other runs means anything: how much a
+    report foretells is learned with the rest, and where it foretells nothing it lowers nothing.
 
     Args:
         model: The process of all curves.
@@ -47,48 +42,63 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
     Raises:
         FitError: A covariance could not be factored.
     """
-    share = reports[-1][0]
-    model = model.cut_at(share)
-    finished = np.array([not run.ended for run in runs])
-    level = float(model.finals()[0][finished].max())
+    model = model.cut_at(reports[-1][0])
+    level = _level(model, _finished(runs))
     before, now = model.forecast(codes), model.forecast(codes, reports)
-    worth, promised = _log_worth(now, level) - math.log1p(-share), _log_worth(before, level)
-    chance = float(ndtr((now.mean - level) / math.sqrt(now.variance)))
-    is_poor = chance < UNLIKELY and worth < promised + _LOG_MARGIN
-    is_ended = is_poor and _is_behind(model, finished, max(score for _, score in reports), share)
-    action = RunAction.STOP if is_ended else RunAction.CONTINUE
-    spread = math.sqrt(now.run_variance) * np.array([0.0, -_NORMAL_95, _NORMAL_95])
-    value, *bounds = (sign * model.score_map.inverse(now.run_mean + spread)).tolist()
-    low, high = sorted(bounds)
+    chance = _chance(now.mean, now.variance, level)
+    lowered = (before.mean - now.mean) / math.sqrt(before.variance)
+    is_ended = chance < UNLIKELY and lowered > TOLD_AGAINST
+    final = _in_raw_units(model, now, sign)
     best = sign * float(model.score_map.inverse(np.array(level)))
-    told = f"expects {low:.4g} to {high:.4g}, the best point gives {best:.4g}; {_percent(chance)} to be better"
-    verdict = "worth its rest" if action is RunAction.CONTINUE else "a new run is worth more than twice its rest"
-    return Outlook(action=action, final=(value, low, high), chance=chance, reason=f"{told}: {verdict}")
+    told = f"expects {final[1]:.4g} to {final[2]:.4g}, the best point gives {best:.4g}; {_percent(chance)} to be better"
+    return Outlook(
+        action=RunAction.STOP if is_ended else RunAction.CONTINUE,
+        final=final,
+        chance=chance,
+        reason=told if is_ended else f"{told}: {_why_not(chance)}",
+    )
 
 
-def _is_behind(model: CurveModel, finished: NDArray[np.bool_], best: float, share: float) -> bool:
-    """Return whether most of the runs that ended best had more at their best, by that share, than this run has.
+def reconsidered(model: CurveModel, runs: Sequence[RunCurve], codes: Array, sign: float) -> Outlook:
+    """Say what is thought by now of a run that was ended, and that the model therefore knows.
 
     Args:
-        model: The process, with the curves of all runs.
-        finished: Which of them trained to their end ``(N,)``.
-        best: The run's best score so far, raw.
-        share: How far it is.
+        model: The process of all curves.
+        runs: The runs that it knows, in its order; at least one of them finished.
+        codes: The run's point ``(d,)``.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
     """
-    curves = [model.curves[run] for run in np.flatnonzero(finished)]
-    ends = np.argsort([-scores[-1] for _, scores in curves], kind="stable")
-    good = [curves[run] for run in ends[: max(_LEAST_GOOD, math.ceil(_GOOD * len(curves)))]]
-    seen = [scores[shares <= share * (1.0 + _ROUNDING)] for shares, scores in good]
-    bests = [float(scores.max()) for scores in seen if len(scores)]
-    if not bests:
-        return False
-    return float(model.score_map.forward(np.array(best))) < float(np.quantile(bests, _GOOD, method="lower"))
+    level, now = _level(model, _finished(runs)), model.forecast(codes)
+    chance = _chance(now.mean, now.variance, level)
+    return Outlook(
+        action=RunAction.CONTINUE if chance >= LIKELY else RunAction.PAUSE,
+        final=_in_raw_units(model, now, sign),
+        chance=chance,
+        reason=f"{_percent(chance)} to be better than the best by now",
+    )
 
 
-def _log_worth(forecast: Forecast, level: float) -> float:
-    """Return the log of the expected improvement over ``level``."""
-    deviation = math.sqrt(forecast.variance)
-    return math.log(deviation) + float(log_improvement(np.array([(forecast.mean - level) / deviation]))[0])
+def _finished(runs: Sequence[RunCurve]) -> NDArray[np.bool_]:
+    return np.array([not run.ended for run in runs])
+
+
+def _level(model: CurveModel, finished: NDArray[np.bool_]) -> float:
+    return float(model.finals()[0][finished].max())
+
+
+def _chance(mean: float, variance: float, level: float) -> float:
+    return float(ndtr((mean - level) / math.sqrt(variance)))
+
+
+def _in_raw_units(model: CurveModel, forecast: Forecast, sign: float) -> tuple[float, float, float]:
+    """Return median, 5% and 95% quantile of what the run will report, as the user's goal sees it."""
+    spread = math.sqrt(forecast.run_variance) * np.array([0.0, -_NORMAL_95, _NORMAL_95])
+    value, *bounds = (sign * model.score_map.inverse(forecast.run_mean + spread)).tolist()
+    return value, min(bounds), max(bounds)
+
+
+def _why_not(chance: float) -> str:
+    return "may win" if chance >= UNLIKELY else "its reports do not tell against it so far"
 
 
 def _percent(chance: float) -> str:
