@@ -144,7 +144,7 @@ class Narrator:
         suggestion, total = event.suggestion, self.state.spec.rollout_count
         values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
         where = f" on {printable(event.machine)}" if event.machine else ""
-        yield Line(text=f"rollout {event.rollout} of {total}{where}: {values}")
+        yield Line(text=f"rollout {event.rollout} {self._of(total)}{where}: {values}")
         why = [part for part in (printable(suggestion.origin), reason_of(suggestion)) if part]
         if suggestion.predicted is not None:
             why.append(f"expects {expectation(suggestion.predicted, self.state.spec.metric)}")
@@ -238,6 +238,12 @@ class Narrator:
     def _(self, event: SweepStopped) -> Iterator[Line]:
         tone = Tone.BAD if event.rule == "failed" else Tone.PLAIN
         yield Line(text=ended_by(event), tone=tone)
+
+    def _of(self, total: int) -> str:
+        """Return where a search is when a rollout begins: of how many, or what those before it took of them."""
+        if not self.state.stopped_early_runs:
+            return f"of {total}"
+        return f"({self.state.full_rollouts - 1.0:.1f} of {total} spent)"
 
     def _noted(self, run: RunRow) -> str:
         """Return what is worth saying of a run's result and ending, in brackets; empty where there is nothing new."""
