@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metta_sweep.result.writing import finish, report
+from metta_sweep.result.writing import finish, report, should_stop
 
 if TYPE_CHECKING:
     from metta_sweep.optimize.protein import Protein
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     __version__: str
     """The installed version."""
 
-__all__ = ["Protein", "Sweep", "__version__", "finish", "report"]
+__all__ = ["Protein", "Sweep", "__version__", "finish", "report", "should_stop"]
 
 
 def __getattr__(name: str) -> Any:

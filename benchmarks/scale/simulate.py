@@ -109,6 +109,14 @@ class Machine:
     def set_result_aside(self, run_id: str, attempt: int) -> None:
         pass
 
+    def ask_to_stop(self, run_id: str) -> bool:
+        del run_id
+        return False
+
+    def saw_stop(self, run_id: str) -> bool:
+        del run_id
+        return False
+
     def evaluations(self, run_id: str) -> list[Evaluation]:
         del run_id
         return [Evaluation(step=k, time_s=k * 1.5, metrics={"reward": 0.1 * k}) for k in range(EVALUATIONS)]

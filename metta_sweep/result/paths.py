@@ -42,6 +42,21 @@ class RunPaths:
         return self.root / "result.json"
 
     @property
+    def stop(self) -> Path:
+        """Exists once the sweep wants the run to end early."""
+        return self.root / "stop"
+
+    @property
+    def asks_stop(self) -> Path:
+        """Left by a run that looks for the file above by itself, and so is given time to see it."""
+        return self.root / "stop.asked"
+
+    @property
+    def saw_stop(self) -> Path:
+        """Left by a run that has seen it: what it reports as a result after that is not one of a whole run."""
+        return self.root / "stop.seen"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the trainer's checkpoints."""
         return self.root / "checkpoints"

@@ -1,4 +1,4 @@
-"""What a trainer calls: one line an evaluation, one file at the end."""
+"""What a trainer calls: one line an evaluation, one file at the end, and between them whether to go on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.result.paths import RunPaths
+from metta_sweep.result.paths import RUN_DIR_VARIABLE, RunPaths
 
 
 def report(*, step: int, run_dir: Path | str | None = None, **metrics: float) -> None:
@@ -78,6 +78,28 @@ def finish_metrics(
     if steps is not None:
         content["steps"] = int(steps)
     _write_once(paths.result, json.dumps(content, indent=1) + "\n")
+
+
+def should_stop(*, run_dir: Path | str | None = None) -> bool:
+    """Return whether the sweep wants this run to end early; False outside a sweep.
+
+    A run that asks is not sent SIGTERM at once: it has ``launcher.exit_grace`` to ask again, save what is to be kept
+    and end. What it leaves as a result after it was told to stop is no final score.
+
+    Args:
+        run_dir: The run's directory; by default the one that the sweep gave this process.
+
+    Side effects:
+        Empty files in the run's directory say that this run asks, and that it was told.
+    """
+    if run_dir is None and RUN_DIR_VARIABLE not in os.environ:
+        return False
+    paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.of_environment()
+    paths.asks_stop.touch()
+    if not paths.stop.exists():
+        return False
+    paths.saw_stop.touch()
+    return True
 
 
 _IMPORTED_S = time.monotonic()

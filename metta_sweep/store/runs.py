@@ -72,10 +72,23 @@ class RunDirectories:
             return 0
 
     def set_result_aside(self, run_id: str, attempt: int) -> None:
-        """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
-        result = self._paths.run(run_id).result
+        """Rename what an attempt left as a result: the next one's is not taken for it. Nor is it asked to stop."""
+        run = self._paths.run(run_id)
         with contextlib.suppress(OSError):
-            result.rename(result.with_name(f"result.attempt-{attempt}.json"))
+            run.result.rename(run.result.with_name(f"result.attempt-{attempt}.json"))
+        for mark in (run.stop, run.asks_stop, run.saw_stop):
+            mark.unlink(missing_ok=True)
+
+    def ask_to_stop(self, run_id: str) -> bool:
+        """Leave word that the run is to end early, and return whether it looks for that by itself."""
+        run = self._paths.run(run_id)
+        with contextlib.suppress(OSError):
+            run.stop.touch()
+        return run.asks_stop.exists()
+
+    def saw_stop(self, run_id: str) -> bool:
+        """Return whether the run has seen that it is to end early: a result that it left is not one of a whole run."""
+        return self._paths.run(run_id).saw_stop.exists()
 
     def log_tail(self, run_id: str) -> str:
         """Return the end of what the run's last attempt wrote, at most ``LOG_TAIL_BYTES``; empty without a log."""

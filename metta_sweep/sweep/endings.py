@@ -80,7 +80,8 @@ def ending_event(
         last_step=reported[-1].step if reported else None,
     )
     failure = failure_of(ending, metric)
-    if failure is None and left.result is not None:
+    is_partial = run.judgement is not None and runs.saw_stop(run.run_id)
+    if failure is None and left.result is not None and not is_partial:
         return RunFinished(
             run_id=run.run_id,
             attempt=attempt.number,

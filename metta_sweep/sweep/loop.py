@@ -144,6 +144,7 @@ class SweepLoop:
         self._instructed_from = instructed_from
         self._environment = environment
         self._asked_to_end: set[tuple[str, int]] = set()
+        self._told_to_stop_s: dict[tuple[str, int], float] = {}
         self._instruction = Instruction.WORK
         self._between = between
         self._peers: Peers = peers or NoPeers()
@@ -468,11 +469,21 @@ class SweepLoop:
             source, which = state.is_to_end(run), (run.run_id, attempt.number)
             is_ended = bool(source) or run.judgement is not None
             if is_ended and attempt.handle is not None and which not in self._asked_to_end:
+                if not source and self._may_end_by_itself(run):
+                    continue
                 self._fence()
                 self._asked_to_end.add(which)
                 if source:
                     self._recorder.note(f"{run.run_id}: ending it, as asked at {source}")
                 self._launcher.cancel(attempt.handle, self._settings.kill_grace_s)
+
+    def _may_end_by_itself(self, run: Run) -> bool:
+        """Return whether a run that looks whether it is to stop has time left to see it."""
+        which, now_s = (run.run_id, run.attempts[-1].number), self._clock.monotonic_s()
+        if which not in self._told_to_stop_s and not self._runs.ask_to_stop(run.run_id):
+            return False
+        told_s, grace_s = self._told_to_stop_s.setdefault(which, now_s), self._settings.exit_grace_s
+        return grace_s is None or now_s - told_s < grace_s
 
     def _release(self) -> None:
         """End every live run and record it as interrupted, or as finished where its result came first."""

@@ -149,7 +149,13 @@ class RunStore(Protocol):
         """Return how much the run has written of its evaluations: it has grown where there is news."""
 
     def set_result_aside(self, run_id: str, attempt: int) -> None:
-        """Rename what a failed attempt left as a result, so that the next one's is not taken for it."""
+        """Rename what an attempt left as a result: the next one's is not taken for it. Nor is it asked to stop."""
+
+    def ask_to_stop(self, run_id: str) -> bool:
+        """Leave word that the run is to end early, and return whether it looks for that by itself."""
+
+    def saw_stop(self, run_id: str) -> bool:
+        """Return whether the run has seen that it is to end early: a result that it left is not one of a whole run."""
 
     def log_tail(self, run_id: str) -> str:
         """Return the end of the run's log, at most 16 KiB."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from metta_sweep import should_stop
 from metta_sweep.result import RunPaths, read_evaluations, read_result
 from metta_sweep.results.environment import client_folder
 
@@ -47,9 +48,22 @@ def test_a_result_is_written_once(tmp_path):
 def test_a_run_is_asked_to_stop_by_a_file_and_never_outside_a_sweep(tmp_path):
     ask = "import metta_sweep_client as s; print(s.should_stop())"
     assert run(ask, tmp_path).stdout == "False\n"
-    (tmp_path / "stop").touch()
+    assert RunPaths(tmp_path).asks_stop.exists()
+    assert not RunPaths(tmp_path).saw_stop.exists()
+    RunPaths(tmp_path).stop.touch()
     assert run(ask, tmp_path).stdout == "True\n"
+    assert RunPaths(tmp_path).saw_stop.exists()
     assert run(ask, None).stdout == "False\n"
+
+
+def test_our_own_function_leaves_the_same_files_as_the_client_s(tmp_path, monkeypatch):
+    monkeypatch.delenv("METTA_SWEEP_RUN_DIR", raising=False)
+    assert not should_stop()
+    monkeypatch.setenv("METTA_SWEEP_RUN_DIR", str(tmp_path))
+    assert not should_stop()
+    RunPaths(tmp_path).stop.touch()
+    assert should_stop()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stop", "stop.asked", "stop.seen"]
 
 
 def test_it_is_found_on_the_path_that_runs_are_given():

@@ -55,3 +55,36 @@ def test_losing_runs_are_asked_to_end_and_shown_as_what_they_are(sweep):
     assert not facts["failures"]
     assert "stopped early at 2" in told.stdout
     assert "Stopped early at 2" in sweep.summarize().stdout
+
+
+ASKING_TRIAL = """
+import sys, time
+import metta_sweep
+x = float(sys.argv[1].split("=")[1])
+loss = 1.0
+for tenth in range(1, 11):
+    time.sleep(0.15)
+    loss = (x - 0.5) ** 2 + 1.0 - tenth / 10
+    metta_sweep.report(step=10 * tenth, loss=loss, share=tenth / 10)
+    if metta_sweep.should_stop():
+        break
+metta_sweep.finish(loss=loss, steps=10 * tenth)
+"""
+
+
+@pytest.mark.slow
+def test_runs_that_ask_end_by_themselves_and_what_they_leave_is_no_score(sweep):
+    marks = sweep.root / "marks"
+    trial, file = sweep.root / "asking.py", sweep.root / "asking.yaml"
+    trial.write_text(ASKING_TRIAL)
+    file.write_text(SWEEP_FILE.format(python=sys.executable, trial=trial, marks=marks))
+    told = sweep.run(f"++sweep_params={file}")
+    assert told.returncode == 0, told.stderr + told.stdout
+    runs = [run for rollout in sweep.facts()["rollouts"] for run in rollout["runs"]]
+    stopped = [run for run in runs if run["state"] == "stopped_early"]
+    assert stopped
+    for run in stopped:
+        folder = next(sweep.root.rglob(f"runs/{run['run']}"))
+        assert (folder / "stop.seen").exists()
+        assert (folder / "result.json").exists()  # it left one, as its code does after the loop
+        assert run["metric"] is None

@@ -168,6 +168,12 @@ class SimulatedMachine:
     def set_result_aside(self, run_id: str, attempt: int) -> None:
         self._aside.add(f"{run_id}.a{attempt}")
 
+    def ask_to_stop(self, run_id: str) -> bool:
+        return False
+
+    def saw_stop(self, run_id: str) -> bool:
+        return False
+
     def result(self, run_id: str) -> RunResult | None:
         for attempt_id, (_, outcome) in self._jobs.items():
             mine = attempt_id.rpartition(".a")[0] == run_id and attempt_id not in self._aside

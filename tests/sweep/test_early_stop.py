@@ -173,6 +173,45 @@ def test_however_often_the_controller_is_killed_a_judged_run_ends_once_and_its_s
             assert again.full_rollouts == state.full_rollouts
 
 
+def asking(monkeypatch, *, sees):
+    """Make runs ask whether they are to stop; those that see it end two seconds later, with a result."""
+    told = {}
+
+    def ask_to_stop(self, run_id):
+        told.setdefault(run_id, self.clock.seconds)
+        return True
+
+    monkeypatch.setattr(SimulatedMachine, "ask_to_stop", ask_to_stop)
+    monkeypatch.setattr(SimulatedMachine, "saw_stop", lambda self, run_id: sees and run_id in told)
+    return told
+
+
+def test_a_run_that_asks_whether_it_is_to_stop_is_not_sent_a_signal_and_its_result_is_no_final_score(monkeypatch):
+    told = asking(monkeypatch, sees=True)
+    world = World(goods_and_bads)
+    world.control(asked(rollout_count=4))
+    assert list(told) == ["s.r.3"]
+    assert world.machine.cancelled == []
+    assert world.recorder.state.runs["s.r.3"].state is RunState.STOPPED_EARLY
+
+
+def test_a_run_that_asks_and_does_not_end_is_sent_a_signal_after_the_grace(monkeypatch):
+    asking(monkeypatch, sees=False)
+    world = World(goods_and_bads)
+    world.control(asked(rollout_count=4), exit_grace_s=3.0)
+    run = world.recorder.state.runs["s.r.3"]
+    assert world.machine.cancelled == ["s.r.3.a1"]
+    assert run.state is RunState.STOPPED_EARLY
+    assert 0.5 * TEN < run.cost_s < TEN
+
+
+def test_a_run_that_was_at_its_end_before_it_could_see_that_it_is_to_stop_has_finished(monkeypatch):
+    asking(monkeypatch, sees=False)
+    world = World(goods_and_bads)
+    world.control(asked(rollout_count=4))
+    assert states(world.recorder.state) == [RunState.FINISHED] * 4
+
+
 def test_halving_looks_at_its_rungs_alone():
     others = [[(0.1, 0.0), (0.2, 1.0), (0.5, 2.0), (1.0, 3.0)]] * 3
     assert halving([(0.1, -9.0)], others) is None

@@ -16,8 +16,8 @@ __all__ = ["finish", "report", "run_dir", "should_stop"]
 RUN_DIR_VARIABLE = "METTA_SWEEP_RUN_DIR"
 """Environment variable that has the run's directory."""
 
-STOP_FILE = "stop"
-"""Exists in the run's directory once the sweep wants the run to end early."""
+STOP_FILE, ASKED_FILE, SEEN_FILE = "stop", "stop.asked", "stop.seen"
+"""Empty files in the run's directory: the sweep wants the run to end early; the run looks for that; it has seen it."""
 
 _IMPORTED_S = time.monotonic()
 
@@ -71,8 +71,18 @@ def finish(
 
 
 def should_stop() -> bool:
-    """Return whether the sweep wants this run to end early; its checkpoint and what it has reported are kept."""
-    return RUN_DIR_VARIABLE in os.environ and (run_dir() / STOP_FILE).exists()
+    """Return whether the sweep wants this run to end early; its checkpoint and what it has reported are kept.
+
+    A run that asks is not sent SIGTERM at once: it has ``launcher.exit_grace`` (a minute) to ask again, save what is to
+    be kept and end. What it leaves as a result after it was told to stop is no final score.
+    """
+    if RUN_DIR_VARIABLE not in os.environ:
+        return False
+    (run_dir() / ASKED_FILE).touch()
+    if not (run_dir() / STOP_FILE).exists():
+        return False
+    (run_dir() / SEEN_FILE).touch()
+    return True
 
 
 def write_once(path: Path, content: Mapping[str, Any]) -> None:
