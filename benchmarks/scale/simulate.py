@@ -121,6 +121,10 @@ class Machine:
         del run_id
         return [Evaluation(step=k, time_s=k * 1.5, metrics={"reward": 0.1 * k}) for k in range(EVALUATIONS)]
 
+    def has_checkpoint(self, run_id: str) -> bool:
+        del run_id
+        return False
+
     def log_tail(self, run_id: str) -> str:
         del run_id
         return ""

@@ -85,6 +85,9 @@ class EarlyStopSettings:
     """Share of its length before which a run is not judged."""
     min_full_runs: Annotated[Whole, Ge(1), Le(10_000)] = 4
     """Runs that must be known to their end before any run is judged."""
+    resume: Switch | None = None
+    """Whether a run that was ended goes on from its checkpoint once the model thinks better of it; None: where the
+    bundled trainer trains, which can."""
     total_steps: Annotated[Whole, Ge(1)] | None = None
     """Steps of a whole run, where neither its config nor its reports say it; None: those of the runs that finished."""
 

@@ -133,6 +133,18 @@ class Outlook:
     """Why, in one sentence for a person."""
 
 
+@runtime_checkable
+class CanReconsider(Protocol):
+    """An optimizer whose model may think better of a run that was ended early."""
+
+    def reconsider(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Outlook]:
+        """Return what is thought by now of runs that were ended, in their order; empty while there is no model.
+
+        Raises:
+            RequestError: A point is not one of the space.
+        """
+
+
 class Optimizer(Protocol):
     """What suggests. It is pure: the same history, in any order, and the same seed give the same suggestion.
 

@@ -20,6 +20,7 @@ from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
 from metta_sweep.optimize.port import (
     CanJudge,
+    CanReconsider,
     CurvePoint,
     Expectation,
     Insight,
@@ -122,6 +123,17 @@ class OptimizerProcess:
         limits = {"min_share": min_share, "min_full_runs": min_full_runs}
         told: Outlook = decode(Outlook, self._answered({"outlook": {**asked, **limits}})["outlook"])
         return told
+
+    def reconsider(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Outlook]:
+        """Return what is thought by now of runs that were ended; empty where the optimizer has no model of curves.
+
+        Raises:
+            RequestError: A point is outside the space.
+            OptimizerDiedError: The process died twice over the same question.
+        """
+        if not isinstance(self._optimizer, CanReconsider):
+            return []
+        return [decode(Outlook, told) for told in self._answered({"reconsider": _plain(points)})["outlooks"]]
 
     def suggest(self, pending: Sequence[Mapping[str, Any]] = ()) -> Suggestion:
         """Return the next point to run.
@@ -270,6 +282,8 @@ def _learn(optimizer: Any, lesson: Mapping[str, Any]) -> None:
 def _answer(optimizer: Any, question: Mapping[str, Any]) -> dict[str, Any]:
     if "outlook" in question:
         return {"outlook": asdict(optimizer.outlook(**question["outlook"]))}
+    if "reconsider" in question:
+        return {"outlooks": [asdict(told) for told in optimizer.reconsider(question["reconsider"])]}
     return {"suggestion": asdict(optimizer.suggest(question["pending"]))}
 
 

@@ -34,6 +34,7 @@ from metta_sweep.sweep.events import (
     Event,
     RolloutSuggested,
     RunFinished,
+    RunResumed,
     RunRetried,
     RunStoppedEarly,
     SweepAsked,
@@ -233,6 +234,12 @@ class Narrator:
     @lines.register
     def _(self, event: RunRetried) -> Iterator[Line]:
         yield Line(text=f"{event.run_id}: done again ({printable(event.reason or 'retry requested')})")
+
+    @lines.register
+    def _(self, event: RunResumed) -> Iterator[Line]:
+        before = self.state.runs[event.run_id].ended_before
+        where = f" from {before.share:.0%}" if before is not None else ""
+        yield Line(text=f"{event.run_id}: goes on{where} after all: {printable(event.reason)}")
 
     @lines.register
     def _(self, event: SweepStopped) -> Iterator[Line]:

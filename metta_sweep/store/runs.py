@@ -90,6 +90,10 @@ class RunDirectories:
         """Return whether the run has seen that it is to end early: a result that it left is not one of a whole run."""
         return self._paths.run(run_id).saw_stop.exists()
 
+    def has_checkpoint(self, run_id: str) -> bool:
+        """Return whether the run has left a checkpoint that it can go on from."""
+        return any(self._paths.run(run_id).checkpoints.glob("*"))
+
     def log_tail(self, run_id: str) -> str:
         """Return the end of what the run's last attempt wrote, at most ``LOG_TAIL_BYTES``; empty without a log."""
         try:

@@ -267,6 +267,17 @@ class RunRetried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """A run that was stopped early goes on from its checkpoint: the model thinks better of it by now."""
+
+    KIND = "run_resumed"
+    run_id: str
+    """The run."""
+    reason: str
+    """Why, in one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instructed(Event):
     """Somebody asked something of the controller: at another terminal, or at W&B."""
 
@@ -324,6 +335,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         AttemptFailed,
         AttemptInterrupted,
         RunRetried,
+        RunResumed,
         Instructed,
         SweepRegistered,
         SweepStopped,

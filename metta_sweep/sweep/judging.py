@@ -64,6 +64,14 @@ class Judging:
                 found += self._compared(state, run, curve, steps)
         return found
 
+    def paused(self, state: SweepState) -> dict[str, Mapping[str, Any]]:
+        """Return the points, by run, of what was ended and may go on from its checkpoint where that is worth more."""
+        resumes = not state.spec.command if self._asked.resume is None else self._asked.resume
+        if not resumes or not self._by_model or any(start.shared for start in state.starts):
+            return {}
+        there = [run for run in state.resumable_runs if state.spec.command or self._runs.has_checkpoint(run.run_id)]
+        return {run.run_id: state.placed(state.rollouts[run.rollout]).params for run in there}
+
     def _is_judged(self, state: SweepState, run: Run) -> bool:
         is_running = run.attempts[-1].state is AttemptState.RUNNING
         is_searching = not run.confirms and run.judgement is None and not state.is_to_end(run)

@@ -27,6 +27,7 @@ from metta_sweep.sweep.events import (
     PointAdded,
     RolloutSuggested,
     RunJudged,
+    RunResumed,
     RunRetried,
     SweepStopped,
 )
@@ -232,7 +233,7 @@ class SweepLoop:
         if slots <= 1 or self._thinker.has_begun or len(self._recorder.state.live_runs) < slots:
             return
         if any(isinstance(action, SuggestRollout) for action in self._decide(slots + 1)):
-            self._thinker.begin(self._taken_points(), self._next_given())
+            self._thinker.begin(self._taken_points(), self._next_given(), self._paused())
 
     def _stop(self, stop: Stop) -> Stop:
         self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
@@ -272,16 +273,25 @@ class SweepLoop:
         """Return the next point that a person gave; one that is none of the present space waits."""
         return next((point for point in self._recorder.state.queued_points if self._fits(point)), None)
 
+    def _paused(self) -> dict[str, Mapping[str, Any]]:
+        """Return the points, by run, of what was ended and may go on from its checkpoint."""
+        return {} if self._judging is None else self._judging.paused(self._recorder.state)
+
     def _suggest(self, index: int) -> bool:
         """Record the next rollout once it is thought out and nobody else does it, and return whether it is."""
         state = self._recorder.state
         first = self._peers.claim(state)
         if first is None:
             return False
-        self._thinker.begin(self._taken_points(), self._next_given())
+        self._thinker.begin(self._taken_points(), self._next_given(), self._paused())
         thought = self._thinker.take()
         if thought is None:
             return False
+        if thought.resumed is not None and thought.resumed.run_id in self._paused():
+            self._recorder.record(RunResumed(run_id=thought.resumed.run_id, reason=thought.resumed.reason))
+            self._taught = len(self._recorder.state.decided_rollouts)  # its rollout is open again
+        if thought.suggestion is None:
+            return True
         self._recorder.record(
             RolloutSuggested(
                 rollout=index,
@@ -314,7 +324,7 @@ class SweepLoop:
 
     def _start(self, run: Run) -> None:
         number = len(run.attempts) + 1
-        if run.attempts and run.attempts[-1].failure is not None:
+        if run.attempts and (run.attempts[-1].failure is not None or run.ended_before is not None):
             self._runs.set_result_aside(run.run_id, run.attempts[-1].number)
         launcher = self._settings.launcher
         self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number, launcher=launcher))

@@ -157,6 +157,9 @@ class RunStore(Protocol):
     def saw_stop(self, run_id: str) -> bool:
         """Return whether the run has seen that it is to end early: a result that it left is not one of a whole run."""
 
+    def has_checkpoint(self, run_id: str) -> bool:
+        """Return whether the run has left a checkpoint that it can go on from."""
+
     def log_tail(self, run_id: str) -> str:
         """Return the end of the run's log, at most 16 KiB."""
 

@@ -233,6 +233,8 @@ class Run:
     """Why it is to end on its way; None where it is not."""
     is_stopped_early: bool = False
     """Whether it was ended for that."""
+    ended_before: Judgement | None = None
+    """Why it was ended the first time, where it went on after all; it goes on once."""
 
     @property
     def state(self) -> RunState:

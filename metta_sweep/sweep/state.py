@@ -27,6 +27,7 @@ from metta_sweep.sweep.events import (
     RolloutSuggested,
     RunFinished,
     RunJudged,
+    RunResumed,
     RunRetried,
     RunStoppedEarly,
     SweepAsked,
@@ -288,6 +289,17 @@ class SweepState:
             self._observations.pop(rollout.index, None)
 
     @_apply.register
+    def _(self, event: RunResumed) -> None:
+        run = self._run(event.run_id)
+        if run.state is not RunState.STOPPED_EARLY or run.ended_before is not None:
+            raise WrongTransitionError(f"{run.run_id}: only a run that was stopped early goes on, and once")
+        self._runs[run.run_id] = replace(run, judgement=None, is_stopped_early=False, ended_before=run.judgement)
+        del self._stopped_early[run.run_id]
+        rollout = self._rollouts[run.rollout]
+        self._open[rollout.index] = rollout
+        self._decided.remove(rollout)
+
+    @_apply.register
     def _(self, event: Instructed) -> None:
         if event.run_id:
             self._to_end[event.run_id] = event.source
@@ -319,7 +331,7 @@ class SweepState:
     def _settle(self, run: Run) -> None:
         """Record a run that is over, and its rollout where that is decided by it."""
         self._runs[run.run_id] = run
-        self.total_cost_s += run.cost_s - (0.0 if run.metrics is not None else self._counted_s.get(run.run_id, 0.0))
+        self.total_cost_s += run.cost_s - self._counted_before(run)
         self._counted_s[run.run_id] = run.cost_s
         if run.confirms:
             return
@@ -329,6 +341,11 @@ class SweepState:
             self._decided.append(rollout)
         if run.rollout not in self._open:
             self._observe(rollout)
+
+    def _counted_before(self, run: Run) -> float:
+        """Return what of a run's cost is counted already: of one that went on, what it had cost until it was ended."""
+        counted = self._counted_s.get(run.run_id, 0.0)
+        return counted if run.metrics is None or run.ended_before is not None else 0.0
 
     def _observe(self, rollout: Rollout) -> None:
         observation = observation_of(rollout, self.runs_of(rollout), self.spec.metric)
@@ -476,6 +493,21 @@ class SweepState:
     def stopped_early_runs(self) -> list[Run]:
         """Runs that were ended as they would not win, in the order in which they were."""
         return [self._runs[run_id] for run_id in self._stopped_early]
+
+    @property
+    def resumable_runs(self) -> list[Run]:
+        """Runs that were stopped early and may go on: their points are of the present space, and each goes on once.
+
+        Of several runs a rollout none does: the others of it were not started, and it would be no mean of all.
+        """
+        return [
+            run
+            for run in self.stopped_early_runs
+            if run.ended_before is None
+            and len(self._rollouts[run.rollout].run_ids) == 1
+            and not self._rollouts[run.rollout].machine
+            and not self.outside(self._rollouts[run.rollout])
+        ]
 
     @property
     def decided_rollouts(self) -> list[Rollout]:

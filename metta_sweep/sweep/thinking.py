@@ -9,10 +9,12 @@ from typing import Any, Protocol, TypeVar
 
 from metta_sweep.optimize.port import (
     CanJudge,
+    CanReconsider,
     CurvePoint,
     Expectation,
     Optimizer,
     Outlook,
+    RunAction,
     Suggestion,
     expectations_of,
     judges,
@@ -22,18 +24,31 @@ from metta_sweep.sweep.records import Observation
 from metta_sweep.sweep.teaching import teach
 
 _Made = TypeVar("_Made")
+NOTHING: Mapping[str, Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A run that was ended and goes on."""
+
+    run_id: str
+    """The run."""
+    reason: str
+    """Why, in one sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thought:
     """A finished suggestion."""
 
-    suggestion: Suggestion
-    """The point."""
+    suggestion: Suggestion | None
+    """The point; None where a run that was ended goes on instead of a new one."""
     think_s: float
     """Seconds that it took to find."""
     given: Mapping[str, Any] | None = None
     """What a person gave of it; None where the optimizer chose it."""
+    resumed: Resumed | None = None
+    """The run that goes on."""
 
 
 Complete = Callable[[Mapping[str, Any], Optimizer], Suggestion]
@@ -117,12 +132,18 @@ class Thinker:
         else:
             self._lessons.append(observation)
 
-    def begin(self, pending: Sequence[Mapping[str, Any]], given: Mapping[str, Any] | None = None) -> None:
-        """Begin to work out the next point, unless that is under way already.
+    def begin(
+        self,
+        pending: Sequence[Mapping[str, Any]],
+        given: Mapping[str, Any] | None = None,
+        ended: Mapping[str, Mapping[str, Any]] = NOTHING,
+    ) -> None:
+        """Begin to work out what to run next, unless that is under way already.
 
         Args:
             pending: Points whose outcome is not known yet.
             given: What a person gave of the next point; None where the optimizer is to choose it.
+            ended: Points of runs that were ended and may go on instead of a new one, by run.
         """
         if self._under_way is not None:
             return
@@ -133,6 +154,9 @@ class Thinker:
             for lesson in lessons:
                 teach(self._optimizer, lesson)
             optimizer = self._optimizer
+            resumed = _resumed(optimizer, ended) if given is None else None
+            if resumed is not None:
+                return Thought(suggestion=None, think_s=self._clock.monotonic_s() - began_s, resumed=resumed)
             suggestion = optimizer.suggest(pending) if given is None else self._complete(given, optimizer)
             return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s, given=given)
 
@@ -192,6 +216,18 @@ class Thinker:
         for lesson in lessons:
             teach(self._optimizer, lesson)
         return expectations_of(self._optimizer, points)
+
+
+def _resumed(optimizer: Optimizer, ended: Mapping[str, Mapping[str, Any]]) -> Resumed | None:
+    """Return the most promising of the runs that were ended, where the optimizer thinks better of any by now."""
+    if not ended or not isinstance(optimizer, CanReconsider):
+        return None
+    told = zip(ended, optimizer.reconsider(list(ended.values())), strict=False)
+    better = [(outlook.chance, run_id, outlook) for run_id, outlook in told if outlook.action is RunAction.CONTINUE]
+    if not better:
+        return None
+    _, run_id, outlook = max(better, key=lambda one: one[0])
+    return Resumed(run_id=run_id, reason=outlook.reason)
 
 
 def _outlook(optimizer: Optimizer, question: OutlookQuestion) -> Outlook | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,8 @@ class SimulatedMachine:
     slots: int = 1
     started: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    checkpointed: Container[str] = ()
+    """Runs that have left a checkpoint."""
     most_alive: int = 0
     forget_submissions: bool = False
     says: Callable[[], JobStatus | None] = lambda: None
@@ -194,6 +196,9 @@ class SimulatedMachine:
 
     def report_bytes(self, run_id: str) -> int:
         return len(self.evaluations(run_id))
+
+    def has_checkpoint(self, run_id: str) -> bool:
+        return run_id in self.checkpointed
 
     def log_tail(self, run_id: str) -> str:
         last = [o.log for job, (_, o) in self._jobs.items() if job.rpartition(".a")[0] == run_id]

@@ -212,6 +212,112 @@ def test_a_run_that_was_at_its_end_before_it_could_see_that_it_is_to_stop_has_fi
     assert states(world.recorder.state) == [RunState.FINISHED] * 4
 
 
+class Repenting(Seer):
+    """Thinks better of whatever it has stopped once it has seen four scores."""
+
+    def reconsider(self, points):
+        action = RunAction.CONTINUE if len(self.observed) >= 4 else RunAction.PAUSE
+        return [Outlook(action=action, final=(0.0, -1.0, 1.0), chance=0.4, reason="40% by now") for _ in points]
+
+
+class Every:
+    def __contains__(self, run_id):
+        return True
+
+
+EVERY = Every()
+
+
+def repenting(early_stop=MODEL, *, checkpointed=EVERY, rollout_count=6, **changes):
+    world = World(goods_and_bads, makes=Repenting)
+    world.machine.checkpointed = checkpointed
+    world.control(asked(early_stop, rollout_count=rollout_count, **changes))
+    return world
+
+
+def test_a_run_that_was_ended_goes_on_once_the_model_thinks_better_of_it():
+    world = repenting()
+    state = world.recorder.state
+    run = state.runs["s.r.3"]
+    assert "s.r.3.a2" in world.machine.started
+    assert run.ended_before is not None
+    assert run.ended_before.share == pytest.approx(0.1)
+    assert (run.state, run.judgement) == (RunState.STOPPED_EARLY, run.judgement)  # it was judged again, for good
+    assert [start for start in world.machine.started if start.startswith("s.r.3.")] == ["s.r.3.a1", "s.r.3.a2"]
+    assert state.total_cost_s == pytest.approx(sum(one.cost_s for one in state.runs.values()))
+    again = SweepState.fold(map(from_json, world.journal.read()))
+    assert states(again) == states(state)
+    assert again.total_cost_s == pytest.approx(state.total_cost_s)
+
+
+def test_a_run_that_goes_on_to_its_end_is_a_whole_run_and_is_taught_as_one():
+    def script(run_id, attempt, config):
+        return trained(3.0) if attempt > 1 else goods_and_bads(run_id, attempt, config)
+
+    world = World(script, makes=Repenting)
+    world.machine.checkpointed = EVERY
+    world.control(asked(MODEL, rollout_count=6))
+    state = world.recorder.state
+    run = state.runs["s.r.3"]
+    assert (run.state, run.share) == (RunState.FINISHED, 1.0)
+    assert state.observations[3].metric == 3.0
+    assert state.incumbent.rollout == 3
+    assert state.full_rollouts <= 6.0
+    assert 3.0 in [metric for _, metric, *_ in world.optimizer.observed]
+
+
+def test_with_several_slots_nothing_goes_untaught_while_a_run_goes_on():
+    world = World(goods_and_bads, makes=Repenting, slots=3)
+    world.machine.checkpointed = EVERY
+    world.control(asked(MODEL, rollout_count=9))
+    state = world.recorder.state
+    assert [start for start in world.machine.started if start.endswith(".a2")]
+    taught = {params["trainer.x"] for params, *_ in world.optimizer.observed}
+    partly = {params["trainer.x"] for _, params, _ in world.optimizer.failed}
+    for rollout in state.decided_rollouts:
+        (run,) = state.runs_of(rollout)
+        assert rollout.suggestion.params["trainer.x"] in (taught if run.state is RunState.FINISHED else partly)
+
+
+@pytest.mark.parametrize(
+    ("early_stop", "checkpointed", "changes"),
+    [
+        (MODEL, (), {}),
+        (replace(MODEL, resume=False), EVERY, {}),
+        (HALVING, EVERY, {}),
+        (MODEL, EVERY, {"num_samples": 2, "rollout_count": 3}),
+    ],
+)
+def test_no_run_goes_on_that_has_no_checkpoint_or_is_not_to(early_stop, checkpointed, changes):
+    world = repenting(early_stop, checkpointed=checkpointed, **changes)
+    assert not [start for start in world.machine.started if start.endswith(".a2")]
+
+
+def test_a_trainer_of_ones_own_goes_on_where_a_person_says_that_it_can():
+    changes = {"command": ("train",), "training": {}}
+    for resume, goes_on in ((None, False), (True, True)):
+        world = World(goods_and_bads, makes=Repenting)
+        early_stop = replace(MODEL, resume=resume, total_steps=100)
+        world.control(spec(early_stop=early_stop, rollout_count=6, **changes))
+        assert ("s.r.3.a2" in world.machine.started) is goes_on
+
+
+def test_however_often_the_controller_is_killed_a_run_goes_on_once():
+    whole = repenting()
+    for at in range(1, whole.journal.appends + 1):
+        world = World(goods_and_bads, makes=Repenting)
+        world.machine.checkpointed = EVERY
+        world.journal.kill_at = at
+        with pytest.raises(ControllerKilled):
+            world.control(asked(MODEL, rollout_count=6))
+        world.journal.kill_at = None
+        world.control(asked(MODEL, rollout_count=6))
+        state = world.recorder.state
+        assert RunState.FAILED not in states(state)
+        assert state.full_rollouts <= 6.0
+        assert state.total_cost_s == pytest.approx(sum(one.cost_s for one in state.runs.values()))
+
+
 def test_halving_looks_at_its_rungs_alone():
     others = [[(0.1, 0.0), (0.2, 1.0), (0.5, 2.0), (1.0, 3.0)]] * 3
     assert halving([(0.1, -9.0)], others) is None
