@@ -54,6 +54,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "versions": rows.versions,
         "decided": rows.decided,
         "full_rollouts": round(rows.counted - rows.unspent, 4),
+        "early_stopping": _early_stopping(rows),
         "complete": rows.is_complete,
         "cost_s": rows.cost_s,
         "elapsed_s": rows.elapsed_s,
@@ -69,6 +70,13 @@ def _calibration(rows: SweepRows) -> dict[str, Any]:
     found = calibration(rows)
     within = {"outcomes": found.total, "within_50": found.within_50, "within_90": found.within_90}
     return {**within, "verdict": verdict(found) or None}
+
+
+def _early_stopping(rows: SweepRows) -> dict[str, Any]:
+    """Return what stopping runs early saved."""
+    ended = rows.ended_runs
+    saved_s = sum(run.whole_cost_s - run.cost_s for run in ended)
+    return {"runs": len(ended), "went_on": sum(run.went_on for run in rows.runs), "saved_s": round(saved_s, 3)}
 
 
 def _confirmation(rows: SweepRows, verdict: Verdict) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
+from metta_sweep.report.second_thoughts import second_thoughts
 from metta_sweep.report.stopped_early import stopped_early_in_words
+from metta_sweep.report.surrogate import space_of
 from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
@@ -36,8 +38,17 @@ def explain(state: SweepState, *, rollout: int | None = None, fmt: str = "text")
         return json_text([{**rollout_object(row), "mean_cost_s": cost_of(row)} for row in chosen])
     blocks = [list(_head(rows))] if rollout is None else []
     before = best_before(rows)
+    by_now = {} if rollout is None else _by_now(state, rows, chosen)
     blocks += [list(_lines(rows, row, before[row.index], evidence=rollout is not None)) for row in chosen]
+    blocks[-1] += [f"  By now: {said}" for row in chosen if (said := by_now.get(row.index))]
     return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"
+
+
+def _by_now(state: SweepState, rows: SweepRows, chosen: list[RolloutRow]) -> dict[int, str]:
+    """Return what is thought by now of runs that were stopped early, by rollout: the model is fitted for it."""
+    space = space_of(state.spec) if any(row.state is RolloutState.STOPPED_EARLY for row in chosen) else None
+    thoughts = [] if space is None else second_thoughts(state, rows, space)
+    return {one.run.rollout: f"{one.now.reason}; expects {number(one.now.final[0])}" for one in thoughts}
 
 
 def _only(rows: SweepRows, index: int) -> RolloutRow:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from metta_sweep.space.parameter import Parameter
 
 
+MORE_POINTS = (1.3, 2.2)
+"""How many points the money of one tries where runs are ended early: most of the tasks of benchmarks/early_stopping."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that the plan shows."""
@@ -164,14 +168,22 @@ def _takes(plan: Plan) -> Iterator[str]:
     else:
         yield f"  a run: {_interval(plan.run_cost)} ({plan.run_cost.basis})"
         yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"
-    if asked.early_stop is not None:
-        yield (
-            f"  early_stop: {asked.early_stop.policy}: runs that will not win are ended on their way, and what they "
-            f"leave of {count(asked.rollout_count, 'whole rollout')} tries more points"
-        )
+    yield from _early_stop(asked, left)
     yield from _limits(asked)
     need = "unknown" if plan.disk_bytes is None else _size(plan.disk_bytes * runs)
     yield f"  disk: {need} of {_size(plan.free_bytes)} that are free"
+
+
+def _early_stop(asked: Asked, left: int) -> Iterator[str]:
+    """Yield what the same money tries with runs ended on their way, and without."""
+    low, high = (math.floor(times * left) for times in MORE_POINTS)
+    if asked.early_stop is not None:
+        yield (
+            f"  early_stop: {asked.early_stop.policy}: that is the most it costs; runs that will not win are ended on "
+            f"their way, so that it may try {low} to {high} points, and {left} with early_stop: off"
+        )
+    elif left > 1:
+        yield f"  early_stop: off; with early_stop: auto the same money may try {low} to {high} points"
 
 
 def _limits(asked: Asked) -> Iterator[str]:

@@ -67,6 +67,8 @@ class RunRow:
     """Share of its length that it did, where it was stopped early."""
     judgement: Judgement | None = None
     """Why it was stopped early; None where it was not."""
+    went_on: bool = False
+    """Whether it was stopped early once and went on after all."""
 
     @property
     def whole_cost_s(self) -> float:
@@ -153,6 +155,11 @@ class SweepRows:
         """Every run of the search in order, then those that confirm."""
         searching = [run for rollout in self.rollouts for run in rollout.runs]
         return searching + [run for rollout in self.rollouts for run in rollout.confirmations]
+
+    @property
+    def ended_runs(self) -> list[RunRow]:
+        """Runs that were stopped early, in order."""
+        return [run for run in self.runs if run.state is RunState.STOPPED_EARLY]
 
     @property
     def winner(self) -> Confirmed | None:
@@ -248,6 +255,7 @@ def _run_row(run: Run, metric: str) -> RunRow:
         failure=run.failure,
         share=run.share,
         judgement=run.judgement if run.state is RunState.STOPPED_EARLY else None,
+        went_on=run.ended_before is not None,
         confirms=run.confirms,
         notes=run.notes,
     )

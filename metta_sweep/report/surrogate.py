@@ -58,7 +58,7 @@ def space_of(spec: SweepSpec) -> SearchSpace | None:
 
 def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Surrogate | None:
     """Return what the model has learned; None where there is none, too little to learn from, or it cannot be fitted."""
-    optimizer = _optimizer(state.spec, space, seed)
+    optimizer = optimizer_of(state.spec, space, seed)
     if optimizer is None:
         return None
     seen = [one for one in teach_what_fits(optimizer, lessons_of(state)) if one.metric is not None]
@@ -79,7 +79,7 @@ def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Sur
     )
 
 
-def _optimizer(spec: SweepSpec, space: SearchSpace, seed: int) -> Optimizer | None:
+def optimizer_of(spec: SweepSpec, space: SearchSpace, seed: int) -> Optimizer | None:
     """Return the sweep's optimizer before it has learned anything; None where it has no model or is not known here."""
     kind = known_kind(spec.optimizer)
     if kind is None or not kind.has_model:

@@ -13,7 +13,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
-from metta_sweep.report.stopped_early import stopped_early_in_words
+from metta_sweep.report.stopped_early import in_words, saved_in_words, stopped_early_in_words
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
 from metta_sweep.sweep.records import Failure, RunState
@@ -205,6 +205,8 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    if saved := saved_in_words(rows):
+        yield f"Early stopping: {saved}"
     yield from (f"Note on {amount} runs: {printable(note)}" for note, amount in rows.common_notes.items())
     if rows.dashboard:
         yield f"W&B: {printable(rows.dashboard)}"
@@ -214,4 +216,4 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
 
 def totals(rows: SweepRows) -> str:
     """Return the runs by state: ``5 finished, 1 failed, 2 running``."""
-    return ", ".join(f"{rows.run_counts[s]} {s}" for s in RunState if rows.run_counts.get(s)) or "none"
+    return ", ".join(f"{rows.run_counts[s]} {in_words(s)}" for s in RunState if rows.run_counts.get(s)) or "none"

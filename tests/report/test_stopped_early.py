@@ -6,13 +6,34 @@ import json
 
 import pytest
 
+from metta_sweep.goal import Goal
+from metta_sweep.optimize.port import Outlook, RunAction, Suggestion
 from metta_sweep.report.as_json import rollout_object
+from metta_sweep.report.explain import explain
+from metta_sweep.report.html import sections
+from metta_sweep.report.html.run_figures import learning_curves
 from metta_sweep.report.narration import Narrator
 from metta_sweep.report.rows import RolloutState, rows_of
-from metta_sweep.report.text import rollout_lines
+from metta_sweep.report.second_thoughts import SecondThought, regret_in_words, second_thoughts
+from metta_sweep.report.stopped_early import saved_in_words
+from metta_sweep.report.surrogate import space_of
+from metta_sweep.report.text import rollout_lines, totals
 from metta_sweep.report.wording import finished_in_words, progress_in_short
+from metta_sweep.result import Evaluation
+from metta_sweep.sweep.events import (
+    AttemptStarted,
+    AttemptSubmitted,
+    PlannedRun,
+    RolloutSuggested,
+    RunFinished,
+    RunJudged,
+    RunStoppedEarly,
+    SweepAsked,
+)
+from metta_sweep.sweep.records import Judgement, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
-from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED
+from tests.report.html.pages import gathered
+from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED, WENT_ON
 
 SAID = "stopped early at 30%: expects little; 3.0 s instead of about 10 s"
 
@@ -46,3 +67,95 @@ def test_progress_counts_what_was_spent():
     assert finished_in_words(12, 50, 3.75) == "12 rollouts finished for the cost of 8.2 of 50"
     assert progress_in_short(12, 50, 3.75) == "12 (8.2/50)"
     assert progress_in_short(8, 50, 0.0) == "8/50"
+
+
+def test_totals_and_the_saving_read_as_a_person_says_them(state):
+    rows = rows_of(state)
+    assert totals(rows) == "1 stopped early"
+    assert saved_in_words(rows) == "1 run stopped early saved about 7.0 s of 10 s"
+
+
+def test_a_run_that_goes_on_after_all_says_why_and_saves_nothing(state):
+    state.apply(WENT_ON)
+    [line] = Narrator(state=state).lines(WENT_ON)
+    assert line.text == "s.r.0: goes on from 30% after all: 40% to be better than the best by now"
+    assert state.runs["s.r.0"].state is RunState.WAITING
+    assert rows_of(state).ended_runs == []
+    assert "1 run went on after all" in saved_in_words(rows_of(state))
+
+
+class Told:
+    """A sweep of one parameter with eight runs to their end and two that were stopped early."""
+
+    def __init__(self):
+        spec = SweepSpec(
+            name="told",
+            metric="reward",
+            goal=Goal.MAXIMIZE,
+            rollout_count=10,
+            parameters={"x": {"min": 0.0, "max": 1.0, "distribution": "uniform"}},
+            command=("train",),
+        )
+        self.events = [SweepAsked(spec=spec, versions={})]
+        self.name = "told"
+        for at in range(8):
+            self.add(at / 8)
+        self.add(0.55, ended=True)
+        self.add(0.01, ended=True)
+        self.state = SweepState.fold(self.events)
+
+    def add(self, x, *, ended=False):
+        index = sum(isinstance(event, RolloutSuggested) for event in self.events)
+        run_id, final = f"told.r.{index}", 1.0 - (x - 0.6) ** 2
+        curve = tuple((10.0 * k, final * k / 10, float(k)) for k in range(1, 4 if ended else 11))
+        suggestion = Suggestion(params={"x": x}, origin="sobol")
+        self.events += [
+            RolloutSuggested(
+                rollout=index, suggestion=suggestion, runs=(PlannedRun(run_id=run_id, seed=index),), max_retries=0
+            ),
+            AttemptStarted(run_id=run_id, attempt=1),
+            AttemptSubmitted(run_id=run_id, attempt=1, handle={}),
+        ]
+        if not ended:
+            result = {"metrics": {"reward": final}, "cost_s": 10.0, "steps": 100, "curve": curve}
+            self.events.append(RunFinished(run_id=run_id, attempt=1, wall_s=10.0, **result))
+            return
+        judged = Judgement(reason="behind", share=0.3, steps=100.0, final=(0.5, 0.4, 0.6), chance=0.05)
+        self.events.append(RunJudged(run_id=run_id, attempt=1, judgement=judged))
+        self.events.append(RunStoppedEarly(run_id=run_id, attempt=1, wall_s=3.0, curve=curve))
+
+
+@pytest.fixture(scope="module")
+def told():
+    return Told()
+
+
+def test_what_is_thought_by_now_of_what_was_ended_is_told_the_most_promising_first(told):
+    rows = rows_of(told.state)
+    thoughts = second_thoughts(told.state, rows, space_of(told.state.spec))
+    assert [one.run.run_id for one in thoughts] == ["told.r.8", "told.r.9"]
+    assert thoughts[0].now.chance > thoughts[1].now.chance
+    page = str(sections.stopped_early(gathered(told)))
+    assert "2 runs stopped early saved about 14 s of 20 s" in page
+    assert "0.5 (0.4 to 0.6)" in page
+    assert "By now: " in explain(told.state, rollout=8)
+    assert "By now: " not in explain(told.state)
+
+
+def test_regret_names_the_runs_that_would_go_on(told):
+    run = rows_of(told.state).ended_runs[0]
+    now = Outlook(action=RunAction.CONTINUE, final=(1.0, 0.5, 1.5), chance=0.4, reason="")
+    assert regret_in_words([SecondThought(run=run, now=now)]) == ("1 of 1 would go on by what is known now: told.r.8")
+    low = Outlook(action=RunAction.PAUSE, final=(1.0, 0.5, 1.5), chance=0.04, reason="")
+    assert "none of them is missed" in regret_in_words([SecondThought(run=run, now=low)])
+    assert "no model" in regret_in_words([])
+
+
+def test_learning_curves_show_what_was_expected_of_a_run_when_it_was_ended(told):
+    reports = [Evaluation(step=10 * k, time_s=1.0, metrics={"reward": 0.1 * k}) for k in range(1, 4)]
+    rows = rows_of(told.state)
+    figure = learning_curves(rows, {"told.r.8": reports, "told.r.0": reports})
+    [trace] = [one for one in figure.data if one["name"] == "expected when stopped"]
+    assert (list(trace["x"]), list(trace["y"])) == ([100.0], [0.5])
+    assert trace["error_y"]["array"] == [pytest.approx(0.1)]
+    assert "2 runs that reported" in figure.caption

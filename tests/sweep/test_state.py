@@ -28,6 +28,7 @@ from metta_sweep.sweep.events import (
     RolloutSuggested,
     RunFinished,
     RunJudged,
+    RunResumed,
     RunRetried,
     RunStoppedEarly,
     SweepAsked,
@@ -70,7 +71,8 @@ CEDED = RolloutCeded(rollout=0)
 JUDGEMENT = Judgement(reason="expects little", share=0.3, steps=100.0, final=(0.1, 0.0, 0.2), chance=0.02)
 JUDGED = RunJudged(run_id="s.r.0", attempt=1, judgement=JUDGEMENT)
 ENDED = RunStoppedEarly(run_id="s.r.0", attempt=1, wall_s=3.0, curve=((10.0, 0.1, 1.0),))
-ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, FAILED, INTERRUPTED, RETRIED)
+WENT_ON = RunResumed(run_id="s.r.0", reason="40% to be better than the best by now")
+ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, WENT_ON, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
 SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
 
@@ -113,6 +115,8 @@ def test_a_field_of_a_later_version_is_ignored():
         (ASKED, SUGGESTED, STARTED, FINISHED, FINISHED),
         (ASKED, SUGGESTED, STARTED, FINISHED, FAILED),
         (ASKED, SUGGESTED, STARTED, FAILED, AttemptStarted(run_id="s.r.0", attempt=2)),
+        (ASKED, SUGGESTED, STARTED, FINISHED, WENT_ON),
+        (ASKED, SUGGESTED, STARTED, SUBMITTED, JUDGED, ENDED, WENT_ON, WENT_ON),
     ],
     ids=lambda events: "-".join(event.KIND for event in events),
 )

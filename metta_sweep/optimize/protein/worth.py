@@ -12,25 +12,24 @@ from scipy.special import ndtr
 from metta_sweep.optimize.port import Outlook, RunAction
 from metta_sweep.optimize.protein.curve_model import CurveModel, Forecast
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
+from metta_sweep.optimize.stopping import halving
 from metta_sweep.space.scales import Array
 
-UNLIKELY = 0.2
-"""Chance to beat the best below which a run may be ended."""
 LIKELY = 0.3
-"""Chance to beat the best from which on a run that was ended goes on after all."""
-TOLD_AGAINST = 0.3
-"""By how much its reports must have lowered what was expected of it, in standard deviations of what was open."""
+"""Chance to beat the best from which on a run goes on: though most others had more by then, or though it was ended."""
+LEAST_TOLD = 0.1
+"""Share of what is open about a run that its reports must have settled before they can end it."""
 _NORMAL_95 = 1.6448536269514722
 
 
 def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: Reports, sign: float) -> Outlook:
-    """Judge a run by its chance to be the best, and by what its reports have done to that.
+    """Judge a run by its rank, where the model does not know better.
 
-    The yardstick is the best mean that the model gives a finished point: the best score itself is lucky. A run is ended
-    where two things hold. It is unlikely to beat that. And its own reports are the reason: they have lowered what was
-    expected before it began. The first spares what is known to be good. The second spares a run whose reports say
-    nothing yet, as of sparse rewards and other late starters, where no rank among other runs means anything: how much a
-    report foretells is learned with the rest, and where it foretells nothing it lowers nothing.
+    A run below the median of the others at 20% or 50% of its length is ended (``stopping.halving``), unless the model
+    speaks for it. It does so in two cases. The run may well win: its neighbours have done well, and the report is bad
+    luck. Or reports say nothing yet of the end, as with sparse rewards and other late starters, where no rank means
+    anything: how much a report foretells is learned with the rest. The yardstick is the best mean that the model gives
+    a finished point: the best score itself is lucky.
 
     Args:
         model: The process of all curves.
@@ -46,16 +45,17 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
     level = _level(model, _finished(runs))
     before, now = model.forecast(codes), model.forecast(codes, reports)
     chance = _chance(now.mean, now.variance, level)
-    lowered = (before.mean - now.mean) / math.sqrt(before.variance)
-    is_ended = chance < UNLIKELY and lowered > TOLD_AGAINST
+    told = 1.0 - now.variance / before.variance
+    low = halving(reports, [run.reports for run in runs])
+    for_it = _for_it(chance, told) if low else "not below the median of the other runs"
     final = _in_raw_units(model, now, sign)
     best = sign * float(model.score_map.inverse(np.array(level)))
-    told = f"expects {final[1]:.4g} to {final[2]:.4g}, the best point gives {best:.4g}; {_percent(chance)} to be better"
+    expects = f"expects {final[1]:.4g} to {final[2]:.4g}, the best point gives {best:.4g}"
     return Outlook(
-        action=RunAction.STOP if is_ended else RunAction.CONTINUE,
+        action=RunAction.CONTINUE if for_it else RunAction.STOP,
         final=final,
         chance=chance,
-        reason=told if is_ended else f"{told}: {_why_not(chance)}",
+        reason=f"{expects}; {_percent(chance)} to be better: {for_it or low}",
     )
 
 
@@ -97,8 +97,11 @@ def _in_raw_units(model: CurveModel, forecast: Forecast, sign: float) -> tuple[f
     return value, min(bounds), max(bounds)
 
 
-def _why_not(chance: float) -> str:
-    return "may win" if chance >= UNLIKELY else "its reports do not tell against it so far"
+def _for_it(chance: float, told: float) -> str:
+    """Return what speaks for a run that is behind the others; empty where nothing does."""
+    if chance >= LIKELY:
+        return "may win though it is behind"
+    return "its reports say too little of its end so far" if told < LEAST_TOLD else ""
 
 
 def _percent(chance: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.sections import runs_link
 from metta_sweep.report.rows import RolloutRow, RunRow
+from metta_sweep.report.stopped_early import in_words
 from metta_sweep.report.wording import plain, printable
 
 
@@ -38,5 +39,5 @@ def _value(value: Any) -> float | str | None:
 def _run(run: RunRow) -> list[Any]:
     """Return id, rollout, state, metric, cost, steps, seed and failure."""
     failure = None if run.failure is None else f"{run.failure.kind}: {printable(run.failure.message)}"
-    state = f"{run.state}, confirms" if run.confirms else str(run.state)
+    state = f"{run.state}, confirms" if run.confirms else in_words(run.state)
     return [run.run_id, run.rollout, state, run.metric, run.cost_s, run.steps, run.seed, failure]

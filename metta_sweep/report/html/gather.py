@@ -12,6 +12,7 @@ from metta_sweep.report.best import Winner, winner_of
 from metta_sweep.report.html.run_figures import runs_to_draw
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import SweepRows, rows_of
+from metta_sweep.report.second_thoughts import SecondThought, second_thoughts
 from metta_sweep.report.surrogate import Surrogate, space_of, surrogate_of
 from metta_sweep.result import Evaluation, read_evaluations
 from metta_sweep.space import SearchSpace
@@ -39,6 +40,8 @@ class Gathered:
     """The search space, where it can still be read."""
     surrogate: Surrogate | None
     """What the model has learned, where there is enough to learn from."""
+    second_thoughts: Sequence[SecondThought]
+    """What is thought by now of the runs that were stopped early, the most promising first."""
     advice: Sequence[str]
     """What to try next."""
     evaluations: Mapping[str, Sequence[Evaluation]] = field(default_factory=dict)
@@ -71,6 +74,7 @@ def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
         winner=winner,
         space=space,
         surrogate=surrogate,
+        second_thoughts=second_thoughts(state, rows, space) if space is not None else [],
         advice=advice(rows, winner, space, surrogate, place.program),
         evaluations={
             run.run_id: list(read_evaluations(place.paths.run(run.run_id), CURVE_BYTES)) for run in runs_to_draw(rows)

@@ -145,6 +145,7 @@ def _sweep(found: Gathered, prefix: str, figures: dict[str, Figure], *, alone: b
         None if alone else tag("h2", found.rows.spec.name, class_="name"),
         answer(found),
         [_group(title, drawn, prefix, figures) for title, drawn in _groups(found)],
+        sections.stopped_early(found),
         sections.failures(found),
         sections.runs(prefix + "runs"),
         sections.configuration(found),

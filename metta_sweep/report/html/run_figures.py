@@ -50,14 +50,39 @@ def learning_curves(rows: SweepRows, evaluations: Mapping[str, Sequence[Evaluati
         data.append({**_curve(run, curve, group), "legendgroup": group, "showlegend": is_first})
     if not data:
         return None
+    drawn = len(data)
+    data += _expected_ends([run for run in runs_to_draw(rows) if evaluations.get(run.run_id)])
     return Figure(
         key="curves",
         title="Learning curves",
-        caption=f"{count(len(data), 'run')} that reported on the way, the best drawn through, others dotted. "
-        "Where the best still improve at the end, longer training would pay.",
+        caption=f"{count(drawn, 'run')} that reported on the way, the best drawn through, others dotted. "
+        "Where the best still improve at the end, longer training would pay."
+        + (
+            " Open circles are what was expected of the end of runs that were stopped early." if rows.ended_runs else ""
+        ),
         data=data,
         layout={"xaxis": axis("training steps"), "yaxis": axis(metric)},
     )
+
+
+def _expected_ends(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """Return one trace of what was expected of runs when they were stopped early, with 90% intervals; or none."""
+    judged = [run for run in runs if run.judgement is not None and run.judgement.final is not None]
+    ends = [(run.judgement.steps, *run.judgement.final) for run in judged if run.judgement and run.judgement.final]
+    if not ends:
+        return []
+    told = [f"{label(run.run_id)}<br>expected {number(end[1])}" for run, end in zip(judged, ends, strict=True)]
+    bars = {
+        "type": "data",
+        "array": [high - value for _, value, _, high in ends],
+        "arrayminus": [value - low for _, value, low, _ in ends],
+        "thickness": 1,
+        "width": 0,
+        "color": "@band_line",
+    }
+    xs, ys = [steps for steps, *_ in ends], [value for _, value, *_ in ends]
+    name = "expected when stopped"
+    return [points(name, xs, ys, color="@muted", symbol="circle-open", text=told, error_y=bars)]
 
 
 def _curve(run: RunRow, curve: Sequence[tuple[int, float]], group: str) -> dict[str, Any]:

@@ -15,10 +15,16 @@ from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
 from metta_sweep.report.requested import override_lines, parameter_lines
+from metta_sweep.report.rows import RunRow
+from metta_sweep.report.second_thoughts import regret_in_words
+from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import amounts, where
 from metta_sweep.report.versions import version_lines
-from metta_sweep.report.wording import count, optimizer_in_words
+from metta_sweep.report.wording import count, number, optimizer_in_words
 from metta_sweep.sweep.commands import run_config
+
+MOST_SECOND_THOUGHTS = 10
+"""Runs that were stopped early of which is said what is thought of them by now."""
 
 
 def failures(found: Gathered) -> Content:
@@ -41,6 +47,46 @@ def failures(found: Gathered) -> Content:
         if row.detail.strip()
     ]
     return tag("section", tag("h2", "Failures"), table(("Class", "How often", "Last cause", "Where"), lines), evidence)
+
+
+def stopped_early(found: Gathered) -> Content:
+    """Return what stopping runs early saved, and which of them are missed by now; nothing where none was."""
+    saved = saved_in_words(found.rows)
+    if not saved:
+        return None
+    thoughts = list(found.second_thoughts)
+    lines = [
+        (
+            one.run.run_id,
+            f"{one.run.share:.0%}",
+            *_expected_then(one.run),
+            number(one.now.final[0]),
+            _chance(one.now.chance),
+        )
+        for one in thoughts[:MOST_SECOND_THOUGHTS]
+    ]
+    head = ("Run", "Stopped at", "Expected then", "Chance then", "Expected now", "Chance now")
+    return tag(
+        "section",
+        tag("h2", "Runs stopped early"),
+        tag("p", f"{saved}. In hindsight {regret_in_words(thoughts)}."),
+        table(head, lines, caption="The most promising by now; the chance is to beat the best point")
+        if lines
+        else None,
+    )
+
+
+def _expected_then(run: RunRow) -> tuple[str, str]:
+    """Return what was expected of a run when it was ended, and the chance that it was given."""
+    judged = run.judgement
+    if judged is None or judged.final is None or judged.chance is None:
+        return "no model judged", ""
+    value, low, high = map(number, judged.final)
+    return f"{value} ({low} to {high})", _chance(judged.chance)
+
+
+def _chance(chance: float) -> str:
+    return "less than 1%" if chance < 0.01 else f"{chance:.0%}"
 
 
 def runs(key: str) -> Markup:
