@@ -75,6 +75,8 @@ def compose(overrides: Sequence[str]) -> Asked:
     held = fixed_values(asked.training) if asked.command else {}
     always = [name for name, leaf in asked.parameters.items() if "when" not in leaf]
     check_command(asked.command or (), [*held, *always], asked.parameters)
+    for name, text in asked.env.items():
+        check_command((text,), [*held, *always], asked.parameters, key=f"sweep.env.{name}")
     return with_reading_words(asked)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from metta_sweep.commands.reading import reader_command, reading_environment
+from metta_sweep.commands.workdir import started_words, with_search_path
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
@@ -75,6 +76,8 @@ def spec_of(asked: Asked) -> SweepSpec:
         seed=asked.seed,
         sweep_file=asked.sweep_file,
         results=asked.results.as_written() if asked.results is not None else {},
+        env=asked.env,
+        workdir=asked.workdir,
     )
 
 
@@ -111,7 +114,8 @@ def loop_settings(asked: Asked) -> LoopSettings:
         exit_grace_s=launcher.exit_grace,
         time_limit_s=min(ends_s, default=None),
         reader=reader_command(asked),
-        env=reading_environment(asked),
+        env=with_search_path(reading_environment(asked), asked.command or (), asked.workdir),
+        command=started_words(asked.command, asked.workdir) if asked.command else (),
     )
 
 

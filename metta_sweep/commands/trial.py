@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from metta_sweep.commands.one_run import Outputs, run_once, with_own
 from metta_sweep.commands.parts import spec_of
 from metta_sweep.commands.reading import reading_plan
+from metta_sweep.commands.workdir import started_words, with_search_path
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
-from metta_sweep.launch.attempt.child import NEVER_PASSED_ON
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Sample
 from metta_sweep.report.trial import Tried, show_trial
-from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths, read_result
+from metta_sweep.result import read_result
 from metta_sweep.results.environment import run_environment
 from metta_sweep.results.gathering import Gathering
 from metta_sweep.results.notes import Notes
@@ -31,7 +30,7 @@ from metta_sweep.results.tail import conclude
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.run_log import NO_RESULT
 from metta_sweep.store.runs import RunDirectories
-from metta_sweep.sweep.commands import command_of, render_env, run_config
+from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
 
 SHOWN_LOG = 2000
 """Characters of a failed run's log that are shown."""
@@ -55,14 +54,23 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         paths = SweepPaths(Path(folder), asked.name)
         run_id = paths.run_id(0)
         config = run_config(asked.training, suggestion.params, run_id=run_id, seed=asked.seed)
-        run = RunDirectories(paths).prepare(run_id, config=config, suggestion={"params": dict(suggestion.params)})
-        command = command_of(spec_of(asked), run, suggestion.params, asked.seed)
-        source = Source(run=run, cwd=Path.cwd(), metric=asked.metric, began_s=time.time())
+        is_apart = asked.workdir == "run"
+        shown = {"params": dict(suggestion.params)}
+        run = RunDirectories(paths).prepare(run_id, config=config, suggestion=shown, has_workdir=is_apart)
+        cwd = run.workdir if is_apart else Path.cwd()
+        spec = spec_of(asked)
+        started = replace(spec, command=started_words(spec.command, asked.workdir)) if spec.command else spec
+        command = command_of(started, run, suggestion.params, asked.seed)
+        ours = render_env(_variables(asked), paths=run, run_id=run_id)
+        env = environment_of(spec, run, suggestion.params, asked.seed, ours)
+        source = Source(run=run, cwd=cwd, metric=asked.metric, began_s=time.time())
         surveys = _surveys(asked, source)
         gathering = _gathering(asked, source)
+        outputs = Outputs(Path.cwd(), besides=asked.data_dir) if asked.command and not is_apart else None
         with console.status("one run at the center …"):
-            code, wall_s = _run_once(command, run, _environment(asked, run, run_id), _limit_s(asked))
+            code, wall_s = run_once(command, run, with_own(env, run), cwd, _limit_s(asked))
         sightings = [sighting for survey in surveys for sighting in survey.sightings()]
+        written = outputs.written() if outputs is not None else []
         if code == 0 and gathering is not None:
             conclude(gathering, run)
         log = run.log.read_text(encoding="utf-8", errors="replace")
@@ -73,6 +81,8 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         sightings=[(each.reader, each.place, each.name, each.count, each.last, each.step) for each in sightings],
         metrics=dict(result.metrics) if result is not None else {},
         metric=asked.metric,
+        written=written,
+        is_parallel=asked.launcher.max_parallel > 1,
     )
     show_trial(tried, console)
     if result is None:
@@ -98,39 +108,18 @@ def _gathering(asked: Asked, source: Source) -> Gathering | None:
     return Gathering(plan, there)
 
 
-def _environment(asked: Asked, run: RunPaths, run_id: str) -> dict[str, str]:
-    """Return the run's variables; the W&B client is kept offline, whoever reads what it writes."""
+def _variables(asked: Asked) -> dict[str, str]:
+    """Return the variables by which the run's numbers are found; the W&B client is kept offline, whoever reads it."""
+    if not asked.command:
+        return {}
     readers = {*(asked.results.readers if asked.results is not None else ()), "stdout", "wandb"}
-    ours = run_environment(readers, sweep=asked.name, base=os.environ) if asked.command else {}
-    base = {name: value for name, value in os.environ.items() if name not in NEVER_PASSED_ON}
-    rendered = render_env(ours, paths=run, run_id=run_id)
-    return {**base, **rendered, RUN_DIR_VARIABLE: str(run.root.resolve()), "OMP_NUM_THREADS": "1"}
+    ours = run_environment(readers, sweep=asked.name, base=os.environ)
+    return with_search_path(ours, asked.command, asked.workdir)
 
 
 def _limit_s(asked: Asked) -> float | None:
     ends_s = [end_s for end_s in (asked.limits.run_end_s, asked.launcher.run_time_limit) if end_s is not None]
     return min(ends_s, default=None)
-
-
-def _run_once(
-    command: Sequence[str], run: RunPaths, env: Mapping[str, str], limit_s: float | None
-) -> tuple[int | None, float]:
-    """Run the command into its log, and return its exit status, None at the time limit, and its seconds.
-
-    Raises:
-        SweepFailedError: It cannot be started.
-    """
-    began_s = time.monotonic()
-    with run.log.open("wb") as log:
-        try:
-            done = subprocess.run(
-                command, env=dict(env), stdout=log, stderr=subprocess.STDOUT, check=False, timeout=limit_s
-            )
-        except subprocess.TimeoutExpired:
-            return None, time.monotonic() - began_s
-        except OSError as error:
-            raise SweepFailedError(f"{command[0]}: {error.strerror}") from error
-    return done.returncode, time.monotonic() - began_s
 
 
 def _why(code: int | None, log: str) -> str:

@@ -54,6 +54,8 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         origins=found.origins.of_leaves({**found.training, **settings}),
         description=job.description,
         results=job.results,
+        env=job.env,
+        workdir=job.workdir,
         points=found.points,
         change=changes_said(found.line),
         takeover=words.get("takeover") == "true",

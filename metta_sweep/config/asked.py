@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +81,10 @@ class Asked:
     """Whether the search itself is left as it is: a confirmation of what is there was asked for."""
     results: ResultSettings | None = None
     """Where a run's numbers come from; None where it writes them itself."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of every run of a command, with their blanks."""
+    workdir: Literal["here", "run"] = "here"
+    """Where a command is started: in this working directory, or in one of the run's own."""
     points: tuple[Mapping[str, Any], ...] = ()
     """Points to run first, in full or in part, by dotted path."""
     description: str | None = None

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from metta_sweep.config.command_line import PLACE, CommandLine, ValueOverride, quoted
+from metta_sweep.config.environment import without_variables
 from metta_sweep.config.interpolation import first_line
 from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_file import AT_ROOT_TOO, SWEEP_KEYS
@@ -92,8 +93,10 @@ def hydra_overrides(places: ConfigPlaces, line: CommandLine, files: SweepFiles) 
 def _blocks(config: DictConfig) -> dict[str, Any]:
     whole = OmegaConf.to_container(config, resolve=False)
     content = whole.get("sweep") if isinstance(whole, dict) else None
-    if not isinstance(content, dict):
+    if not isinstance(whole, dict) or not isinstance(content, dict):
         return {}
+    if whole.get("command") or content.get("command"):
+        content, _ = without_variables(content)
     moved = {str(key): value for key, value in content.items() if key not in SWEEP_KEYS or key in AT_ROOT_TOO}
     return {key: value for key, value in nested(moved).items() if value is not None}
 

@@ -14,8 +14,18 @@ from pydantic import ValidationError
 
 from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
+from metta_sweep.config.environment import ENV, env_problems, without_variables
 from metta_sweep.config.interpolation import refused
-from metta_sweep.config.job import AT_ROOT, IN_SWEEP, JOB_KEYS, LOCAL_ONLY, JobSettings, Launchers, job_problems
+from metta_sweep.config.job import (
+    AT_ROOT,
+    IN_SWEEP,
+    JOB_KEYS,
+    LOCAL_ONLY,
+    JobSettings,
+    Launchers,
+    job_problems,
+    workdir_problems,
+)
 from metta_sweep.config.origins import Origins
 from metta_sweep.config.parameters import Swept, flat_parameters, known_fix
 from metta_sweep.config.resolution import Resolution
@@ -94,7 +104,8 @@ class Inquiry:
         free = bool(values.get("command") or sweep.get("command"))
         self._check_files(free=free)
         training = self._training(values, free=free)
-        self._check_secrets({**training, "command": values.get("command") or sweep.get("command")})
+        command = values.get("command") or sweep.get("command")
+        self._check_secrets({**training, "command": command, "sweep": {"env": sweep.get("env")}})
         declared = self._declared(sweep)
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
         swept = Swept(declared=left, training=training, schema=None if free else self.schema)
@@ -143,8 +154,10 @@ class Inquiry:
     def _resolved(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the plain values inside ``sweep`` and those of the other root keys."""
         resolution = Resolution(config=self.tree.config, verbatim=EXPRESSION_KEYS)
-        sweep = resolution.below("sweep", SWEEP_KEYS)
         values = {str(key): resolution.root(str(key)) for key in self.tree.config if key != "sweep"}
+        sweep = resolution.below("sweep", [*SWEEP_KEYS, ENV])
+        _, variables = without_variables(sweep)
+        sweep[ENV] = variables if values.get("command") or sweep.get("command") else {}
         known = [path for path, _ in leaves(values)]
         for path, message, fix in resolution.failures:
             wanted = _WANTED.search(message)
@@ -199,6 +212,8 @@ class Inquiry:
                 inside = key.partition(".")[0] in IN_SWEEP or (key == "command" and not values.get("command"))
                 self._wrong(f"sweep.{key}" if inside else key, message, fix)
             return None
+        for key, message, fix in [*env_problems(job.env), *workdir_problems(job)]:
+            self._wrong(f"sweep.{key}", message, fix)
         if job.results is not None:
             known = self.readers()
             has_command = job.command is not None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails
 
+from metta_sweep.config.environment import read_env
 from metta_sweep.config.results import MetricName, ResultSettings
 from metta_sweep.config.settings import (
     ConfirmSettings,
@@ -28,7 +29,19 @@ from metta_sweep.secrecy import is_secret
 
 AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "launcher", "wandb")
 """Settings that stand at the root of the job config."""
-IN_SWEEP = ("metric", "goal", "constraints", "limits", "confirm", "early_stop", "description", "results", "points")
+IN_SWEEP = (
+    "metric",
+    "goal",
+    "constraints",
+    "limits",
+    "confirm",
+    "early_stop",
+    "description",
+    "results",
+    "points",
+    "env",
+    "workdir",
+)
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
     {
@@ -126,6 +139,20 @@ class JobSettings(BaseModel):
     """What a run is; None for the bundled trainer."""
     results: ResultSettings | None = None
     """Where a run's numbers come from; None where it writes them itself."""
+    env: Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], BeforeValidator(read_env)] = {}
+    """Environment variables of every run, with the placeholders of the command."""
+    workdir: Literal["here", "run"] = "here"
+    """Where a command is started: in the sweep's own working directory, or in one of the run's own."""
+
+
+def workdir_problems(job: JobSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with ``workdir``: the bundled trainer has its run's directory already."""
+    if job.workdir == "run" and job.command is None:
+        yield (
+            "workdir",
+            "is for a command of your own: the bundled trainer writes into the run's directory",
+            "remove it",
+        )
 
 
 def name_problem(name: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from metta_sweep.config.environment import ENV, without_variables
 from metta_sweep.config.interpolation import refused
 from metta_sweep.config.parameters import flat_parameters
 from metta_sweep.config.training_schema import TrainingKeys
@@ -32,6 +33,7 @@ SWEEP_KEYS = (
     "results",
     "points",
     "description",
+    "workdir",
 )
 """Keys inside ``sweep``; every other one is an override of the training config's group of that name."""
 POINTS_WORDS = frozenset(
@@ -78,7 +80,10 @@ class SweepFile:
 
     def node(self) -> dict[str, Any]:
         """Return the file as a node of Hydra's config store, without its defaults list."""
-        node: dict[str, Any] = copied({**self.root, "sweep": {**self.settings, **self.blocks}})
+        sweep = {**self.settings, **self.blocks}
+        if ENV in self.settings and isinstance(self.blocks.get(ENV), Mapping):
+            sweep[ENV] = {**self.blocks[ENV], **self.settings[ENV]}
+        node: dict[str, Any] = copied({**self.root, "sweep": sweep})
         return node
 
 
@@ -96,11 +101,13 @@ def read_sweep(source: YamlSource, *, training: TrainingKeys, free: bool) -> Swe
     if sweep is not None and not isinstance(sweep, dict):
         problems.append(source.problem("sweep", f"need a mapping, got {brief(sweep)}"))
     content = sweep if isinstance(sweep, dict) else {}
+    free = free or content.get("command") is not None
+    content, variables = without_variables(content) if free else (content, {})
     settings = {key: value for key, value in content.items() if key in SWEEP_KEYS}
+    settings |= {ENV: variables} if variables else {}
     if isinstance(settings.get("parameters"), dict):
         settings["parameters"] = _flat(source, settings["parameters"], problems)
     others = {key: value for key, value in content.items() if key not in SWEEP_KEYS}
-    free = free or content.get("command") is not None
     blocks: dict[str, Any] = {}
     for key, value in others.items():
         problem = _block_problem(source, key, value, training, free=free)

@@ -10,7 +10,7 @@ from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import finished_in_words, printable
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
-from metta_sweep.sweep.commands import command_of
+from metta_sweep.sweep.commands import command_of, environment_of
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import RunState
 
@@ -124,7 +124,9 @@ def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> st
     words = command_of(rows.spec, fresh, params, run.seed)
     where = place.quoted(fresh.root)
     steps = [f"mkdir -p {where}", f"cp {place.quoted(paths.config)} {where}"]
-    return " && ".join([*steps, f"{RUN_DIR_VARIABLE}={where} {shlex.join(words)}"])
+    env = environment_of(rows.spec, fresh, params, run.seed, {})
+    variables = [f"{name}={shlex.quote(text)}" for name, text in env.items()]
+    return " && ".join([*steps, " ".join([f"{RUN_DIR_VARIABLE}={where}", *variables, shlex.join(words)])])
 
 
 def _sweep_command(rows: SweepRows) -> str:

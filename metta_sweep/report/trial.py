@@ -32,6 +32,10 @@ class Tried:
     """Its result; empty where there is none."""
     metric: str
     """The metric that is searched for."""
+    written: Sequence[str] = ()
+    """Files outside its own directory that it wrote, by their names below the working directory."""
+    is_parallel: bool = False
+    """Whether runs are to be done at the same time."""
 
 
 def show_trial(tried: Tried, console: Console) -> None:
@@ -56,6 +60,18 @@ def _lines(tried: Tried) -> Iterator[str]:
         yield f"  result: {_value(tried.metric, tried.metrics.get(tried.metric))}"
         for name, value in list(others.items())[:NAMES]:
             yield f"          {_value(name, value)}"
+    yield from _outputs(tried)
+
+
+def _outputs(tried: Tried) -> Iterator[str]:
+    """Yield that other runs would write to the same place."""
+    if not tried.written:
+        return
+    more = len(tried.written) - PLACES
+    shown = ", ".join(map(printable, tried.written[:PLACES])) + (f" and {count(more, 'more file')}" if more > 0 else "")
+    yield f"  it writes below the working directory: {shown}"
+    told = "warning: runs that are done at the same time share it" if tried.is_parallel else "all runs share it"
+    yield f"      {told}; `workdir: run` under sweep: gives each run a directory of its own"
 
 
 def _value(name: str, value: float | None) -> str:

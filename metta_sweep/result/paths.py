@@ -67,6 +67,11 @@ class RunPaths:
         return self.root / "train.log"
 
     @property
+    def workdir(self) -> Path:
+        """Where the command of the run is started, if it is to have a directory of its own."""
+        return self.root / "work"
+
+    @property
     def attempts(self) -> Path:
         """Folder of the launcher's marks: one lock and one exit record an attempt."""
         return self.root / "attempts"

@@ -29,19 +29,23 @@ class RunDirectories:
     def __init__(self, paths: SweepPaths) -> None:
         self._paths = paths
 
-    def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
+    def prepare(
+        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+    ) -> RunPaths:
         """Make the run's directory with its config and its suggestion; a file that is there already is kept.
 
         Args:
             run_id: ``NAME.r.K``.
             config: The whole resolved training config, of built-in types.
             suggestion: What Protein proposed, of built-in types.
+            has_workdir: Whether its command is started in a directory of its own.
 
         Raises:
             yaml.representer.RepresenterError: A value is of no built-in type.
         """
         run = self._paths.run(run_id)
-        run.attempts.mkdir(parents=True, exist_ok=True)
+        for folder in (run.attempts, *([run.workdir] if has_workdir else [])):
+            folder.mkdir(parents=True, exist_ok=True)
         for path, content in ((run.config, config), (run.suggestion, suggestion)):
             if not path.exists():
                 write_whole(path, to_yaml(content), keep_existing=True)

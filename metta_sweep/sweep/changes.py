@@ -22,6 +22,8 @@ _MEANINGS: Mapping[str, str] = {
     "seed": "later suggestions and runs draw from another seed",
     "limits": "",
     "confirm": "",
+    "env": "from the next run on",
+    "workdir": "from the next run on",
     "protein": "from the next suggestion on",
     "optimizer": "it suggests from now on, and is taught all runs so far",
 }

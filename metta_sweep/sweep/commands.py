@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
@@ -18,8 +21,11 @@ from metta_sweep.trees import leaves, put
 BUNDLED_TRAINER = (sys.executable, "-m", "metta_sweep.train")
 """Program of the bundled trainer; a launcher may start it from a warm process."""
 
-PLACEHOLDERS = ("run_dir", "config", "overrides", "args", "flags", "args_json", "seed")
+PLACEHOLDERS = ("run_dir", "config", "overrides", "args", "flags", "args_json", "seed", "cwd")
 """What a command template may contain, in braces, beside the names of values that are in force."""
+
+SEARCH_PATH = "PYTHONPATH"
+"""The one variable that the sweep and a sweep file may both add to."""
 
 _BLANK = re.compile(r"\{\{|\}\}|\{([A-Za-z_+][\w.+/\-]*)\}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+\-]+")
@@ -28,10 +34,33 @@ _LOOKS_TYPED = re.compile(r"(?i)(true|false|null|none|nan|[+-]?inf|[+-]?[\d.][\d
 
 def command_of(spec: SweepSpec, paths: RunPaths, params: Mapping[str, Any], seed: int) -> list[str]:
     """Return the program and arguments of a run of a sweep; see :func:`render_command`."""
-    styles = {name: str(leaf["as"]) for name, leaf in spec.parameters.items() if "as" in leaf}
     return render_command(
-        spec.command, paths=paths, params=params, seed=seed, fixed=fixed_values(spec.training), styles=styles
+        spec.command, paths=paths, params=params, seed=seed, fixed=fixed_values(spec.training), styles=_styles(spec)
     )
+
+
+def environment_of(
+    spec: SweepSpec, paths: RunPaths, params: Mapping[str, Any], seed: int, beside: Mapping[str, str]
+) -> dict[str, str]:
+    """Return a run's environment variables.
+
+    Args:
+        spec: The sweep; the blanks of its ``env`` are filled in as in its command.
+        paths: The run's directory.
+        params: The suggestion's values by dotted path.
+        seed: The run's seed.
+        beside: The sweep's own variables. Those of the sweep file win, and a search path of both is joined.
+    """
+    fixed = fixed_values(spec.training)
+    blanks = _Blanks.of(paths=paths, params=params, seed=seed, fixed=fixed, styles=_styles(spec))
+    given = {name: _filled(text, blanks.texts) for name, text in spec.env.items()}
+    if SEARCH_PATH in given and SEARCH_PATH in beside:
+        given[SEARCH_PATH] = os.pathsep.join([given[SEARCH_PATH], beside[SEARCH_PATH]])
+    return {**beside, **given}
+
+
+def _styles(spec: SweepSpec) -> dict[str, str]:
+    return {name: str(leaf["as"]) for name, leaf in spec.parameters.items() if "as" in leaf}
 
 
 def in_force(spec: SweepSpec, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,28 +90,59 @@ def render_command(
         fixed: Values that are the same for every run, by dotted path: pinned ones and the sweep's overrides.
         styles: How single values are handed over among ``{args}``, of :data:`HANDED_OVER`, by dotted path.
     """
-    run_dir, config = str(paths.root.resolve()), str(paths.config.resolve())
     if not template:
-        return [*BUNDLED_TRAINER, f"config={config}", f"run_dir={run_dir}"]
-    held = {name: value for name, value in (fixed or {}).items() if name not in params}
-    values, styles = {**params, **held}, styles or {}
-    flags = {name: "flag" for name, value in values.items() if isinstance(value, bool)}
-    lists = {
-        "overrides": hydra_overrides(values),
-        "args": long_options(values, styles),
-        "flags": long_options(values, {**flags, **styles}),
-    }
-    texts = {name: _plain_value(value) for name, value in values.items()}
-    texts |= {name: " ".join(words) for name, words in lists.items()}
-    texts |= {"run_dir": run_dir, "config": config, "seed": str(seed), "args_json": json.dumps(values)}
+        return [*BUNDLED_TRAINER, f"config={paths.config.resolve()}", f"run_dir={paths.root.resolve()}"]
+    blanks = _Blanks.of(paths=paths, params=params, seed=seed, fixed=fixed or {}, styles=styles or {})
     command: list[str] = []
     for word in template:
         alone = _BLANK.fullmatch(word)
-        if alone and alone[1] in lists:
-            command += lists[alone[1]]
+        if alone and alone[1] in blanks.lists:
+            command += blanks.lists[alone[1]]
         else:
-            command.append(_filled(word, texts))
+            command.append(_filled(word, blanks.texts))
     return command
+
+
+@dataclass(frozen=True, slots=True)
+class _Blanks:
+    """What the placeholders of one run stand for."""
+
+    lists: Mapping[str, list[str]]
+    """Those that become arguments of their own where they stand alone."""
+    texts: Mapping[str, str]
+    """All of them, inside a text."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        paths: RunPaths,
+        params: Mapping[str, Any],
+        seed: int,
+        fixed: Mapping[str, Any],
+        styles: Mapping[str, str],
+    ) -> _Blanks:
+        """Return what they stand for; see :func:`render_command`."""
+        values = {**params, **{name: value for name, value in fixed.items() if name not in params}}
+        flags = {name: "flag" for name, value in values.items() if isinstance(value, bool)}
+        lists = {
+            "overrides": hydra_overrides(values),
+            "args": long_options(values, styles),
+            "flags": long_options(values, {**flags, **styles}),
+        }
+        texts = {name: _plain_value(value) for name, value in values.items()}
+        texts |= {name: " ".join(words) for name, words in lists.items()}
+        texts |= {"run_dir": str(paths.root.resolve()), "config": str(paths.config.resolve()), "seed": str(seed)}
+        texts |= {"args_json": json.dumps(values), "cwd": _working_directory()}
+        return cls(lists, texts)
+
+
+def _working_directory() -> str:
+    """Return the controller's working directory; one that was removed has no name any more."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "."
 
 
 def fixed_values(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,13 +179,20 @@ def names_in(template: tuple[str, ...]) -> list[str]:
     return [found for word in template for found in _BLANK.findall(word) if found]
 
 
-def check_command(template: tuple[str, ...], names: Collection[str] = (), conditional: Collection[str] = ()) -> None:
+def check_command(
+    template: tuple[str, ...],
+    names: Collection[str] = (),
+    conditional: Collection[str] = (),
+    *,
+    key: str = "sweep.command",
+) -> None:
     """Refuse a template with an unknown placeholder.
 
     Args:
         template: The user's command.
         names: The values that are in force at every point, by dotted path.
         conditional: Parameters that not every point has.
+        key: Where the template stands.
 
     Raises:
         RequestError: It names the placeholder and those that exist.
@@ -135,20 +202,15 @@ def check_command(template: tuple[str, ...], names: Collection[str] = (), condit
     for name in sorted(set(names_in(template)) - set(known)):
         if name in conditional:
             message = f"{{{name}}} has no value at points where {name} does not count"
-            problems.append(
-                _of_command(message, f"give it one for those points (sweep.{name}: VALUE), or use {{args}}")
-            )
+            fix = f"give it one for those points (sweep.{name}: VALUE), or use {{args}}"
+            problems.append(Problem(key=key, message=message, fix=fix))
             continue
         near = nearest(name, known)
         listed = ", ".join(f"{{{each}}}" for each in known[:12])
         fix = f"write {{{near}}}" if near else f"use one of {listed}; a brace itself is written {{{{"
-        problems.append(_of_command(f"unknown placeholder {{{name}}}", fix))
+        problems.append(Problem(key=key, message=f"unknown placeholder {{{name}}}", fix=fix))
     if problems:
         raise RequestError(*problems)
-
-
-def _of_command(message: str, fix: str) -> Problem:
-    return Problem(key="sweep.command", message=message, fix=fix)
 
 
 def hydra_overrides(params: Mapping[str, Any]) -> list[str]:

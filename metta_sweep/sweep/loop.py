@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -12,7 +12,7 @@ from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import StopReason
-from metta_sweep.sweep.commands import command_of, render_env, run_config
+from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
@@ -107,6 +107,8 @@ class LoopSettings:
     """Seconds that a run has to end once its result is there; None for as long as it likes."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every run; ``{run_dir}`` and ``{run_id}`` in them are filled in."""
+    command: tuple[str, ...] = ()
+    """Template of the command as it is started: where runs have a directory of their own, its files are absolute."""
     reader: tuple[str, ...] = ()
     """Program that finds a run's numbers beside it; empty where runs leave their own results."""
 
@@ -346,12 +348,16 @@ class SweepLoop:
             run.run_id,
             config=run_config(spec.training, params, run_id=run.run_id, seed=run.seed),
             suggestion=_suggestion_file(run, rollout.suggestion),
+            has_workdir=spec.workdir == "run",
         )
+        started = replace(spec, command=self._settings.command or spec.command)
+        ours = render_env(self._settings.env, paths=paths, run_id=run.run_id)
         return JobSpec(
             attempt_id=f"{run.run_id}.a{number}",
-            command=tuple(command_of(spec, paths, params, run.seed)),
+            command=tuple(command_of(started, paths, params, run.seed)),
             run_dir=paths.root,
-            env={**render_env(self._settings.env, paths=paths, run_id=run.run_id), **self._environment(run)},
+            cwd=paths.workdir if spec.workdir == "run" else None,
+            env={**environment_of(spec, paths, params, run.seed, ours), **self._environment(run)},
             resources=self._settings.resources,
             time_limit_s=self._settings.time_limit_s,
             exit_grace_s=self._settings.exit_grace_s,

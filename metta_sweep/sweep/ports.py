@@ -35,6 +35,8 @@ class JobSpec:
     """Program and arguments; never a shell string."""
     run_dir: Path
     """The run's directory; results are left there."""
+    cwd: Path | None = None
+    """Working directory of the command, which exists; None for the controller's."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables beside those of the controller."""
     resources: Resources = field(default_factory=Resources)
@@ -128,8 +130,13 @@ class Journal(Protocol):
 class RunStore(Protocol):
     """The run directories."""
 
-    def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
-        """Make the run's directory with its config and suggestion files; what is there already is kept."""
+    def prepare(
+        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+    ) -> RunPaths:
+        """Make the run's directory with its config and suggestion files; what is there already is kept.
+
+        ``has_workdir`` asks for the directory, inside of it, that a command of its own is started in.
+        """
 
     def paths(self, run_id: str) -> RunPaths:
         """Return the run's paths, whether or not they exist."""

@@ -60,6 +60,10 @@ class SweepSpec:
     """Where the request was read from."""
     results: Mapping[str, Any] = field(default_factory=dict)
     """Where a run's numbers come from, as the sweep file writes it; empty where runs write them themselves."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of every run of a command, with their blanks."""
+    workdir: str = "here"
+    """Where a command is started: ``here``, the controller's working directory, or ``run``, one of the run's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

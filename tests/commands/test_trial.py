@@ -75,3 +75,16 @@ def test_a_run_that_fails_shows_the_end_of_its_log(tried):
     assert "failed with exit 1" in problem
     assert "too bad" in problem
     assert "exit 1 after" in shown
+
+
+def test_what_runs_at_the_same_time_would_share_is_said(tried):
+    _, shown = tried("{from: csv, path: 'logs/*.csv'}")
+    assert "it writes below the working directory: logs/a.csv" in shown
+    assert "workdir: run" in shown
+
+
+def test_in_a_directory_of_its_own_a_run_writes_nothing_here(tried, tmp_path):
+    sample, shown = tried("{from: csv, path: 'logs/*.csv'}\n  workdir: run\n  env: {MODE: 'lr-{lr}'}")
+    assert sample.steps == 20
+    assert "it writes below" not in shown
+    assert not (tmp_path / "logs").exists()

@@ -160,7 +160,9 @@ class SimulatedMachine:
     def close(self) -> None:
         pass
 
-    def prepare(self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any]) -> RunPaths:
+    def prepare(
+        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+    ) -> RunPaths:
         self._configs.setdefault(run_id, config)
         return self.paths(run_id)
 

@@ -11,8 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
 from metta_sweep.result import RunPaths
-from metta_sweep.sweep.commands import check_command, hydra_overrides, long_options, render_command, run_config
+from metta_sweep.sweep.commands import (
+    check_command,
+    environment_of,
+    hydra_overrides,
+    long_options,
+    render_command,
+    run_config,
+)
+from metta_sweep.sweep.records import SweepSpec
 
 PATHS = RunPaths(Path("/data/it's a dir"))
 SCALARS = st.one_of(
@@ -136,3 +145,21 @@ def test_a_placeholder_of_a_conditional_parameter_asks_for_a_value_where_it_does
         check_command(("prog", "{hidden}"), names=["lr"], conditional=["hidden"])
     with pytest.raises(RequestError, match=r"write \{lr\}"):
         check_command(("prog", "{lrr}"), names=["lr"])
+
+
+def variables(env, beside=None, **training):
+    spec = SweepSpec(name="s", metric="m", goal=Goal.MAXIMIZE, rollout_count=1, env=env, training=training)
+    return environment_of(spec, PATHS, {"lr": 0.1, "amp": True}, 3, beside or {})
+
+
+def test_a_variable_has_the_placeholders_of_the_command():
+    given = variables({"A": "{lr}/{seed}", "B": "{run_dir}/x", "C": "{flags}", "D": "{{x}}"}, epochs=2)
+    assert given == {"A": "0.1/3", "B": "/data/it's a dir/x", "C": "--lr=0.1 --amp --epochs=2", "D": "{x}"}
+
+
+def test_the_sweep_files_variables_win_over_the_sweeps_own_and_search_paths_are_joined():
+    beside = {"WANDB_MODE": "offline", "PYTHONPATH": "/client"}
+    assert variables({"WANDB_MODE": "online", "PYTHONPATH": "src"}, beside) == {
+        "WANDB_MODE": "online",
+        "PYTHONPATH": "src:/client",
+    }

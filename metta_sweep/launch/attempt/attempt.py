@@ -41,7 +41,7 @@ class Order:
     run_dir: str
     """The run's directory, absolute."""
     cwd: str
-    """Working directory of the command: that of the controller."""
+    """Working directory of the command: that of the controller, or one of the run's own."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables beside those that the keeper was started with."""
     cpus: int = 1
@@ -61,12 +61,12 @@ class Order:
 
     @classmethod
     def of(cls, spec: JobSpec, *, grace_s: float, log_limit: int, gpus: tuple[str, ...] | None = None) -> Order:
-        """Return the order for a job of this process: it runs in this process's working directory."""
+        """Return the order for a job of this process: it runs in its working directory, or in this process's."""
         return cls(
             attempt_id=spec.attempt_id,
             command=spec.command,
             run_dir=str(spec.run_dir.absolute()),
-            cwd=str(Path.cwd()),
+            cwd=str(Path.cwd() if spec.cwd is None else spec.cwd.absolute()),
             env=dict(spec.env),
             cpus=spec.resources.cpus,
             gpus=gpus,
