@@ -31,18 +31,31 @@ def texts(tree: Any, above: str = "") -> Iterator[tuple[str, str]]:
 
 
 def get(tree: Any, path: str) -> Any:
-    """Return the value at a dotted path, or ``MISSING``."""
-    for key in path.split("."):
-        if not isinstance(tree, Mapping) or key not in tree:
+    """Return the value at a dotted path, or ``MISSING``; a key that has dots itself is found too."""
+    rest = path
+    while rest:
+        if not isinstance(tree, Mapping):
+            return MISSING
+        if rest in tree:
+            return tree[rest]
+        key, _, rest = rest.partition(".")
+        if key not in tree:
             return MISSING
         tree = tree[key]
-    return tree
+    return MISSING
 
 
 def put(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Store a value at a dotted path; what stands in the way is replaced by mappings."""
+    """Store a value at a dotted path.
+
+    What stands in the way is replaced by mappings, but for a text: that is the choice of a config group, and what is
+    inside of the group gets a dotted key beside it.
+    """
     *parents, last = path.split(".")
-    for key in parents:
+    for at, key in enumerate(parents):
+        if isinstance(tree.get(key), str):
+            tree[".".join(path.split(".")[at:])] = value
+            return
         if not isinstance(tree.get(key), dict):
             tree[key] = {}
         tree = tree[key]
@@ -65,7 +78,10 @@ def with_values(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
 
 
 def nested(tree: Any) -> Any:
-    """Return the tree with every dotted key written out as mappings; the later of two values wins."""
+    """Return the tree with every dotted key written out as mappings; the later of two values wins.
+
+    A key inside of a text, which is then the choice of a config group, keeps its dots; see :func:`put`.
+    """
     if not isinstance(tree, Mapping):
         return tree
     result: dict[str, Any] = {}
@@ -75,7 +91,10 @@ def nested(tree: Any) -> Any:
 
 
 def _merge(tree: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
+    for at, key in enumerate(keys[:-1]):
+        if isinstance(tree.get(key), str):
+            tree[".".join(keys[at:])] = value
+            return
         if not isinstance(tree.get(key), dict):
             tree[key] = {}
         tree = tree[key]

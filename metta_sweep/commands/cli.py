@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROGRAM = "metta-sweep"
 
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "Sweep": ("run", "plan", "confirm"),
+    "Sweep": ("init", "run", "plan", "confirm"),
     "Read": ("list", "summarize", "watch", "explain", "best", "report", "export", "replay"),
     "Steer": ("stop", "pause", "resume", "retry", "add"),
     "Move and mend": ("sync", "import", "migrate", "doctor"),

@@ -225,9 +225,12 @@ def _hydra(rows: SweepRows, winner: Winner, place: Place) -> str:
     """Return a file for Hydra: composed last, it sets every value of the winner's training config."""
     params = winner.rollout.params
     base = {} if rows.spec.command else rows.spec.training
-    config = run_config(base, params, run_id=winner.run.run_id, seed=winner.run.seed)
+    groups = {name: value for name, value in params.items() if any(other.startswith(f"{name}.") for other in params)}
+    inside = {name: value for name, value in params.items() if name not in groups}
+    config = run_config(base, inside, run_id=winner.run.run_id, seed=winner.run.seed)
     del config["run"]
-    body = hydra_yaml({**_choices(config), **config})
+    chosen = {"defaults": [{f"override /{name}": value} for name, value in groups.items()]} if groups else {}
+    body = hydra_yaml({**_choices(config), **chosen, **config})
     return "\n".join(["# @package _global_", *_provenance(rows, winner, place), "", body])
 
 

@@ -71,8 +71,9 @@ class Reading:
                 self.wrong(name, f"need a mapping such as {{distribution, min, max}} or {{values}}, got {_kind(leaf)}")
         for name, leaf in self.leaves.items():
             inside = next((other for other in self.leaves if name.startswith(f"{other}.")), None)
-            if inside:
-                self.wrong(name, f"need paths apart from each other, got one inside the swept {inside}")
+            if inside and not _is_group(self.leaves[inside]):
+                message = f"need paths apart from each other, got one inside the swept {inside}"
+                self.wrong(name, message, f"a config group is searched by its names: {inside}: {{values: [mlp, cnn]}}")
             self._leaf(name, leaf)
 
     def wrong(self, key: str, message: str, fix: str = "") -> None:
@@ -294,6 +295,12 @@ class Reading:
 
 def _array(value: float) -> Array:
     return np.array([value], dtype=np.float64)
+
+
+def _is_group(leaf: Mapping[Any, Any]) -> bool:
+    """Return whether a parameter chooses among names, as of a config group: others may then be inside of it."""
+    values = leaf.get("values")
+    return isinstance(values, list | tuple) and bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _kind(value: Any) -> str:

@@ -63,6 +63,14 @@ def test_the_file_for_hydra_sets_every_value_of_the_winners_config() -> None:
     assert flat(composed) == expected
 
 
+def test_the_file_for_hydra_chooses_a_swept_group_in_its_defaults_and_sets_the_keys_inside_of_it() -> None:
+    history = History(asked={"command": ("python", "x.py", "{overrides}")})
+    history = history.rollout(0.5, params={"model": "mlp", "model.width": 32}).stop()
+    content = yaml.safe_load(told(history, "hydra"))
+    assert content["defaults"] == [{"override /model": "mlp"}]
+    assert content["model"] == {"width": 32}
+
+
 def test_options_are_one_line_that_a_shell_reads_back() -> None:
     history = History().rollout(0.5, params={"a.b": 1e-05, "a.c": "it's", "a.d": True})
     assert shlex.split(told(history, "args")) == ["--a.b=1e-05", "--a.c=it's", "--a.d=true"]

@@ -133,3 +133,11 @@ def test_all_problems_are_listed_together():
         {"a": {**GOOD, "min": 2.0}, "b": {"values": []}, "c": 3, "d": {**GOOD, "scael": 1, "mean": 7}}, ["1 +"]
     )
     assert {problem.key for problem in found} == {"a", "b.values", "c", "d.scael", "d.mean", "constraints.0"}
+
+
+def test_a_config_group_is_a_parameter_beside_keys_inside_of_it():
+    width = {**GOOD, "when": {"model": "mlp"}}
+    space = SearchSpace.parse({"model": {"values": ["mlp", "cnn"]}, "model.width": width})
+    assert {parameter.name for parameter in space.parameters} == {"model", "model.width"}
+    (problem,) = problems({"model": {"values": [1, 2]}, "model.width": GOOD})
+    assert "a config group is searched by its names" in problem.fix

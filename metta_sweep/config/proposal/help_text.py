@@ -1,0 +1,98 @@
+"""Options in the ``--help`` of argparse, click, typer, tyro, fire and jsonargparse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from metta_sweep.config.proposal.options import Kind, Option, kind_of, literal
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_BOX = re.compile(r"^[ \t]*[│|║][ \t]?|[ \t]*[│|║][ \t]*$")
+_BEGIN = re.compile(r"^[ \t]{0,12}(?:\*[ \t]+)?(?=-{1,2}[A-Za-z])")
+_NAMES = re.compile(r"(?:-\w(?:[ =][^\s,]+)?,\s*)?--(?P<name>[A-Za-z][\w.\-]*)")
+_NEGATED = re.compile(r"\s*(?:,|/)\s*--no-")
+_TYPES: dict[str, Kind] = {
+    "FLOAT": "float",
+    "INTEGER": "int",
+    "INT": "int",
+    "BOOLEAN": "bool",
+    "BOOL": "bool",
+    "TEXT": "text",
+    "STR": "text",
+    "PATH": "text",
+}
+_TAKES = re.compile(
+    r"(?:(?: |=)(?P<choices>\{[^{}\s]+\}|\[[^\[\]\s]*\|[^\[\]\s]*\])"
+    r"|\s+(?P<type>FLOAT|INTEGER|INT|BOOLEAN|BOOL|TEXT|STR|PATH)\b"
+    r"|(?: |=)(?P<any>(?:<[^>]+>|[A-Z][A-Z0-9_.|]*)(?!\w)|\[[A-Z][A-Z_]* \.\.\.\]))"
+)
+_DEFAULT = re.compile(
+    r"(?i)[(\[;,\s]default(?:s to)?\s*[:=]?\s+?([^)\];]+?)\s*(?:[)\];]|$)|[(\[]default=([^)\]]+)[)\]]"
+)
+_TYPE = re.compile(r"(?i)type:\s*(?:optional\[|union\[)?(float|int|bool|str)\b")
+_NEVER = frozenset({"help", "version", "install-completion", "show-completion", "install_completion"})
+
+
+def options_in(text: str) -> Iterator[Option]:
+    """Yield the options that a help text lists, each once."""
+    known = set(_NEVER)
+    for entry in _entries(text):
+        option = _option(entry)
+        if option is not None and option.name not in known:
+            known.add(option.name)
+            yield option
+
+
+def _entries(text: str) -> Iterator[str]:
+    """Yield each option with what is said of it, in one line; the head keeps its blanks."""
+    entry = ""
+    for raw in _COLOURS.sub("", text).splitlines():
+        line = _BOX.sub("", _BOX.sub("", raw))
+        if _BEGIN.match(line):
+            if entry:
+                yield entry
+            entry = line.strip().removeprefix("* ").strip()
+        elif entry and line.strip() and line[:1].isspace():
+            entry += f"  {line.strip()}"
+        elif entry:
+            yield entry
+            entry = ""
+    if entry:
+        yield entry
+
+
+def _option(entry: str) -> Option | None:
+    names = _NAMES.match(entry)
+    if names is None:
+        return None
+    name, rest = names["name"], entry[names.end() :]
+    if name.startswith("no-"):
+        return None
+    default = _default(rest)
+    if _NEGATED.match(rest):
+        return Option(name=name, kind="bool", default=default, style="switch")
+    takes = _TAKES.match(rest)
+    if takes is None:
+        said = _said_type(rest, default)
+        if said != "unknown":
+            return Option(name=name, kind=said, default=default)
+        return Option(name=name, kind="bool", default=False, style="flag")
+    if takes["choices"]:
+        choices = tuple(literal(word) for word in re.split(r"[,|]", takes["choices"][1:-1]))
+        return Option(name=name, kind="choice", default=default, choices=choices)
+    if re.match(r"\s+\[", rest[takes.end() :]) and "..." in rest[takes.end() : takes.end() + 40]:
+        return Option(name=name, kind="list", default=default, style="words")
+    kind = _TYPES.get(takes["type"] or (takes["any"] or "").upper(), "unknown")
+    return Option(name=name, kind=kind if kind != "unknown" else _said_type(rest, default), default=default)
+
+
+def _default(rest: str) -> object:
+    found = _DEFAULT.search(rest)
+    return literal(next(group for group in found.groups() if group is not None).strip("'\"")) if found else None
+
+
+def _said_type(rest: str, default: object) -> Kind:
+    found = _TYPE.search(rest)
+    said: dict[str, Kind] = {"float": "float", "int": "int", "bool": "bool", "str": "text"}
+    return said[found[1].lower()] if found else kind_of(default)

@@ -1,0 +1,140 @@
+"""Which of the numbers that a run left is the one to search for, which way is better, and how it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal
+
+READERS = ("hydra", "tensorboard", "wandb", "csv", "json", "npz", "jsonl", "report", "stdout")
+"""The readers, those with the surest names first."""
+
+NOISY = 20
+"""Values of an episode's return from which on a mean of the last ones is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One name in one place, as one reader saw it."""
+
+    reader: str
+    place: str
+    name: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A metric and how it is read."""
+
+    metric: str
+    goal: Literal["maximize", "minimize"]
+    is_sure: bool
+    """Whether its name says which way is better."""
+    results: dict[str, Any]
+    """The block ``sweep.results``; empty where runs leave their results themselves."""
+    others: tuple[str, ...] = ()
+    """Further names that could be searched for."""
+
+
+def choose(seen: Sequence[Seen], *, own: Iterable[str] = ()) -> Chosen | None:
+    """Return the metric to search for; None where nothing could be one.
+
+    Args:
+        seen: What the readers saw.
+        own: Names of the metrics in a result that the run left itself.
+    """
+    if left := [Seen(reader="", place="", name=name) for name in own]:
+        seen = left
+    ranked = sorted((each for each in seen if _is_metric(each)), key=_rank, reverse=True)
+    if not ranked:
+        return None
+    best = ranked[0]
+    others = dict.fromkeys(each.name for each in ranked if each.name != best.name)
+    return Chosen(
+        metric=best.name,
+        goal="maximize" if _is_in(best.name, _MORE) and best.reader != "hydra" else "minimize",
+        is_sure=best.reader != "hydra" and (_is_in(best.name, _MORE) or _is_in(best.name, _LESS)),
+        results=_results(best, seen),
+        others=tuple(others)[:8],
+    )
+
+
+def _results(best: Seen, seen: Sequence[Seen]) -> dict[str, Any]:
+    if not best.reader:
+        return {}
+    block: dict[str, Any] = {"from": best.reader}
+    if best.reader in ("tensorboard", "csv", "json", "npz", "jsonl"):
+        block["path"] = pattern_of(best.place, reader=best.reader)
+    if best.reader == "stdout" and (step := _printed_step(best, seen)):
+        block["step"] = step
+    if best.count >= NOISY and re.search(
+        r"(?i)episod\w*[_/ ](?:return|reward)|ep_\w*rew|^(?:return|reward)$", best.name
+    ):
+        block["reduce"] = f"mean:{NOISY}"
+    return block
+
+
+def pattern_of(place: str, *, reader: str) -> str:
+    """Return a glob that fits a file of any run: parts with a digit in them are another run's number or time."""
+    if reader == "tensorboard" and "tfevents" in PurePath(place).name:
+        place = str(PurePath(place).with_name("*tfevents*"))
+    parts = PurePath(place).parts
+    return "/".join(part if part == "/" else _without_numbers(part, last=part is parts[-1]) for part in parts)
+
+
+def _without_numbers(part: str, *, last: bool) -> str:
+    if not re.search(r"\d", part):
+        return part
+    return re.sub(r"\*?[\w.\-]*\d[\w\-]*", "*", part, count=1) if last else "*"
+
+
+def _printed_step(best: Seen, seen: Sequence[Seen]) -> str:
+    """Return the name that counts beside the metric: printed as often, and called as steps are."""
+    beside = [each.name for each in seen if each.reader == "stdout" and each.count == best.count > 1]
+    return next(
+        (name for name in beside if re.fullmatch(r"(?i)(?:global_?|total_?)?(?:steps?|iter\w*|epochs?)", name)), ""
+    )
+
+
+def _is_metric(each: Seen) -> bool:
+    return bool(each.name) and not _is_in(each.name, _BOOKS)
+
+
+def _rank(each: Seen) -> tuple[float, float, float]:
+    """Return how much speaks for a name: what it measures, on what, and who saw it."""
+    kind = (
+        3.0 if each.reader == "hydra" else 2.0 if _is_in(each.name, _MORE) else 1.0 if _is_in(each.name, _LESS) else 0.0
+    )
+    on = 1.0 if _is_in(each.name, _HELD_OUT) else -1.0 if _is_in(each.name, _OTHER) else 0.0
+    place = -READERS.index(each.reader) if each.reader in READERS else 0
+    return on + kind / 4, place, each.count
+
+
+def _is_in(name: str, words: re.Pattern[str]) -> bool:
+    return words.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?i)(?:^|[^a-z0-9])(?:{pattern})(?=$|[^a-z])")
+
+
+_MORE = _words(
+    r"acc|accuracy|top_?[15]|reward|rewards|rew|return|returns|score|auc|auroc|auprc|f1|map\w*|miou|iou|dice|bleu\w*|rouge\w*"
+    r"|r2|success|success_rate|win|win_rate|wins|precision|recall|psnr|ssim|elo|fitness|hit|ndcg|mrr|explained_variance"
+)
+_LESS = _words(
+    r"loss|losses|error|err|mse|rmse|mae|mape|nll|bpb|bpd|bpc|perplexity|ppl|regret|fid|wer|cer|logloss|objective"
+)
+_HELD_OUT = _words(r"val|valid|validation|test|eval|evaluation|dev|heldout|held_out|holdout")
+_OTHER = _words(
+    r"train|training|std|stderr|se|min|value_loss|policy_loss|pg_loss|entropy_loss|v_loss|critic\w*|actor\w*|aux\w*|explained_variance|fold"
+)
+_BOOKS = re.compile(
+    r"(?i)(?:^|[^a-z])(?:lr|learning_rate|epochs?|steps?|iter|iteration|iterations|global_step|timesteps?|total_timesteps|time"
+    r"|time_elapsed|elapsed|seconds|fps|sps|it/s|eta|memory|mem|gpu|cpu|length|len|grad|gradnorm|grad_norm|norm|clipfrac|clip_fraction"
+    r"|approx_kl|old_approx_kl|kl|entropy|n_updates|seed|runtime|timestamp|batch|lambda|gamma|params|parameters|version|pid|date"
+    r"|hours|minutes|duration|wall|rank|size|count|num\w*)(?=$|[^a-z])"
+)

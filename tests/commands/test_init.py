@@ -1,0 +1,106 @@
+"""``metta-sweep init``: what it refuses changes nothing; what it writes is swept with one more command."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from metta_sweep.commands.cli import main
+from metta_sweep.commands.init import command
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def script(here, text):
+    (here / "train.py").write_text(text)
+    return ["--", sys.executable, "train.py"]
+
+
+OPTIONS = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{OPTIONS}p.add_argument('--data', required=True)\np.parse_args()", "options that it needs go after"),
+        (f"{OPTIONS}p.parse_args()\nprint('done')", "no number was found that could be a metric"),
+        ("print('loss: 0.5')", "no option was found that could be searched"),
+        (f"{OPTIONS}p.parse_args()\nimport time\ntime.sleep(60)", "--seconds 5 lets it run longer"),
+    ],
+)
+def test_a_program_that_says_too_little_is_one_message_and_no_file(here, capfd, text, message):
+    assert main(["init", "--seconds", "1", *script(here, text)]) == 2
+    assert message in capfd.readouterr().err
+    assert not (here / "sweep.yaml").exists()
+
+
+def test_a_program_that_is_not_there_is_one_message(here, capfd):
+    assert main(["init", "--", "no-such-program"]) == 2
+    assert "no-such-program" in capfd.readouterr().err
+
+
+def test_no_file_is_written_over_unless_that_is_asked_for(here, capfd):
+    (here / "sweep.yaml").write_text("mine")
+    words = script(here, f"{OPTIONS}a = p.parse_args()\nprint('loss:', a.lr)")
+    assert main(["init", *words]) == 2
+    assert "is there already" in capfd.readouterr().err
+    assert (here / "sweep.yaml").read_text() == "mine"
+    assert main(["init", "--force", *words]) == 0
+    assert "lr: {min: 0.01, max: 1.0, distribution: log_normal}" in (here / "sweep.yaml").read_text()
+
+
+def test_options_of_the_command_stay_in_it_and_are_not_searched(here):
+    text = f"{OPTIONS}p.add_argument('--wd', type=float, default=0.1)\na = p.parse_args()\nprint('loss:', a.lr)"
+    assert main(["init", *script(here, text), "--wd=0.5"]) == 0
+    written = (here / "sweep.yaml").read_text()
+    assert "train.py --wd=0.5 {args}" in written
+    assert "wd: {" not in written
+
+
+def test_without_a_command_it_is_a_file_for_the_bundled_trainer(here):
+    assert CliRunner().invoke(command, []).exit_code == 0
+    assert "trainer." in (here / "sweep.yaml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "metric", "needs"),
+    [
+        ("python3 examples/sklearn_prints/train.py", "accuracy", "sklearn"),
+        ("python3 examples/hydra_groups/train.py", "return", "hydra"),
+        ("python3 examples/lightning_csv/train.py", "val_loss", "numpy"),
+        ("python3 examples/wandb_trainer/train.py", "val/accuracy", "wandb"),
+        ("python3 examples/tensorboard_ppo/ppo.py", "charts/episodic_return", "tensorboard"),
+        ("node examples/node_script/train.js", "loss", ""),
+    ],
+)
+def test_an_example_is_swept_by_init_and_one_command(here, words, metric, needs):
+    if needs and importlib.util.find_spec(needs) is None:
+        pytest.skip(f"{needs} is not installed")
+    if not needs and shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    (here / "examples").symlink_to(EXAMPLES)
+    program = [sys.executable, "-m", "metta_sweep.commands"]
+    made = subprocess.run([*program, "init", "--", *words.split()], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    request = ["run=my", "++sweep_params=sweep.yaml", "rollout_count=1", "wandb=off", "data_dir=data"]
+    done = subprocess.run([*program, "run", *request], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = here / "data" / "sweep" / "my" / "runs" / "my.r.0"
+    assert metric in json.loads((run / "result.json").read_text())["metrics"]

@@ -1,0 +1,191 @@
+"""The options of a program are found in what its ecosystem prints and in its source."""
+
+from __future__ import annotations
+
+import pytest
+
+from metta_sweep.config.proposal.help_text import options_in
+from metta_sweep.config.proposal.hydra_config import config_in, groups_in, options_of
+from metta_sweep.config.proposal.source_code import is_hydra_app
+from metta_sweep.config.proposal.source_code import options_of as declared
+
+ARGPARSE = """\
+usage: train.py [-h] [--lr LR] [-b BATCH_SIZE]
+
+Train something: --not-an-option is mentioned here.
+
+options:
+  -h, --help            show this help message and exit
+  --lr LR               learning rate (default: 0.1)
+  -b BATCH_SIZE, --batch-size BATCH_SIZE
+                        examples a step (default: 32)
+  --optimizer {adam,sgd}
+  --amp, --no-amp       mixed precision (default: True)
+  --verbose             GPU memory is printed
+  --sizes SIZES [SIZES ...]
+  --name NAME
+"""
+CLICK = """\
+Usage: train.py [OPTIONS]
+
+Options:
+  --lr FLOAT                      Learning rate.  [default: 0.1]
+  -b, --batch-size INTEGER RANGE  [default: 32; 1<=x<=512]
+  --optimizer [adam|sgd]
+  --amp / --no-amp
+  --verbose
+  --help                          Show this message and exit.
+"""
+TYRO = """\
+╭─ options ─────────────────────────────────────────────────────╮
+│ -h, --help              show this help message and exit       │
+│ --lr FLOAT              Learning rate. (default: 0.0003)      │
+│ --optimizer {adam,sgd}  (default: adam)                       │
+│ --amp, --no-amp         Mixed precision. (default: True)      │
+╰───────────────────────────────────────────────────────────────╯
+╭─ net options ─────────────────────────────────────────────────╮
+│ --net.width INT         (default: 64)                         │
+╰───────────────────────────────────────────────────────────────╯
+"""
+TYPER = """\
+╭─ Options ───────────────────────────────────────────────────────────────╮
+│ *  --data              PATH     [required]                              │
+│    --lr                FLOAT    Learning rate [default: 0.001]          │
+│    --layers            INTEGER  [default: 2]                            │
+╰─────────────────────────────────────────────────────────────────────────╯
+"""
+JSONARGPARSE = """\
+  --model.lr LR         (type: float, default: 0.01)
+  --trainer.max_epochs MAX_EPOCHS
+                        (type: Optional[int], default: null)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            ARGPARSE,
+            {
+                "lr": ("float", 0.1),
+                "batch-size": ("int", 32),
+                "optimizer": ("choice", None),
+                "amp": ("bool", True),
+                "verbose": ("bool", False),
+                "sizes": ("list", None),
+                "name": ("unknown", None),
+            },
+        ),
+        (
+            CLICK,
+            {
+                "lr": ("float", 0.1),
+                "batch-size": ("int", 32),
+                "optimizer": ("choice", None),
+                "amp": ("bool", None),
+                "verbose": ("bool", False),
+            },
+        ),
+        (
+            TYRO,
+            {"lr": ("float", 0.0003), "optimizer": ("choice", "adam"), "amp": ("bool", True), "net.width": ("int", 64)},
+        ),
+        (TYPER, {"data": ("text", None), "lr": ("float", 0.001), "layers": ("int", 2)}),
+        (JSONARGPARSE, {"model.lr": ("float", 0.01), "trainer.max_epochs": ("int", None)}),
+        ("", {}),
+        ("training ...\nloss: 0.3\n---\n", {}),
+    ],
+)
+def test_help_texts_are_read(text, expected):
+    found = {option.name: (option.kind, option.default) for option in options_in(text)}
+    assert found == expected
+
+
+def test_choices_and_styles_come_along():
+    found = {option.name: option for option in options_in(ARGPARSE)}
+    assert found["optimizer"].choices == ("adam", "sgd")
+    assert (found["amp"].style, found["verbose"].style, found["sizes"].style) == ("switch", "flag", "words")
+
+
+def test_a_source_says_types_and_defaults():
+    source = """
+p.add_argument("-b", "--batch-size", type=int, default=32)
+p.add_argument("--lr", type=float, default=2.5e-3, help="x")
+p.add_argument("--act", choices=["relu", "tanh"], default="relu")
+p.add_argument("--amp", action="store_true")
+p.add_argument("--fast", action=argparse.BooleanOptionalAction, default=True)
+p.add_argument("--sizes", nargs="+", type=int)
+p.add_argument("data")
+@click.option("--depth/--no-depth", default=False)
+@click.option("--wd", type=click.FloatRange(0), default=0.1)
+def main(): ...
+"""
+    found = declared(source, suffix=".py")
+    assert {name: (option.kind, option.default, option.style) for name, option in found.items()} == {
+        "batch-size": ("int", 32, ""),
+        "lr": ("float", 0.0025, ""),
+        "act": ("choice", "relu", ""),
+        "amp": ("bool", False, "flag"),
+        "fast": ("bool", True, "switch"),
+        "sizes": ("list", None, "words"),
+        "depth": ("bool", False, "switch"),
+        "wd": ("float", 0.1, ""),
+    }
+    assert declared("def (", suffix=".py") == {}
+
+
+def test_javascript_says_defaults():
+    source = """
+const { step = 0.1, layers = 2 } = options;
+const { other = 1 } = require("x");
+yargs.option('lr', { type: 'number', default: 0.01 });
+program.option('-w, --width <n>', 'units', 64);
+"""
+    found = declared(source, suffix=".js")
+    assert {name: option.default for name, option in found.items()} == {
+        "step": 0.1,
+        "layers": 2,
+        "lr": 0.01,
+        "width": 64,
+    }
+
+
+def test_a_hydra_app_is_known_by_its_main():
+    assert is_hydra_app("import hydra\n@hydra.main(version_base=None)\ndef main(cfg): ...")
+    assert is_hydra_app("from hydra import main\n@main(version_base=None)\ndef run(cfg): ...")
+    assert not is_hydra_app("def main(): ...")
+
+
+HYDRA = """\
+train is powered by Hydra.
+
+== Configuration groups ==
+Compose your configuration from those groups (group=option)
+
+hydra/launcher: basic
+model: cnn, mlp
+only: one
+
+
+== Config ==
+Override anything in the config (foo.bar=value)
+
+lr: 0.1
+"""
+
+
+def test_groups_are_options_and_their_own_keys_have_a_condition():
+    assert groups_in(HYDRA) == {"model": ["cnn", "mlp"]}
+    config = config_in("some warning\nlr: 0.1\nname: ${model.name}\nmodel:\n  name: mlp\n  width: 64\nhydra:\n  x: 1\n")
+    assert config == {"lr": 0.1, "name": "${model.name}", "model": {"name": "mlp", "width": 64}}
+    others = {
+        ("model", "mlp"): config,
+        ("model", "cnn"): {"lr": 0.1, "model": {"name": "cnn", "kernel": 3}},
+    }
+    found = {option.name: option for option in options_of(config, {"model": ["cnn", "mlp"]}, others)}
+    assert found["model"].choices == ("cnn", "mlp")
+    assert dict(found["model.width"].when) == {"model": "mlp"}
+    assert dict(found["model.kernel"].when) == {"model": "cnn"}
+    assert not found["lr"].when
+    assert not found["model.name"].when
+    assert "name" not in found

@@ -1,0 +1,123 @@
+"""What is proposed for an option, and for a metric; what is written is a request that is accepted."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from metta_sweep.config.proposal.metrics import Chosen, Seen, choose, pattern_of
+from metta_sweep.config.proposal.options import Option
+from metta_sweep.config.proposal.proposing import propose
+from metta_sweep.config.proposal.ranges import proposals, seed_of
+
+
+def leaf(name, kind="float", default=None):
+    found = proposals([Option(name=name, kind=kind, default=default)])
+    return found[0].leaf if found else None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "default", "expected"),
+    [
+        ("lr", "float", 0.003, {"min": 0.0003, "max": 0.03, "distribution": "log_normal"}),
+        ("optimizer.learning-rate", "float", None, {"min": 1e-5, "max": 0.1, "distribution": "log_normal"}),
+        ("lr", "float", 0.5, {"min": 0.05, "max": 1, "distribution": "log_normal"}),
+        ("gamma", "float", 0.99, {"min": 0.9, "max": 0.999, "distribution": "logit_normal"}),
+        ("gae_lambda", "float", 0.9, {"min": 0.5, "max": 0.99, "distribution": "logit_normal"}),
+        ("batch_size", "int", 32, {"min": 8, "max": 128, "distribution": "uniform_pow2"}),
+        ("batch_size", "int", 100, {"min": 25, "max": 400, "distribution": "log_normal", "integer": True}),
+        ("dropout", "float", 0.0, {"min": 0.0, "max": 0.5, "distribution": "uniform"}),
+        ("num-layers", "int", 2, {"min": 1, "max": 4, "distribution": "int_uniform"}),
+        ("weight_decay", "float", 0.0, {"min": 1e-6, "max": 0.1, "distribution": "log_normal"}),
+    ],
+)
+def test_the_name_says_the_range(name, kind, default, expected):
+    found = leaf(name, kind, default)
+    assert found["distribution"] == expected["distribution"]
+    assert {
+        key: pytest.approx(value) if isinstance(value, float) else value for key, value in expected.items()
+    } == found
+
+
+@pytest.mark.parametrize(
+    "name", ["epochs", "total-timesteps", "num_workers", "log_interval", "output_dir", "seed", "save_path", "data.root"]
+)
+def test_the_length_of_a_run_and_its_books_are_never_searched(name):
+    assert leaf(name, "int", 10) is None
+
+
+def test_at_most_eight_are_searched_and_the_rest_is_there_to_be_chosen():
+    found = proposals([Option(name=f"net{at}.lr", kind="float", default=0.1) for at in range(12)])
+    assert [proposal.is_searched for proposal in found] == [True] * 8 + [False] * 4
+
+
+def test_the_seed_is_found():
+    assert seed_of([Option(name="lr"), Option(name="train.random-state")]).name == "train.random-state"
+
+
+def seen(reader, place, *names, count=3):
+    return [Seen(reader=reader, place=place, name=name, count=count) for name in names]
+
+
+def test_held_out_numbers_win_over_those_of_the_training_and_books_do_not_count():
+    found = choose(seen("csv", "logs/v_1/m.csv", "epoch", "train/acc", "val/acc", "val/loss", "lr", "time_s"))
+    assert (found.metric, found.goal, found.is_sure) == ("val/acc", "maximize", True)
+    assert found.results == {"from": "csv", "path": "logs/*/m.csv"}
+    assert "val/loss" in found.others
+    assert not {"lr", "epoch", "time_s"} & set(found.others)
+
+
+def test_a_file_wins_over_what_is_printed_and_noisy_returns_are_averaged():
+    tags = seen("tensorboard", "runs/x__1__17/events.out.tfevents.1.h.2", "charts/episodic_return", count=90)
+    found = choose([*seen("stdout", "train.log", "charts/episodic_return"), *tags])
+    assert found.results == {"from": "tensorboard", "path": "runs/*/*tfevents*", "reduce": "mean:20"}
+
+
+def test_what_a_hydra_main_returns_is_a_guess_and_what_a_run_leaves_itself_needs_no_reader():
+    hydra = choose(seen("hydra", "the return value of main", "return", count=1))
+    assert (hydra.metric, hydra.is_sure, hydra.results) == ("return", False, {"from": "hydra"})
+    own = choose(seen("stdout", "train.log", "loss"), own=["accuracy"])
+    assert (own.metric, own.results) == ("accuracy", {})
+    assert choose(seen("stdout", "train.log", "epoch", "lr")) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "reader", "expected"),
+    [
+        ("metrics.csv", "csv", "metrics.csv"),
+        ("logs/version_3/metrics.csv", "csv", "logs/*/metrics.csv"),
+        ("out/log_2024-01-02.csv", "csv", "out/*.csv"),
+        ("{run_dir}/eval/evaluations.npz", "npz", "{run_dir}/eval/evaluations.npz"),
+        ("runs/validation/events.out.tfevents.17.host", "tensorboard", "runs/validation/*tfevents*"),
+    ],
+)
+def test_the_pattern_fits_the_files_of_other_runs(place, reader, expected):
+    assert pattern_of(place, reader=reader) == expected
+
+
+def test_what_is_written_is_accepted_and_says_what_it_left_alone(desk):
+    options = [
+        Option(name="lr", kind="float", default=0.1),
+        Option(name="act", kind="choice", choices=("relu", "tanh")),
+        Option(name="amp", kind="bool", default=False, style="flag"),
+        Option(name="hidden", kind="int", default=64),
+        Option(name="api-key", kind="text"),
+        Option(name="epochs", kind="int", default=3),
+        Option(name="seed", kind="int", default=0),
+    ]
+    chosen = Chosen(metric="val/acc@5", goal="maximize", is_sure=False, results={"from": "stdout"}, others=("loss",))
+    words = ["python3", "my train.py", "--hidden=32", "--note={x}"]
+    text, searched = propose(words, options, chosen, is_hydra=False, looked_at="made of\x1b this", start="go")
+    assert set(searched) == {"lr", "act"}
+    assert "api-key" not in text
+    assert "\x1b" not in text
+    assert "# amp: {values: [true, false], as: flag}" in text
+    asked = desk.ask(text)
+    assert asked.command == ("python3", "my train.py", "--hidden=32", "--note={{x}}", "{args}", "--seed={seed}")
+    assert asked.metric == "val/acc@5"
+    assert yaml.safe_load(text)["sweep"]["results"] == {"from": "stdout"}
+
+
+def test_a_program_without_options_has_no_proposal():
+    chosen = Chosen(metric="loss", goal="minimize", is_sure=True, results={"from": "stdout"})
+    assert propose(["x"], [], chosen, is_hydra=False, looked_at="", start="") is None
