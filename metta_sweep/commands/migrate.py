@@ -13,15 +13,17 @@ from metta_sweep.errors import RequestError
 @click.command()
 @click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new", metavar="[NEW.yaml]", type=click.Path(path_type=Path), required=False)
-def command(old: Path, new: Path | None) -> int:
-    """Turn a sweep file of W&B, Hydra, PufferLib or CARBS into one of ours.
+@click.option("--function", default="", help="The function of a Python file that is meant, where several have ranges.")
+def command(old: Path, new: Path | None, function: str) -> int:
+    """Turn a sweep file of W&B, Hydra, PufferLib, CARBS, Optuna or Ray Tune into one of ours.
 
     OLD is a W&B sweep, the config of a Hydra app that names the parameters of its Optuna or Ax sweeper, a PufferLib
-    config (.ini) with sections [sweep.NAME], or a CARBS sweep file. The new file is OLD.migrated.yaml beside the old
-    one unless it is named. No file is written over, and what could not be kept is said.
+    config (.ini) with sections [sweep.NAME], a CARBS sweep file, or a Python file (.py) with trial.suggest_… of Optuna
+    (rl-zoo3's hyperparams_opt.py) or tune.… of Ray Tune, which is read and never run. The new file is OLD.migrated.yaml
+    beside the old one unless it is named. No file is written over, and what could not be kept is said.
     """
     file = new or old.with_suffix(".migrated.yaml")
-    migrated = migrate_any(_text_of(old), shown=str(old))
+    migrated = migrate_any(_text_of(old), shown=str(old), function=function)
     _write(file, migrated.text)
     click.echo(f"wrote {file}")
     for line in migrated.undecided:

@@ -137,7 +137,36 @@ def _search(draft: Draft, data: Mapping[str, Any]) -> None:
     if data.get("method"):
         draft.say(_METHODS.get(str(data["method"]), f"method: {brief(data['method'])} became Protein"))
     if data.get("early_terminate"):
-        draft.leave("early_terminate", data["early_terminate"], "limits.run_time ends runs that take too long")
+        _early_stop(draft, data["early_terminate"])
+
+
+def _early_stop(draft: Draft, given: Any) -> None:
+    """Take Hyperband for early stopping of ours; its first bracket is the share from which runs are judged."""
+    block = given if isinstance(given, Mapping) else {}
+    if block.get("type") != "hyperband":
+        draft.leave("early_terminate", given, "only its type hyperband is known; `early_stop: auto` ends runs early")
+        return
+    share = _first_bracket(block)
+    draft.setting("early_terminate", "early_stop", "auto" if share is None else {"policy": "auto", "min_share": share})
+    draft.say("early_terminate: hyperband became early_stop: auto, which judges a run by the model of all curves")
+    for key in [key for key in block if key not in ("type", "min_iter", "max_iter", "s", "eta")]:
+        draft.leave(f"early_terminate.{key}", block[key], "early_stop has no such key")
+
+
+def _first_bracket(block: Mapping[str, Any]) -> float | None:
+    """Return the share of a run's length at which Hyperband judges first; None where its length is not said."""
+    longest, first, brackets = (_positive(block.get(key)) for key in ("max_iter", "min_iter", "s"))
+    eta = _positive(block.get("eta", 3))
+    if longest is None:
+        return None
+    if first is None and eta is not None and brackets is not None:
+        first = longest / eta ** min(brackets, 20.0)
+    return float(f"{first / longest:.3g}") if first is not None and first <= longest else None
+
+
+def _positive(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number and value > 0 else None
 
 
 _METHODS = {

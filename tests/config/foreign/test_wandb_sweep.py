@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_what_could_not_be_kept_is_said_and_left_as_a_comment() -> None:
     told = "\n".join(moved.undecided)
     for key in ("project", "entity", "probabilities", "early_terminate", "method", "seed"):
         assert key in told
-    assert "# not migrated, limits.run_time" in moved.text
+    assert "# not migrated, every value counts the same" in moved.text
     for comment in ("# The nets that we sweep.", "# of the last epoch", "# how fast"):
         assert comment in moved.text
 
@@ -286,3 +287,19 @@ def test_whatever_is_added_to_a_wandb_file_it_can_be_read_again(raw: bytes) -> N
     except RequestError:
         return
     assert parse_yaml(moved.text, shown="new.yaml").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("{type: hyperband, min_iter: 3}", "auto"),
+        ("{type: hyperband, min_iter: 3, max_iter: 30}", {"policy": "auto", "min_share": 0.1}),
+        ("{type: hyperband, max_iter: 27, s: 2, strict: true}", {"policy": "auto", "min_share": 0.111}),
+        ("{type: other}", None),
+    ],
+)
+def test_hyperband_becomes_early_stopping(block, expected):
+    text = f"program: a.py\nmetric: {{name: x}}\nearly_terminate: {block}\nparameters: {{lr: {{min: 0.1, max: 0.2}}}}\n"
+    migrated = migrate_any(text, shown="w.yaml")
+    assert yaml.safe_load(migrated.text)["sweep"].get("early_stop") == expected
+    assert any(line.startswith("early_terminate") for line in migrated.undecided)
