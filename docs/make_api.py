@@ -21,7 +21,17 @@ Made from the docstrings by `python -m docs.make_api`. `import metta_sweep` load
 loads what it needs when it is first used.
 """
 METHODS = {
-    "Protein": ("suggest", "observe", "observe_failure", "ask", "tell", "expect", "outlook", "observe_partial"),
+    "Protein": (
+        "suggest",
+        "observe",
+        "observe_failure",
+        "ask",
+        "tell",
+        "expect",
+        "outlook",
+        "observe_partial",
+        "reconsider",
+    ),
     "Sweep": ("open", "best", "frame", "suggestions"),
 }
 """What is shown of a class, in this order."""
@@ -32,7 +42,7 @@ _SECTION = re.compile(r"^(Args|Returns|Raises|Side effects|Example):$", re.MULTI
 def page() -> str:
     """Return the page as the code is."""
     parts = [HEAD]
-    for name in ("report", "finish"):
+    for name in ("report", "finish", "should_stop"):
         parts += [
             "## In a training script\n" if name == "report" else "",
             *_function(f"metta_sweep.{name}", getattr(writing, name)),

@@ -2,15 +2,15 @@
 
     python -m benchmarks.early_stopping.tables --out DIR [--write]
 
-With ``--write`` the results go to ``results.json`` and the tables to ``RESULTS.md`` beside this file. Contenders are
-compared on the tasks and seeds that all of them have.
+With ``--write`` the results go to ``results.json`` and the tables to ``RESULTS.md`` beside this file; without ``--out``
+the tables are made of ``results.json``. Contenders are compared on the tasks and seeds that all of them have.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +21,67 @@ from benchmarks.early_stopping.simulate import MARKS
 
 HERE = Path(__file__).parent
 REFERENCE = "protein"
-Rows = Mapping[tuple[str, int], Mapping[str, Any]]
-
-
-def read(folder: Path) -> dict[str, dict[tuple[str, int], dict[str, Any]]]:
-    """Return the results of each contender by task and seed."""
-    found: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}
-    for path in sorted(folder.glob("*.json")):
-        row = json.loads(path.read_text())
-        found.setdefault(row["contender"], {})[row["task"], row["seed"]] = row
-    return {name: found[name] for name in CONTENDERS if name in found}
+LEVEL = 0.02
+"""Difference in regret within which two contenders are level on a task."""
+Row = Mapping[str, Any]
+Rows = Mapping[tuple[str, int], Row]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--write", action="store_true")
     told = parser.parse_args()
-    found = read(told.out)
-    text = table(found)
+    rows = read(told.out) if told.out else json.loads((HERE / "results.json").read_text())
+    text = "# Early stopping at equal money\n" + "".join(
+        table(workers, _by_contender(rows, workers)) for workers in sorted({row["workers"] for row in rows})
+    )
     print(text)
     if told.write:
         (HERE / "RESULTS.md").write_text(text)
-        rows = [row for rows in found.values() for row in rows.values()]
         lines = ",\n".join(json.dumps(row) for row in rows)
         (HERE / "results.json").write_text(f"[\n{lines}\n]\n")
 
 
-def table(found: Mapping[str, Rows]) -> str:
-    """Return the table of all contenders on what they have in common."""
+def read(folder: Path) -> list[Row]:
+    """Return all results of a folder."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def _by_contender(rows: Sequence[Row], workers: int) -> dict[str, Rows]:
+    found: dict[str, dict[tuple[str, int], Row]] = {}
+    for row in rows:
+        if row["workers"] == workers:
+            found.setdefault(row["contender"], {})[row["task"], row["seed"]] = row
+    return {name: found[name] for name in CONTENDERS if name in found}
+
+
+def table(workers: int, found: Mapping[str, Rows]) -> str:
+    """Return the tables of all contenders on what they have in common."""
     common = sorted(set.intersection(*(set(rows) for rows in found.values())))
     tasks, seeds = {task for task, _ in common}, {seed for _, seed in common}
-    head = ["contender", *(f"{mark}" for mark in MARKS), "50, confirmed", "better / worse", "tried", "best 5% ended"]
+    reference = found.get(REFERENCE, {})
+    head = ["contender", *(f"{mark}" for mark in MARKS), "confirmed", "better / worse", "tried", "best 5% ended"]
     lines = [
-        "# Early stopping at equal money",
         "",
-        f"Normalized regret after the money of so many full runs, mean over {len(tasks)} tasks x {len(seeds)} seeds",
-        f"that all contenders have; better and worse: tasks against `{REFERENCE}` at 50, by more than .02 of regret.",
+        f"## {workers} at a time: {len(tasks)} tasks x {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}",
+        "",
+        "Normalized regret after the money of so many full runs, mean over all; in brackets the standard error at 50.",
+        f"Better and worse: tasks against `{REFERENCE}` at 50, by more than {LEVEL} of regret.",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
     ]
-    lines += [_line(name, rows, found.get(REFERENCE, {}), common) for name, rows in found.items()]
-    money = [_money(name, rows, found.get(REFERENCE, {}), common) for name, rows in found.items()]
-    lines += ["", f"Money to the mean regret that `{REFERENCE}` has at 50, in full runs:", "", *filter(None, money)]
-    latency = found.get("protein_outlook", {})
-    if latency:
-        mean = 1e3 * float(np.mean([row["judge_cpu"] for row in latency.values()]))
-        lines += [
-            "",
-            f"An outlook took {mean:.0f} ms of CPU on average (the fit is shared by the judgements of one run).",
-        ]
+    lines += [_line(name, rows, reference, common) for name, rows in found.items()]
+    if reference:
+        lines += ["", *_money(found, reference, common)]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, rows: Rows, reference: Rows, common: list[tuple[str, int]]) -> str:
+def _line(name: str, rows: Rows, reference: Rows, common: Sequence[tuple[str, int]]) -> str:
     regrets = [f"{np.mean([rows[key]['regret'][str(mark)] for key in common]):.3f}" for mark in MARKS]
+    last = [rows[key]["regret"][str(MARKS[-1])] for key in common]
+    regrets[-1] += f" ({np.std(last, ddof=1) / np.sqrt(len(last)):.3f})"
     confirmed = f"{np.mean([rows[key]['confirmed'] for key in common]):.3f}"
     tried = f"{np.mean([rows[key]['tried'] for key in common]):.0f}"
     ended = sum(rows[key]["top_ended"] for key in common) / sum(rows[key]["top"] for key in common)
@@ -84,28 +89,37 @@ def _line(name: str, rows: Rows, reference: Rows, common: list[tuple[str, int]])
     return "| " + " | ".join([f"`{name}`", *regrets, confirmed, told, tried, f"{ended:.0%}"]) + " |"
 
 
-def _better_and_worse(rows: Rows, reference: Rows, common: list[tuple[str, int]]) -> str:
+def _better_and_worse(rows: Rows, reference: Rows, common: Sequence[tuple[str, int]]) -> str:
+    gains = [
+        _mean(reference, task, common) - _mean(rows, task, common) for task in sorted({task for task, _ in common})
+    ]
+    return f"{sum(gain > LEVEL for gain in gains)} / {sum(gain < -LEVEL for gain in gains)}"
+
+
+def _mean(rows: Rows, task: str, common: Sequence[tuple[str, int]]) -> float:
+    return float(np.mean([rows[key]["regret"][str(MARKS[-1])] for key in common if key[0] == task]))
+
+
+def _money(found: Mapping[str, Rows], reference: Rows, common: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Yield the money to the reference's regret at the end: of the mean over tasks, and the mean over tasks of it."""
+    last = MARKS[-1]
+    yield f"Money to the regret that `{REFERENCE}` has at {last}, in full runs ({last} where it is never reached):"
+    yield ""
+    yield "| contender | the mean regret reaches its mean | task by task, mean |"
+    yield "|---|---|---|"
     tasks = sorted({task for task, _ in common})
-    gains = []
-    for task in tasks:
-        keys = [key for key in common if key[0] == task]
-        last = str(MARKS[-1])
-        gains.append(np.mean([reference[key]["regret"][last] - rows[key]["regret"][last] for key in keys]))
-    return f"{sum(gain > 0.02 for gain in gains)} / {sum(gain < -0.02 for gain in gains)}"
+    for name, rows in found.items():
+        alone = [_first(rows, reference, [key for key in common if key[0] == task]) for task in tasks]
+        yield f"| `{name}` | {_first(rows, reference, common)} | {np.mean(alone):.0f} |"
 
 
-def _money(name: str, rows: Rows, reference: Rows, common: list[tuple[str, int]]) -> str | None:
-    """Return when the mean regret first is what the reference's is at the end."""
-    if not reference:
-        return None
-    goal = np.mean([reference[key]["regret"][str(MARKS[-1])] for key in common])
-    for money in range(1, MARKS[-1] + 1):
-        if np.mean([_at(rows[key], money) for key in common]) <= goal:
-            return f"- `{name}`: {money}"
-    return f"- `{name}`: more than {MARKS[-1]}"
+def _first(rows: Rows, reference: Rows, keys: Sequence[tuple[str, int]]) -> int:
+    goal = np.mean([reference[key]["regret"][str(MARKS[-1])] for key in keys])
+    spent = (money for money in range(1, MARKS[-1]) if np.mean([_at(rows[key], money) for key in keys]) <= goal)
+    return next(spent, MARKS[-1])
 
 
-def _at(row: Mapping[str, Any], money: float) -> float:
+def _at(row: Row, money: float) -> float:
     regret = 1.0
     for at, value in row["path"]:
         if at <= money:

@@ -298,9 +298,9 @@ def test_what_was_ended_is_thought_better_of_once_its_neighbours_win_from_as_low
     assert (before[0].action, after[1].action) == ("pause", "pause")
 
 
-def test_a_run_that_was_ended_though_it_may_win_is_worth_going_on_with():
+def test_a_run_that_was_ended_though_it_is_likely_to_win_is_worth_going_on_with():
     protein = learned([(verb, lesson) for verb, lesson in lessons(count=9) if verb == "observe"])
-    protein.observe_partial(GOOD, curve=curve_of(GOOD, upto=0.5))
+    protein.observe_partial(GOOD, curve=[(s, 1.5 * m, cost) for s, m, cost in curve_of(GOOD, upto=0.5)])
     (told,) = protein.reconsider([GOOD])
     assert told.action == "continue"
     assert told.final[1] < told.final[0] < told.final[2]

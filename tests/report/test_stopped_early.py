@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from metta_sweep.config.settings import EarlyStopSettings
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Outlook, RunAction, Suggestion
 from metta_sweep.report.as_json import rollout_object
@@ -13,6 +15,7 @@ from metta_sweep.report.explain import explain
 from metta_sweep.report.html import sections
 from metta_sweep.report.html.run_figures import learning_curves
 from metta_sweep.report.narration import Narrator
+from metta_sweep.report.plan import _early_stop
 from metta_sweep.report.rows import RolloutState, rows_of
 from metta_sweep.report.second_thoughts import SecondThought, regret_in_words, second_thoughts
 from metta_sweep.report.stopped_early import saved_in_words
@@ -159,3 +162,12 @@ def test_learning_curves_show_what_was_expected_of_a_run_when_it_was_ended(told)
     assert (list(trace["x"]), list(trace["y"])) == ([100.0], [0.5])
     assert trace["error_y"]["array"] == [pytest.approx(0.1)]
     assert "2 runs that reported" in figure.caption
+
+
+@pytest.mark.parametrize(
+    ("early_stop", "said"), [(None, "with early_stop: auto"), (EarlyStopSettings(), "and 50 with")]
+)
+def test_the_plan_says_what_the_same_money_tries_with_and_without(early_stop, said):
+    [line] = _early_stop(SimpleNamespace(early_stop=early_stop), 50)
+    assert said in line
+    assert "65 to 110 points" in line
