@@ -145,6 +145,7 @@ def test_a_message_shows_the_part_that_is_wrong_as_it_was_written():
         Expression.parse("a = b")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_any_text_is_either_an_expression_or_an_expression_error(text):
     with contextlib.suppress(ExpressionError):

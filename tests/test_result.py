@@ -28,6 +28,7 @@ from metta_sweep.result import (
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(NAMES, st.floats(), max_size=5), st.none() | st.floats(0, 1e9), st.none() | st.integers(0, 10**12)
 )

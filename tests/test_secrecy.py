@@ -126,6 +126,7 @@ def test_a_password_in_a_url_is_found():
     assert Redaction().of_values("redis://user:hush@host/0") == f"redis://{REDACTED}@host/0"
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["relu", "a b", ""]),

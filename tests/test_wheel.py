@@ -25,6 +25,7 @@ def installed(tmp_path_factory):
     return site
 
 
+@pytest.mark.slow
 def test_every_config_is_in_the_wheel_and_nothing_else_than_the_package(installed):
     inside = {str(path.relative_to(installed / "metta_sweep" / "configs")) for path in installed.rglob("*.yaml")}
     assert inside == {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}

@@ -115,6 +115,7 @@ def test_a_shell_completes_commands_sweeps_options_and_failed_runs(
     assert completed("metta-sweep retry other ", 3) == ["other.r.0"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     kept(guide_history(), tmp_path)
     line = (

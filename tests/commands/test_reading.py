@@ -78,6 +78,7 @@ def test_no_winner_is_a_wrong_request_with_a_next_step(tmp_path: Path, capsys: p
     assert "no rollout with a score yet" in problem
 
 
+@pytest.mark.slow
 def test_a_report_is_written_for_one_sweep_or_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept(guide_history(), tmp_path)
     kept(History(name="other").rollout(0.5), tmp_path)

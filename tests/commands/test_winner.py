@@ -47,6 +47,7 @@ def test_the_winner_trains_as_it_is(winner: str, tmp_path: Path) -> None:
     assert (tmp_path / "again" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_takes_the_winner_trains_its_config(winner: str, tmp_path: Path) -> None:
     (tmp_path / "configs" / "experiment").mkdir(parents=True)
     (tmp_path / "configs" / "experiment" / "winner.yaml").write_text(winner)

@@ -63,6 +63,7 @@ def test_what_a_page_proposes_works(page: str, tmp_path: Path) -> None:
         ask(["run=mine", "++sweep_params=sweep/mine", *words], training=schema, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
@@ -73,6 +74,7 @@ def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> 
         assert ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer).space.parameters
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```$", TRAINER, re.DOTALL | re.MULTILINE)
     assert len(examples) == 2

@@ -32,6 +32,7 @@ def test_values_come_from_the_nearest_file_of_a_chain(chain: Desk) -> None:
     assert asked.sweep_file == "asked.yaml"
 
 
+@pytest.mark.slow
 def test_self_says_where_a_files_own_values_stand(chain: Desk) -> None:
     before = chain.ask("defaults: [_self_, base]\nrollout_count: 3\n")
     after = chain.ask("defaults: [base, _self_]\nrollout_count: 3\n")

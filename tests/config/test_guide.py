@@ -60,6 +60,7 @@ def test_the_bundled_trainer_logs_no_custom_metric(desk: Desk) -> None:
     assert "it reports reward" in desk.message(block("custom_metric"), "cmd=plan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_lstm", [True, False])
 def test_the_conditional_parameters_are_searched(desk: Desk, use_lstm: bool) -> None:
     asked = desk.ask(block("conditional"))

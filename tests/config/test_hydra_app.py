@@ -140,6 +140,7 @@ def test_completion_is_installed_for_the_script(shown: Shown, monkeypatch: pytes
     assert shown("--shell-completion", "install=bash").rstrip().endswith("-F hydra_bash_completion sweep.sh")
 
 
+@pytest.mark.slow
 def test_hydras_help_is_hydras(shown: Shown) -> None:
     assert shown("--hydra-help").startswith("Hydra (")
 

@@ -107,12 +107,14 @@ edits = st.builds(mutated, st.sampled_from([path.read_bytes() for path in [*SHIP
 GOOD = (CONFIGS / "sweep" / "my_test_sweep.yaml").read_bytes()
 
 
+@pytest.mark.slow
 @few
 @given(texts)
 def test_any_text_is_answered(content: bytes) -> None:
     is_answered(content, [])
 
 
+@pytest.mark.slow
 @few
 @given(trees)
 def test_any_tree_is_answered(content: bytes) -> None:
@@ -125,6 +127,7 @@ def test_any_slip_of_the_hand_is_answered(content: bytes) -> None:
     is_answered(content, [])
 
 
+@pytest.mark.slow
 @few
 @given(OVERRIDES)
 def test_any_command_line_is_answered(overrides: list[str]) -> None:

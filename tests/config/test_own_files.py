@@ -92,6 +92,7 @@ def test_a_broken_file_that_is_not_used_does_no_harm(desk: Desk) -> None:
     assert desk.ask(SWEEP).user is None
 
 
+@pytest.mark.slow
 def test_a_working_directory_of_any_name_will_do(desk: Desk) -> None:
     odd = Desk(desk.cwd / "a b',=[ü]${x}")
     odd.write(HEAD + "seed: 3\n", "configs/user/me.yaml")

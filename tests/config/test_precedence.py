@@ -36,6 +36,7 @@ def workers(desk: Desk, sweep: str, *words: str) -> tuple[int, str]:
     return asked.training["trainer"]["num_workers"], asked.origins["trainer.num_workers"].source
 
 
+@pytest.mark.slow
 def test_each_layer_wins_over_the_weaker_ones(own: Desk) -> None:
     both = ["+hardware=box", "+user=me"]
     assert workers(own, SWEEP) == (1, "defaults")
@@ -130,6 +131,7 @@ def test_state_lies_under_data_dir(
     assert desk.ask(SWEEP).data_dir == desk.cwd / expected
 
 
+@pytest.mark.slow
 def test_data_dir_on_the_command_line_may_be_any_folder(desk: Desk) -> None:
     assert desk.ask(SWEEP, "data_dir=/a b/ü").data_dir == Path("/a b/ü")
     assert desk.ask(SWEEP, "data_dir=~/x").data_dir == Path.home() / "x"
@@ -140,6 +142,7 @@ def test_interpolation_reads_the_composed_config(desk: Desk) -> None:
     assert asked.training["trainer"]["minibatch_size"] == 512
 
 
+@pytest.mark.slow
 def test_asking_twice_gives_the_same(desk: Desk) -> None:
     first, second = (desk.ask(with_workers(2), "+hardware=aws") for _ in range(2))
     assert first.training == second.training
@@ -153,6 +156,7 @@ def test_asking_changes_nothing_on_disk(desk: Desk) -> None:
     assert {path: path.stat().st_mtime_ns for path in desk.cwd.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_the_optimizer_is_chosen_in_the_sweep_file_and_the_command_line_wins(desk: Desk) -> None:
     chosen = SWEEP + "  optimizer: sobol\n"
     assert desk.ask(SWEEP).optimizer == "protein"

@@ -32,6 +32,7 @@ def test_atari_brings_convolutions(desk: Desk, swept: Swept) -> None:
     assert training["agent"]["encoder"] == "conv"
 
 
+@pytest.mark.slow
 def test_a_sweep_file_that_chooses_the_environment_gets_its_presets_too(desk: Desk, swept: Swept) -> None:
     text = "defaults: [override /env: gymnasium]\n" + swept("trainer: {update_epochs: 2}")
     asked = desk.ask(text)

@@ -27,6 +27,7 @@ def request(tmp_path, results, metric="acc", *words, text=FILE):
     return ask(everything, training=schema, cwd=tmp_path, readers=lambda: READERS)
 
 
+@pytest.mark.slow
 def test_left_out_means_that_runs_write_their_results(tmp_path):
     text = FILE.replace("  results: {results}\n", "")
     assert request(tmp_path, "", text=text).results is None

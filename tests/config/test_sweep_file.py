@@ -27,6 +27,7 @@ def test_metric_and_goal_have_defaults(desk: Desk, swept: Swept) -> None:
     assert (asked.metric, asked.goal) == ("episode_length", "minimize")
 
 
+@pytest.mark.slow
 def test_nested_and_dotted_parameters_are_the_same(desk: Desk) -> None:
     leaf = "{distribution: uniform, min: 0.9, max: 0.99}"
     dotted = desk.ask(f"sweep: {{parameters: {{trainer.gamma: {leaf}}}}}")
@@ -120,6 +121,7 @@ class TestLimits:
         asked = self.limits(desk, swept, "run_cost: 5m, run_time: 10m")
         assert (asked.limits.run_end_s, asked.protein["max_suggestion_cost"]) == (300.0, 300.0)
 
+    @pytest.mark.slow
     def test_rollouts_is_another_name_of_rollout_count(self, desk: Desk, swept: Swept) -> None:
         assert self.limits(desk, swept, "rollouts: 3").rollout_count == 3
         assert self.limits(desk, swept, "rollouts: 3", "rollout_count=5").rollout_count == 5
@@ -135,6 +137,7 @@ class TestDefaultsList:
         asked = desk.ask("defaults: [override /hardware: macbook, override /wandb: off]\n" + swept())
         assert (asked.hardware, asked.wandb.mode) == ("macbook", "off")
 
+    @pytest.mark.slow
     def test_the_command_line_still_wins(self, desk: Desk, swept: Swept) -> None:
         text = "defaults: [override /hardware: macbook]\n" + swept()
         assert desk.ask(text, "hardware=aws").hardware == "aws"
@@ -164,6 +167,7 @@ class TestDefaultsList:
 class TestOwnCommand:
     COMMAND = "command: python train.py {overrides}"
 
+    @pytest.mark.slow
     def test_a_command_is_split_into_words(self, desk: Desk, swept: Swept) -> None:
         assert desk.ask(swept(self.COMMAND)).command == ("python", "train.py", "{overrides}")
         assert desk.ask(swept("command: [python, a b.py]")).command == ("python", "a b.py")
@@ -190,6 +194,7 @@ class TestOwnCommand:
         assert (asked.pinned, asked.space.names, asked.training["lr"]) == ({"lr": 0.5}, ("b",), 0.5)
 
 
+@pytest.mark.slow
 def test_points_are_kept_by_dotted_path_and_a_wrong_one_is_refused_where_it_stands(desk: Desk, swept: Swept) -> None:
     asked = desk.ask(swept("points: [{trainer: {learning_rate: 0.001}}, {trainer.learning_rate: 0.002}]"))
     assert asked.points == ({"trainer.learning_rate": 0.001}, {"trainer.learning_rate": 0.002})

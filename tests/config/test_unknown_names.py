@@ -48,11 +48,13 @@ def test_in_a_group_file(desk: Desk, file: str, content: str, told: str) -> None
     assert "did you mean" in message
 
 
+@pytest.mark.slow
 def test_in_the_sweep_file(desk: Desk) -> None:
     assert "sweep.confirm.only: is not known" in desk.message(SWEEP + "    confirm: {top_k: 2, only: true}\n")
     assert "did you mean patience?" in desk.message(SWEEP + "    limits: {patiense: 2}\n")
 
 
+@pytest.mark.slow
 def test_a_setting_of_another_launcher_is_told_with_its_launcher(desk: Desk) -> None:
     message = desk.message(SWEEP, "+launcher.sbatch.partition=gpu")
     assert (

@@ -58,6 +58,7 @@ def test_a_new_journal_is_empty(paths):
     assert read_events(paths) == []
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(st.lists(st.lists(EVENTS, max_size=3), max_size=5))
 def test_events_come_back_as_they_went_in_the_order_written(tmp_path_factory, batches):
@@ -98,6 +99,7 @@ def test_readers_see_every_acknowledged_event_while_the_writer_goes_on(paths):
     journal.close()
 
 
+@pytest.mark.slow
 def test_readers_do_not_hold_up_the_writer(paths):
     """Four readers that never stop: every commit still takes a moment, and every reader sees a whole prefix."""
     journal, stop, wrong = opened(paths), threading.Event(), []
@@ -158,6 +160,7 @@ def hold_every_acknowledged_event(steps):
     return count
 
 
+@pytest.mark.slow
 def test_no_acknowledged_event_is_lost_when_the_writer_is_killed(tmp_path):
     assert hold_every_acknowledged_event(kills(tmp_path, rounds=8, longest_s=0.1, seed=1)) == 8
 

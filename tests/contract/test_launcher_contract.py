@@ -66,6 +66,7 @@ def test_submitting_twice_starts_once(site):
     assert ledger(spec) == ["started"]
 
 
+@pytest.mark.slow
 def test_another_controller_that_submits_the_same_attempt_does_not_start_it_again(site):
     spec = site.spec("sleep=0.5")
     first, second = site.launcher(), site.launcher()
@@ -207,6 +208,7 @@ def test_a_run_whose_keeper_is_warned_by_sigusr1_may_write_its_checkpoint_and_is
     assert ledger(spec) == ["started", "ready", "checkpointed"]
 
 
+@pytest.mark.slow
 def test_cancelling_ends_what_ignores_sigterm_once_the_grace_is_over(site):
     launcher = site.launcher()
     spec = site.spec("ignore_sigterm", "child=same", "child=session", "daemon", "note=ready", "sleep=60")
@@ -227,6 +229,7 @@ def test_cancelling_what_is_over_changes_nothing(site):
     assert launcher.poll([handle]) == [before]
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_behind_is_ended_with_it(site):
     launcher = site.launcher()
     spec = site.spec("child=same", "child=session", "daemon", "exit=0")
@@ -250,6 +253,7 @@ def test_runs_outlive_a_killed_controller_and_the_next_one_adopts_them(site):
     assert (ledger(running), ledger(ending)) == (["started"], ["started"])
 
 
+@pytest.mark.slow
 def test_a_controller_killed_at_any_moment_of_a_submission_leaves_exactly_one_start(site):
     for run, pause_s in enumerate((0.0, 0.003, 0.02)):
         spec = site.spec("sleep=0.05", run=run)
@@ -262,6 +266,7 @@ def test_a_controller_killed_at_any_moment_of_a_submission_leaves_exactly_one_st
         assert ledger(spec) == ["started"]
 
 
+@pytest.mark.slow
 def test_the_next_controller_can_cancel_what_the_last_one_started(site):
     spec = site.spec("child=session", "note=ready", "sleep=60")
     controller, [handle] = site.controller(spec)
@@ -273,6 +278,7 @@ def test_the_next_controller_can_cancel_what_the_last_one_started(site):
     wait_until(lambda: not any(map(is_alive, pids_of(spec))), "the end of the tree", 5)
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_without_a_controller(site):
     spec = site.spec("sleep=60")
     launcher = site.launcher()

@@ -42,6 +42,7 @@ def test_a_wrong_sweep_file_is_refused_with_its_place(sweep, text, said):
     assert not (sweep.root / "data").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -137,6 +138,7 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(sweep, damage):
     assert refused(sweep.summarize())
 
 
+@pytest.mark.slow
 def test_an_unknown_sweep_is_answered_with_those_that_exist(sweep):
     sweep.run(sweep.write_trial(rollouts=1, seconds=0.05))
     sweep.name = "ss"

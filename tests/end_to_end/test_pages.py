@@ -53,6 +53,7 @@ def test_every_subcommand_that_is_named_exists():
     assert named - set(NAMES) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["more_than_one_machine", "own_trainer"])
 def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -60,6 +60,7 @@ def test_the_sweep_command_with_cmd_plan_shows_the_same(sweep):
     assert not sweep.ledger.exists()
 
 
+@pytest.mark.slow
 def test_the_plan_names_what_is_pinned_where_values_come_from_and_the_exact_command(sweep):
     words = ("++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "trainer.gamma=0.97", "trainer.num_workers=2")
     shown = plan(sweep, *words).stdout
@@ -76,6 +77,7 @@ def test_the_plan_names_what_is_pinned_where_values_come_from_and_the_exact_comm
         assert expected in shown
 
 
+@pytest.mark.slow
 def test_the_command_of_the_first_run_is_one_that_a_shell_reads_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(

@@ -71,6 +71,7 @@ def test_the_other_sweeps_run(command, tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", blocks("python"))
 def test_the_python_examples_run(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -78,6 +78,7 @@ def test_it_plays_like_the_emulator_itself_and_starts_each_episode_from_a_seed_o
     assert cut > 0
 
 
+@pytest.mark.slow
 def test_the_screens_are_a_picture():
     env, out = started(stack=2, size=40)
     assert env.spec.picture == (2, 40, 40)
@@ -127,6 +128,7 @@ def test_rewards_are_clipped_for_learning_and_counted_in_full():
     assert clipped.max() > 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_game_whatever_plays_beside_it():
     both, out = started(rows=2)
     alone, own = started(rows=1, first=1)

@@ -35,6 +35,7 @@ def train(name, run_dir, **changes):
     return Training(config, run_dir, torch.device("cpu"), lambda line: None).run()
 
 
+@pytest.mark.slow
 def test_observations_that_are_no_numbers_are_a_diverged_run(tmp_path):
     with pytest.raises(DivergedError, match="an observation of the environment is not finite"):
         train("Blind", tmp_path)

@@ -79,6 +79,7 @@ def test_the_engine_plays_like_the_obvious_game(num_agents, game):
     assert play_both(config, seed=3, steps=160) > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**40),

@@ -109,12 +109,14 @@ def play_both(config, seed, steps, courts=3):
     return ends, hits
 
 
+@pytest.mark.slow
 def test_the_courts_play_like_the_slow_one():
     ends, hits = play_both(pong(), seed=0, steps=1500)
     assert min(ends.values()) > 0
     assert hits > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 2**40),

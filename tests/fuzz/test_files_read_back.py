@@ -70,6 +70,7 @@ RESULTS = texts(objects(metrics=METRICS, cost_s=NUMBERS, steps=NUMBERS))
 EVALUATIONS = st.lists(texts(objects(step=NUMBERS, time_s=NUMBERS, metrics=METRICS)), max_size=5).map(b"\n".join)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(RESULTS)
 def test_a_result_is_read_as_numbers_or_refused(tmp_path, content):
@@ -85,6 +86,7 @@ def test_a_result_is_read_as_numbers_or_refused(tmp_path, content):
     assert all(len(note) < 1000 for note in result.notes)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(EVALUATIONS)
 def test_evaluations_are_numbers_whatever_lines_there_are(tmp_path, content):
@@ -98,6 +100,7 @@ def test_evaluations_are_numbers_whatever_lines_there_are(tmp_path, content):
     assert newest is None or repr(newest.step) == repr(found[-1].step)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(texts(objects(instruction=st.sampled_from(list(Instruction)).map(str))), st.binary(max_size=300))
 def test_an_instruction_is_one_that_is_known_and_a_log_is_text(tmp_path, content, log):
@@ -118,6 +121,7 @@ MARKS = texts(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(MARKS, MARKS, texts(objects(keeper=KEEPER, time_limit_s=NUMBERS, exit_grace_s=NUMBERS, gpus=JSON)))
 def test_the_marks_of_an_attempt_give_a_status_whatever_is_in_them(tmp_path, exited, wish, started):
@@ -164,6 +168,7 @@ def kept(tmp_path_factory):
 CHANGES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=40)), max_size=4)
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=40)
 @given(CHANGES, st.just(1.0) | st.floats(0.2, 1))
 def test_a_journal_of_any_bytes_is_read_or_refused_and_salvaged(tmp_path_factory, kept, changes, share):

@@ -47,6 +47,7 @@ def test_the_controllers_wandb_service_is_not_passed_on():
     assert "WANDB_SERVICE" not in run_environment(order(), {"WANDB_SERVICE": "2-1-tcp"})
 
 
+@pytest.mark.slow
 def test_a_fork_behaves_as_python_does(tmp_path):
     """What ``python -m module`` gives, a warm fork gives: arguments, path, exit handlers, threads, generators."""
     from metta_sweep.launch.local.launcher import LocalLauncher

@@ -243,6 +243,7 @@ def test_no_run_holds_the_sweeps_lock(site):
     wait_over(launcher, handle)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_many_runs(site):
     launcher = site.launcher()
     handles = [launcher.submit(site.spec("child=session", "exit=0", run=run)) for run in range(6)]
@@ -307,6 +308,7 @@ def test_leased_gpus_are_what_runs_see_and_come_back(site, monkeypatch):
     assert seen_gpus(specs[2]) == "5"
 
 
+@pytest.mark.slow
 def test_gpus_of_adopted_runs_are_not_given_away_again(site, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     first = LocalLauncher(site.folder / "launch", max_parallel=2, gpus_per_run=1)
@@ -356,6 +358,7 @@ def test_the_bundled_trainers_server_has_one_thread_and_starts_runs_without_load
     assert min(took_s) < 1.0  # to load torch again would take longer
 
 
+@pytest.mark.slow
 def test_an_attempt_that_two_servers_were_told_of_is_started_by_one_of_them(site):
     first = site.launcher()
     late = server_of(site)

@@ -95,6 +95,7 @@ def kept(cluster, monkeypatch):
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_cluster_lives_as_long_as_somebody_uses_it_and_not_longer(cluster, kept):
     warden, thread, user = kept
     use = cluster.join(start=True)
@@ -179,6 +180,7 @@ def starts(cluster):
     return len((cluster.folder / "starts").read_text())
 
 
+@pytest.mark.slow
 def test_a_start_that_a_killed_controller_began_is_waited_for_by_the_next(cluster, slow_ray, monkeypatch):
     slow_ray[0] = 3.0
     monkeypatch.setattr(ray_own, "START_PATIENCE_S", 0.5)
@@ -199,6 +201,7 @@ def test_a_ray_that_cannot_start_is_told_in_its_own_words_and_started_once(clust
     assert starts(cluster) == 1
 
 
+@pytest.mark.slow
 def test_the_ray_of_a_warden_that_was_killed_is_ended_before_another_is_started(cluster, slow_ray):
     use = cluster.join(start=True)
     found = json.loads(cluster.record.read_text())

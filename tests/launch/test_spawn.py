@@ -46,6 +46,7 @@ def site(tmp_path, monkeypatch):
     site.close()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_spawned_ends_with_its_status_its_words_and_its_signal(site):
     launcher = site.launcher()
     spoke, died = site.spec("print=hello", "stdin", "exit=3", run=0), site.spec("signal=9", run=1)
@@ -71,6 +72,7 @@ def test_a_command_that_does_not_exist_exits_127(site):
     assert wait_over(launcher, launcher.submit(site.spec(command=("no-such-command-here",)))).code == 127
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_its_whole_tree(site):
     launcher = LocalLauncher(site.folder / "launch", grace_s=0.2)
     site.launchers.append(launcher)
@@ -80,6 +82,7 @@ def test_a_time_limit_ends_its_whole_tree(site):
     wait_until(lambda: not any(map(is_alive, pids_of(spec))))
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_controller_and_can_be_cancelled_by_the_next(site):
     first = site.launcher()
     spec = site.spec("checkpoint_on_sigterm", "note=ready", "sleep=60")
@@ -115,6 +118,7 @@ keeper.Keeper(order, lock=order.files.claim(), base=dict(os.environ)).keep()
 """A keeper without a subreaper."""
 
 
+@pytest.mark.slow
 def test_without_a_subreaper_what_a_run_leaves_behind_is_found_and_ended(site):
     spec = site.spec("child=session", "daemon", "note=left", "exit=0")
     order = Order.of(spec, grace_s=0.5, log_limit=1 << 20)
@@ -134,6 +138,7 @@ def test_a_process_is_told_from_a_later_one_of_its_number_on_any_platform(monkey
     assert processes.adopt_orphans() is False
 
 
+@pytest.mark.slow
 def test_marks_of_a_run_are_found_by_its_environment(site):
     launcher = site.launcher()
     spec = site.spec("sleep=30")

@@ -56,6 +56,7 @@ def log_density(shift, dim, monkeypatch):
     return float(np.mean(total))
 
 
+@pytest.mark.slow
 def test_neither_shorter_nor_longer_lengthscales_predict_better_near_the_best(monkeypatch):
     tuned = likelihood.LENGTH_SHIFT
     shorter, here, longer = (log_density(tuned + move, 2, monkeypatch) for move in (1.2, 0.0, -1.2))
@@ -139,6 +140,7 @@ def test_a_model_of_fewer_than_four_rollouts_expects_nothing():
         assert (protein.expect([{"a": 0.5}]) is None) == (count < 4)
 
 
+@pytest.mark.slow
 def test_asking_and_telling_are_suggesting_and_observing_with_suggestions_or_plain_values():
     by_suggestion, by_values = (Protein({"a": between(0.0, 1.0)}, seed=1) for _ in range(2))
     for count in range(6):

@@ -63,6 +63,7 @@ def params_of(suggestions):
     return [dict(suggestion.params) for suggestion in suggestions]
 
 
+@pytest.mark.slow
 def test_the_first_point_is_the_center_and_the_model_takes_over_after_a_space_filling_start(plain):
     origins = [suggestion.origin for suggestion in plain]
     assert origins[0] == "center"
@@ -70,6 +71,7 @@ def test_the_first_point_is_the_center_and_the_model_takes_over_after_a_space_fi
     assert set(origins[7:]) == {"protein"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_history_give_the_same_suggestions(plain):
     assert params_of(trace()) == params_of(plain)
     assert [each.reason for each in trace(9)] == [each.reason for each in plain[:9]]
@@ -79,6 +81,7 @@ def test_another_seed_gives_other_suggestions(plain):
     assert params_of(trace(4, settings=ProteinSettings(seed=4))) != params_of(plain[:4])
 
 
+@pytest.mark.slow
 def test_minimize_mirrors_maximize_exactly(plain):
     mirrored = trace(goal="minimize", scale=-1.0)
     assert params_of(mirrored) == params_of(plain)
@@ -88,6 +91,7 @@ def test_minimize_mirrors_maximize_exactly(plain):
             assert other.predicted.score_low == -one.predicted.score_high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "shift"), [(1 / 1024, 0.0), (2.0, -3.0), (1e3, 1e4)])
 def test_scaling_and_shifting_the_scores_changes_no_suggestion(plain, scale, shift):
     assert params_of(trace(scale=scale, shift=shift)) == params_of(plain)
@@ -107,6 +111,7 @@ def test_the_order_of_observations_changes_nothing(plain):
     assert dict(expected.params) == dict(plain[-1].params)
 
 
+@pytest.mark.slow
 def test_the_order_of_pending_points_changes_nothing(plain):
     protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
     for suggestion in plain[:8]:
@@ -115,6 +120,7 @@ def test_the_order_of_pending_points_changes_nothing(plain):
     assert len({str(protein.suggest(list(each))) for each in itertools.permutations(pending)}) == 1
 
 
+@pytest.mark.slow
 def test_renaming_parameters_changes_nothing(plain):
     rename = {name: f"z{i}.other" for i, name in enumerate(PARAMETERS)}
     renamed = {rename[name]: leaf for name, leaf in PARAMETERS.items()}
@@ -167,6 +173,7 @@ def test_no_point_repeats_an_observed_or_a_pending_one():
     assert again.params in seen
 
 
+@pytest.mark.slow
 def test_several_suggestions_at_once_differ(plain):
     protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
     for suggestion in plain[:8]:
@@ -177,6 +184,7 @@ def test_several_suggestions_at_once_differ(plain):
     assert len({str(params) for params in pending}) == 4
 
 
+@pytest.mark.slow
 def test_a_forbidden_point_never_wins():
     parameters = {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}, "y": {"values": [1, 2, 3]}}
     protein = Protein(parameters, seed=1, constraints=["x < 0.6 or y == 1"])
@@ -186,6 +194,7 @@ def test_a_forbidden_point_never_wins():
         protein.observe(params, score=params["x"] + params["y"], cost=1.0)
 
 
+@pytest.mark.slow
 def test_failures_are_learnt_from():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=1)
@@ -232,6 +241,7 @@ def test_scores_that_are_all_the_same_still_give_new_points():
         protein.observe(params, score=0.0, cost=1.0)
 
 
+@pytest.mark.slow
 def test_an_outlier_does_not_stop_the_search():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=0)
@@ -366,6 +376,7 @@ def test_a_suggestion_uses_one_thread_and_leaves_the_process_as_it_was(monkeypat
     assert all(each == {1} for each in seen[1:])
 
 
+@pytest.mark.slow
 def test_a_suggestion_is_the_same_with_any_number_of_threads():
     parameters = {f"p{i}": {"distribution": "uniform", "min": 0.0, "max": 1.0} for i in range(4)}
     protein, rng = Protein(parameters, seed=0), np.random.default_rng(0)
@@ -394,6 +405,7 @@ def test_global_random_numbers_are_never_touched():
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before
 
 
+@pytest.mark.slow
 def test_importing_protein_and_its_first_points_load_neither_hydra_nor_wandb_nor_torch():
     code = (
         "import sys; from metta_sweep import Protein; "
@@ -420,11 +432,13 @@ def test_settings_say_what_is_wrong_with_them():
         ProteinSettings.parse([1])
 
 
+@pytest.mark.slow
 def test_the_number_of_random_samples_is_settable():
     suggestions = trace(9, settings=ProteinSettings(num_random_samples=1))
     assert [each.origin for each in suggestions[:4]] == ["center", "sobol", "protein", "protein"]
 
 
+@pytest.mark.slow
 def test_expensive_points_are_not_suggested_beyond_the_cap():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=0, settings=ProteinSettings(max_suggestion_cost=20.0))

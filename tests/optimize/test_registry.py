@@ -40,6 +40,7 @@ def test_settings_of_protein_are_checked_whatever_the_optimizer_is():
     read_optimizer("random", {"candidates": 100})
 
 
+@pytest.mark.slow
 def test_nothing_outside_knows_which_optimizer_it_is():
     wrong = [
         str(file.relative_to(PACKAGE))

@@ -50,6 +50,7 @@ def evidence_of(points, targets, noise):
     )
 
 
+@pytest.mark.slow
 def test_the_posterior_is_gpytorchs():
     points, targets, noise = data()
     fresh, hypers = SPACE.sample(30, np.random.default_rng(5)), some_hypers()
@@ -190,6 +191,7 @@ def test_the_mode_is_no_worse_than_the_prior_mean_and_samples_scatter_around_it(
     assert len(np.unique(kept[:, 0])) > 15
 
 
+@pytest.mark.slow
 def test_without_data_samples_follow_the_prior():
     evidence = evidence_of(np.zeros((0, GEOMETRY.dim)), np.zeros(0), np.zeros(0))
     priors = evidence.priors

@@ -65,6 +65,7 @@ def past_the_start(optimizer):
     return optimizer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["protein", "random", "sobol"])
 def test_the_process_suggests_what_its_optimizer_suggests(name):
     here, suggestions = at_home(name), []
@@ -124,6 +125,7 @@ print(*sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_suggestion_loads_no_torch():
     done = subprocess.run([sys.executable, "-c", MODELLED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "gpytorch"} & set(done.stdout.split())

@@ -52,6 +52,7 @@ def increasing(values):
 many = st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(many, st.sampled_from([1.0, 0.5, 0.0]))
 def test_the_score_transform_keeps_the_order_and_turns_back(values, gain):

@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def test_snapping_twice_is_snapping_once_and_stays_inside(space, seed):
         space.encode(space.decode(row))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(spaces())
 def test_bounds_decode_to_themselves_exactly(space):
@@ -110,6 +112,7 @@ junk = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(junk, st.one_of(junk, st.lists(st.text(max_size=10), max_size=3)))
 def test_no_mapping_at_all_gives_anything_but_a_space_or_a_request_error(parameters, constraints):
@@ -117,6 +120,7 @@ def test_no_mapping_at_all_gives_anything_but_a_space_or_a_request_error(paramet
         SearchSpace.parse(parameters, constraints)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     st.fixed_dictionaries(

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -48,6 +49,7 @@ def quick(test: Callable[..., None]) -> Callable[..., None]:
     return settings(max_examples=20, deadline=None)(test)
 
 
+@pytest.mark.slow
 @quick
 @given(states())
 def test_every_run_and_rollout_is_told_once(state: SweepState) -> None:

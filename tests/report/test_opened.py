@@ -47,6 +47,7 @@ def test_an_unknown_sweep_is_refused_with_those_that_exist(tmp_path: Path) -> No
         Sweep.open("my_tets", data_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_opening_writes_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     kept(guide_history(), tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}

@@ -43,6 +43,7 @@ def storage_of(file: Path):
     return optuna.storages.RDBStorage(URL.create("sqlite", database=str(file)).render_as_string())
 
 
+@pytest.mark.slow
 def test_every_rollout_is_a_trial_with_its_values_and_its_state(told: History, file: Path) -> None:
     study = optuna.load_study(study_name="my_test", storage=storage_of(file))
     state = told.state
@@ -57,6 +58,7 @@ def test_every_rollout_is_a_trial_with_its_values_and_its_state(told: History, f
     assert study.best_trial.user_attrs["fresh_seeds_mean"] == pytest.approx(1.1)
 
 
+@pytest.mark.slow
 def test_a_second_export_replaces_the_first(told: History, file: Path) -> None:
     write_study(told.state, file)
     assert len(optuna.load_study(study_name="my_test", storage=storage_of(file)).trials) == len(told.state.rollouts)
@@ -87,6 +89,7 @@ def test_a_study_is_no_text(told: History) -> None:
         export(told.state, paths=Directories(), to="optuna")
 
 
+@pytest.mark.slow
 def test_the_real_dashboard_opens_it(told: History, file: Path) -> None:
     dashboard = pytest.importorskip("optuna_dashboard", reason="no optuna-dashboard")
     app = dashboard.wsgi(storage_of(file))

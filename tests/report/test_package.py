@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("torch", "gpytorch", "hydra", "omegaconf", "wandb", "scipy", "pandas", "plotly")
 
 
@@ -10,6 +12,7 @@ def in_a_fresh_process(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_reading_a_sweep_imports_nothing_heavy() -> None:
     code = f"import sys, metta_sweep.report; print([name for name in {HEAVY} if name in sys.modules])"
     assert in_a_fresh_process(code) == "[]"

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from metta_sweep.sweep.records import FailureClass
 from tests.factories import History
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=6), st.sampled_from(Goal))
 def test_the_overall_best_run_is_the_best_of_all_and_the_earliest_among_equals(values: list[float], goal: Goal) -> None:
     history = History(goal=goal)

@@ -99,6 +99,7 @@ def test_a_space_that_cannot_be_read_is_none() -> None:
     assert space_of(History(asked={"parameters": {"a": {"min": 2, "max": 1, "distribution": "uniform"}}}).spec) is None
 
 
+@pytest.mark.slow
 def test_drawing_the_model_imports_no_torch() -> None:
     code = (
         "import sys; from tests.report.simulated import simulated; from tests.report.html.pages import page;"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def test_what_was_read_in_time_is_not_lost_by_a_cut(tmp_path):
     assert followed.lost_bytes == 0
 
 
+@pytest.mark.slow
 def test_the_last_line_of_a_run_that_prints_without_end_is_read(tmp_path):
     """A writer that never waits, a log that is cut all the time, and somebody who follows it."""
     path, limit = tmp_path / "log", 1 << 20

@@ -76,6 +76,7 @@ def test_an_expression_that_takes_a_word_says_so(source, run):
     assert "not a number" in " ".join(notes.news())
 
 
+@pytest.mark.slow
 def test_an_expression_that_backtracks_without_end_is_ended(source, run):
     began_s = time.process_time()
     found, notes = read(source, run, "a" * 4000 + "!\n", wanted={"loss": r"^(?:a+)+(\d)$"})

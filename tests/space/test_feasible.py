@@ -92,6 +92,7 @@ def test_a_point_where_a_tied_value_cannot_be_computed_is_infeasible():
     assert {point["n"] for point in drawn(space)} == {1, 2, 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "words"),
     [

@@ -19,6 +19,7 @@ def simplex(**more):
     return SearchSpace.parse({**parameters, **rest}, [f"{' + '.join(WEIGHTS)} <= 1"])
 
 
+@pytest.mark.slow
 def test_weights_that_sum_to_one_are_drawn_evenly_although_no_draw_of_a_box_meets_them():
     codes = simplex().sample(2000, np.random.default_rng(0))
     assert simplex().satisfied(codes).all()
@@ -27,6 +28,7 @@ def test_weights_that_sum_to_one_are_drawn_evenly_although_no_draw_of_a_box_meet
     np.testing.assert_allclose(codes.std(axis=0), 0.0767, atol=0.012)
 
 
+@pytest.mark.slow
 def test_a_center_that_meets_the_rules_is_the_first_point_and_one_that_does_not_says_so():
     fine = Protein(simplex(mean=0.08)).suggest()
     assert (fine.origin, fine.params["w0"]) == ("center", 0.08)

@@ -71,6 +71,7 @@ def test_integer_true_rounds_a_line():
     assert values_at(one("uniform", 0, 3, integer=True), 0.4) == [1]
 
 
+@pytest.mark.slow
 def test_every_value_of_a_short_list_is_drawn_equally_often():
     space = SearchSpace.parse({"x": leaf("int_uniform", 1, 4), "y": {"values": ["a", "b"]}})
     codes = space.sample(4000, np.random.default_rng(0))

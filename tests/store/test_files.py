@@ -79,6 +79,7 @@ def _count(path, counter, rounds):
         os.close(held)
 
 
+@pytest.mark.slow
 def test_locked_sections_of_several_processes_never_overlap(tmp_path):
     counter = tmp_path / "counter"
     counter.write_text("0")

@@ -305,6 +305,7 @@ def flipped_is_found_or_harmless(paths, intact, wanted, position):
     return False
 
 
+@pytest.mark.slow
 def test_a_bit_that_flips_anywhere_is_found_or_harmless(paths):
     write(paths, count=12)
     intact, wanted = paths.journal.read_bytes(), read_events(paths)
@@ -330,6 +331,7 @@ def test_a_bit_that_flips_in_any_byte_is_found_or_harmless(paths):
             flipped_is_found_or_harmless(paths, intact, wanted, position)
 
 
+@pytest.mark.slow
 def test_a_bit_that_flips_in_the_write_ahead_log_is_found_or_harmless(paths, tmp_path):
     journal = write(paths, close=False)
     wanted = read_events(paths)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ def test_preparing_again_overwrites_nothing_and_adds_what_is_missing(tmp_path):
     assert yaml.safe_load(run.suggestion.read_text()) == {"y": 2}
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.text(max_size=8), PLAIN, max_size=4))
 def test_whatever_is_written_as_yaml_is_read_back_the_same(content):

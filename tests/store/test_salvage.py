@@ -94,6 +94,7 @@ def test_a_broken_page_hides_its_own_events_only(paths):
     assert len(numbers) + len(found.damaged) == COUNT
 
 
+@pytest.mark.slow
 def test_salvaging_writes_nothing_whatever_is_broken_and_invents_no_event(paths):
     intact, wanted = paths.journal.read_bytes(), [event(number) for number in range(COUNT)]
     for position in random.Random(1).sample(range(len(intact)), 60):

@@ -61,6 +61,7 @@ def test_what_nobody_holds_is_taken_the_usual_way(paths):
     lock.check()
 
 
+@pytest.mark.slow
 def test_of_two_takeovers_the_later_one_wins(paths):
     _, second = taken_over(paths)
     third = SweepLock.acquire(paths, takeover=True)
@@ -69,6 +70,7 @@ def test_of_two_takeovers_the_later_one_wins(paths):
         second.check()
 
 
+@pytest.mark.slow
 def test_an_earlier_holder_that_lets_go_does_not_free_the_sweep(paths):
     first, second = taken_over(paths)
     first.release()
@@ -123,6 +125,7 @@ def start_a_writer(paths, monkeypatch):
     return writer
 
 
+@pytest.mark.slow
 def test_a_writer_paused_in_a_transaction_is_waited_for_or_named_as_the_hindrance(paths, monkeypatch):
     writer = start_a_writer(paths, monkeypatch)
     writer.send_signal(signal.SIGSTOP)

@@ -124,6 +124,7 @@ def test_a_list_arrives_as_the_style_says():
     assert rendered("{args}", params=values, styles={"sizes": "words"}) == ["--sizes", "64", "32"]
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         SCALARS | st.text("ab ,:[]{}'\\\\=", max_size=6), lambda inner: st.lists(inner, max_size=3), max_leaves=6

@@ -191,6 +191,7 @@ def test_a_controller_killed_at_any_append_loses_nothing_and_repeats_nothing(slo
         assert world.machine.alive == []
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 12), max_size=8), st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
 def test_totals_are_exact_whatever_fails_and_however_often_the_controller_dies(seed, kills, slots):

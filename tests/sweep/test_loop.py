@@ -76,6 +76,7 @@ def test_every_sample_of_a_rollout_has_a_seed_of_its_own_and_their_mean_is_learn
     assert noise == pytest.approx(1.0 / 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("after_store", [True, False], ids=["after", "before"])
 def test_a_controller_killed_at_any_append_loses_nothing_and_repeats_nothing(slots, after_store):
@@ -93,6 +94,7 @@ def test_a_controller_killed_at_any_append_loses_nothing_and_repeats_nothing(slo
         assert world.machine.alive == []
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 12), max_size=12), st.integers(1, 4), st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
 def test_totals_are_exact_whatever_fails_and_however_often_the_controller_dies(seed, kills, slots, samples):
@@ -115,6 +117,7 @@ def test_totals_are_exact_whatever_fails_and_however_often_the_controller_dies(s
     assert world.machine.most_alive <= slots
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_replaying_the_journal_gives_the_same_state(seed, slots):
@@ -475,6 +478,7 @@ class ReplacedError(Exception):
     """Another controller has the sweep."""
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(asked_before=st.integers(0, 60), seed=st.integers(0, 5), signalled=st.booleans())
 def test_a_controller_that_was_replaced_writes_starts_and_ends_nothing(asked_before, seed, signalled):

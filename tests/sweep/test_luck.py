@@ -27,6 +27,7 @@ def drawn(scores):
     return draw_truths(scores, random.Random(1), 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0, 3.0])
 def test_the_interval_of_the_best_covers_what_it_says(spread):
     inside = 0
@@ -38,6 +39,7 @@ def test_the_interval_of_the_best_covers_what_it_says(spread):
     assert 0.83 <= inside / 250 <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 def test_the_correction_takes_back_most_of_the_luck_of_points_that_are_alike(spread):
     raw, corrected = [], []
@@ -56,6 +58,7 @@ def test_points_that_are_far_apart_are_left_where_they_are():
         assert len(truths) == 3
 
 
+@pytest.mark.slow
 def test_the_corrected_mean_is_nearer_to_the_truth():
     errors, corrected = [], []
     for truths, scores in simulated(0.3):
@@ -65,6 +68,7 @@ def test_the_corrected_mean_is_nearer_to_the_truth():
     assert fmean(corrected) < 0.8 * fmean(errors)
 
 
+@pytest.mark.slow
 def test_the_chances_of_being_best_are_honest():
     said, right = [], []
     for truths, scores in simulated(1.0):

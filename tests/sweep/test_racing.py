@@ -47,6 +47,7 @@ def share_found(choose, *, points, seeds, sweeps):
     return found / sweeps
 
 
+@pytest.mark.slow
 def test_racing_finds_the_best_more_often_than_equal_shares_of_the_same_cost():
     # 0.783 against 0.740 over 20,000 sweeps; a standard error here is 0.012, and the sweeps are the same for both.
     given_ = {"points": 5, "seeds": 5, "sweeps": 1200}

@@ -164,6 +164,7 @@ def suggested(state):
     return dict(optimizer.suggest([*pending_points(state), *lessons.avoided]).params)
 
 
+@pytest.mark.slow
 def test_ten_changes_in_a_row_lose_no_run_and_replay_to_the_same_suggestions():
     history = line().ask(optimizer="random")
     for number, parameters in enumerate(TEN):

@@ -156,6 +156,7 @@ def test_the_last_line_goes_by_what_is_there_however_the_mirror_ended(sweep, fak
     assert mirror.stop(5, runs=3) == "W&B: 3 runs, all there: https://w/abc"
 
 
+@pytest.mark.slow
 def test_trouble_is_said_once_it_has_lasted_and_when_it_is_over(sweep, fake, monkeypatch):
     monkeypatch.setattr(controller, "SAID_AFTER_S", 0.2)
     fake(WAITS.format(code=0))

@@ -24,6 +24,7 @@ def told(points, goal=Goal.MAXIMIZE):
     return history
 
 
+@pytest.mark.slow
 @given(outcomes, st.sampled_from(Goal))
 def test_the_front_is_what_nothing_beats(points, goal):
     history = told(points, goal)
@@ -39,6 +40,7 @@ def test_the_front_is_what_nothing_beats(points, goal):
         assert (k in front) == (not beaten)
 
 
+@pytest.mark.slow
 @given(outcomes)
 def test_curves_only_grow(points):
     before = overview(told(points[:-1]).state).curves if len(points) > 1 else ()

@@ -85,6 +85,7 @@ def test_without_the_client_it_is_off_and_says_how_to_install_it(monkeypatch):
     assert "pip install 'metta-sweep[wandb]'" in line
 
 
+@pytest.mark.slow
 def test_the_controllers_side_imports_nothing_of_wandb():
     heavy = ("wandb", "requests", "torch", "hydra", "omegaconf")
     code = f"import sys, metta_sweep.track; print([name for name in {heavy!r} if name in sys.modules])"

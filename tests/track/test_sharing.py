@@ -55,6 +55,7 @@ def learned(member):
     return {state.rollouts[k].run_ids: (o.params, o.metric, o.cost_s, o.noise) for k, o in state.observations.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("faults", [0.0, 0.15])
 def test_the_total_is_exact_and_no_number_is_used_twice(member, clock, seed, faults):
@@ -68,6 +69,7 @@ def test_the_total_is_exact_and_no_number_is_used_twice(member, clock, seed, fau
     assert len(learned(members[0])) == 9
 
 
+@pytest.mark.slow
 def test_a_rollout_of_several_samples_is_claimed_and_learned_as_one(member, clock):
     server = DictServer()
     members = [member(server, name, rollout_count=4, num_samples=3) for name in ("one", "two")]
@@ -78,6 +80,7 @@ def test_a_rollout_of_several_samples_is_claimed_and_learned_as_one(member, cloc
     assert all(noise is not None for _, _, _, noise in learned(members[0]).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_dead_machine_has_left_is_done_by_the_others_exactly_once(member, clock, seed):
     server, rng = DictServer(seed), random.Random(seed)

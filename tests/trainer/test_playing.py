@@ -51,6 +51,7 @@ def test_groups_that_take_turns_play_what_lock_step_does(use_lstm):
     turns.env.close()
 
 
+@pytest.mark.slow
 def test_emulators_in_groups_play_what_they_do_together():
     pytest.importorskip("ale_py")
     config, env = parsed(), AtariEnv(name="atari", size=36)

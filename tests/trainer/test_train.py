@@ -47,6 +47,7 @@ def test_a_run_goes_where_the_environment_says(config, tmp_path, monkeypatch):
     assert read_result(RunPaths(tmp_path / "there")) is not None
 
 
+@pytest.mark.slow
 def test_a_run_of_its_own_never_overwrites_another(config, tmp_path):
     for _ in range(2):
         assert train.main([f"config={config}"]) == 0

@@ -53,6 +53,7 @@ def weights(training):
     return {name: value.clone() for name, value in training.policy.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_result_its_evaluations_and_its_checkpoints(tmp_path):
     train(tmp_path, **INTERVALS)
     paths = RunPaths(tmp_path)
@@ -76,12 +77,14 @@ def test_any_interval_works_and_the_last_update_is_always_evaluated(tmp_path, in
     assert evaluated(tmp_path) == steps
 
 
+@pytest.mark.slow
 def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(tmp_path):
     one, same, other = (train(tmp_path / str(k), seed=seed) for k, seed in enumerate([1, 1, 2]))
     assert all(torch.equal(value, weights(same)[name]) for name, value in weights(one).items())
     assert not torch.equal(weights(one)["heads.weight"], weights(other)["heads.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop_after", "changes"),
     [
@@ -232,6 +235,7 @@ def test_every_setting_of_the_trainer_changes_what_is_learned(tmp_path, plain, c
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"trainer__lstm_hidden_size": 9}, {"trainer__bptt_horizon": 8}], ids=str)
 def test_settings_of_the_memory_matter_where_there_is_one_and_only_there(tmp_path, plain, changes):
     without = weights(train(tmp_path / "without", **(FAST | changes)))

@@ -2,6 +2,7 @@ import html
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def test_an_attribute_never_ends_early(text: str) -> None:
     assert html.unescape(found[1]) == html.unescape(html.escape(text))
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers(-5, 5) | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -61,6 +61,7 @@ def test_an_episode_may_end_before_its_time():
     assert [frame.reward for frame in film.frames[:-1]] == [0.0] * (len(film.frames) - 1)
 
 
+@pytest.mark.slow
 def test_every_simulation_has_its_film():
     config = parse(shipped(env="cogeval", sim="cogeval"))
     policy = policy_of(config)
