@@ -15,6 +15,9 @@ NOISY = 20
 """Values of an episode's return from which on a mean of the last ones is taken."""
 
 
+_PROCESS = re.compile(r" \(process \d+\)$")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """One name in one place, as one reader saw it."""
@@ -78,9 +81,12 @@ def _results(best: Seen, seen: Sequence[Seen]) -> dict[str, Any]:
 
 
 def pattern_of(place: str, *, reader: str) -> str:
-    """Return a glob that fits a file of any run: parts with a digit in them are another run's number or time."""
-    if reader == "tensorboard" and "tfevents" in PurePath(place).name:
-        place = str(PurePath(place).with_name("*tfevents*"))
+    """Return a glob that fits a file of any run: parts with a digit in them are another run's number or time.
+
+    A place of TensorBoard's is a folder, and says which process wrote there.
+    """
+    if reader == "tensorboard":
+        place = f"{_PROCESS.sub('', place)}/*tfevents*"
     parts = PurePath(place).parts
     return "/".join(part if part == "/" else _without_numbers(part, last=part is parts[-1]) for part in parts)
 

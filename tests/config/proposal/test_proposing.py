@@ -68,7 +68,7 @@ def test_held_out_numbers_win_over_those_of_the_training_and_books_do_not_count(
 
 
 def test_a_file_wins_over_what_is_printed_and_noisy_returns_are_averaged():
-    tags = seen("tensorboard", "runs/x__1__17/events.out.tfevents.1.h.2", "charts/episodic_return", count=90)
+    tags = seen("tensorboard", "runs/x__1__17 (process 9202)", "charts/episodic_return", count=90)
     found = choose([*seen("stdout", "train.log", "charts/episodic_return"), *tags])
     assert found.results == {"from": "tensorboard", "path": "runs/*/*tfevents*", "reduce": "mean:20"}
 
@@ -88,7 +88,7 @@ def test_what_a_hydra_main_returns_is_a_guess_and_what_a_run_leaves_itself_needs
         ("logs/version_3/metrics.csv", "csv", "logs/*/metrics.csv"),
         ("out/log_2024-01-02.csv", "csv", "out/*.csv"),
         ("{run_dir}/eval/evaluations.npz", "npz", "{run_dir}/eval/evaluations.npz"),
-        ("runs/validation/events.out.tfevents.17.host", "tensorboard", "runs/validation/*tfevents*"),
+        ("runs/validation (process 7)", "tensorboard", "runs/validation/*tfevents*"),
     ],
 )
 def test_the_pattern_fits_the_files_of_other_runs(place, reader, expected):
