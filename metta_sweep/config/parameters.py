@@ -65,7 +65,8 @@ class Swept:
                 self._wrong(path, f"the training config has no {path}", fix)
             elif isinstance(get(self.training, path), Mapping):
                 message = f"need a single value to sweep over, got {brief(get(self.training, path))}"
-                fix = "name one inside of it; a config group is searched with a command of your own alone"
+                is_group = "." not in path
+                fix = "name one inside of it; a config group is searched with a command of your own" if is_group else ""
                 self.problems.append(Problem(message=message, key=path, fix=fix))
 
     def check_forms(self) -> None:

@@ -106,8 +106,11 @@ def test_the_own_trainers_page_shows_the_examples_as_they_are():
 
 
 def test_the_own_trainers_python_leaves_what_a_sweep_reads(tmp_path):
-    (program,) = blocks("own_trainer", "python")
-    environment = {**os.environ, "METTA_SWEEP_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
-    assert json.loads((tmp_path / "result.json").read_text())["metrics"] == {"loss": 0.001}
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 10
+    for number, program in enumerate(blocks("own_trainer", "python")):
+        run = tmp_path / str(number)
+        run.mkdir()
+        environment = {**os.environ, "METTA_SWEEP_RUN_DIR": str(run), "PYTHONPATH": str(ROOT)}
+        whole = program if "import metta_sweep" in program else f"import metta_sweep\n\n{program}"
+        subprocess.run([sys.executable, "-c", whole], check=True, env=environment)
+        assert json.loads((run / "result.json").read_text())["metrics"] == {"loss": 0.001}
+        assert len((run / "metrics.jsonl").read_text().splitlines()) == 10
