@@ -289,6 +289,9 @@ class SweepLoop:
         thought = self._thinker.take()
         if thought is None:
             return False
+        if thought.given is None and (given := self._next_given()) is not None:
+            self._thinker.begin(self._taken_points(), given)  # what a person wants next came meanwhile
+            return False
         if thought.resumed is not None and thought.resumed.run_id in self._paused():
             self._recorder.record(RunResumed(run_id=thought.resumed.run_id, reason=thought.resumed.reason))
             self._taught = len(self._recorder.state.decided_rollouts)  # its rollout is open again

@@ -7,6 +7,7 @@ import pytest
 from metta_sweep.sweep.events import PointAdded, from_json
 from metta_sweep.sweep.state import SweepState
 from tests.sweep.simulation import ControllerKilled, World, always, spec
+from tests.sweep.test_thinking import Later
 
 POINTS = ({"trainer.x": 70}, {"trainer.x": 80})
 
@@ -44,6 +45,15 @@ def test_a_point_that_is_added_comes_next_and_is_recorded_once_however_often_it_
     world.control(spec(rollout_count=6))
     assert ran(world) == [0, 1, 50, 3, 4, 5]
     assert [event["kind"] for event in world.journal.events].count("point_added") == 1
+
+
+def test_a_point_that_is_added_while_the_next_one_is_thought_out_comes_first():
+    world, later, turns = World(always(1.0)), Later(), []
+    world.submit = later.submit
+    world.fence = lambda: (turns.append(None), later.do_all())  # a thought begun in one turn is finished in the next
+    world.requests = lambda: [PointAdded(id="a", point={"trainer.x": 50})] if len(turns) > 2 else []
+    world.control(spec(rollout_count=2))
+    assert ran(world)[0] == 50
 
 
 def test_a_point_outside_the_space_waits_until_the_space_has_it():
