@@ -139,6 +139,6 @@ def test_controllers_killed_again_and_again_start_every_attempt_once_and_lose_no
     check_chaos(*chaos(site, runs=8, kills=6, seed=5))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fifty_killed_controllers_start_every_attempt_once_and_lose_none(site):
     check_chaos(*chaos(site, runs=30, kills=50, seed=6))

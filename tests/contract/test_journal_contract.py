@@ -165,6 +165,6 @@ def test_no_acknowledged_event_is_lost_when_the_writer_is_killed(tmp_path):
     assert hold_every_acknowledged_event(kills(tmp_path, rounds=8, longest_s=0.1, seed=1)) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_acknowledged_event_is_lost_in_60_kills(tmp_path):
     assert hold_every_acknowledged_event(kills(tmp_path, rounds=60, longest_s=0.1, seed=2)) == 60

@@ -110,7 +110,16 @@ def test_another_search_under_the_same_name_is_refused(sweep):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["truncated", "emptied", "foreign", "removed", "other_table"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("truncated", marks=pytest.mark.long),
+        "emptied",
+        "foreign",
+        pytest.param("removed", marks=pytest.mark.long),
+        "other_table",
+    ],
+)
 def test_a_damaged_journal_is_refused_and_left_as_it_is(sweep, damage):
     asked = sweep.write_trial(rollouts=2, seconds=0.05)
     sweep.run(asked)

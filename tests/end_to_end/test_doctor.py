@@ -39,7 +39,15 @@ def damage_flip(journal):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", [damage_truncate, damage_empty, damage_flip, os.unlink])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(damage_truncate, marks=pytest.mark.long),
+        pytest.param(damage_empty, marks=pytest.mark.long),
+        damage_flip,
+        os.unlink,
+    ],
+)
 def test_a_damaged_journal_is_mended_and_no_finished_run_is_done_again(sweep, damage):
     asked = sweep.write_trial(rollouts=4, seconds=0)
     sweep.run(asked)

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "metric", "needs"),
     [
-        ("sklearn_prints", "accuracy", "sklearn"),
-        ("hydra_groups", "return", "hydra"),
+        pytest.param("sklearn_prints", "accuracy", "sklearn", marks=pytest.mark.long),
+        pytest.param("hydra_groups", "return", "hydra", marks=pytest.mark.long),
         ("lightning_csv", "val_loss", "numpy"),
-        ("wandb_trainer", "accuracy", "wandb"),
-        ("tensorboard_ppo", "return", "tensorboard"),
+        pytest.param("wandb_trainer", "accuracy", "wandb", marks=pytest.mark.long),
+        pytest.param("tensorboard_ppo", "return", "tensorboard", marks=pytest.mark.long),
         ("node_script", "loss", ""),
     ],
 )

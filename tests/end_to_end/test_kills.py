@@ -34,7 +34,7 @@ def test_the_same_command_again_starts_nothing_and_a_larger_count_only_the_diffe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("slots", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_twenty_kills_of_the_controller_lose_nothing_and_repeat_nothing(sweep, slots):
     rng = random.Random(slots)
     asked = sweep.write_trial(rollouts=12, seconds=0.5)
@@ -93,7 +93,7 @@ def test_a_run_that_outlived_its_controller_is_adopted_not_repeated(sweep):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGHUP])
 def test_a_stop_signal_ends_everything_in_seconds_and_the_same_command_goes_on(sweep, number):
     asked = sweep.write_trial(rollouts=2, seconds=60)
     controller = sweep.start(asked, "launcher.max_parallel=2")

@@ -151,7 +151,8 @@ print(spent["cpu"], spent["calls"])
 """
 
 
-@pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["online", "offline"])
 def test_the_mirror_costs_the_loop_next_to_nothing_a_run(server, tmp_path, no_process_left, mode):
     rollouts = 12
     chosen, environ = short_runs(tmp_path, rollouts=rollouts, seconds=0.3), environ_of(server, tmp_path)

@@ -269,7 +269,7 @@ def test_a_run_on_a_gpu_ends_and_can_be_resumed(tmp_path, use_lstm, changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_the_shipped_settings_solve_cart_pole_in_50k_steps(tmp_path, seed):
     pytest.importorskip("gymnasium")
     changes = {"trainer.total_timesteps": 50_000, "trainer.evaluate_interval": 50_000, "device": "cpu", "seed": seed}
@@ -277,7 +277,7 @@ def test_the_shipped_settings_solve_cart_pole_in_50k_steps(tmp_path, seed):
     assert read_result(RunPaths(tmp_path)).metrics["reward"] >= 475
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_good_learning_rates_beat_bad_ones_clearly_at_100k_steps(tmp_path):
     def reward(rate):
         config = parse(put(shipped(), {"trainer.learning_rate": rate, "device": "cpu"}))
