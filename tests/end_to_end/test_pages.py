@@ -63,6 +63,18 @@ def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monke
         compose(asked)
 
 
+@pytest.mark.slow
+def test_what_any_page_says_for_a_file_of_ones_own_is_accepted_for_a_shipped_one(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    pages = [page.removesuffix(".md") for page in PAGES]
+    lines = [line for page in pages for line in commands(page) if re.search(r"metta-sweep +(run|plan) +run=", line)]
+    assert any("early_stop" in line for line in lines)
+    for line in lines:
+        _, _, *words = shlex.split(line, comments=True)
+        own = [word for word in words if not word.startswith(("++sweep_params=", "--"))]
+        compose([*own, "++sweep_params=sweep/my_test_sweep"])
+
+
 ENTRIES = {"./devops/sweep.sh": ["run"], "./summarize_sweep.sh": ["summarize"], ".venv/bin/metta-sweep": []}
 """The scripts of a checkout and the subcommands behind them; the README's test types the scripts themselves."""
 
