@@ -235,8 +235,33 @@ def _program(draft: Draft, name: str) -> None:
     draft.say(f"command: {name} is the study itself; name the program that takes each value as an option")
 
 
+_OF_THE_ZOO = frozenset({"net_arch", "activation_fn", "n_quantiles", "subsample_steps", "top_frac_size"})
+"""Names that rl-zoo3 draws under and its algorithms do not have (``HYPERPARAMS_CONVERTER``)."""
+
+
+def _zoo_parameters(draft: Draft) -> None:
+    """Name what rl-zoo3 draws as its algorithms do: ``x_pow`` stands for ``2 ** x_pow``, ``one_minus_x`` for ``x``."""
+    for drawn, leaf in list(draft.parameters.items()):
+        name = drawn.removesuffix("_pow").removeprefix("one_minus_")
+        if name == drawn and drawn not in _OF_THE_ZOO:
+            continue
+        del draft.parameters[drawn]
+        made = "2 ** x" if drawn.endswith("_pow") else "1 - x"
+        known = None if drawn in _OF_THE_ZOO else shifted(ast.parse(made, mode="eval").body, leaf)
+        if known is None:
+            draft.leave(
+                drawn,
+                leaf.get("values", leaf),
+                "rl-zoo3 makes other settings of it when it runs; `policy_kwargs` takes a network",
+            )
+        else:
+            draft.say(f"{drawn} became {name}, which rl-zoo3 computes")
+            draft.parameters[name] = known
+
+
 def _zoo_program(draft: Draft, algorithm: str) -> None:
     """Write rl-zoo3's own command: values as ``-params name:value``, the evaluations from its ``evaluations.npz``."""
+    _zoo_parameters(draft)
     values = [f"{name}:{{{name}}}" for name in draft.parameters]
     words = ["python", "-m", "rl_zoo3.train", "--algo", algorithm, "--env", "CartPole-v1", "--seed", "{seed}"]
     words += ["--log-folder", "{run_dir}/logs", "--eval-freq", "10000", "-params", *values]

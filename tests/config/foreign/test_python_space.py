@@ -62,6 +62,24 @@ def test_a_function_of_rl_zoo3_becomes_its_command_and_its_evaluations():
     assert "half: the program computes with it" in told
 
 
+def test_what_rl_zoo3_draws_under_names_of_its_own_gets_those_of_its_algorithms():
+    text = """
+def sample_ppo_params(trial, n_actions, n_envs, additional_args):
+    batch_size_pow = trial.suggest_int("batch_size_pow", 2, 10)
+    one_minus_gamma = trial.suggest_float("one_minus_gamma", 0.0001, 0.03, log=True)
+    net_arch = trial.suggest_categorical("net_arch", ["tiny", "small"])
+    return convert({"batch_size_pow": batch_size_pow, "one_minus_gamma": one_minus_gamma, "net_arch": net_arch})
+"""
+    tree, told = migrated(text)
+    assert tree["sweep"]["parameters"] == {
+        "batch_size": {"distribution": "uniform_pow2", "min": 4, "max": 1024},
+        "gamma": {"distribution": "logit_normal", "min": 0.97, "max": 0.9999},
+    }
+    assert "-params batch_size:{batch_size} gamma:{gamma}" in tree["sweep"]["command"]
+    assert "net_arch" in told
+    assert "policy_kwargs" in told
+
+
 def test_ray_tune_keeps_nested_names_exclusive_bounds_and_the_search():
     tree, told = migrated(TUNE)
     assert tree["rollout_count"] == 40
