@@ -166,8 +166,10 @@ class _Process:
             _log.info("not now: %s", error)
 
     def _steer(self) -> None:
-        is_known = not self._once or self._feed.state.stopped is not None
-        if self._steering is not None and is_known:
+        is_over = self._feed.state.stopped is not None
+        is_known = is_over or not self._once
+        is_others = is_over and self._sharing is not None and not self._sharing.is_last
+        if self._steering is not None and is_known and not is_others:
             self._steering.turn(self._feed.state, listens=not self._is_ending)
 
     def _hear(self, instruction: Instruction) -> None:
@@ -264,11 +266,13 @@ class _Process:
         from metta_sweep.track.sharing import Sharing
 
         created = self._feed.state.created
-        if created is not None and created.shared and not self._once:
+        if created is not None and created.shared:
             identity, sweep_id = identity_of(created), str(self._link.sweep_id)
             server = SharedServer(graphql.again(), sweep_id, name=created.spec.name, identity=identity)
             link = self._link
-            self._sharing = Sharing(self._paths, server, slots=link.slots, gone_after_s=link.gone_after_s).start()
+            self._sharing = Sharing(self._paths, server, slots=link.slots, gone_after_s=link.gone_after_s)
+            if not self._once:
+                self._sharing.start()
 
     def _known_id(self) -> str | None:
         """Return the id that the journal keeps for this place, or the one that an earlier mirror left."""
@@ -299,7 +303,8 @@ class _Process:
         mirroring.pause()
         self._settle(mirroring)
         if self._sharing is not None:
-            self._sharing.stop(left=not self._watchdog.controller_died)
+            is_over = not self._once or self._feed.state.stopped is not None
+            self._sharing.stop(left=is_over and not self._watchdog.controller_died)
         self._try(self._steer)
         self._draw(mirroring)
         self._report(mirroring)

@@ -97,9 +97,17 @@ class Sharing:
             self._thread.join(5.0)
         if left:
             try:
+                self._feed.follow()
+                self._look()
                 self._post(left=True)
+                self._look()  # of two that leave at once, the later one sees that the other has left
             except (TryLaterError, RefusedError) as error:
                 _log.info("could not say goodbye: %s", error)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this machine has left and nobody else is at work: the end here is the sweep's."""
+        return self._record.left and all(self._is_gone(machine) for machine in self._others)
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):

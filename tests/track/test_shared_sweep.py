@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -96,6 +97,9 @@ def test_two_machines_do_exactly_what_was_asked_for_and_know_the_same(server, tm
     assert len(one.state.decided_rollouts) == len(two.state.decided_rollouts) == 6
     assert learned(one) == learned(two)
     sweep = next(iter(server.world.sweeps.values()))  # both may have registered at once: the first is the sweep
+    assert sweep.state == "FINISHED"
+    assert one.state.instructed is None
+    assert two.state.instructed is None
     assert sorted(trained(server)) == [f"shared.r.{k}" for k in range(6)]
     for machine in (one, two):
         for rollout in machine.own():
@@ -105,6 +109,21 @@ def test_two_machines_do_exactly_what_was_asked_for_and_know_the_same(server, tm
         import_sweep(f"tester/metta-sweep/{sweep.sweep_id}", SweepPaths(tmp_path / "x", "shared"), environ=one.environ)
     origins = [rollout.suggestion.origin for machine in (one, two) for rollout in machine.own()]
     assert origins.count("center") == 1
+
+
+@pytest.mark.long
+def test_the_end_of_one_machine_is_not_the_end_of_the_others(server, tmp_path, no_process_left):
+    chosen = short_runs(tmp_path, rollouts=9, seconds=3.0)
+    one, two = (Machine(server, tmp_path, name, chosen).start() for name in ("one", "two"))
+    until(lambda: is_at_work(two) and is_at_work(one))
+    one.process.send_signal(signal.SIGINT)
+    one.process.wait(200)
+    sweep = next(iter(server.world.sweeps.values()))
+    assert sweep.state == "RUNNING"
+    two.wait()
+    assert two.state.instructed is None
+    assert two.state.counted_rollouts == len(two.state.decided_rollouts) == 9
+    assert sweep.state == "FINISHED"
 
 
 @pytest.mark.long

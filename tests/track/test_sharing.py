@@ -108,6 +108,20 @@ def test_one_that_says_goodbye_is_not_waited_for(member, clock):
     assert len(finished(server)) == 4
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_only_the_last_that_leaves_ends_the_sweep_for_all(member, clock, order):
+    server, rng = DictServer(), random.Random(3)
+    members = [member(server, name, rollout_count=6) for name in ("one", "two", "three")]
+    work(members, clock, rng, lambda: all(m.state.rollouts for m in members))
+    for m in members:
+        m.sharing.turn()
+    leaving = [members[k].sharing for k in order]
+    assert not any(sharing.is_last for sharing in leaving)
+    for sharing in leaving:
+        sharing.stop(left=True)
+    assert [sharing.is_last for sharing in leaving] == [False, False, True]
+
+
 def test_one_that_was_held_to_be_gone_keeps_what_it_is_running(member, clock):
     server, rng = DictServer(), random.Random(2)
     slow, other = (member(server, name, rollout_count=3) for name in ("slow", "other"))
