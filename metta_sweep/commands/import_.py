@@ -18,7 +18,9 @@ from metta_sweep.track.importing import import_sweep
 def command(path: str, name: str, *, data_dir: Path) -> int:
     """Build a sweep here from one at W&B.
 
-    NAME is what it is called here; there must be no sweep of that name yet.
+    NAME is what it is called here; there must be no sweep of that name yet. Of a sweep that `wandb sweep` started, its
+    file is written as well, in the form of this project: with it the same search goes on here.
     """
-    click.echo(import_sweep(path, SweepPaths(data_dir, name)).line)
+    for line in import_sweep(path, SweepPaths(data_dir, name)).lines:
+        click.echo(line)
     return 0

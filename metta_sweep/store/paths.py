@@ -97,6 +97,11 @@ class SweepPaths:
         return self.root / "requests.jsonl"
 
     @property
+    def imported(self) -> Path:
+        """The sweep file that goes on with a sweep of another tool whose runs were imported."""
+        return self.root / f"{self.name}.yaml"
+
+    @property
     def launch(self) -> Path:
         """The launcher's own files: server locks and the server's log."""
         return self.root / "launch"

@@ -365,7 +365,7 @@ def _offer(namesake: str, paths: SweepPaths) -> str:
     """Return the offer to go on with a sweep that W&B has and this machine does not."""
     return (
         f"W&B has an earlier sweep {paths.name}, and this is a new one; to go on with the earlier one instead, "
-        f"stop this one, move {paths.root} away and give: metta-sweep import {namesake}"
+        f"stop this one, move {paths.root} away and give: metta-sweep import {namesake} {paths.name}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths, read_evaluations
+from metta_sweep.result.bounded import UnusableFileError, read_bytes
 from metta_sweep.secrecy import Redaction
 from metta_sweep.sweep.records import Rollout, Run, RunState
 from metta_sweep.sweep.state import SweepState
@@ -38,6 +40,8 @@ TAG_LIMIT = 64
 
 Row = dict[str, float]
 """One row of the history: an evaluation's metrics, its ``step``, its ``time_s``, and when it was reported."""
+
+_log = logging.getLogger("metta_sweep.track")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +211,13 @@ def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
     found = {}
     for path in (paths.config, paths.suggestion, paths.result):
         try:
-            if path.stat().st_size <= FILE_SIZE_LIMIT:
-                found[f"{FILE_FOLDER}/{path.name}"] = redaction.of_text(path.read_text("utf-8", errors="replace"))
+            content = read_bytes(path, FILE_SIZE_LIMIT)
         except FileNotFoundError:
             continue
+        except (UnusableFileError, OSError) as error:
+            _log.warning("%s is not sent: %s", path, error)
+            continue
+        found[f"{FILE_FOLDER}/{path.name}"] = redaction.of_text(content.decode("utf-8", errors="replace"))
     return found
 
 
@@ -220,12 +227,19 @@ def is_here(paths: RunPaths) -> bool:
 
 
 def last_checkpoint(paths: RunPaths) -> Path | None:
-    """Return the run's last checkpoint, a file or a folder; None where it left none."""
+    """Return the run's last checkpoint, a file or a folder of files; None where it left none that can be read."""
     try:
-        found = [path for path in paths.checkpoints.iterdir() if not path.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
+        named = [path for path in paths.checkpoints.iterdir() if not path.name.startswith(".")]
+        found = [(path.stat().st_mtime_ns, path.name, path) for path in named if _holds_files_only(path)]
+    except OSError:
         return None
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+    return max(found)[2] if found else None
+
+
+def _holds_files_only(path: Path) -> bool:
+    """Return whether there is nothing in it that the client would wait for, such as a pipe."""
+    below = path.rglob("*") if path.is_dir() else (path,)
+    return all(each.is_dir() or each.is_file() for each in below)
 
 
 def _told(state: SweepState, rollout: Rollout, run: Run, identity: str, times: Times) -> dict[str, Any]:

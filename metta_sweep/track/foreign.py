@@ -1,15 +1,20 @@
-"""A sweep of somebody else's, told as events: its ranges as a search space, each of its runs as a rollout."""
+"""A sweep of somebody else's: its file as ``migrate`` reads it, and each of its runs told as a rollout."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
+from metta_sweep.config.foreign.wandb_sweep import migrate_wandb
+from metta_sweep.config.migration import DEFAULT_ROLLOUTS, Migration
+from metta_sweep.config.yaml_source import parse_yaml
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Suggestion
-from metta_sweep.space.scales import SCALES
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptStarted,
@@ -19,40 +24,52 @@ from metta_sweep.sweep.events import (
     RunFinished,
     SweepAsked,
 )
+from metta_sweep.sweep.identity import IMPORTED
 from metta_sweep.sweep.records import Failure, FailureClass, SweepSpec
-
-ORIGIN = "imported"
-"""Origin of every suggestion that came from elsewhere."""
+from metta_sweep.trees import leaves
 
 _OVER = frozenset({"finished", "failed", "crashed", "killed"})
-_LOG_OF_EXPONENTS = frozenset({"log_uniform", "q_log_uniform"})
-_INTEGERS = frozenset({"int_uniform", "q_uniform"})
 
 
-def foreign_events(fetched: Mapping[str, Any], *, name: str) -> list[Event]:
-    """Return the events of a plain W&B sweep; runs that are not over yet are left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSweep:
+    """What becomes of a plain W&B sweep."""
+
+    events: list[Event]
+    """Its journal; runs that are not over yet are left out."""
+    file: Migration
+    """Its sweep file in the form of this project: what the sweep goes on with."""
+
+
+def foreign_sweep(fetched: Mapping[str, Any], *, name: str) -> ForeignSweep:
+    """Return a plain W&B sweep as a journal and a sweep file that goes on with it.
+
+    Args:
+        fetched: What :func:`metta_sweep.track.fetch.fetch` returns.
+        name: The sweep's local name.
 
     Raises:
         RequestError: It has no metric or no parameters that can be searched.
     """
-    config = fetched["config"]
-    metric = config.get("metric") or {}
-    parameters = dict(_parameters(config.get("parameters") or {}))
-    if not metric.get("name") or not parameters:
-        raise RequestError(Problem(key="import", message="the sweep has no metric or no parameters to search"))
     over = runs_that_are_over(fetched)
+    file = _sweep_file(fetched["config"], len(over))
+    content = yaml.safe_load(file.text)
+    given = content["sweep"]
+    named = fetched["config"].get("metric")
+    if not (isinstance(named, Mapping) and named.get("name")) or not given["parameters"]:
+        raise RequestError(Problem(key="import", message="the sweep has no metric or no parameters to search"))
     spec = SweepSpec(
         name=name,
-        metric=str(metric["name"]),
-        goal=Goal(metric.get("goal", "minimize")),
+        metric=given["metric"],
+        goal=Goal(given["goal"]),
         rollout_count=max(1, len(over)),
-        parameters=parameters,
-        sweep_file=ORIGIN,
+        parameters=given["parameters"],
+        sweep_file=IMPORTED,
     )
-    events: list[Event] = [SweepAsked(spec=spec, versions={}, host=ORIGIN)]
+    events: list[Event] = [SweepAsked(spec=spec, versions={}, host=IMPORTED)]
     for index, run in enumerate(over):
         events += _rollout(index, run, spec)
-    return events
+    return ForeignSweep(events=events, file=file)
 
 
 def runs_that_are_over(fetched: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -60,22 +77,39 @@ def runs_that_are_over(fetched: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [run for run in fetched["runs"] if run["state"] in _OVER]
 
 
+def _sweep_file(config: Mapping[str, Any], over: int) -> Migration:
+    """Return the registered config as a sweep file; one that has done all that it was capped at does some more."""
+    cap = config.get("run_cap")
+    is_left = isinstance(cap, int) and cap > over
+    text = yaml.safe_dump({**config, "run_cap": cap if is_left else over + DEFAULT_ROLLOUTS}, sort_keys=False)
+    source = parse_yaml(text, shown="the sweep at W&B")
+    if source.problems:
+        raise RequestError(*source.problems)
+    return migrate_wandb(text, source)
+
+
 def _rollout(index: int, run: Mapping[str, Any], spec: SweepSpec) -> list[Event]:
     run_id = f"{spec.name}.r.{index}"
-    flat = dict(_leaves(run["config"]))
+    flat = dict(leaves(run["config"]))
     params = {path: flat[path] for path in spec.parameters if path in flat}
-    suggestion = Suggestion(params=params, origin=ORIGIN, reason=f"run {run['name']} of the imported sweep")
-    planned = (PlannedRun(run_id=run_id, seed=index),)
+    suggestion = Suggestion(params=params, origin=IMPORTED, reason=f"run {run['name']} of the imported sweep")
+    planned = (PlannedRun(run_id=run_id, seed=_seed(flat.get("seed"), index)),)
     return [
         RolloutSuggested(rollout=index, suggestion=suggestion, runs=planned, max_retries=0),
         AttemptStarted(run_id=run_id, attempt=1),
-        _ending(run_id, run, spec.metric),
+        _ending(run_id, run, spec),
     ]
 
 
-def _ending(run_id: str, run: Mapping[str, Any], metric: str) -> Event:
+def _seed(given: Any, index: int) -> int:
+    return given if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 2**31 else index
+
+
+def _ending(run_id: str, run: Mapping[str, Any], spec: SweepSpec) -> Event:
     """Return how the run ended: without the metric it is a failure of which nothing is learnt."""
-    numbers = {name: float(value) for name, value in _leaves(run["summary"]) if _is_number(value)}
+    metric = spec.metric
+    told = {name: _chosen(value, spec.goal) if name == spec.metric else value for name, value in run["summary"].items()}
+    numbers = {name: float(value) for name, value in leaves(told) if _is_number(value)}
     cost_s = max(numbers.get("_runtime", numbers.get("_wandb.runtime", 0.0)), 1e-3)
     if run["state"] == "finished" and metric in numbers:
         metrics = {name: value for name, value in numbers.items() if not name.startswith("_")}
@@ -85,36 +119,12 @@ def _ending(run_id: str, run: Mapping[str, Any], metric: str) -> Event:
     return AttemptFailed(run_id=run_id, attempt=1, failure=failure, wall_s=cost_s)
 
 
-def _parameters(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, leaf in given.items():
-        if isinstance(leaf, Mapping) and "parameters" in leaf:
-            yield from _parameters(leaf["parameters"], f"{prefix}{name}.")
-        elif isinstance(leaf, Mapping) and (found := _range(leaf)) is not None:
-            yield f"{prefix}{name}", found
-
-
-def _range(leaf: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the parameter in our words; a constant has no range and is not a parameter."""
-    if "values" in leaf:
-        values = list(leaf["values"])
-        return {"values": values} if len(values) > 1 else None
-    if not (_is_number(leaf.get("min")) and _is_number(leaf.get("max"))):
-        return None
-    low, high, kind = leaf["min"], leaf["max"], str(leaf.get("distribution", ""))
-    if kind in _LOG_OF_EXPONENTS:
-        return {"min": math.exp(low), "max": math.exp(high), "distribution": "log_normal"}
-    if kind in SCALES["log_normal"].wandb_reads:
-        return {"min": low, "max": high, "distribution": "log_normal"}
-    whole = all(isinstance(bound, int) for bound in (low, high)) and kind in ("", *_INTEGERS)
-    return {"min": low, "max": high, "distribution": "int_uniform" if whole else "uniform"}
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _chosen(value: Any, goal: Goal) -> Any:
+    """Return a metric's value; of one with summaries of its own (``define_metric``), the one that suits the goal."""
+    if not isinstance(value, Mapping):
+        return value
+    found = (value[name] for name in ("max" if goal.sign > 0 else "min", "best", "last", "mean") if name in value)
+    return next(found, None)
 
 
 def _is_number(value: Any) -> bool:

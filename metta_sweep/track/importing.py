@@ -13,13 +13,14 @@ from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.secrecy import Redaction
+from metta_sweep.store.files import write_whole
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import AttemptInterrupted, Event, SweepAsked, SweepRegistered, from_json, to_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.foreign import foreign_events, runs_that_are_over
+from metta_sweep.track.foreign import ForeignSweep, foreign_sweep, runs_that_are_over
 from metta_sweep.track.ranges import identity_of
 from metta_sweep.track.watchdog import REFUSED
 
@@ -32,8 +33,8 @@ class ImportReport:
     """Runs in the journal."""
     is_ours: bool
     """Whether the sweep was one of ours, with all that our journal knows."""
-    line: str
-    """All of that in one line for a person."""
+    lines: tuple[str, ...]
+    """All of that for a person: what came, what to look at, and what goes on with it."""
 
 
 def import_sweep(
@@ -51,7 +52,7 @@ def import_sweep(
         RequestError: The path is none, the sweep cannot be read, or something is in the way.
 
     Side effects:
-        The journal, and the run directories with config and suggestion.
+        The journal, the run directories with config and suggestion, and the sweep file of a sweep of somebody else's.
     """
     if paths.exists():
         fix = "choose another name, or continue the sweep that is there"
@@ -60,7 +61,8 @@ def import_sweep(
     if fetched["is_shared"]:
         fix = f"give the sweep's command here with run={fetched['name']} wandb.share=true: it takes in all that is done"
         raise RequestError(Problem(key="import", message=f"{path} is shared between machines", fix=fix))
-    events = events_of(fetched, name=paths.name)
+    foreign = None if fetched["journal"] else foreign_sweep(fetched, name=paths.name)
+    events = foreign.events if foreign is not None else events_of(fetched, name=paths.name)
     state = SweepState.fold(events)
     journal = SqliteJournal.open(paths, create=True)
     try:
@@ -68,23 +70,30 @@ def import_sweep(
     finally:
         journal.close()
     _write_directories(paths, state, _configs(fetched, state))
-    kind = "with its journal" if fetched["journal"] else "as far as W&B tells"
+    kind = "as far as W&B tells" if foreign else "with its journal"
     line = f"imported {len(state.runs)} runs of {path} {kind}: {len(state.observations)} rollouts to learn from"
-    return ImportReport(runs=len(state.runs), is_ours=bool(fetched["journal"]), line=line)
+    further = _write_file(paths, foreign) if foreign else ()
+    return ImportReport(runs=len(state.runs), is_ours=foreign is None, lines=(line, *further))
+
+
+def _write_file(paths: SweepPaths, foreign: ForeignSweep) -> tuple[str, ...]:
+    """Write the sweep file that goes on with somebody else's sweep; return what a person is to know of it."""
+    write_whole(paths.imported, foreign.file.text)
+    look_at = (f"look at: {line}" for line in foreign.file.undecided)
+    command = f"metta-sweep run run={paths.name} ++sweep_params={paths.imported}"
+    return (f"wrote {paths.imported}", *look_at, f"to go on with it: {command}")
 
 
 def events_of(fetched: Mapping[str, Any], *, name: str) -> list[Event]:
-    """Return the events of a sweep that was read.
+    """Return the events of a sweep of ours that was read.
 
     Args:
         fetched: What :func:`metta_sweep.track.fetch.fetch` returns.
         name: The sweep's local name.
 
     Raises:
-        RequestError: It is a sweep of ours of another name, or cannot be understood.
+        RequestError: It has another name.
     """
-    if not fetched["journal"]:
-        return foreign_events(fetched, name=name)
     events = [from_json(stored) for stored in fetched["journal"]]
     state = SweepState.fold(events)
     if state.spec.name != name:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result import RunPaths
+from metta_sweep.result.bounded import UnusableFileError, open_regular, read_bytes
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, write_whole
 from metta_sweep.store.paths import SweepPaths
@@ -34,6 +35,9 @@ METADATA_FILE = "wandb-metadata.json"
 
 LOG_AT_ONCE = 256 * 1024
 """Bytes of a log that are sent at a time."""
+
+USAGE_BYTES = 16 * 1024 * 1024
+"""Bytes of notes of what a run used; more are not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +175,11 @@ class RunSources:
     def log(self, run: Run, after: int) -> tuple[str, int]:
         """Return whole lines of the run's log behind so many bytes, and the bytes until there; no secrets."""
         try:
-            with self.run_paths(run).log.open("rb") as file:
+            with open_regular(self.run_paths(run).log) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(after if after <= size else size)  # a log that was cut is followed from its end
                 read = file.read(LOG_AT_ONCE)
-        except OSError:
+        except (OSError, UnusableFileError):
             return "", after
         whole = read[: read.rfind(b"\n") + 1]
         return self.redaction.of_text(whole.decode(errors="replace")), min(after, size) + len(whole)
@@ -235,11 +239,11 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a file of notes that have a time; none where it cannot be read."""
     found = []
     try:
-        for line in path.read_text("utf-8", errors="replace").splitlines():
+        for line in read_bytes(path, USAGE_BYTES).decode(errors="replace").splitlines():
             with contextlib.suppress(ValueError):
                 noted = json.loads(line)
                 found += [noted] if isinstance(noted, dict) and isinstance(noted.get("t"), int | float) else []
-    except OSError:
+    except (OSError, UnusableFileError):
         return []
     return found
 

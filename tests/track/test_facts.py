@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 
 from metta_sweep.goal import Goal
 from metta_sweep.secrecy import REDACTED, Redaction
-from metta_sweep.track.facts import FILE_SIZE_LIMIT, OWN_KEY, Times, history, nested, run_facts, run_files
+from metta_sweep.track.facts import (
+    FILE_SIZE_LIMIT,
+    OWN_KEY,
+    Times,
+    history,
+    last_checkpoint,
+    nested,
+    run_facts,
+    run_files,
+)
 from metta_sweep.track.labels import Labels
 from tests.track.told import NO_SECRETS, ToldSweep
 
@@ -180,3 +190,16 @@ def test_what_only_the_journal_knows_is_told_without_guessing_the_best_value(tmp
     sweep.history.suggest().start(0).finish(0, 0.29)
     assert facts(sweep).summary["score"] == 0.29
     assert "best" not in {**facts(sweep).summary, **facts(sweep).summary[OWN_KEY]}
+
+
+def test_what_a_run_leaves_is_not_waited_for(tmp_path):
+    sweep = ToldSweep(tmp_path).whole_run(1.0)
+    paths = sweep.paths.run("my_test.r.0")
+    paths.result.unlink()
+    os.mkfifo(paths.result)
+    paths.suggestion.unlink()
+    paths.suggestion.mkdir()
+    assert run_files(paths, NO_SECRETS).keys() == {"run/config.yaml"}
+    (paths.checkpoints / "step-1").mkdir(parents=True)
+    os.mkfifo(paths.checkpoints / "step-1" / "weights")
+    assert last_checkpoint(paths) is None

@@ -15,7 +15,7 @@ from metta_sweep.sweep.events import AttemptInterrupted, from_json, to_json
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import import_sweep, sync
-from metta_sweep.track.foreign import foreign_events
+from metta_sweep.track.foreign import foreign_sweep
 from metta_sweep.track.importing import events_of
 from metta_sweep.track.ranges import identity_of, wandb_parameters
 from tests.factories import GUIDE_PARAMETERS, History
@@ -33,7 +33,7 @@ def a_run(k, state="finished", **summary):
 
 
 def state_of(fetched):
-    return SweepState.fold(foreign_events(fetched, name="theirs"))
+    return SweepState.fold(foreign_sweep(fetched, name="theirs").events)
 
 
 # ---------------------------------------------------------------- somebody else's
@@ -78,7 +78,7 @@ def test_runs_that_still_go_on_are_left_out():
         ),
         (
             {"min": -2.0, "max": 0.0, "distribution": "log_uniform"},
-            {"min": math.exp(-2), "max": 1.0, "distribution": "log_normal"},
+            {"min": 0.135335, "max": 1.0, "distribution": "log_normal"},
         ),
         ({"values": [16, 32]}, {"values": [16, 32]}),
     ],
@@ -86,6 +86,22 @@ def test_runs_that_still_go_on_are_left_out():
 def test_their_ranges_in_our_words(theirs, ours):
     state = state_of(foreign([a_run(0, loss=1.0)], parameters={"lr": theirs, "seed": {"value": 3}}))
     assert state.spec.parameters == {"lr": ours}
+
+
+@pytest.mark.parametrize(("cap", "count"), [(None, 12), (2, 12), (30, 30)])
+def test_the_written_file_searches_on_with_their_words(cap, count):
+    runs = [a_run(0, loss=1.0), a_run(1, loss=2.0)]
+    told = {"program": "train.py", "run_cap": cap} if cap else {"program": "train.py"}
+    file = _yaml(foreign_sweep(foreign(runs, **told), name="theirs").file.text)
+    assert file["rollout_count"] == count
+    assert (file["sweep"]["command"], file["sweep"]["results"]) == ("python train.py {args}", {"from": "wandb"})
+
+
+def test_of_a_metric_with_summaries_of_its_own_the_one_of_the_goal_counts():
+    runs = [a_run(0, loss={"max": 9.0, "min": 2.0}, acc={"max": 0.5})]
+    state = state_of(foreign(runs))
+    assert state.observations[0].metric == 2.0
+    assert state.runs["theirs.r.0"].metrics["acc.max"] == 0.5
 
 
 def test_nested_parameters_are_dotted_paths_and_read_from_nested_configs():
@@ -104,7 +120,7 @@ def test_our_own_ranges_come_back_as_ranges():
 @pytest.mark.parametrize("config", [{"metric": {}}, {"parameters": {}}, {"parameters": {"a": {"value": 1}}}])
 def test_a_sweep_without_metric_or_range_is_refused(config):
     with pytest.raises(RequestError, match="no metric or no parameters"):
-        foreign_events(foreign([a_run(0, loss=1.0)], **config), name="theirs")
+        foreign_sweep(foreign([a_run(0, loss=1.0)], **config), name="theirs")
 
 
 # ---------------------------------------------------------------- ours
@@ -181,6 +197,9 @@ def test_a_plain_sweep_becomes_a_journal(server, tmp_path):
     state = SweepState.fold(map(from_json, read_events(paths)))
     assert [o.metric for o in state.observations.values()] == [1.0, 0.9, 0.8]
     assert _yaml(paths.run("theirs.r.1").config.read_text()) == {"lr": 0.1}
+    file = _yaml(paths.imported.read_text())
+    assert (file["rollout_count"], file["sweep"]["parameters"]) == (3 + 10, state.spec.parameters)
+    assert report.lines[-1].endswith(f"run run=theirs ++sweep_params={paths.imported}")
 
 
 @pytest.mark.slow
