@@ -21,14 +21,18 @@ from wandb.errors import Error
 from metta_sweep.track.errors import ClientFailedError, one_line
 from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, annotate, files_of, log_lines, sent_runs, set_summary, set_tags
+from metta_sweep.track.server import SentRun, annotate, change_runs, file_names, log_lines, sent_runs
+from metta_sweep.track.settings import page_url
 from metta_sweep.track.sources import Origin
 from metta_sweep.track.stream import send_usage
 
 INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 """Seconds: to start a run, to send what is left of it, for one request of the client."""
 
-SEND_S = 5.0
+RETRY_S = 0.3
+"""Seconds before the client asks again after a failure, doubled each time."""
+
+SEND_S = 15.0
 """Seconds between two requests about a living run."""
 
 STATS_S = 5.0
@@ -173,13 +177,19 @@ class Client:
         """Whether runs are only written down, for ``wandb sync``."""
         return self.graphql is None
 
+    def run_page(self, wandb_id: str) -> str:
+        """Return the address of a run's page."""
+        if self.graphql is None:
+            return ""
+        return f"{page_url(self.graphql.url, os.environ)}/{self.place.entity}/{self.place.project}/runs/{wandb_id}"
+
     def sent_runs(self) -> dict[str, SentRun]:
         """Return what the server has of the sweep, by W&B id."""
         return {} if self.graphql is None else sent_runs(self.graphql, str(self.place.sweep_id))
 
-    def file_names(self, wandb_id: str) -> frozenset[str]:
-        """Return the names of a run's files; one request."""
-        return frozenset() if self.graphql is None else frozenset(files_of(self.graphql, wandb_id))
+    def file_names(self, wandb_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return the names of runs' files."""
+        return {} if self.graphql is None else file_names(self.graphql, wandb_ids)
 
     def annotate(self, facts: RunFacts, seal: str) -> None:
         """Add outcome, swept parameters and state to a run that its trainer writes; what it has stays.
@@ -190,31 +200,27 @@ class Client:
         if self.graphql is not None:
             annotate(self.graphql.again(), facts, seal, sweep_id=str(self.place.sweep_id))
 
-    def set_summary(self, run: SentRun, summary: Mapping[str, Any]) -> None:
-        """Replace the summary of a run that is over."""
+    def change_runs(self, runs: Sequence[SentRun]) -> None:
+        """Give runs that are over their summaries and tags as told."""
         if self.graphql is not None:
-            set_summary(self.graphql, run, summary)
+            change_runs(self.graphql, runs)
 
     def send_usage(self, wandb_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send system metrics that were measured where the run is done."""
         if self.graphql is not None and rows:
             send_usage(self.graphql.again(), wandb_id, rows)
 
-    def set_tags(self, run: SentRun, tags: Sequence[str]) -> None:
-        """Replace the tags of a run."""
-        if self.graphql is not None:
-            set_tags(self.graphql, run, tags)
-
     def log_lines(self, wandb_id: str) -> int:
         """Return how many lines of a run's log the server has."""
         return 0 if self.graphql is None else log_lines(self.graphql.again(), wandb_id)
 
-    def open_run(self, facts: RunFacts, origin: Origin, *, pid: int | None = None) -> OpenRun:
+    def open_run(self, facts: RunFacts, origin: Origin, *, is_new: bool, pid: int | None = None) -> OpenRun:
         """Open the run, new or to go on with it; safe to repeat.
 
         Args:
             facts: What identifies and describes it.
             origin: Where and of what it was done.
+            is_new: Whether the server has nothing of it: it is not asked then.
             pid: The training process, whose CPU and GPU are to be shown; None for a run of the past.
         """
         stopped = threading.Event()
@@ -229,7 +235,7 @@ class Client:
                 job_type=facts.job_type,
                 tags=list(facts.tags),
                 config=dict(facts.config),
-                resume=None if self.is_offline else "allow",
+                resume=None if self.is_offline or is_new else "allow",
                 reinit="create_new",
                 mode="offline" if self.is_offline else "online",
                 dir=str(self.folder),
@@ -287,16 +293,16 @@ class Client:
             x_stats_sampling_interval=STATS_S,
             x_save_requirements=False,
             x_graphql_retry_max=5,
-            x_graphql_retry_wait_min_seconds=1,
+            x_graphql_retry_wait_min_seconds=RETRY_S,
             x_graphql_retry_wait_max_seconds=5,
             x_graphql_timeout_seconds=HTTP_S,
             x_file_stream_transmit_interval=SEND_S,
             x_file_stream_retry_max=8,
-            x_file_stream_retry_wait_min_seconds=1,
+            x_file_stream_retry_wait_min_seconds=RETRY_S,
             x_file_stream_retry_wait_max_seconds=5,
             x_file_stream_timeout_seconds=HTTP_S,
             x_file_transfer_retry_max=8,
-            x_file_transfer_retry_wait_min_seconds=1,
+            x_file_transfer_retry_wait_min_seconds=RETRY_S,
             x_file_transfer_retry_wait_max_seconds=5,
             **watched,
             **told,

@@ -32,6 +32,9 @@ SAID_AFTER_S = 4.0
 STEADY_S = 60.0
 """Seconds after which a mirror counts as having worked."""
 
+MIRROR = "metta_sweep.commands.mirror"
+"""The module that runs as the mirror's process."""
+
 LOG_LIMIT = 1024 * 1024
 """Bytes; a longer log of the mirror is begun anew."""
 
@@ -157,7 +160,7 @@ class MirrorProcess:
         """Start the mirror in a session of its own: Ctrl-C is for the controller, which then ends it in order."""
         link = self._seen.with_(state="starting", message="")
         place = ["--data-dir", str(self._paths.data_dir), "--name", self._paths.name]
-        command = [sys.executable, "-m", "metta_sweep.track.mirror", *place, "--link", json.dumps(asdict(link)), *more]
+        command = [sys.executable, "-m", MIRROR, *place, "--link", json.dumps(asdict(link)), *more]
         with self._open_log() as log:
             self._process = subprocess.Popen(
                 command,

@@ -131,7 +131,7 @@ def run_facts(
         tags=_tags(state.spec.name, rollout.suggestion.origin, "confirmation" * run.confirms, *labels.tags),
         config=redaction.of_config(nested(rollout.suggestion.params)),
         summary=redaction.of_config({**_shown(run, own), OWN_KEY: own}),
-        times=_times(run, times),
+        times=times_shown(run, times),
         metric=state.spec.metric,
         is_maximized=state.spec.goal.sign > 0,
         state=run.state,
@@ -176,7 +176,8 @@ def nested(params: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _times(run: Run, times: Times) -> dict[str, Any]:
+def times_shown(run: Run, times: Times) -> dict[str, Any]:
+    """Return what W&B's own columns of time are to show of a run: nothing before it is over."""
     if not run.state.is_over:
         return {}
     stamp = {} if times.end is None else {"_timestamp": times.end}

@@ -1,4 +1,4 @@
-"""The mirror process: ``python -m metta_sweep.track.mirror``. Follows a sweep's journal and brings it to W&B.
+"""The mirror process (``python -m metta_sweep.commands.mirror``): follows a sweep's journal and brings it to W&B.
 
 It is crash-only: whatever goes wrong with W&B, the process ends with a status that says whether to start it again, and
 the next one learns from the server where to go on. No call of the client is ever on the controller's path.
@@ -7,6 +7,7 @@ the next one learns from the server where to go on. No call of the client is eve
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import os
@@ -23,9 +24,11 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, take_lock, write_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import Instruction
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.errors import ClientFailedError, RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
+from metta_sweep.track.overview import no_answer
 from metta_sweep.track.ranges import identity_of, registration
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
 
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
 TICK_S = 0.5
 """Seconds between two looks at the journal."""
 
-REDRAW_S = 120.0
-"""Seconds between two drawings of the overview while the sweep goes on."""
+REDRAW_S, REDRAW_SHARE = 120.0, 0.05
+"""Seconds between two drawings of the overview while the sweep goes on, and the share of its time at the least."""
 
 OVERVIEW_S = 3.0
 """Seconds that must be left for the overview at the end; it is drawn anew at the next catch-up."""
@@ -65,8 +68,11 @@ STRANGER_S = 5.0
 
 _log = logging.getLogger("metta_sweep.track")
 
+Answer = Callable[[SweepPaths, SweepState, str], str]
+"""Returns the report's answer as a page: of a sweep, with the address of a run's page, ``{run}`` in it."""
 
-def main(arguments: Sequence[str] | None = None) -> int:
+
+def main(arguments: Sequence[str] | None = None, *, answer: Answer = no_answer) -> int:
     """Mirror the sweep until told to stop, or once; return 0 where every finished run is whole at W&B."""
     options = parser().parse_args(arguments)
     os.nice(10)
@@ -78,12 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log.info("another mirror of this sweep is at work")
         return TRY_AGAIN
     watchdog = Watchdog(listen=not options.once, limit_s=options.limit_s)
-    return _Process(paths, link, watchdog, once=options.once).run()
+    return _Process(paths, link, watchdog, once=options.once, answer=answer).run()
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the mirror's own arguments; none of them is a secret."""
-    parser = argparse.ArgumentParser(prog="metta_sweep.track.mirror")
+    parser = argparse.ArgumentParser(prog="metta_sweep.commands.mirror")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--link", required=True, help="a Link as JSON")
@@ -95,11 +101,20 @@ def parser() -> argparse.ArgumentParser:
 class _Process:
     """One life of the mirror."""
 
-    def __init__(self, paths: SweepPaths, link: Link, watchdog: Watchdog, *, once: bool) -> None:
+    def __init__(
+        self,
+        paths: SweepPaths,
+        link: Link,
+        watchdog: Watchdog,
+        *,
+        once: bool,
+        answer: Answer = no_answer,
+    ) -> None:
         self._paths = paths
         self._link = link
         self._watchdog = watchdog
         self._once = once
+        self._answer = answer
         self._feed = Feed(paths)
         self._work = folder(paths) / "work"
         self._noted = False
@@ -152,7 +167,7 @@ class _Process:
                 return self._end(mirroring)
             self._try(mirroring.prove_now_and_then)
             self._try(self._steer)
-            if time.monotonic() - self._drawn_s > REDRAW_S:
+            if time.monotonic() - self._drawn_s > max(REDRAW_S, REDRAW_SHARE * self._feed.state.elapsed_s):
                 self._draw(mirroring)
             self._watchdog.wait(TICK_S)
 
@@ -181,7 +196,6 @@ class _Process:
         if self._watchdog.left_s > OVERVIEW_S:
             self._watchdog.alive()
             try:
-                mirroring.mark_best()
                 mirroring.send_overview()
             except TryLaterError as error:
                 _log.warning("the overview could not be drawn: %s", error)
@@ -208,7 +222,13 @@ class _Process:
             labels=self._link.labels,
             with_checkpoints=self._link.checkpoints,
         )
-        mirroring = Mirroring(sources, client, work=self._work, alive=self._watchdog.alive)
+        mirroring = Mirroring(
+            sources,
+            client,
+            work=self._work,
+            alive=self._watchdog.alive,
+            answer=functools.partial(self._answer, self._paths),
+        )
         if graphql is None:
             mirroring.begin_offline()
         else:
@@ -384,7 +404,3 @@ def end_left_service(paths: SweepPaths) -> None:
                 process.wait(5)
         except (psutil.Error, ValueError):
             continue
-
-
-if __name__ == "__main__":
-    sys.exit(main())

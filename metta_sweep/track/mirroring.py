@@ -14,11 +14,12 @@ from typing import Any
 
 from metta_sweep.store.journal import read_events
 from metta_sweep.sweep.records import AttemptState, Run, RunState
+from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.client import Client, OpenRun
 from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, STARTED_KEY
 from metta_sweep.track.link import folder
-from metta_sweep.track.overview import overview
+from metta_sweep.track.overview import no_answer, overview
 from metta_sweep.track.overview_run import send_overview
 from metta_sweep.track.ranges import JOURNAL_FILE, OVERVIEW, machine_of, overview_id
 from metta_sweep.track.server import SentRun
@@ -53,13 +54,28 @@ class Mirroring:
     """
 
     def __init__(
-        self, sources: RunSources, client: Client, *, work: Path, alive: Callable[[], None] = lambda: None
+        self,
+        sources: RunSources,
+        client: Client,
+        *,
+        work: Path,
+        alive: Callable[[], None] = lambda: None,
+        answer: Callable[[SweepState, str], str] = no_answer,
     ) -> None:
-        """Mirror what ``sources`` tell through ``client``; ``alive`` is called between two runs."""
+        """Mirror a sweep.
+
+        Args:
+            sources: Tell what there is.
+            client: Sends it.
+            work: A folder for what is to be sent.
+            alive: Is called between two runs.
+            answer: Returns the report's answer as a page, given the address of a run's page with ``{run}`` in it.
+        """
         self._sources = sources
         self._client = client
         self._work = work
         self._alive = alive
+        self._answer = answer
         self._marks = Marks(sources.paths)
         self._open: dict[str, OpenRun] = {}
         self._sizes: dict[str, int] = {}
@@ -71,7 +87,8 @@ class Mirroring:
         self._rested: dict[str, int] = {}
         self._looked_s = 0.0
         self._sent: dict[str, SentRun] = {}
-        self._untimed: dict[str, int] = {}
+        self._untouched = 0
+        self._begun: set[str] = set()
         self.whole: set[str] = set()
         """Runs that are whole at W&B, by id."""
         self.elsewhere: set[str] = set()
@@ -85,7 +102,8 @@ class Mirroring:
     @property
     def is_settled(self) -> bool:
         """Whether every run that is over is whole at W&B."""
-        return not self._unproven and not any(self._run(run_id).state.is_over for run_id in self._todo)
+        is_sent = not any(self._run(run_id).state.is_over for run_id in self._todo)
+        return is_sent and not self._unproven and not self._untouched
 
     @property
     def stopped_runs(self) -> tuple[str, ...]:
@@ -108,6 +126,7 @@ class Mirroring:
             is_taken = not compare or not self._sources.is_here(run)
             if seal is not None and (is_taken or seal == self._sources.delivery(run).seal):
                 self._is_whole(run)
+        self._untouched = int(bool(self._to_touch_up()))
 
     def _is_from_elsewhere(self, run: Run, there: SentRun) -> bool:
         """Return whether the run there was started on another machine; it is not written over."""
@@ -197,7 +216,9 @@ class Mirroring:
             self._marks.set(run.run_id, BEGUN)
         self._client.discard_local(self._sources.wandb_id(run))
         facts, origin = self._sources.facts(run), self._sources.origin(run)
-        return self._client.open_run(facts, origin, pid=self._sources.process_of(run))
+        is_new = facts.wandb_id not in self._sent.keys() | self._begun and not self._sources.is_shared
+        self._begun.add(facts.wandb_id)
+        return self._client.open_run(facts, origin, is_new=is_new, pid=self._sources.process_of(run))
 
     def _send_log(self, run: Run, opened: OpenRun) -> None:
         """Send what the run's log has beyond what was sent."""
@@ -262,40 +283,69 @@ class Mirroring:
     def prove(self, *, again: bool = True) -> None:
         """Ask the server which of the sent runs arrived whole; with ``again`` the others are sent once more."""
         self._looked_s = time.monotonic()
-        if not self._unproven:
-            return
         if self._client.is_offline:
             self._mark_written()
             return
-        sent = self._sent = self._client.sent_runs()
-        for run_id, seal in list(self._unproven.items()):
+        if self._unproven:
+            self._prove_sent(again=again)
+        self._touch_up()
+
+    def _prove_sent(self, *, again: bool) -> None:
+        """Look which runs arrived: one request for the runs, and one for the files of those that are there."""
+        self._sent = self._client.sent_runs()
+        runs = {run_id: self._run(run_id) for run_id in self._unproven}
+        sealed = {run_id for run_id, run in runs.items() if self._seal_there(run) == self._unproven[run_id]}
+        with_files = [run for run_id, run in runs.items() if run_id in sealed and not self._sources.is_joined(run)]
+        names = self._client.file_names([self._sources.wandb_id(run) for run in with_files]) if with_files else {}
+        torn = {run.run_id for run in with_files if not self._has_files(run, names)}
+        for run_id, run in runs.items():
             self._alive()
-            run = self._run(run_id)
-            there = sent.get(self._sources.wandb_id(run))
-            if there is not None and there.seal == seal and self._has_files(run):
-                self._set_times(run, there)
+            if run_id in sealed - torn:
                 del self._unproven[run_id]
                 self._is_whole(run)
+                self._untouched = max(1, self._untouched)
             elif again:
                 self._send_again(run_id)
 
-    def _set_times(self, run: Run, there: SentRun) -> None:
-        """Have W&B's own columns show when the training was and how long it took, not the mirror's part in it."""
-        wanted = self._sources.delivery(run).facts.times
-        if all(there.summary.get(name) == value for name, value in wanted.items()):
-            return
-        self._untimed[run.run_id] = self._untimed.get(run.run_id, 0) + 1
-        try:
-            self._client.set_summary(there, {**there.summary, **wanted})
-        except TryLaterError as error:
-            if self._untimed[run.run_id] < SEND_LIMIT:
-                raise
-            _log.warning("the times of %s could not be set: %s", run.run_id, error)
+    def _seal_there(self, run: Run) -> str | None:
+        there = self._sent.get(self._sources.wandb_id(run))
+        return None if there is None else there.seal
 
-    def _has_files(self, run: Run) -> bool:
-        if self._sources.is_joined(run):
-            return True
-        return self._client.file_names(self._sources.wandb_id(run)) >= self._sources.files(run).keys()
+    def _has_files(self, run: Run, names: Mapping[str, frozenset[str]]) -> bool:
+        return names.get(self._sources.wandb_id(run), frozenset()) >= self._sources.files(run).keys()
+
+    def _touch_up(self) -> None:
+        """Have whole runs show the training's times and the best of them its tag: one request where any does not."""
+        if not (changed := self._to_touch_up()):
+            self._untouched = 0
+            return
+        self._untouched += 1
+        try:
+            self._client.change_runs(changed)
+        except TryLaterError as error:
+            if self._untouched <= SEND_LIMIT:
+                raise
+            _log.warning("times and tags could not be set: %s", error)
+        self._sent.update((there.wandb_id, there) for there in changed)
+        self._untouched = 0
+
+    def _to_touch_up(self) -> list[SentRun]:
+        """Return whole runs that do not show what they are to show yet, as they are to be.
+
+        W&B's own columns are to show when the training was and how long it took, not the mirror's part in it. Runs of
+        the best rollout, and no others, carry the tag ``best``.
+        """
+        state, found = self._sources.feed.state, []
+        best = state.rollouts[state.incumbent.rollout].run_ids if state.incumbent is not None else ()
+        for run in self._runs():
+            there = self._sent.get(self._sources.wandb_id(run))
+            if there is None or run.run_id not in self.whole - self.elsewhere:
+                continue
+            tags = [tag for tag in there.tags if tag != BEST] + [BEST] * (run.run_id in best)
+            summary = {**there.summary, **self._sources.shown_times(run)}
+            if summary != there.summary or sorted(tags) != sorted(there.tags):
+                found.append(replace(there, summary=summary, tags=tuple(tags)))
+        return found
 
     def prove_now_and_then(self) -> None:
         """Do :meth:`prove` where the last time is long enough ago."""
@@ -324,21 +374,6 @@ class Mirroring:
 
     # ---------------------------------------------------------------- the sweep as a whole
 
-    def mark_best(self) -> None:
-        """Have the runs of the best rollout, and no others, carry the tag ``best``.
-
-        Raises:
-            TryLaterError, RefusedError: See :class:`Client`.
-        """
-        state = self._sources.feed.state
-        best = state.rollouts[state.incumbent.rollout].run_ids if state.incumbent is not None else ()
-        for run in self._runs():
-            there = self._sent.get(self._sources.wandb_id(run))
-            if there is not None and run.run_id in self.whole and (BEST in there.tags) != (run.run_id in best):
-                tags = tuple(tag for tag in there.tags if tag != BEST) + ((BEST,) if run.run_id in best else ())
-                self._client.set_tags(there, tags)
-                self._sent[there.wandb_id] = replace(there, tags=tags)
-
     def send_overview(self) -> None:
         """Bring the sweep's overview up to date where anything of it has changed since the last time."""
         state, identity = self._sources.feed.state, self._sources.identity
@@ -357,7 +392,8 @@ class Mirroring:
         staged.write_text(kept, encoding="utf-8")
         config = redaction.of_config(config)
         files = self._work / OVERVIEW
-        send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files)
+        answer = redaction.of_text(self._answer(state, self._client.run_page(f"{{run}}-{identity}")))
+        send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files, answer=answer)
         self._client.discard_local(wandb_id)
         self._marks.set(OVERVIEW, mark)
 

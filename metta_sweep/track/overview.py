@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metta_sweep.sweep.records import Rollout
+from metta_sweep.sweep.records import Rollout, RunState
 from metta_sweep.sweep.state import SweepState
 
 OVERVIEW_ROWS_PREFIX = "sweep/"
@@ -15,6 +15,13 @@ OVERVIEW_ROWS_PREFIX = "sweep/"
 
 DECIDED = f"{OVERVIEW_ROWS_PREFIX}decided"
 """Number of rollouts whose outcome is known: the axis of the overview's curves."""
+
+
+TOTAL_COST = f"{OVERVIEW_ROWS_PREFIX}total_cost_s"
+"""Seconds of runs so far."""
+
+BEST_BY_COST = f"{OVERVIEW_ROWS_PREFIX}best_by_cost"
+"""The best so far once more, over what was spent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +44,11 @@ class Overview:
     """Every decided rollout with its values, outcome and predictions."""
     summary: Mapping[str, Any]
     """Where the sweep stands."""
-    metric: str
-    """Name of the metric."""
-
-    def chosen(self, *columns: str) -> Table:
-        """Return these columns of the rollouts that have a value in each."""
-        return _chosen(self.rollouts, columns)
-
-    @property
-    def front(self) -> Table:
-        """Return cost and metric of the rollouts that no other beats in both, the cheapest first."""
-        place = self.rollouts.columns.index("on_front")
-        rows = tuple(row for row in self.rollouts.rows if row[place])
-        found = _chosen(Table(columns=self.rollouts.columns, rows=rows), ("cost_s", "metric"))
-        return Table(columns=found.columns, rows=tuple(sorted(found.rows)))
 
 
-def _chosen(table: Table, columns: tuple[str, ...]) -> Table:
-    places = [table.columns.index(name) for name in columns]
-    picked = (tuple(row[place] for place in places) for row in table.rows)
-    return Table(columns=columns, rows=tuple(row for row in picked if None not in row))
+def no_answer(*_: object) -> str:
+    """Stand in for the report where there is none."""
+    return ""
 
 
 def overview(state: SweepState) -> Overview:
@@ -66,7 +58,6 @@ def overview(state: SweepState) -> Overview:
         curves=tuple(_curves(state)),
         rollouts=_rollouts(state, decided),
         summary=_summary(state),
-        metric=state.spec.metric,
     )
 
 
@@ -84,20 +75,28 @@ def pareto_front(state: SweepState) -> frozenset[int]:
 
 
 def _curves(state: SweepState) -> Iterator[dict[str, float]]:
-    best, total_s = None, 0.0
+    best, total_s, saved = None, 0.0, 0.0
     for number, rollout in enumerate(state.decided_rollouts, 1):
         metric, cost_s = _outcome(state, rollout)
         total_s += sum(run.cost_s for run in state.runs_of(rollout) if run.state.is_over)
+        saved += _saved(state, rollout)
         row = {"decided": number, "rollout": rollout.index, "cost_s": cost_s, "total_cost_s": total_s}
         row["failed"] = float(metric is None)
         if metric is not None:
             best = metric if best is None else max(best, metric, key=state.spec.goal.score)
             row["metric"] = metric
         if best is not None:
-            row["best"] = best
+            row |= {"best": best, "best_by_cost": best}
+        row["saved_rollouts"] = saved
         if rollout.suggestion.predicted is not None:
             row["predicted"] = rollout.suggestion.predicted.score
         yield {f"{OVERVIEW_ROWS_PREFIX}{name}": value for name, value in row.items()}
+
+
+def _saved(state: SweepState, rollout: Rollout) -> float:
+    """Return which share of the rollout was saved by stopping its runs early."""
+    runs = state.runs_of(rollout)
+    return sum(1.0 - run.share for run in runs if run.state is RunState.STOPPED_EARLY) / max(1, len(runs))
 
 
 def _outcome(state: SweepState, rollout: Rollout) -> tuple[float | None, float]:
@@ -137,6 +136,7 @@ def _summary(state: SweepState) -> dict[str, Any]:
         "runs": len(runs),
         "failed_runs": sum(run.failure is not None for run in runs),
         "stopped_early_runs": len(state.stopped_early_runs),
+        "saved_rollouts": state.counted_rollouts - state.full_rollouts,
         "total_cost_s": state.total_cost_s,
         "stopped": state.stopped.rule if state.stopped else None,
     }

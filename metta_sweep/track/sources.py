@@ -20,7 +20,16 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.store.files import read_json, write_whole
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
-from metta_sweep.track.facts import Row, RunFacts, history, is_here, last_checkpoint, run_facts, run_files
+from metta_sweep.track.facts import (
+    Row,
+    RunFacts,
+    history,
+    is_here,
+    last_checkpoint,
+    run_facts,
+    run_files,
+    times_shown,
+)
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.joining import has_joined
 from metta_sweep.track.labels import Labels
@@ -99,6 +108,11 @@ class RunSources:
             raise ValueError("the journal is empty yet")
         return identity_of(self.feed.state.created)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines do runs of the same sweep."""
+        return self.feed.state.created is not None and self.feed.state.created.shared
+
     def is_ours(self, run: Run) -> bool:
         """Return whether this machine did it; what another did is its own mirror's to send."""
         return run.confirms or not self.feed.state.rollouts[run.rollout].machine
@@ -140,6 +154,11 @@ class RunSources:
             labels=self.labels,
             times=self.feed.times(run.run_id),
         )
+
+    def shown_times(self, run: Run) -> dict[str, Any]:
+        """Return what W&B's own columns of time are to show of a run that is over; nothing where its trainer says."""
+        is_unknown = not self.is_here(run) or self.is_joined(run)
+        return {} if is_unknown else times_shown(run, self.feed.times(run.run_id))
 
     def rows(self, run: Run) -> list[Row]:
         """Return the run's evaluations so far."""

@@ -78,7 +78,7 @@ def test_the_mirror_gets_no_key_on_its_command_line_and_no_other_service(sweep, 
     mirror.stop(5)
     (arguments,) = starts(folder)
     assert "k" * 40 not in arguments
-    assert "metta_sweep.track.mirror" in arguments
+    assert "metta_sweep.commands.mirror" in arguments
     assert "WANDB_SERVICE" not in (folder / "notes.env").read_text()
 
 

@@ -34,6 +34,7 @@ class Remembered:
     log: str = ""
     log_bytes: int = 0
     usage: list = field(default_factory=list)
+    tags: tuple = ()
     has_stats: bool = False
 
     def send_log(self, text, *, there):
@@ -58,11 +59,13 @@ class RememberingClient:
 
     is_offline: bool = False
     loses: bool = False
+    stubborn: bool = False
     runs: dict[str, Remembered] = field(default_factory=dict)
     place: WandbPath = field(default_factory=lambda: WandbPath(entity="e", project="p", sweep_id="s"))
     folder: Path = Path()
 
-    def open_run(self, facts, origin, *, pid=None):
+    def open_run(self, facts, origin, *, is_new, pid=None):
+        assert is_new == (facts.wandb_id not in self.runs)
         run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
         run.state, run.opened = "running", run.opened + 1
         return run
@@ -78,12 +81,17 @@ class RememberingClient:
                 state=r.state,
                 config={},
                 summary=r.summary,
+                tags=r.tags,
             )
             for r in self.runs.values()
         }
 
-    def set_summary(self, there, summary):
-        self.runs[there.wandb_id].summary = summary
+    def change_runs(self, runs):
+        if self.stubborn:
+            raise TryLaterError("not now")
+        for there in runs:
+            self.runs[there.wandb_id].summary = there.summary
+            self.runs[there.wandb_id].tags = there.tags
 
     def send_usage(self, wandb_id, rows):
         self.runs[wandb_id].usage = rows
@@ -94,8 +102,8 @@ class RememberingClient:
         own = {**facts.summary["metta_sweep"], "seal": seal}
         run.summary = {**facts.summary, **run.summary, "metta_sweep": own}
 
-    def file_names(self, wandb_id):
-        return frozenset(self.runs[wandb_id].files)
+    def file_names(self, wandb_ids):
+        return {wandb_id: frozenset(self.runs[wandb_id].files) for wandb_id in wandb_ids}
 
 
 class Bench:
@@ -260,6 +268,44 @@ def test_the_times_there_are_the_trainings_own(bench):
     run = bench.sweep.state.runs["my_test.r.0"]
     assert bench.remote().summary["_runtime"] == run.wall_s
     assert bench.remote().summary["_wandb"] == {"runtime": int(run.wall_s)}
+
+
+def test_times_that_something_else_wrote_there_are_mended_by_a_catch_up(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.remote().summary["_runtime"] = 0.3
+    bench.start(compare=True)
+    bench.tick()
+    assert not bench.mirror.is_settled
+    bench.mirror.prove()
+    assert bench.mirror.is_settled
+    assert bench.remote().opened == 1
+    assert bench.remote().summary["_runtime"] == bench.sweep.state.runs["my_test.r.0"].wall_s
+
+
+def test_the_tag_of_the_best_goes_where_the_best_is(bench):
+    def tagged():
+        return [r.wandb_id[:11] for r in bench.client.runs.values() if "best" in r.tags]
+
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    assert tagged() == ["my_test.r.0"]
+    bench.sweep.whole_run(2.0).whole_run(1.5)
+    bench.tick().mirror.prove()
+    assert tagged() == ["my_test.r.1"]
+    assert "best" not in bench.remote(0).tags
+
+
+def test_times_and_tags_that_cannot_be_set_are_tried_a_few_times_and_keep_nothing_open(bench):
+    bench.client.stubborn = True
+    bench.sweep.whole_run(1.0)
+    bench.tick()
+    for _ in range(SEND_LIMIT - 1):
+        with pytest.raises(TryLaterError):
+            bench.mirror.prove()
+        assert not bench.mirror.is_settled
+    bench.mirror.prove()
+    assert bench.mirror.is_settled
 
 
 def test_runs_that_go_on_are_let_go_at_the_end(bench):

@@ -46,6 +46,38 @@ class Gathered:
     """What to try next."""
     evaluations: Mapping[str, Sequence[Evaluation]] = field(default_factory=dict)
     """Evaluations of the runs whose learning curves are drawn."""
+    run_page: str = ""
+    """Address of a run's page with ``{run}`` for its name; empty where a run is linked to its directory."""
+
+
+def gather_answer(state: SweepState, place: Place, run_page: str) -> Gathered:
+    """Return what the answer alone needs: no model is fitted and no file of a run is read.
+
+    Args:
+        state: The sweep so far.
+        place: Where its controller stands.
+        run_page: Address of a run's page with ``{run}`` for its name.
+    """
+    rows = rows_of(state)
+    space, winner = space_of(state.spec), _winner(state, rows, place)
+    return Gathered(
+        state=state,
+        rows=rows,
+        place=place,
+        page_dir=place.cwd,
+        winner=winner,
+        space=space,
+        surrogate=None,
+        advice=advice(rows, winner, space, None, place.program),
+        run_page=run_page,
+    )
+
+
+def _winner(state: SweepState, rows: SweepRows, place: Place) -> Winner | None:
+    try:
+        return winner_of(state, rows, place)
+    except RequestError:
+        return None
 
 
 def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
@@ -62,10 +94,7 @@ def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
     rows = rows_of(state)
     space = space_of(state.spec)
     surrogate = surrogate_of(state, space) if space is not None else None
-    try:
-        winner = winner_of(state, rows, place)
-    except RequestError:
-        winner = None
+    winner = _winner(state, rows, place)
     return Gathered(
         state=state,
         rows=rows,

@@ -66,7 +66,8 @@ def plotly_js() -> str:
         raise RequestError.of("the HTML report needs plotly", fix="pip install 'metta-sweep[report]'") from None
 
 
-def _own(name: str) -> Markup:
+def own_text(name: str) -> Markup:
+    """Return a file of the page's own as it is."""
     return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
@@ -79,7 +80,7 @@ def _head(title: str, refresh_s: int | None) -> Markup:
         tag("meta", http_equiv="refresh", content=str(refresh_s)) if refresh_s else None,
         tag("title", f"Sweep {title}"),
         tag("link", rel="icon", href="data:,"),
-        tag("style", _own("page.css")),
+        tag("style", own_text("page.css")),
     )
 
 
@@ -107,7 +108,7 @@ def _scripts(sweeps: Sequence[Gathered], figures: dict[str, Figure]) -> Iterator
     yield json_island("figures", island)
     yield json_island("sweeps", data)
     yield tag("script", Markup(plotly_js()))
-    yield tag("script", _own("page.js"))
+    yield tag("script", own_text("page.js"))
 
 
 # -------------------------------------------------------------------- parts

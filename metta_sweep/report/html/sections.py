@@ -107,8 +107,9 @@ def runs(key: str) -> Markup:
 
 
 def run_link(found: Gathered, run_id: str) -> Markup:
-    """Return a link to a run's directory."""
-    return tag("a", run_id, href=f"{runs_link(found)}{quote(run_id)}/")
+    """Return a link to a run's page, or to its directory."""
+    page = found.run_page.replace("{run}", quote(run_id)) or f"{runs_link(found)}{quote(run_id)}/"
+    return tag("a", run_id, href=page)
 
 
 def runs_link(found: Gathered) -> str:
