@@ -162,3 +162,5 @@ class WandbSettings:
     """Seconds of silence after which another machine of a shared sweep is gone."""
     checkpoints: Switch = False
     """Whether each run's last checkpoint is kept as an artifact."""
+    alert: Annotated[tuple[Literal["finished", "failed", "best"], ...], Read(listed)] = ()
+    """What W&B alerts of: the sweep has done all that was asked, it failed, it has a new best."""

@@ -335,6 +335,7 @@ def _link_for(
         mode=str(mode),
         description=description,
         checkpoints=settings.checkpoints,
+        alert=settings.alert,
     )
     if before is None or before.project != project or entity not in (None, before.entity):
         return link

@@ -29,6 +29,10 @@ class Link:
     """What the sweep is about."""
     checkpoints: bool = False
     """Whether each run's last checkpoint is kept as an artifact."""
+    alert: tuple[str, ...] = ()
+    """What W&B alerts of: ``finished``, ``failed``, ``best``."""
+    told: tuple[str, ...] = ()
+    """What was alerted of, or was known before, since the sweep was started."""
     sweep_id: str | None = None
     """The registered sweep; None before it is."""
     url: str = ""
@@ -71,7 +75,7 @@ class Link:
         """Return the link of a mapping; names of another version are passed over."""
         known = {f.name for f in fields(cls)}
         chosen = {name: value for name, value in content.items() if name in known}
-        lists = {name: tuple(chosen.get(name, ())) for name in ("stopped_runs", "elsewhere")}
+        lists = {name: tuple(chosen.get(name, ())) for name in ("alert", "told", "stopped_runs", "elsewhere")}
         given = dict(chosen.get("labels", {}))
         labels = Labels(**{**given, "tags": tuple(given.get("tags", ()))})
         return cls(**{**chosen, "labels": labels, **lists})

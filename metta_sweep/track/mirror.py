@@ -25,6 +25,7 @@ from metta_sweep.store.files import read_json, take_lock, write_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.alerts import THE_END, Alerts, known
 from metta_sweep.track.errors import ClientFailedError, RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
@@ -121,6 +122,7 @@ class _Process:
         self._drawn_s = time.monotonic()
         self._sharing: Sharing | None = None
         self._steering: Steering | None = None
+        self._alerts: Alerts | None = None
 
     def run(self) -> int:
         end_left_service(self._paths)
@@ -128,6 +130,8 @@ class _Process:
         if not self._wait_for_work():
             return 0
         self._work.mkdir(parents=True, exist_ok=True)
+        if not self._link.told:
+            self._link = self._link.with_(told=tuple(known(self._feed.state) - {THE_END}))
         try:
             return self._mirror()
         except RefusedError as error:
@@ -167,6 +171,7 @@ class _Process:
                 return self._end(mirroring)
             self._try(mirroring.prove_now_and_then)
             self._try(self._steer)
+            self._try(functools.partial(self._alert, mirroring))
             if time.monotonic() - self._drawn_s > max(REDRAW_S, REDRAW_SHARE * self._feed.state.elapsed_s):
                 self._draw(mirroring)
             self._watchdog.wait(TICK_S)
@@ -186,6 +191,13 @@ class _Process:
         is_others = is_over and self._sharing is not None and not self._sharing.is_last
         if self._steering is not None and is_known and not is_others:
             self._steering.turn(self._feed.state, listens=not self._is_ending)
+
+    def _alert(self, mirroring: Mirroring) -> None:
+        if self._alerts is not None:
+            self._alerts.turn(self._feed.state, mirroring.id_there)
+
+    def _remember(self, told: str) -> None:
+        self._link = self._link.with_(told=(*self._link.told, told))
 
     def _hear(self, instruction: Instruction) -> None:
         self._link = self._link.with_(instruction=str(instruction), instructions=self._link.instructions + 1)
@@ -236,6 +248,9 @@ class _Process:
             self._share(graphql)
             sweep_id, known = str(self._link.sweep_id), self._link.sweep_state
             self._steering = Steering(graphql, sweep_id, known=known, hear=self._hear)
+            if not self._once:
+                told, remember = self._link.told, self._remember
+                self._alerts = Alerts(graphql, self._link.alert, sources.redaction, told=told, remember=remember)
         self._say("ok")
         return mirroring
 
@@ -308,7 +323,7 @@ class _Process:
             return
         identity = identity_of(created)
         settle_s = SETTLE_S if created.shared else 0.0
-        config = registration(created.spec, identity, self._link.description)
+        config = registration(self._feed.state.spec, identity, self._link.description)
         found = register(graphql, config, identity, self._known_id(), settle_s=settle_s)
         self._link = self._link.with_(
             entity=found.entity,
@@ -327,6 +342,7 @@ class _Process:
             self._sharing.stop(left=is_over and not self._watchdog.controller_died)
         self._try(self._steer)
         self._draw(mirroring)
+        self._try(functools.partial(self._alert, mirroring))
         self._report(mirroring)
         self._say("ended")
         shutil.rmtree(self._work, ignore_errors=True)

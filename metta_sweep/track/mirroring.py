@@ -374,6 +374,18 @@ class Mirroring:
 
     # ---------------------------------------------------------------- the sweep as a whole
 
+    def id_there(self, run_id: str) -> str | None:
+        """Return the W&B id of a run that is whole, or of the overview for an empty name; None before that."""
+        if run_id:
+            return self._sources.wandb_id(self._run(run_id)) if run_id in self.whole else None
+        return self._overview_id if self._marks.get(OVERVIEW) is not None else None
+
+    @property
+    def _overview_id(self) -> str:
+        created, identity = self._sources.feed.state.created, self._sources.identity
+        machine = machine_of(created) if created is not None and created.shared else ""
+        return overview_id(self._sources.feed.state.spec.name, identity, machine)
+
     def send_overview(self) -> None:
         """Bring the sweep's overview up to date where anything of it has changed since the last time."""
         state, identity = self._sources.feed.state, self._sources.identity
@@ -384,8 +396,7 @@ class Mirroring:
         name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
         described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
         config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
-        machine = machine_of(state.created) if state.created is not None and state.created.shared else ""
-        wandb_id, redaction = overview_id(spec.name, identity, machine), self._sources.redaction
+        wandb_id, redaction = self._overview_id, self._sources.redaction
         kept = "".join(json.dumps(redaction.of_config(event)) + "\n" for event in read_events(self._sources.paths))
         staged = self._work / OVERVIEW / JOURNAL_FILE
         staged.parent.mkdir(parents=True, exist_ok=True)

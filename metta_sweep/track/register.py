@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,14 @@ from metta_sweep.track.settings import page_url
 _CREATE = """
 mutation UpsertSweep($config: String, $description: String, $entity: String, $project: String) {
   upsertSweep(input: {config: $config, description: $description, entityName: $entity, projectName: $project}) {
+    sweep { name }
+  }
+}
+"""
+_UPDATE = """
+mutation UpsertSweep($id: ID, $config: String, $description: String, $entity: String, $project: String) {
+  upsertSweep(input: {id: $id, config: $config, description: $description, entityName: $entity,
+                      projectName: $project}) {
     sweep { name }
   }
 }
@@ -65,7 +73,7 @@ class Registered:
 def register(
     graphql: GraphQL, config: Mapping[str, Any], identity: str, known_id: str | None, *, settle_s: float = 0.0
 ) -> Registered:
-    """Return the sweep's registration, made where there is none yet.
+    """Return the sweep's registration, made where there is none yet and brought up to the space as it is now.
 
     Args:
         graphql: Asks about the project.
@@ -78,14 +86,18 @@ def register(
         TryLaterError: W&B is unreachable or busy; nothing is made twice by trying again.
         RefusedError: The credentials were rejected.
     """
-    known = known_id or _find(graphql, identity)
-    if known and sweep_at(graphql, known) is not None:
-        return _registered(graphql, known)
-    namesake = _namesake(graphql, str(config["name"]))
+    ours = [] if known_id else list(_ours(graphql))
+    known = known_id or _find(ours, identity)
     text = yaml.safe_dump(dict(config), sort_keys=False)
+    if known and (there := sweep_at(graphql, known)) is not None:
+        if _is_outdated(there, config):
+            graphql.ask(_UPDATE, id=there["id"], config=text, description=config["description"])
+        return _registered(graphql, known)
+    ours = ours or list(_ours(graphql))
+    namesake = _namesake(ours, graphql, str(config["name"]))
     graphql.ask_once(_CREATE, config=text, description=config["description"])
     time.sleep(settle_s)
-    made = _find(graphql, identity)
+    made = _find(_ours(graphql), identity)
     if made is None:
         raise TryLaterError("the sweep was registered but cannot be seen yet")
     return replace(_registered(graphql, made), namesake=namesake)
@@ -107,15 +119,24 @@ def _registered(graphql: GraphQL, sweep_id: str) -> Registered:
     return Registered(sweep_id=sweep_id, entity=str(graphql.entity), project=graphql.project, url=page)
 
 
-def _find(graphql: GraphQL, identity: str) -> str | None:
+def _is_outdated(there: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Return whether the sweep there has another space or metric than the sweep has now."""
+    try:
+        kept = yaml.safe_load(there["config"])
+    except yaml.YAMLError:
+        return True
+    return not isinstance(kept, Mapping) or any(kept.get(name) != config[name] for name in ("parameters", "metric"))
+
+
+def _find(ours: Iterable[Mapping[str, Any]], identity: str) -> str | None:
     """Return the id of the sweep with that identity, the first that was created where there are several."""
-    found = [(node["createdAt"], node["name"]) for node in _ours(graphql) if _identity(node) == identity]
+    found = [(node["createdAt"], node["name"]) for node in ours if _identity(node) == identity]
     return min(found)[1] if found else None
 
 
-def _namesake(graphql: GraphQL, name: str) -> str:
+def _namesake(ours: Iterable[Mapping[str, Any]], graphql: GraphQL, name: str) -> str:
     """Return ``ENTITY/PROJECT/SWEEP`` of the latest sweep of ours with that name; empty where there is none."""
-    found = [(node["createdAt"], node["name"]) for node in _ours(graphql) if node["displayName"] == name]
+    found = [(node["createdAt"], node["name"]) for node in ours if node["displayName"] == name]
     return f"{graphql.entity}/{graphql.project}/{max(found)[1]}" if found else ""
 
 

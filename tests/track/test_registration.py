@@ -10,7 +10,7 @@ import pytest
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.sweep.events import SweepAsked, SweepRegistered
 from metta_sweep.track import Mode, start_mirror, sync
-from metta_sweep.track.ranges import identity_of, machine_of, registration
+from metta_sweep.track.ranges import identity_of, machine_of, registration, wandb_parameters
 from tests.factories import History
 from tests.track.comparing import assert_mirrored
 from tests.track.server import Fault
@@ -43,6 +43,20 @@ def test_a_reply_that_is_lost_makes_no_second_sweep(server, sweep):
     synced(server, sweep)
     assert server.requests["UpsertSweep"] == 1
     assert_mirrored(server, sweep)
+
+
+def test_the_ranges_there_are_those_of_the_latest_request(server, sweep):
+    synced(server, sweep)
+    (remote,) = server.world.sweeps.values()
+    wider = {"trainer.learning_rate": {"min": 1e-6, "max": 1.0, "distribution": "log_normal"}}
+    sweep.history.asked["parameters"] = wider
+    sweep.history.ask()
+    sweep.write()
+    for _ in range(2):
+        synced(server, sweep)
+    assert (len(server.world.sweeps), server.requests["UpsertSweep"]) == (1, 2)
+    assert remote.config["parameters"] == wandb_parameters(wider)
+    assert identity_of(sweep.state.created) in remote.description
 
 
 def test_of_several_the_first_is_it_every_time(server, sweep):
@@ -106,7 +120,7 @@ def test_an_earlier_sweep_of_the_name_is_offered_for_import(server, sweep, tmp_p
     mirror.stop(20)
     again.close()
     (offer,) = [line for line in said if "earlier" in line]
-    assert offer.endswith("metta-sweep import tester/metta-sweep/sw000000")
+    assert offer.endswith("metta-sweep import tester/metta-sweep/sw000000 my_test")
     assert str(again.paths.root) in offer
     assert len(server.world.sweeps) == 2
 

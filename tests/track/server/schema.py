@@ -35,6 +35,7 @@ class Schema:
             "upsertSweep": self._upsert_sweep,
             "upsertBucket": self._upsert_bucket,
             "createRunFiles": self._create_run_files,
+            "notifyScriptableRunAlert": self._alert,
             "markRunFilesUploaded": lambda input: {"success": True},
         }
 
@@ -166,6 +167,13 @@ class Schema:
         run, inserted = self._world.upsert_run(input)
         project = {"id": run.project, "name": run.project, "entity": _entity(run.entity)}
         return {"bucket": {**_run(run), "project": project}, "inserted": inserted}
+
+    def _alert(self, input: Mapping[str, Any]) -> dict[str, Any]:
+        if len(input["title"]) >= 64 or input["severity"] not in ("INFO", "WARN", "ERROR"):
+            raise ValueError("an alert needs a title of less than 64 characters and a severity")
+        key = (input["entityName"], input["projectName"], input["runName"])
+        self._world.alerts.append({**input, "run": self._world.runs[key].display_name})
+        return {"success": True}
 
     def _create_run_files(self, input: Mapping[str, Any]) -> dict[str, Any]:
         place = f"{input['entityName']}/{input['projectName']}/{input['runName']}"

@@ -116,6 +116,7 @@ class World:
         self.artifacts: dict[str, RemoteArtifact] = {}
         self.sweeps: dict[str, RemoteSweep] = {}
         self.runs: dict[tuple[str, str, str], RemoteRun] = {}
+        self.alerts: list[dict[str, Any]] = []
         self._count = 0
 
     def run(self, name: str) -> RemoteRun:
@@ -150,6 +151,9 @@ class World:
         if given.get("id"):
             sweep = next(s for s in self.sweeps.values() if s.sweep_id == given["id"])
             sweep.state = given.get("state") or sweep.state
+            if given.get("config"):
+                sweep.config, sweep.config_text = yaml.safe_load(given["config"]), given["config"]
+                sweep.description = given.get("description") or sweep.description
             return sweep
         config = yaml.safe_load(given["config"])
         if not config.get("parameters") or "method" not in config:
