@@ -191,14 +191,23 @@ class Client:
         """Return the names of runs' files."""
         return {} if self.graphql is None else file_names(self.graphql, wandb_ids)
 
-    def annotate(self, facts: RunFacts, seal: str) -> None:
+    def annotate(self, facts: RunFacts, seal: str, *, creates: bool) -> bool:
         """Add outcome, swept parameters and state to a run that its trainer writes; what it has stays.
+
+        Args:
+            facts: What is known.
+            seal: The digest of it.
+            creates: Whether a run that is not there is created.
+
+        Returns:
+            Whether the run is there.
 
         Raises:
             TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
         """
-        if self.graphql is not None:
-            annotate(self.graphql.again(), facts, seal, sweep_id=str(self.place.sweep_id))
+        if self.graphql is None:
+            return False
+        return annotate(self.graphql.again(), facts, seal, sweep_id=str(self.place.sweep_id), creates=creates)
 
     def change_runs(self, runs: Sequence[SentRun]) -> None:
         """Give runs that are over their summaries and tags as told."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from metta_sweep.result import RunPaths
@@ -40,13 +39,20 @@ def joining(state: SweepState, run: Run, paths: SweepPaths, *, labels: Labels) -
     }
 
 
-def has_joined(paths: RunPaths, wandb_id: str) -> bool:
-    """Return whether a run's trainer has begun the W&B run of that id: the client made a folder for it."""
-    return any(_folders(paths.root / "wandb", wandb_id)) or any(_folders(paths.root / ".wandb", wandb_id))
+def has_joined(paths: RunPaths, wandb_id: str, *, prefix: str = "") -> bool:
+    """Return whether a run's trainer has begun the W&B run of that id: the client made a folder for it.
+
+    Args:
+        paths: The run's directory.
+        wandb_id: The id.
+        prefix: What the folder's name begins with: ``offline-run-`` for one that was not sent.
+    """
+    names = [*_names(paths.root / "wandb"), *_names(paths.root / ".wandb")]
+    return any(name.startswith(prefix) and name.endswith(f"-{wandb_id}") for name in names)
 
 
-def _folders(place: Path, wandb_id: str) -> list[os.DirEntry[str]]:
+def _names(place: Path) -> list[str]:
     try:
-        return [entry for entry in os.scandir(place) if entry.name.endswith(f"-{wandb_id}")]
+        return [path.name for path in place.iterdir()]
     except OSError:
         return []

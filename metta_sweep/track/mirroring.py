@@ -23,7 +23,7 @@ from metta_sweep.track.overview import no_answer, overview
 from metta_sweep.track.overview_run import send_overview
 from metta_sweep.track.ranges import JOURNAL_FILE, OVERVIEW, machine_of, overview_id
 from metta_sweep.track.server import SentRun
-from metta_sweep.track.sources import Marks, RunSources
+from metta_sweep.track.sources import APART, Marks, RunSources
 
 PROVE_S = 20.0
 """Seconds between two looks at whether what was sent arrived."""
@@ -145,7 +145,7 @@ class Mirroring:
         """
         for run in self._runs():
             mark = self._marks.get(run.run_id)
-            if mark == BEGUN:
+            if mark in (BEGUN, APART):
                 self._left.add(run.run_id)
             elif mark is not None and run.state.is_over and mark == self._sources.delivery(run).seal:
                 self.whole.add(run.run_id)
@@ -212,7 +212,7 @@ class Mirroring:
 
     def _opened(self, run: Run) -> OpenRun:
         """Open the run anew; what an earlier mirror left of it on this disk is not needed."""
-        if not self._client.is_offline:
+        if not self._client.is_offline and self._marks.get(run.run_id) != APART:
             self._marks.set(run.run_id, BEGUN)
         self._client.discard_local(self._sources.wandb_id(run))
         facts, origin = self._sources.facts(run), self._sources.origin(run)
@@ -246,8 +246,10 @@ class Mirroring:
         delivery = self._sources.delivery(run)
         facts, seal = delivery.facts, delivery.seal
         if self._sources.is_joined(run):
-            self._client.annotate(facts, seal)
-            return run.run_id, seal
+            if self._client.annotate(facts, seal, creates=self._sources.is_offline_there(run)):
+                return run.run_id, seal
+            self._sources.set_apart(run)  # it named another project before the sweep was registered
+            return self._deliver(run, opened)
         opened = opened or self._opened(run)
         own = {**self._known_there(run), **facts.summary[OWN_KEY], SEAL_KEY: seal}
         summary = {**facts.summary, OWN_KEY: own}

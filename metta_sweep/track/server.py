@@ -171,14 +171,26 @@ def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
 
 
-def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str) -> None:
-    """Add what is known here to a run that its trainer writes, or create it: one question and one request.
+def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str, creates: bool) -> bool:
+    """Add what is known here to a run that its trainer writes: one question and one request.
+
+    Args:
+        graphql: Asks about the project.
+        facts: What is known.
+        seal: The digest of it.
+        sweep_id: The sweep that the run belongs to.
+        creates: Whether a run that is not there is created; otherwise nothing is done.
+
+    Returns:
+        Whether the run is there now.
 
     Raises:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
     project = graphql.ask(_RUN, name=facts.wandb_id)["project"]
     node = (project or {}).get("run") or {}
+    if not node and not creates:
+        return False
     config, summary = json.loads(node.get("config") or "{}"), json.loads(node.get("summaryMetrics") or "{}")
     for name, value in facts.config.items():
         config[name] = {"value": _with(config.get(name, {}).get("value"), value)}
@@ -194,6 +206,7 @@ def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str) -> 
         summaryMetrics=json.dumps({**facts.summary, **summary, **own}),
         state="finished" if facts.exit_code == 0 else "failed",
     )
+    return True
 
 
 def _with(theirs: Any, ours: Any) -> Any:

@@ -42,6 +42,9 @@ JOINING_S = 60.0
 METADATA_FILE = "wandb-metadata.json"
 """Where W&B finds host, program and revision of a run."""
 
+APART = "apart"
+"""Mark of a run whose trainer has begun a W&B run in another project."""
+
 LOG_AT_ONCE = 256 * 1024
 """Bytes of a log that are sent at a time."""
 
@@ -123,7 +126,16 @@ class RunSources:
 
     def is_joined(self, run: Run) -> bool:
         """Return whether the run's trainer writes the run at W&B itself: history and files are left to it."""
-        return has_joined(self.run_paths(run), self.wandb_id(run))
+        has_begun = has_joined(self.run_paths(run), self.wandb_id(run))
+        return has_begun and Marks(self.paths).get(run.run_id) != APART
+
+    def is_offline_there(self, run: Run) -> bool:
+        """Return whether its trainer has written the run offline: it may come to W&B later."""
+        return has_joined(self.run_paths(run), self.wandb_id(run), prefix="offline-run-")
+
+    def set_apart(self, run: Run) -> None:
+        """Remember that its trainer's run is somewhere else: this one is written from here."""
+        Marks(self.paths).set(run.run_id, APART)
 
     def may_join(self, run: Run) -> bool:
         """Return whether its trainer may still do so: programs that are not ours may, soon after they start."""

@@ -96,11 +96,14 @@ class RememberingClient:
     def send_usage(self, wandb_id, rows):
         self.runs[wandb_id].usage = rows
 
-    def annotate(self, facts, seal):
+    def annotate(self, facts, seal, *, creates):
+        if facts.wandb_id not in self.runs and not creates:
+            return False
         run = self.runs.setdefault(facts.wandb_id, Remembered(self, facts.wandb_id))
         run.state = "finished" if facts.exit_code == 0 else "failed"
         own = {**facts.summary["metta_sweep"], "seal": seal}
         run.summary = {**facts.summary, **run.summary, "metta_sweep": own}
+        return True
 
     def file_names(self, wandb_ids):
         return {wandb_id: frozenset(self.runs[wandb_id].files) for wandb_id in wandb_ids}
@@ -356,11 +359,11 @@ def test_what_was_measured_where_the_run_was_done_is_shown(bench):
     assert (row["system.cpu"], row["system.proc.memory.rssMB"], row["_timestamp"]) == (99.5, 120.0, 1005.0)
 
 
-def joins(bench, number):
+def joins(bench, number, kind="run"):
     """Have the run's trainer begin a W&B run of its own, as the client leaves it on disk."""
     run_id = bench.sweep.history.run(number)
     wandb_id = f"{run_id}-{identity_of(bench.sweep.state.created)}"
-    (bench.sweep.paths.run(run_id).root / "wandb" / f"run-20260101_000000-{wandb_id}").mkdir(parents=True)
+    (bench.sweep.paths.run(run_id).root / "wandb" / f"{kind}-20260101_000000-{wandb_id}").mkdir(parents=True)
     bench.client.runs[wandb_id] = Remembered(bench.client, wandb_id, rows=["theirs"], summary={"reward": 5.0})
 
 
@@ -379,6 +382,28 @@ def test_a_run_that_its_trainer_writes_gets_outcome_and_state_and_no_history(ben
     assert bench.mirror.is_settled
     bench.start(compare=True)
     assert bench.tick().mirror.is_settled
+
+
+def test_a_run_that_its_trainer_has_in_another_project_is_written_from_here(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.sweep.run_dir(0)
+    joins(bench, 0)
+    bench.client.runs.clear()
+    bench.sweep.report(0, 1.0).finish(0, 1.5)
+    bench.tick().mirror.prove()
+    assert (bench.remote().opened, len(bench.remote().rows), bench.mirror.is_settled) == (1, 1, True)
+    bench.start(compare=True)
+    assert bench.tick().mirror.is_settled
+
+
+def test_a_run_that_its_trainer_wrote_offline_is_there_with_its_outcome_before_it_is_sent(bench):
+    bench.sweep.history.suggest().start(0)
+    bench.sweep.run_dir(0)
+    joins(bench, 0, kind="offline-run")
+    bench.client.runs.clear()
+    bench.sweep.finish(0, 1.5)
+    bench.tick().mirror.prove()
+    assert (bench.remote().opened, bench.remote().summary["score"]) == (0, 1.5)
 
 
 def test_a_strangers_program_has_time_to_begin_its_own_run_before_ours_is_opened(bench):
