@@ -1,4 +1,4 @@
-"""``machines.json``: what the mirror knows of a shared sweep's other machines, for the controller. No secrets."""
+"""What the mirror knows of a shared sweep's other machines, for the controller."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from metta_sweep.store.files import read_json, write_json
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.track.link import board_path
+from metta_sweep.track.state_file import StateFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +34,9 @@ class Board:
     @classmethod
     def read(cls, paths: SweepPaths) -> Board | None:
         """Return what the file says, or None where there is none."""
-        content = read_json(board_path(paths))
+        content = StateFile(paths).read("machines")
         return None if content is None else cls(**content)
 
     def write(self, paths: SweepPaths) -> None:
-        """Put the file in place, whole."""
-        write_json(board_path(paths), asdict(self))
+        """Replace it in the mirror's file."""
+        StateFile(paths).write("machines", asdict(self))

@@ -16,8 +16,9 @@ from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.labels import labels_of
-from metta_sweep.track.link import Link, folder, link_path
+from metta_sweep.track.link import Link, folder
 from metta_sweep.track.settings import Mode, entity_of, mirrors, project_of, resolve_mode
+from metta_sweep.track.state_file import StateFile
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN
 
 GLANCE_S = 0.5
@@ -75,6 +76,7 @@ class MirrorProcess:
         self._environ = {name: value for name, value in environ.items() if name != "WANDB_SERVICE"}
         self._process: subprocess.Popen[str] | None = None
         self._seen = link
+        self._read_version = (0, 0)
         self._said: set[str] = set()
         self._troubled_s: float | None = None
         self._told = ""
@@ -231,8 +233,9 @@ class MirrorProcess:
     # ---------------------------------------------------------------- what is said
 
     def _read_link(self) -> None:
-        if link_path(self._paths).exists():
-            self._seen = Link.read(self._paths) or self._seen
+        version = StateFile(self._paths).version
+        if version != self._read_version:
+            self._read_version, self._seen = version, Link.read(self._paths) or self._seen
 
     def _news(self) -> list[str]:
         """Return lines that were not said yet: the page, and what is wrong."""

@@ -92,8 +92,8 @@ class RunFacts:
 
     def seal(self, rows: list[Row], files: Mapping[str, str]) -> str:
         """Return the digest of everything that is to be there at the end."""
-        content = [asdict(self), rows, {name: _digest(text) for name, text in files.items()}]
-        return _digest(json.dumps(content, sort_keys=True, default=str))
+        content = [asdict(self), rows, {name: digest(text) for name, text in files.items()}]
+        return digest(json.dumps(content, sort_keys=True, default=str))
 
 
 def run_facts(
@@ -314,5 +314,6 @@ def _outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
     return {**told, "best": max([value, *seen], key=sign)}
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return 16 hex digits that tell a text from any other."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.secrecy import Redaction
@@ -20,9 +20,11 @@ from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import AttemptInterrupted, Event, SweepAsked, SweepRegistered, from_json, to_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.foreign import ForeignSweep, foreign_sweep, runs_that_are_over
 from metta_sweep.track.ranges import identity_of
 from metta_sweep.track.watchdog import REFUSED
+
+if TYPE_CHECKING:
+    from metta_sweep.track.foreign import ForeignSweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ def import_sweep(
     if fetched["is_shared"]:
         fix = f"give the sweep's command here with run={fetched['name']} wandb.share=true: it takes in all that is done"
         raise RequestError(Problem(key="import", message=f"{path} is shared between machines", fix=fix))
+    from metta_sweep.track.foreign import foreign_sweep
+
     foreign = None if fetched["journal"] else foreign_sweep(fetched, name=paths.name)
     events = foreign.events if foreign is not None else events_of(fetched, name=paths.name)
     state = SweepState.fold(events)
@@ -128,6 +132,8 @@ def _apart(events: Sequence[Event]) -> list[Event]:
 def _configs(fetched: Mapping[str, Any], state: SweepState) -> dict[str, Mapping[str, Any]]:
     """Return each run's config by its local id."""
     if not fetched["journal"]:
+        from metta_sweep.track.foreign import runs_that_are_over
+
         names = (f"{state.spec.name}.r.{number}" for number in itertools.count())
         return {name: run["config"] for name, run in zip(names, runs_that_are_over(fetched), strict=False)}
     found: dict[str, Mapping[str, Any]] = {}

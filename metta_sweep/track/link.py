@@ -1,4 +1,4 @@
-"""``wandb.json`` in the sweep's folder: where the mirror stands, for the controller and for a person. No secrets."""
+"""Where the mirror stands, for its controller and for a person; and where its files lie."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.store.files import read_json, write_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.labels import Labels
+from metta_sweep.track.state_file import StateFile
 
 SOURCE = "W&B"
 """Source of what is asked there, in the journal."""
@@ -67,7 +67,7 @@ class Link:
     @classmethod
     def read(cls, paths: SweepPaths) -> Link | None:
         """Return what the file says, or None where there is none."""
-        content = read_json(link_path(paths))
+        content = StateFile(paths).read("link")
         return None if content is None else cls.of(content)
 
     @classmethod
@@ -81,22 +81,12 @@ class Link:
         return cls(**{**chosen, "labels": labels, **lists})
 
     def write(self, paths: SweepPaths) -> None:
-        """Put the file in place, whole."""
-        write_json(link_path(paths), asdict(self))
+        """Replace it in the mirror's file."""
+        StateFile(paths).write("link", asdict(self))
 
     def with_(self, **changes: Any) -> Link:
         """Return a changed copy."""
         return replace(self, **changes)
-
-
-def link_path(paths: SweepPaths) -> Path:
-    """Return where the link lies."""
-    return paths.root / "wandb.json"
-
-
-def board_path(paths: SweepPaths) -> Path:
-    """Return where the mirror writes what it knows of other machines."""
-    return paths.root / "machines.json"
 
 
 def lock_path(paths: SweepPaths) -> Path:

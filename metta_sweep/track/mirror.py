@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from metta_sweep.secrecy import Redaction
-from metta_sweep.store.files import read_json, take_lock, write_json
+from metta_sweep.store.files import take_lock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import Instruction
 from metta_sweep.sweep.state import SweepState
@@ -31,6 +31,7 @@ from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link, folder, lock_path
 from metta_sweep.track.overview import no_answer
 from metta_sweep.track.ranges import identity_of, registration
+from metta_sweep.track.state_file import StateFile
 from metta_sweep.track.watchdog import INCOMPLETE, REFUSED, TRY_AGAIN, Watchdog
 
 if TYPE_CHECKING:
@@ -406,13 +407,13 @@ def note_service(paths: SweepPaths) -> bool:
     services = [child for child in psutil.Process().children() if "wandb-core" in child.name()]
     if services:
         known = {str(child.pid): child.create_time() for child in services}
-        write_json(lock_path(paths).with_suffix(".service.json"), known)
+        StateFile(paths).write("service", known)
     return bool(services)
 
 
 def end_left_service(paths: SweepPaths) -> None:
     """End the client's process of a mirror that died: two writers of one run destroy each other's history."""
-    for pid, created in (read_json(lock_path(paths).with_suffix(".service.json")) or {}).items():
+    for pid, created in (StateFile(paths).read("service") or {}).items():
         try:
             process = psutil.Process(int(pid))
             if process.create_time() == created:

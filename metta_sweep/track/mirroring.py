@@ -23,7 +23,8 @@ from metta_sweep.track.overview import no_answer, overview
 from metta_sweep.track.overview_run import send_overview
 from metta_sweep.track.ranges import JOURNAL_FILE, OVERVIEW, machine_of, overview_id
 from metta_sweep.track.server import SentRun
-from metta_sweep.track.sources import APART, Marks, RunSources
+from metta_sweep.track.sources import APART, RunSources
+from metta_sweep.track.state_file import StateFile
 
 PROVE_S = 20.0
 """Seconds between two looks at whether what was sent arrived."""
@@ -76,7 +77,7 @@ class Mirroring:
         self._work = work
         self._alive = alive
         self._answer = answer
-        self._marks = Marks(sources.paths)
+        self._kept = StateFile(sources.paths)
         self._open: dict[str, OpenRun] = {}
         self._sizes: dict[str, int] = {}
         self._todo: dict[str, None] = {}
@@ -144,7 +145,7 @@ class Mirroring:
         A run that was begun online is left to a later sync: ``wandb sync`` would add all of it to what is there.
         """
         for run in self._runs():
-            mark = self._marks.get(run.run_id)
+            mark = self._kept.mark(run.run_id)
             if mark in (BEGUN, APART):
                 self._left.add(run.run_id)
             elif mark is not None and run.state.is_over and mark == self._sources.delivery(run).seal:
@@ -212,8 +213,8 @@ class Mirroring:
 
     def _opened(self, run: Run) -> OpenRun:
         """Open the run anew; what an earlier mirror left of it on this disk is not needed."""
-        if not self._client.is_offline and self._marks.get(run.run_id) != APART:
-            self._marks.set(run.run_id, BEGUN)
+        if not self._client.is_offline and self._kept.mark(run.run_id) != APART:
+            self._kept.set_mark(run.run_id, BEGUN)
         self._client.discard_local(self._sources.wandb_id(run))
         facts, origin = self._sources.facts(run), self._sources.origin(run)
         is_new = facts.wandb_id not in self._sent.keys() | self._begun and not self._sources.is_shared
@@ -363,7 +364,7 @@ class Mirroring:
     def _mark_written(self) -> None:
         """Remember offline runs as written: their folders may be synced and cleaned away."""
         for run_id, seal in self._unproven.items():
-            self._marks.set(run_id, seal)
+            self._kept.set_mark(run_id, seal)
         self.whole.update(self._unproven)
         self._unproven.clear()
 
@@ -380,7 +381,7 @@ class Mirroring:
         """Return the W&B id of a run that is whole, or of the overview for an empty name; None before that."""
         if run_id:
             return self._sources.wandb_id(self._run(run_id)) if run_id in self.whole else None
-        return self._overview_id if self._marks.get(OVERVIEW) is not None else None
+        return self._overview_id if self._kept.mark(OVERVIEW) is not None else None
 
     @property
     def _overview_id(self) -> str:
@@ -393,7 +394,7 @@ class Mirroring:
         state, identity = self._sources.feed.state, self._sources.identity
         shown = overview(state)
         mark = json.dumps([self._client.place.sweep_id, shown.summary], sort_keys=True, default=str)
-        if self._client.is_offline or not shown.curves or self._marks.get(OVERVIEW) == mark:
+        if self._client.is_offline or not shown.curves or self._kept.mark(OVERVIEW) == mark:
             return
         name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
         described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
@@ -408,7 +409,7 @@ class Mirroring:
         answer = redaction.of_text(self._answer(state, self._client.run_page(f"{{run}}-{identity}")))
         send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files, answer=answer)
         self._client.discard_local(wandb_id)
-        self._marks.set(OVERVIEW, mark)
+        self._kept.set_mark(OVERVIEW, mark)
 
     def _run(self, run_id: str) -> Run:
         return self._sources.feed.state.runs[run_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import wandb
 
 from metta_sweep.track.client import Client, client_errors
-from metta_sweep.track.facts import OWN_KEY
+from metta_sweep.track.facts import OWN_KEY, digest
 from metta_sweep.track.overview import BEST_BY_COST, DECIDED, OVERVIEW_ROWS_PREFIX, TOTAL_COST, Overview, Table
 
 OVERVIEW_JOB = "overview"
@@ -58,12 +59,14 @@ def send_overview(
         )
         run.define_metric(f"{OVERVIEW_ROWS_PREFIX}*", step_metric=DECIDED)
         run.define_metric(BEST_BY_COST, step_metric=TOTAL_COST)
-        told = int(dict(run.summary).get(DECIDED) or 0)
-        for row in shown.curves[told:]:
+        summary: Any = run.summary
+        own, drawn = summary.get(OWN_KEY) or {}, digest(json.dumps(shown.summary, sort_keys=True, default=str))
+        for row in shown.curves[int(summary.get(DECIDED) or 0) :]:
             run.log(dict(row), commit=True)
-        page = {"answer": wandb.Html(answer, inject=False)} if answer else {}
-        run.log({**page, "rollouts": _table(shown.rollouts)}, commit=True)
-        run.summary.update({OWN_KEY: dict(shown.summary)})
+        if own.get("drawn") != drawn:  # another machine may have drawn the same
+            page = {"answer": wandb.Html(answer, inject=False)} if answer else {}
+            run.log({**page, "rollouts": _table(shown.rollouts)}, commit=True)
+            summary.update({OWN_KEY: {**shown.summary, "drawn": drawn}})
         for path in filter(Path.is_file, files.rglob("*")):
             run.save(str(path), base_path=str(files), policy="now")
         run.finish(exit_code=0)

@@ -15,7 +15,6 @@ from metta_sweep.sweep.records import Rollout, RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.board import Board
 from metta_sweep.track.claims import alone_number, number_of
-from metta_sweep.track.link import board_path
 from metta_sweep.track.ranges import machine_of
 
 GLANCE_S = 0.5
@@ -38,7 +37,7 @@ class BoardPeers:
         is_mirrored: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the board of ``paths`` from now on; what an earlier mirror wrote is removed.
+        """Read the board of ``paths`` from now on; what an earlier mirror wrote is passed over.
 
         Args:
             paths: The sweep.
@@ -58,7 +57,8 @@ class BoardPeers:
         self._heard_s = clock()
         self._glanced_s = -GLANCE_S
         self._was_alone = not is_mirrored
-        board_path(paths).unlink(missing_ok=True)
+        left = Board.read(paths)
+        self._stale_beat = None if left is None else left.beat
 
     # ---------------------------------------------------------------- what the loop asks
 
@@ -111,7 +111,8 @@ class BoardPeers:
             return
         self._glanced_s = now_s
         board = Board.read(self._paths)
-        if board is not None and (self._board is None or board.beat != self._board.beat):
+        known = self._stale_beat if self._board is None else self._board.beat
+        if board is not None and board.beat != known:
             self._tell(self._board, board)
             self._board, self._heard_s = board, now_s
             for finished in board.finished:

@@ -17,7 +17,7 @@ from typing import Any
 from metta_sweep.result import RunPaths
 from metta_sweep.result.bounded import UnusableFileError, open_regular, read_bytes
 from metta_sweep.secrecy import Redaction
-from metta_sweep.store.files import read_json, write_whole
+from metta_sweep.store.files import read_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
 from metta_sweep.track.facts import (
@@ -33,8 +33,8 @@ from metta_sweep.track.facts import (
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.joining import has_joined
 from metta_sweep.track.labels import Labels
-from metta_sweep.track.link import folder
 from metta_sweep.track.ranges import identity_of
+from metta_sweep.track.state_file import StateFile
 
 JOINING_S = 60.0
 """Seconds after its start in which a trainer may begin a W&B run of its own; one that reports sooner does not."""
@@ -127,7 +127,7 @@ class RunSources:
     def is_joined(self, run: Run) -> bool:
         """Return whether the run's trainer writes the run at W&B itself: history and files are left to it."""
         has_begun = has_joined(self.run_paths(run), self.wandb_id(run))
-        return has_begun and Marks(self.paths).get(run.run_id) != APART
+        return has_begun and StateFile(self.paths).mark(run.run_id) != APART
 
     def is_offline_there(self, run: Run) -> bool:
         """Return whether its trainer has written the run offline: it may come to W&B later."""
@@ -135,7 +135,7 @@ class RunSources:
 
     def set_apart(self, run: Run) -> None:
         """Remember that its trainer's run is somewhere else: this one is written from here."""
-        Marks(self.paths).set(run.run_id, APART)
+        StateFile(self.paths).set_mark(run.run_id, APART)
 
     def may_join(self, run: Run) -> bool:
         """Return whether its trainer may still do so: programs that are not ours may, soon after they start."""
@@ -289,20 +289,3 @@ def system_metrics(noted: Mapping[str, Any], began: float) -> dict[str, Any]:
     }
     shown = {name: noted[ours] for ours, name in names.items() if ours in noted}
     return {**shown, "_timestamp": noted["t"], "_runtime": round(noted["t"] - began, 3), "_wandb": True}
-
-
-class Marks:
-    """Small notes about runs in the sweep's folder: what was begun online, what was written offline."""
-
-    def __init__(self, paths: SweepPaths) -> None:
-        self._folder: Path = folder(paths) / "marks"
-
-    def get(self, name: str) -> str | None:
-        """Return the note, or None where there is none."""
-        path = self._folder / name
-        return path.read_text("utf-8") if path.exists() else None
-
-    def set(self, name: str, mark: str) -> None:
-        """Write the note."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self._folder / name, mark, sync=False)

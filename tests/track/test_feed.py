@@ -10,6 +10,7 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import SweepRegistered, UnknownEventError
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.link import Link
+from metta_sweep.track.state_file import StateFile
 from tests.track.told import ToldSweep
 
 
@@ -66,4 +67,9 @@ def test_the_link_is_read_as_it_was_written_and_passes_over_other_names(tmp_path
     link = Link(entity="e", project="p", sweep_id="abc", url="u", mirrored=3)
     link.write(paths)
     assert Link.read(paths) == link
+    (paths.root / "wandb.json").write_text('{"project": "p", "sweep_id": "earlier"}')
+    assert Link.read(paths).sweep_id == "earlier"
+    StateFile(paths).set_mark("my_test.r.0", "x")
+    link.write(paths)
+    assert (Link.read(paths), StateFile(paths).mark("my_test.r.0")) == (link, "x")
     assert Link.of({"sweep_id": "x", "colour": "red"}) == Link(sweep_id="x")

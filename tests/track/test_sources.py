@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from metta_sweep.track.feed import Feed
-from metta_sweep.track.sources import Marks, RunSources
+from metta_sweep.track.sources import RunSources
+from metta_sweep.track.state_file import StateFile
 from tests.track.told import NO_SECRETS, ToldSweep
 
 
@@ -57,8 +58,8 @@ def test_a_process_that_ended_is_not_watched(sweep):
 
 
 def test_a_mark_is_what_was_set_last(sweep):
-    marks = Marks(sweep.paths)
-    assert marks.get("a") is None
-    marks.set("a", "1")
-    marks.set("a", "2")
-    assert Marks(sweep.paths).get("a") == "2"
+    kept = StateFile(sweep.paths)
+    assert kept.mark("a") is None
+    kept.set_mark("a", "1")
+    kept.set_mark("a", "2")
+    assert StateFile(sweep.paths).mark("a") == "2"
