@@ -21,7 +21,7 @@ from wandb.errors import Error
 from metta_sweep.track.errors import ClientFailedError, one_line
 from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, annotate, change_runs, file_names, log_lines, sent_runs
+from metta_sweep.track.server import SentRun, annotate, change_runs, file_names, ids_there, log_lines, sent_runs
 from metta_sweep.track.settings import page_url
 from metta_sweep.track.sources import Origin
 from metta_sweep.track.stream import send_usage
@@ -208,6 +208,10 @@ class Client:
         if self.graphql is None:
             return False
         return annotate(self.graphql.again(), facts, seal, sweep_id=str(self.place.sweep_id), creates=creates)
+
+    def ids_there(self, wandb_ids: Sequence[str]) -> set[str]:
+        """Return which of these runs are in the project, in a sweep or not."""
+        return set() if self.graphql is None else ids_there(self.graphql, wandb_ids)
 
     def change_runs(self, runs: Sequence[SentRun]) -> None:
         """Give runs that are over their summaries and tags as told."""

@@ -127,6 +127,8 @@ class Mirroring:
             is_taken = not compare or not self._sources.is_here(run)
             if seal is not None and (is_taken or seal == self._sources.delivery(run).seal):
                 self._is_whole(run)
+        unseen = [self._sources.wandb_id(run) for run in self._runs() if run.attempts]
+        self._begun |= self._client.ids_there([wandb_id for wandb_id in unseen if wandb_id not in sent])
         self._untouched = int(bool(self._to_touch_up()))
 
     def _is_from_elsewhere(self, run: Run, there: SentRun) -> bool:

@@ -146,22 +146,35 @@ def change_runs(graphql: GraphQL, runs: Sequence[SentRun]) -> None:
 
 
 def file_names(graphql: GraphQL, wandb_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the names of several runs' files, a hundred of each at most: one request for 25 runs.
+    """Return the names of several runs' files, a hundred of each at most; runs that are not there are left out.
 
     Raises:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
-    found: dict[str, frozenset[str]] = {}
+    nodes = _run_nodes(graphql, "RunFiles", wandb_ids, "files(first: 100) { edges { node { name } } }")
+    return {name: frozenset(edge["node"]["name"] for edge in node["files"]["edges"]) for name, node in nodes}
+
+
+def ids_there(graphql: GraphQL, wandb_ids: Sequence[str]) -> set[str]:
+    """Return which of these runs are in the project, in a sweep or not.
+
+    Raises:
+        TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
+    """
+    return {name for name, _ in _run_nodes(graphql, "RunIds", wandb_ids, "name")}
+
+
+def _run_nodes(
+    graphql: GraphQL, operation: str, wandb_ids: Sequence[str], fields: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield fields of those runs that are there: one request for 25 runs."""
     for chosen in _batches(wandb_ids):
         given = "".join(f", $name{k}: String!" for k in range(len(chosen)))
-        files = "files(first: 100) { edges { node { name } } }"
-        asked = " ".join(f"run{k}: run(name: $name{k}) {{ {files} }}" for k in range(len(chosen)))
-        query = f"query RunFiles($project: String!, $entity: String!{given}) {{ {_PROJECT} {{ {asked} }} }}"
+        asked = " ".join(f"run{k}: run(name: $name{k}) {{ {fields} }}" for k in range(len(chosen)))
+        query = f"query {operation}($project: String!, $entity: String!{given}) {{ {_PROJECT} {{ {asked} }} }}"
         project = graphql.ask(query, **{f"name{k}": wandb_id for k, wandb_id in enumerate(chosen)})["project"] or {}
-        for k, wandb_id in enumerate(chosen):
-            edges = ((project.get(f"run{k}") or {}).get("files") or {}).get("edges") or ()
-            found[wandb_id] = frozenset(edge["node"]["name"] for edge in edges)
-    return found
+        found = ((wandb_id, project.get(f"run{k}")) for k, wandb_id in enumerate(chosen))
+        yield from ((wandb_id, node) for wandb_id, node in found if node)
 
 
 _PROJECT = "project(name: $project, entityName: $entity)"

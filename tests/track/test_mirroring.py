@@ -105,6 +105,9 @@ class RememberingClient:
         run.summary = {**facts.summary, **run.summary, "metta_sweep": own}
         return True
 
+    def ids_there(self, wandb_ids):
+        return set(wandb_ids) & self.runs.keys()
+
     def file_names(self, wandb_ids):
         return {wandb_id: frozenset(self.runs[wandb_id].files) for wandb_id in wandb_ids}
 
@@ -228,6 +231,16 @@ def test_a_run_that_was_deleted_there_is_sent_anew(bench):
     bench.start()
     bench.tick().mirror.prove()
     assert (bench.mirror.is_settled, len(bench.remote().rows)) == (True, 3)
+
+
+def test_a_run_that_is_there_outside_of_the_sweep_is_gone_on_with(bench):
+    bench.sweep.whole_run(1.0)
+    bench.remote_outside = Remembered(bench.client, f"my_test.r.0-{identity_of(bench.sweep.state.created)}")
+    bench.client.runs[bench.remote_outside.wandb_id] = bench.remote_outside
+    bench.feed.follow()
+    bench.mirror.begin({}, compare=True)
+    bench.tick().mirror.prove()
+    assert bench.mirror.is_settled
 
 
 def test_what_is_poorer_here_is_not_written_over_what_is_there(bench):
