@@ -391,6 +391,14 @@ class Mirroring:
         machine = machine_of(created) if created is not None and created.shared else ""
         return overview_id(self._sources.feed.state.spec.name, identity, machine)
 
+    def _answer_page(self, wandb_id: str) -> str:
+        """Return the report's answer; where it cannot be made the overview goes without."""
+        try:
+            return self._answer(self._sources.feed.state, self._client.run_page(wandb_id))
+        except Exception:  # noqa: BLE001  it is a picture of the sweep: runs are sent whatever becomes of it
+            _log.warning("the answer could not be made", exc_info=True)
+            return ""
+
     def send_overview(self) -> None:
         """Bring the sweep's overview up to date where anything of it has changed since the last time."""
         state, identity = self._sources.feed.state, self._sources.identity
@@ -408,7 +416,7 @@ class Mirroring:
         staged.write_text(kept, encoding="utf-8")
         config = redaction.of_config(config)
         files = self._work / OVERVIEW
-        answer = redaction.of_text(self._answer(state, self._client.run_page(f"{{run}}-{identity}")))
+        answer = redaction.of_text(self._answer_page(f"{{run}}-{identity}"))
         send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files, answer=answer)
         self._client.discard_local(wandb_id)
         self._kept.set_mark(OVERVIEW, mark)

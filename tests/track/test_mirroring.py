@@ -324,6 +324,17 @@ def test_times_and_tags_that_cannot_be_set_are_tried_a_few_times_and_keep_nothin
     assert bench.mirror.is_settled
 
 
+def test_an_answer_that_cannot_be_made_is_left_out(bench):
+    def fails(state, run_page):
+        raise TypeError("a report's mistake")
+
+    bench.client.run_page = lambda wandb_id: f"https://wandb.ai/{wandb_id}"
+    bench.mirror._answer = fails
+    assert bench.mirror._answer_page("{run}-cafe") == ""
+    bench.mirror._answer = lambda state, run_page: run_page
+    assert bench.mirror._answer_page("{run}-cafe") == "https://wandb.ai/{run}-cafe"
+
+
 def test_runs_that_go_on_are_let_go_at_the_end(bench):
     bench.sweep.history.suggest().start(0)
     bench.tick().mirror.pause()

@@ -68,6 +68,7 @@ def gather_answer(state: SweepState, place: Place, run_page: str) -> Gathered:
         winner=winner,
         space=space,
         surrogate=None,
+        second_thoughts=[],
         advice=advice(rows, winner, space, None, place.program),
         run_page=run_page,
     )
