@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -141,7 +142,7 @@ def change_runs(graphql: GraphQL, runs: Sequence[SentRun]) -> None:
         asked = " ".join(f"run{k}: upsertBucket({told}) {{ bucket {{ id }} }}" for k, told in enumerate(inputs))
         values: dict[str, Any] = {}
         for k, run in enumerate(chosen):
-            values |= {f"id{k}": run.node_id, f"summary{k}": json.dumps(dict(run.summary)), f"tags{k}": list(run.tags)}
+            values |= {f"id{k}": run.node_id, f"summary{k}": as_json(run.summary), f"tags{k}": list(run.tags)}
         graphql.ask(f"mutation UpsertBucket({given}) {{ {asked} }}", **values)
 
 
@@ -216,10 +217,23 @@ def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str, cre
         sweep=sweep_id,
         tags=list(dict.fromkeys([*(node.get("tags") or ()), *facts.tags])),
         config=json.dumps(config),
-        summaryMetrics=json.dumps({**facts.summary, **summary, **own}),
+        summaryMetrics=as_json({**facts.summary, **summary, **own}),
         state="finished" if facts.exit_code == 0 else "failed",
     )
     return True
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON; what is not finite is named, as the service itself keeps it."""
+    return json.dumps(_named(value), allow_nan=False)
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {name: _named(below) for name, below in value.items()}
+    return [_named(below) for below in value] if isinstance(value, list | tuple) else value
 
 
 def _with(theirs: Any, ours: Any) -> Any:
