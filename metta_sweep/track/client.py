@@ -32,8 +32,8 @@ INIT_S, FINISH_S, HTTP_S = 20.0, 30.0, 10
 RETRY_S = 0.3
 """Seconds before the client asks again after a failure, doubled each time."""
 
-SEND_S = 15.0
-"""Seconds between two requests about a living run."""
+SEND_S, SEND_VARIABLE = 15.0, "WANDB__FILE_STREAM_TRANSMIT_INTERVAL"
+"""Seconds between two requests about a living run, and the client's own variable, which has the last word."""
 
 STATS_S = 5.0
 """Seconds between two readings of a training process's CPU and GPU use; the client's own 15 would miss short runs."""
@@ -287,6 +287,7 @@ class Client:
         if origin is not None:
             told |= {"program": origin.program, "host": origin.host, "git_commit": origin.commit or None}
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}
+        paced = {} if SEND_VARIABLE in os.environ else {"x_file_stream_transmit_interval": SEND_S}
         return wandb.Settings(
             sweep_id=sweep_id,
             init_timeout=INIT_S,
@@ -309,7 +310,6 @@ class Client:
             x_graphql_retry_wait_min_seconds=RETRY_S,
             x_graphql_retry_wait_max_seconds=5,
             x_graphql_timeout_seconds=HTTP_S,
-            x_file_stream_transmit_interval=SEND_S,
             x_file_stream_retry_max=8,
             x_file_stream_retry_wait_min_seconds=RETRY_S,
             x_file_stream_retry_wait_max_seconds=5,
@@ -318,6 +318,7 @@ class Client:
             x_file_transfer_retry_wait_min_seconds=RETRY_S,
             x_file_transfer_retry_wait_max_seconds=5,
             **watched,
+            **paced,
             **told,
         )
 

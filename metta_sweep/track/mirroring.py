@@ -293,6 +293,8 @@ class Mirroring:
             return
         if self._unproven:
             self._prove_sent(again=again)
+        elif self._to_touch_up():
+            self._sent = self._client.sent_runs()  # what a person changed there since it was read stays
         self._touch_up()
 
     def _prove_sent(self, *, again: bool) -> None:

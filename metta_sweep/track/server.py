@@ -216,7 +216,7 @@ def annotate(graphql: GraphQL, facts: RunFacts, seal: str, *, sweep_id: str, cre
         jobType=facts.job_type,
         sweep=sweep_id,
         tags=list(dict.fromkeys([*(node.get("tags") or ()), *facts.tags])),
-        config=json.dumps(config),
+        config=as_json(config),
         summaryMetrics=as_json({**facts.summary, **summary, **own}),
         state="finished" if facts.exit_code == 0 else "failed",
     )

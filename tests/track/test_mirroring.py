@@ -312,6 +312,16 @@ def test_the_tag_of_the_best_goes_where_the_best_is(bench):
     assert "best" not in bench.remote(0).tags
 
 
+def test_a_tag_that_a_person_gave_stays_when_the_best_moves_on(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.remote(0).tags = (*bench.remote(0).tags, "mine")
+    bench.sweep.whole_run(2.0)
+    bench.feed.follow()
+    bench.mirror.prove()
+    assert ("mine" in bench.remote(0).tags, "best" in bench.remote(0).tags) == (True, False)
+
+
 def test_times_and_tags_that_cannot_be_set_are_tried_a_few_times_and_keep_nothing_open(bench):
     bench.client.stubborn = True
     bench.sweep.whole_run(1.0)

@@ -25,6 +25,7 @@ def environment(server: LoopbackServer | None = None, **more: str) -> dict[str, 
     usual = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     home = str(Path(os.environ.get("PYTEST_HOME", "/nonexistent")))
     bounded = {"WANDB_ERROR_REPORTING": "false", "WANDB_CONFIG_DIR": home, "NETRC": f"{home}/netrc", "HOME": home}
+    bounded["WANDB__FILE_STREAM_TRANSMIT_INTERVAL"] = "2"  # seconds: tests wait for what is seen
     known = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY} if server is not None else {}
     return {**usual, **bounded, "OMP_NUM_THREADS": "1", **known, **more}
 
