@@ -24,6 +24,7 @@ from pathlib import Path
 
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
+from metta_sweep.track.client import SEND_VARIABLE
 from tests.track.server import Fault, LoopbackServer
 from tests.track.test_reading import READ, fill
 from tests.track.told import environment
@@ -88,6 +89,7 @@ def sweep(server: LoopbackServer, mode: str, *, runs: int, seconds: float) -> Ti
         )
         words = ["run=measured", f"++sweep_params={place / 'sleep.yaml'}", f"wandb={mode}"]
         environ = environment(server, PYTHONPATH=str(ROOT), DATA_DIR=str(data))
+        environ.pop(SEND_VARIABLE)  # the tests' pace; here it is the product's own
         began_s = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", CONTROLLER, *words],
