@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from metta_sweep.commands.replay import Replay, replay
-from metta_sweep.report.reading import default_data_dir
+from metta_sweep.invocation import default_data_dir
 
 PICTURE = Path(__file__).resolve().parent / "pictures" / "replay.png"
 SIZE = "1040,830"

@@ -60,6 +60,8 @@ class History:
     clock_s: float = 0.0
     code: CodeRevision | None = None
     """The revision that the next start finds."""
+    words: tuple[str, ...] = ("run=my_test", "++sweep_params=sweep/my_test_sweep")
+    """What was typed; empty where that is not known."""
 
     def __post_init__(self) -> None:
         self.ask()
@@ -79,7 +81,7 @@ class History:
 
     def ask(self, **changes: Any) -> History:
         self.asked = {**self.asked, **changes}
-        self.add(SweepAsked, spec=self.spec, versions={"metta_sweep": "0.1.0"}, code=self.code)
+        self.add(SweepAsked, spec=self.spec, versions={"metta_sweep": "0.1.0"}, code=self.code, words=self.words)
         return self
 
     def suggest(

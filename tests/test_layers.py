@@ -20,7 +20,7 @@ LAYERS = (
     ("optimize",),
     ("config",),
     ("space",),
-    ("decoding", "errors", "expression", "goal", "nearest", "result", "secrecy", "trees"),
+    ("decoding", "errors", "expression", "goal", "invocation", "nearest", "result", "secrecy", "trees"),
 )
 """From top to bottom: a part may import what stands below it. The trainer's side stands apart."""
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 PROGRAM = "metta-sweep"
 
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "Sweep": ("init", "run", "plan", "confirm"),
+    "Sweep": ("init", "run", "plan", "confirm", "rerun"),
     "Read": ("list", "summarize", "watch", "explain", "best", "report", "export", "replay"),
-    "Steer": ("stop", "pause", "resume", "retry", "add"),
-    "Move and mend": ("sync", "import", "migrate", "doctor"),
+    "Steer": ("stop", "pause", "resume", "add", "retry", "discard", "rescore"),
+    "Move and mend": ("sync", "import", "migrate", "remove", "doctor"),
 }
 """The commands by section of the help. Each is the function ``command`` of the module of its name in this package."""
 

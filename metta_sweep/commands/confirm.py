@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
+from metta_sweep.commands.by_name import words_of
 from metta_sweep.commands.controller import compose, run_sweep
 from metta_sweep.commands.sweeps import of_a_sweep
 from metta_sweep.config.job import read_confirm
@@ -28,14 +29,9 @@ def command(paths: SweepPaths, *, top_k: int, seeds: int) -> int:
     state = state_of(paths)
     if state.incumbent is None:
         raise RequestError.of(f"{paths.name} has no rollout with a score yet: there is nothing to confirm", key="NAME")
-    words = state.asked.words if state.asked is not None else ()
-    if not words:
-        fix = f"add confirm: {{top_k: {top_k}, seeds: {seeds}}} under sweep: in its file, and start that"
-        raise RequestError.of("the command that started this sweep is not known", key=paths.name, fix=fix)
-    spec = state.spec
+    words, spec = words_of(paths), state.spec
     asked = replace(
         compose(words),
-        data_dir=paths.data_dir,
         metric=spec.metric,
         goal=spec.goal.value,
         rollout_count=spec.rollout_count,

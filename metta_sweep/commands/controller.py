@@ -100,7 +100,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     need_open_files()
     paths = SweepPaths(asked.data_dir, asked.name)
-    start = start_event(spec_of(asked), words, shared=asked.wandb.share)
+    start = start_event(spec_of(asked), words, shared=asked.wandb.share, data_dir=asked.data_dir)
     if paths.journal.exists():
         _check(state_of(paths), asked, start.spec)  # before anything is touched
     patient = asked.launcher.on_interrupt == "finish"
@@ -157,8 +157,12 @@ def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop
     actions = next_actions(state, spec.limits, slots=1, now_s=time.time(), elapsed_s=recorder.elapsed_s)
     stop = next((action for action in actions if isinstance(action, Stop) and not action.failed), None)
     if stop is not None:
-        more = "more --seeds or --top-k" if stop.reason.rule == "confirm" else "a larger rollout_count"
-        console.print(f"complete: {stop.reason.message}; {more} goes on", highlight=False, markup=False)
+        if spec.reruns:
+            said = f"complete: {spec.reruns} is done again; more --seeds or a KEY=VALUE does it once more"
+        else:
+            more = "more --seeds or --top-k" if stop.reason.rule == "confirm" else "a larger rollout_count"
+            said = f"complete: {stop.reason.message}; {more} goes on"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     return stop
 
 

@@ -78,6 +78,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         results=asked.results.as_written() if asked.results is not None else {},
         env=asked.env,
         workdir=asked.workdir,
+        reruns=asked.reruns,
     )
 
 
@@ -135,10 +136,25 @@ def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode
     return asked.wandb, mode
 
 
-def start_event(spec: SweepSpec, words: Sequence[str], *, shared: bool = False) -> SweepAsked:
+def start_event(
+    spec: SweepSpec, words: Sequence[str], *, shared: bool = False, data_dir: Path | None = None
+) -> SweepAsked:
     """Return the event of this process taking up a sweep that was asked for in these words."""
-    host, pid = socket.gethostname(), os.getpid()
-    return SweepAsked(spec=spec, versions=versions(), words=tuple(words), host=host, pid=pid, shared=shared)
+    return SweepAsked(
+        spec=spec,
+        versions=versions(),
+        words=tuple(words),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        shared=shared,
+        folder="" if data_dir is None else _folder(data_dir),
+    )
+
+
+def _folder(data_dir: Path) -> str:
+    """Return the working directory as a sweep keeps it: a project that is moved as a whole finds itself again."""
+    cwd, there = Path.cwd(), data_dir.absolute()
+    return os.path.relpath(cwd, there) if there.is_relative_to(cwd) else str(cwd)
 
 
 def machine_seed_offset(state: SweepState) -> int:

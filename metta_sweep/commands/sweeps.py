@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from metta_sweep.invocation import DATA_DIR_VARIABLE, default_data_dir
 from metta_sweep.report.place import Place
-from metta_sweep.report.reading import DATA_DIR_VARIABLE, default_data_dir, paths_of
+from metta_sweep.report.reading import paths_of
 from metta_sweep.store.lock import holder
 from metta_sweep.store.paths import SweepPaths, sweep_names
 

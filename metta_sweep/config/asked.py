@@ -91,5 +91,7 @@ class Asked:
     """What the sweep is about."""
     change: tuple[str, ...] = ()
     """What the request says that it means to change about the sweep that is there: ``metric``, ``goal``."""
+    reruns: str = ""
+    """The run that is done again and kept; empty for a search."""
     takeover: bool = False
     """Whether to take the sweep from a controller that holds it."""

@@ -215,6 +215,14 @@ class CanJudge(Protocol):
         """Learn of a run that was ended early: neither a final score nor a failure."""
 
 
+@runtime_checkable
+class CanForget(Protocol):
+    """An optimizer that can begin at nothing again: what it was taught turned out to be wrong."""
+
+    def forget(self) -> None:
+        """Be as it was when it was made."""
+
+
 def judges(optimizer: Optimizer) -> bool:
     """Return whether the optimizer has a model of curves; one that stands for another says so of that one."""
     return isinstance(optimizer, CanJudge) and bool(getattr(optimizer, "has_curve_model", True))

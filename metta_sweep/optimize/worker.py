@@ -60,6 +60,7 @@ class OptimizerProcess:
 
     def __init__(self, name: str, task: SearchTask) -> None:
         self._kind = kind_of(name)
+        self._task = task
         self._space = task.space
         self._optimizer = self._kind.make(task)
         self._identity = to_json(name, task)
@@ -90,6 +91,14 @@ class OptimizerProcess:
         """Learn that the parameters do not work; the twin is told with the next question."""
         self._optimizer.observe_failure(params)
         self._lessons.append({"params": dict(params)})
+
+    def forget(self) -> None:
+        """Begin at nothing again; a twin that was told is ended, and the next question starts another."""
+        self._optimizer = self._kind.make(self._task)
+        if self._lessons and self._twin is not None:
+            _end_twin(self._twin)
+            self._twin = None
+        self._lessons, self._told = [], 0
 
     @property
     def has_curve_model(self) -> bool:

@@ -36,15 +36,23 @@ def advice(
     winner: Winner | None,
     space: SearchSpace | None,
     surrogate: Surrogate | None,
-    program: str = "metta-sweep",
+    confirms: str,
 ) -> list[str]:
-    """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing."""
+    """Return what the sweep suggests doing, the most useful first; empty where it suggests nothing.
+
+    Args:
+        rows: The sweep.
+        winner: Its best.
+        space: Its search space.
+        surrogate: What its model has learned.
+        confirms: What to type to have the best run again on fresh seeds.
+    """
     found: list[str] = []
     idle = _idle(surrogate)
     if winner is not None and (same := _all_equal(rows)):
         found.append(same)
     elif winner is not None:
-        found += _confirm(rows, winner, program)
+        found += _confirm(rows, winner, confirms)
         found += _learning(winner)
         found += _widen(winner, space, idle) if space is not None else ()
         found += _go_on(rows, winner)
@@ -54,7 +62,7 @@ def advice(
     return [*found, f"{warning}."] if warning else found
 
 
-def _confirm(rows: SweepRows, winner: Winner, program: str) -> Iterator[str]:
+def _confirm(rows: SweepRows, winner: Winner, confirms: str) -> Iterator[str]:
     """Yield how much the winner can be relied on, and what to do about it."""
     if rows.verdict is not None and winner.confirmed is not None:
         yield from _close_call(rows.verdict)
@@ -65,10 +73,7 @@ def _confirm(rows: SweepRows, winner: Winner, program: str) -> Iterator[str]:
     elif len(winner.rollout.runs) == 1:
         scored = sum(row.mean is not None for row in rows.rollouts)
         picked = f" and picked out of {scored}" if scored > 1 else ""
-        yield (
-            f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: "
-            f"{program} confirm {rows.spec.name}"
-        )
+        yield (f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: {confirms}")
 
 
 def _learning(winner: Winner) -> Iterator[str]:

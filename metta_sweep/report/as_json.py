@@ -43,6 +43,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "parameters": spec.parameters,
         "overrides": spec.overrides,
         "optimizer": spec.optimizer,
+        "reruns": spec.reruns or None,
         "rollouts": [rollout_object(row) for row in rows.rollouts],
         "best_run": None
         if best is None
@@ -125,6 +126,7 @@ def run_object(row: RunRow) -> dict[str, Any]:
         "steps": row.steps,
         "attempts": row.attempts,
         "notes": row.notes,
+        "discarded": row.discarded,
         "share": row.share,
         "stopped_early": None if row.judgement is None else asdict(row.judgement),
         "failure": None if row.failure is None else {"class": str(row.failure.kind), "message": row.failure.message},

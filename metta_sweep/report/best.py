@@ -15,7 +15,7 @@ from metta_sweep.report.as_json import json_text, rollout_object, run_object
 from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.confirmed import in_short, luck
 from metta_sweep.report.narration import expectation, reason_of
-from metta_sweep.report.next_step import confirm_command, next_step, repeat_command
+from metta_sweep.report.next_step import confirm_command, next_step, rerun_command
 from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.provenance import made_with
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
@@ -123,7 +123,7 @@ def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
         return None
     from scipy.special import stdtrit
 
-    reach = float(stdtrit(len(rollout.runs) - 1, 0.5 + COVERAGE / 2)) * rollout.standard_error
+    reach = float(stdtrit(rollout.scored - 1, 0.5 + COVERAGE / 2)) * rollout.standard_error
     return (rollout.mean - reach, rollout.mean + reach) if math.isfinite(reach) else None
 
 
@@ -138,7 +138,8 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(winner), ""]
     lines += [f"{name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id)]
-    lines += ["", "▶ NEXT: run it again", f"  {repeat_command(rows, winner.run, place)}"]
+    if rows.words and not rows.spec.reruns:
+        lines += ["", "▶ NEXT: train it again and keep that", f"  {rerun_command(winner.run.run_id, place)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -150,7 +151,7 @@ def score_in_words(rows: SweepRows, winner: Winner) -> str:
     if winner.interval is None or rollout.mean is None:
         return f"{_own(winner)}{_episodes(rows, winner)} (one run: how much of it is luck is not known)"
     low, high = map(number, winner.interval)
-    runs = count(len(rollout.runs), "run")
+    runs = count(rollout.scored, "run")
     return f"{number(rollout.mean)} on average over {runs} (90% interval {low} to {high}); this run {_own(winner)}"
 
 
@@ -216,7 +217,7 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "config": place.show(paths.config),
             "made_with": {} if winner.start is None else winner.start.versions,
             "code": None if winner.start is None or winner.start.code is None else asdict(winner.start.code),
-            "repeat": repeat_command(rows, winner.run, place),
+            "repeat": rerun_command(winner.run.run_id, place) if rows.words and not rows.spec.reruns else None,
         }
     )
 

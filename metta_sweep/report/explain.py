@@ -11,11 +11,11 @@ from metta_sweep.optimize.registry import has_model
 from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
-from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
+from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows, rows_of
 from metta_sweep.report.second_thoughts import second_thoughts
 from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.surrogate import space_of
-from metta_sweep.report.text import RULE, cause, mean_of, note_lines, parameter_lines_of
+from metta_sweep.report.text import RULE, cause, discarded_in_words, mean_of, note_lines, parameter_lines_of
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
 from metta_sweep.sweep.state import SweepState
@@ -88,6 +88,8 @@ def _lines(rows: SweepRows, row: RolloutRow, before: RolloutRow | None, *, evide
         low, high = map(number, interval_50(suggestion.predicted))
         yield f"  Expected: {expectation(suggestion.predicted, rows.spec.metric)}; even odds: {low} to {high}"
     yield f"  Came out: {_outcome(rows, row)}"
+    if row.state is not RolloutState.DISCARDED:
+        yield from (f"  Discarded: {run.run_id}: {why}" for run, why in _discarded(rows, row))
     yield from outside_line(row)
     yield from note_lines(rows, row)
     if evidence and row.failure is not None and row.failure.detail:
@@ -126,15 +128,21 @@ def best_before(rows: SweepRows) -> list[RolloutRow | None]:
     return found
 
 
+def _discarded(rows: SweepRows, row: RolloutRow) -> list[tuple[RunRow, str]]:
+    return [(run, discarded_in_words(rows, run)) for run in row.runs if run.discarded is not None]
+
+
 def _outcome(rows: SweepRows, row: RolloutRow) -> str:
     if row.failure is not None:
         said = row.suggestion.predicted
         return cause(row.failure) + ("" if said is None else f" (success was given {said.success:.0%})")
     if row.state is RolloutState.STOPPED_EARLY:
         return "; ".join(stopped_early_in_words(run) for run in row.runs if run.judgement is not None)
+    if row.state is RolloutState.DISCARDED:
+        return f"discarded: {'; '.join(discarded_in_words(rows, run) for run in row.runs)}"
     if row.mean is None:
         return "a result without the metric" if row.state is RolloutState.UNSCORED else str(row.state)
-    of = f" over {count(len(row.runs), 'run')}" if len(row.runs) > 1 else ""
+    of = f" over {count(row.scored, 'run')}" if len(row.runs) > 1 else ""
     judged = compared_in_words(row)
     return (
         f"{printable(rows.spec.metric)} {mean_of(row)}{of}, {duration(cost_of(row))}{f': {judged}' if judged else ''}"

@@ -66,6 +66,7 @@ def _run(rollout: RolloutRow, run: RunRow, paths: HasRunPaths) -> dict[str, Any]
         "steps": run.steps,
         "share": run.share,
         "stopped_early": None if run.judgement is None else run.judgement.reason,
+        "discarded": run.discarded,
         "attempts": run.attempts,
         "failure": None if run.failure is None else str(run.failure.kind),
         "failure_message": None if run.failure is None else run.failure.message,

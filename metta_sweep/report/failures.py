@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.report.wording import plain
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.records import FailureClass, Run, RunState
 from metta_sweep.sweep.state import SweepState
 
@@ -77,8 +78,8 @@ def _point(state: SweepState, run: Run) -> Mapping[str, Any]:
 
 def _regions_of(state: SweepState, failed: Sequence[Run]) -> tuple[Region, ...]:
     """Compare points, not runs: two seeds of one point are one piece of evidence."""
-    bad = {run.rollout for run in failed}
-    good = {run.rollout for run in state.runs.values() if run.state is RunState.FINISHED} - bad
+    bad = {run.rollout for run in counted(failed)}
+    good = {run.rollout for run in counted(state.runs.values()) if run.state is RunState.FINISHED} - bad
     points = [rollout.suggestion.params for rollout in state.rollouts]
     return regions([points[i] for i in sorted(bad)], [points[i] for i in sorted(good)])
 

@@ -165,6 +165,8 @@ def _last_cells(rows: SweepRows, row: RolloutRow) -> tuple[str, ...]:
 
 
 def _outcome(row: RolloutRow) -> str:
+    if row.state is RolloutState.DISCARDED:
+        return str(row.state)
     return str(row.failure.kind) if row.failure is not None else mean_of(row)
 
 

@@ -79,6 +79,9 @@ def _cells(rollout: RolloutRow, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _note(rollout: RolloutRow) -> str:
+    why = "; ".join(f"{run.run_id} discarded: {run.discarded}" for run in rollout.runs if run.discarded is not None)
+    if why:
+        return why if rollout.mean is None else f"mean {mean_of(rollout)}; {why}"
     if rollout.mean is not None:
         return f"mean {mean_of(rollout)}" if len(rollout.runs) > 1 else ""
     return str(rollout.state).replace("_", " ")

@@ -22,6 +22,7 @@ from metta_sweep.report.wording import (
     printable,
     short_names,
 )
+from metta_sweep.sweep.corrections import in_words
 from metta_sweep.sweep.events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -33,7 +34,9 @@ from metta_sweep.sweep.events import (
     ConfirmationPlanned,
     Event,
     RolloutSuggested,
+    RunDiscarded,
     RunFinished,
+    RunRestored,
     RunResumed,
     RunRetried,
     RunStoppedEarly,
@@ -208,7 +211,7 @@ class Narrator:
             return
         yield Line(text=said, tone=Tone.GOOD)
         if row.mean is not None and all(run.state is RunState.FINISHED for run in row.runs):
-            yield self._outcome(f"rollout {row.index}: mean {metric} {mean_of(row)} over {len(row.runs)} runs", row)
+            yield self._outcome(f"rollout {row.index}: mean {metric} {mean_of(row)} over {row.scored} runs", row)
 
     @lines.register
     def _(self, event: RunStoppedEarly) -> Iterator[Line]:
@@ -240,6 +243,14 @@ class Narrator:
         before = self.state.runs[event.run_id].ended_before
         where = f" from {before.share:.0%}" if before is not None else ""
         yield Line(text=f"{event.run_id}: goes on{where} after all: {printable(event.reason)}")
+
+    @lines.register
+    def _(self, event: RunDiscarded) -> Iterator[Line]:
+        yield Line(text=printable(in_words(event)))
+
+    @lines.register
+    def _(self, event: RunRestored) -> Iterator[Line]:
+        yield Line(text=printable(in_words(event)))
 
     @lines.register
     def _(self, event: SweepStopped) -> Iterator[Line]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from metta_sweep.report.confirmed import progress_of
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import finished_in_words, printable
-from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
-from metta_sweep.sweep.commands import command_of, environment_of
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import RunState
 
@@ -51,9 +48,8 @@ def ended_by(stopped: SweepStopped) -> str:
 
 
 def next_step(rows: SweepRows, place: Place) -> NextStep:
-    """Return what to type next: continue, look at what failed, or run the best again."""
-    name = shlex.quote(rows.spec.name)
-    watch = NextStep(purpose="watch it", command=f"{place.program} watch {name}")
+    """Return what to type next: continue, look at what failed, confirm the best, or train it again and keep that."""
+    watch = NextStep(purpose="watch it", command=place.command("watch", rows.spec.name))
     if place.controller:
         return watch
     if _was_cut_short(rows, place):
@@ -63,12 +59,29 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
     if rows.stopped is not None and rows.stopped.rule == "failed":
         return _mend(rows, place)
     if rows.best_run is not None:
-        return NextStep(purpose="run the best again", command=repeat_command(rows, rows.best_run, place))
+        return _with_the_best(rows, rows.best_run, place)
     failed = [run for run in rows.runs if run.state is RunState.FAILED]
     if failed:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)
         return NextStep(purpose="see why the last one failed", command=f"tail -n 50 {log}")
-    return watch if rows.is_complete else NextStep(purpose="try again", command=_sweep_command(rows))
+    return watch if rows.is_complete else NextStep(purpose="try again", command=_again(rows, place))
+
+
+def _with_the_best(rows: SweepRows, best: RunRow, place: Place) -> NextStep:
+    """Return what to do with the best of a sweep that is over."""
+    if rows.spec.reruns:
+        folder = place.quoted(place.paths.run(best.run_id).root)
+        return NextStep(purpose="see what it kept", command=f"ls {folder}")
+    if not rows.words:  # nothing tells how to start its runs: they were imported
+        return NextStep(purpose="see how the best differs", command=place.command("best", rows.spec.name))
+    if rows.winner is None and not _is_confirmed_in_vain(rows):
+        return NextStep(purpose="run the best again, to tell luck from merit", command=confirm_command(rows, place))
+    return NextStep(purpose="train the best again and keep it", command=rerun_command(rows.spec.name, place))
+
+
+def _is_confirmed_in_vain(rows: SweepRows) -> bool:
+    """Return whether every point that was run again has failed."""
+    return rows.verdict is not None and rows.verdict.is_over and not rows.verdict.is_stale
 
 
 def _mend(rows: SweepRows, place: Place) -> NextStep:
@@ -79,13 +92,13 @@ def _mend(rows: SweepRows, place: Place) -> NextStep:
     failed = [run for run in rows.runs if run.state is RunState.FAILED]
     tried = failed or [run for run in rows.runs if run.attempts]
     if not tried:
-        return NextStep(purpose="try again", command=_sweep_command(rows))
+        return NextStep(purpose="try again", command=_again(rows, place))
     kept = [run.run_id for run in failed if run.failure is not None and run.failure.kind.blames_parameters]
     where = f"mend the cause (see {place.quoted(place.paths.run(tried[-1].run_id).log)})"
     if len(kept) < len(failed) or not kept:
-        return NextStep(purpose=f"{where}; the same command does the failed runs again", command=_sweep_command(rows))
-    retry = f"{place.program} retry {shlex.quote(rows.spec.name)} {' '.join(map(shlex.quote, kept[-NAMED:]))}"
-    return NextStep(purpose=f"{where}, have failed runs done again", command=f"{retry} && {_sweep_command(rows)}")
+        return NextStep(purpose=f"{where}; the same command does the failed runs again", command=_again(rows, place))
+    retry = place.command("retry", rows.spec.name, *kept[-NAMED:])
+    return NextStep(purpose=f"{where}, have failed runs done again", command=f"{retry} && {_again(rows, place)}")
 
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:
@@ -100,38 +113,25 @@ def _going_on(rows: SweepRows, place: Place) -> str:
     """Return what goes on with a sweep, or with a confirmation that was asked for beside it."""
     asked = rows.spec.confirm
     if asked is None or not rows.spec.confirms_only:
-        return _sweep_command(rows)
-    return f"{confirm_command(rows, place)} --top-k {asked.top_k} --seeds {asked.seeds}"
+        return _again(rows, place, "resume")
+    return confirm_command(rows, place, "--top-k", str(asked.top_k), "--seeds", str(asked.seeds))
 
 
-def repeat_command(rows: SweepRows, run: RunRow, place: Place) -> str:
-    """Return what to type to do a run again; its own result is never touched."""
-    paths = place.paths.run(run.run_id)
-    if rows.spec.command:
-        return _external(rows, run, paths, place)
-    return f"{place.python} -m metta_sweep.train config={place.quoted(paths.config)}"
-
-
-def confirm_command(rows: SweepRows, place: Place) -> str:
+def confirm_command(rows: SweepRows, place: Place, *words: str) -> str:
     """Return what to type to have the best points run again on fresh seeds."""
-    return f"{place.program} confirm {shlex.quote(rows.spec.name)}"
+    return place.command("confirm", rows.spec.name, *words)
 
 
-def _external(rows: SweepRows, run: RunRow, paths: RunPaths, place: Place) -> str:
-    """Return the user's own command for the run in a fresh directory: a result is never overwritten."""
-    fresh = RunPaths(paths.root.with_name(f"{paths.root.name}.repeat"))
-    params = rows.rollouts[run.rollout].params
-    words = command_of(rows.spec, fresh, params, run.seed)
-    where = place.quoted(fresh.root)
-    steps = [f"mkdir -p {where}", f"cp {place.quoted(paths.config)} {where}"]
-    env = environment_of(rows.spec, fresh, params, run.seed, {})
-    variables = [f"{name}={shlex.quote(text)}" for name, text in env.items()]
-    return " && ".join([*steps, " ".join([f"{RUN_DIR_VARIABLE}={where}", *variables, shlex.join(words)])])
+def rerun_command(which: str, place: Place) -> str:
+    """Return what to type to have a run, or the best of the sweep, trained again with all that it leaves kept."""
+    return place.command("rerun", which)
 
 
-def _sweep_command(rows: SweepRows) -> str:
+def _again(rows: SweepRows, place: Place, command: str = "run") -> str:
     """Return the command that takes the sweep up again."""
+    if rows.spec.reruns:
+        return place.command("rerun", *rows.words)
     if rows.words:
-        return f"./devops/sweep.sh {shlex.join(rows.words)}"
-    asked = f" ++sweep_params={shlex.quote(rows.spec.sweep_file)}" if rows.spec.sweep_file else ""
-    return f"./devops/sweep.sh run={shlex.quote(rows.spec.name)}{asked}"
+        return place.command(command, rows.spec.name)
+    asked = [f"++sweep_params={rows.spec.sweep_file}"] if rows.spec.sweep_file else []
+    return place.command("run", f"run={rows.spec.name}", *asked)

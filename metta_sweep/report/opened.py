@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metta_sweep.invocation import default_data_dir
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.export import frame, records
-from metta_sweep.report.reading import default_data_dir, paths_of, state_of
+from metta_sweep.report.reading import paths_of, state_of
 from metta_sweep.report.rows import RolloutRow, rows_of
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.state import SweepState

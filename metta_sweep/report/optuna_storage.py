@@ -26,6 +26,7 @@ _STATES = {
     RolloutState.STOPPED_EARLY: "PRUNED",
     RolloutState.FAILED: "FAIL",
     RolloutState.UNSCORED: "FAIL",
+    RolloutState.DISCARDED: "FAIL",
 }
 
 
@@ -142,6 +143,9 @@ def _attributes(rows: SweepRows, row: RolloutRow) -> dict[str, Any]:
         "reason": row.suggestion.reason,
         "cost_s": sum(run.cost_s for run in row.runs),
     }
+    discarded = {run.run_id: run.discarded for run in row.runs if run.discarded is not None}
+    if discarded:
+        found["discarded"] = discarded
     if row.failure is not None:
         found |= {"failure": str(row.failure.kind), "failure_message": row.failure.message}
     return found | {

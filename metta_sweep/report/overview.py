@@ -65,7 +65,7 @@ def sweep_line(paths: SweepPaths, *, controller: str, now_s: float) -> SweepLine
         finished=len(state.decided_rollouts),
         rollout_count=state.spec.rollout_count if known else 0,
         age_s=max(0.0, now_s - _changed_s(paths)),
-        size_bytes=_size(paths.root),
+        size_bytes=size_of(paths.root),
     )
 
 
@@ -99,7 +99,7 @@ def _changed_s(paths: SweepPaths) -> float:
     return max((path.stat().st_mtime for path in there), default=0.0)
 
 
-def _size(folder: Path) -> int:
+def size_of(folder: Path) -> int:
     """Return the bytes of all files of a folder; one that vanishes meanwhile counts nothing."""
     total = 0
     for file in folder.rglob("*"):

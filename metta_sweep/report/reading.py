@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, unknown_sweep
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.state import SweepState
-
-DATA_DIR_VARIABLE = "DATA_DIR"
-"""Environment variable that says where sweeps lie."""
-
-
-def default_data_dir() -> Path:
-    """Return where sweeps lie: ``$DATA_DIR``, or ``train_dir``."""
-    return Path(os.environ.get(DATA_DIR_VARIABLE, "train_dir"))
 
 
 def paths_of(name: str, data_dir: Path) -> SweepPaths:

@@ -33,6 +33,8 @@ class RolloutState(enum.StrEnum):
     FAILED = "failed"
     UNSCORED = "unscored"
     """Every run has a result, but some result lacks the metric."""
+    DISCARDED = "discarded"
+    """A person has taken all of its runs out of what is learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class RunRow:
     """Why it was stopped early; None where it was not."""
     went_on: bool = False
     """Whether it was stopped early once and went on after all."""
+    discarded: str | None = None
+    """Why a person took it out of what is learned; None where nobody did."""
 
     @property
     def whole_cost_s(self) -> float:
@@ -102,6 +106,11 @@ class RolloutRow:
     """The version of the search space in which it was suggested."""
     outside: str = ""
     """Why it does not count in the present space; empty where it does."""
+
+    @property
+    def scored(self) -> int:
+        """How many runs its mean is of."""
+        return sum(run.metric is not None and run.discarded is None for run in self.runs)
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -258,10 +267,14 @@ def _run_row(run: Run, metric: str) -> RunRow:
         went_on=run.ended_before is not None,
         confirms=run.confirms,
         notes=run.notes,
+        discarded=run.discarded,
     )
 
 
-def _state_of(runs: tuple[RunRow, ...], failure: Failure | None, mean: float | None) -> RolloutState:
+def _state_of(every: tuple[RunRow, ...], failure: Failure | None, mean: float | None) -> RolloutState:
+    runs = [run for run in every if run.discarded is None]
+    if not runs:
+        return RolloutState.DISCARDED
     if failure is not None:
         return RolloutState.FAILED
     if any(run.state is RunState.STOPPED_EARLY for run in runs):
@@ -274,5 +287,5 @@ def _state_of(runs: tuple[RunRow, ...], failure: Failure | None, mean: float | N
 
 def _best(runs: list[RunRow] | tuple[RunRow, ...], goal: Goal) -> RunRow | None:
     """Return the run with the best metric; ``max`` keeps the first among equals."""
-    scored = [(goal.score(run.metric), run) for run in runs if run.metric is not None]
+    scored = [(goal.score(run.metric), run) for run in runs if run.metric is not None and run.discarded is None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None

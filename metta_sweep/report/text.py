@@ -40,6 +40,8 @@ def text(rows: SweepRows, place: Place) -> str:
 
 def _configuration(rows: SweepRows) -> Iterator[str]:
     yield from ("📋 SWEEP CONFIGURATION:", RULE)
+    if rows.spec.reruns:
+        yield f"Done again and kept: run {printable(rows.spec.reruns)}"
     yield f"Rollout count limit: {rows.spec.rollout_count}"
     yield f"Samples per rollout: {rows.spec.num_samples}"
     if rows.spec.optimizer != DEFAULT:
@@ -70,7 +72,7 @@ def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     if rollout.best is not None and rollout.best.metric is not None:
         yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id})"
     if len(rollout.runs) > 1 and rollout.mean is not None:
-        yield f"  Mean {metric}: {mean_of(rollout)} over {count(len(rollout.runs), 'run')}"
+        yield f"  Mean {metric}: {mean_of(rollout)} over {count(rollout.scored, 'run')}"
     yield from _unfinished(rows, rollout)
     yield from outside_line(rollout)
     yield from note_lines(rows, rollout)
@@ -100,7 +102,9 @@ def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     """Yield what keeps the rollout from a score: failures, missing metrics, runs that are not over."""
     for run in rollout.runs:
         named = f" (run {run.run_id})" if len(rollout.runs) > 1 else ""
-        if run.failure is not None:
+        if run.discarded is not None:
+            yield f"  Discarded: {discarded_in_words(rows, run)}{named}"
+        elif run.failure is not None:
             yield f"  Failed: {cause(run.failure)}{named}"
         elif run.state is RunState.STOPPED_EARLY:
             yield f"  S{stopped_early_in_words(run)[1:]}{named}"
@@ -110,6 +114,12 @@ def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
         ids = [_with_attempt(run) for run in rollout.runs if run.state is state]
         if ids and rollout.state is not RolloutState.FAILED:
             yield f"  {title}: {', '.join(ids)}"
+
+
+def discarded_in_words(rows: SweepRows, run: RunRow) -> str:
+    """Return why a person took a run out of what is learned, and what it gave."""
+    gave = "" if run.metric is None else f"; it gave {printable(rows.spec.metric)} {number(run.metric)}"
+    return f"{printable(run.discarded or '')}{gave}"
 
 
 def _with_attempt(run: RunRow) -> str:
@@ -161,7 +171,7 @@ def _best_by_mean(rows: SweepRows) -> Iterator[str]:
         yield f"  Note: another run of rollout {winner.rollout} failed, so Protein does not take it for the best point"
     best = rows.best_rollout
     if best is not None and len(best.runs) > 1:
-        yield f"  Best mean: {mean_of(best)} (rollout {best.index}, {count(len(best.runs), 'run')})"
+        yield f"  Best mean: {mean_of(best)} (rollout {best.index}, {count(best.scored, 'run')})"
 
 
 def _failures(rows: SweepRows) -> Iterator[str]:
@@ -204,6 +214,7 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
         yield warning
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
+    yield from discarded_line(rows)
     yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
     if saved := saved_in_words(rows):
         yield f"Early stopping: {saved}"
@@ -217,3 +228,10 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
 def totals(rows: SweepRows) -> str:
     """Return the runs by state: ``5 finished, 1 failed, 2 running``."""
     return ", ".join(f"{rows.run_counts[s]} {in_words(s)}" for s in RunState if rows.run_counts.get(s)) or "none"
+
+
+def discarded_line(rows: SweepRows) -> Iterator[str]:
+    """Yield which runs were discarded; nothing where none was."""
+    found = [run.run_id for run in rows.runs if run.discarded is not None]
+    if found:
+        yield f"Discarded, kept and not learned from: {', '.join(found)}"

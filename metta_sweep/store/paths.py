@@ -14,6 +14,7 @@ NAME_LIMIT = 100
 """Longest sweep name in characters: file systems take 255 bytes, and names of runs and attempts are made from it."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_RERUN = re.compile(r".+\.r\.[0-9]+\.rerun[0-9]*")
 
 
 def validate_name(name: str) -> str:
@@ -58,8 +59,8 @@ class SweepPaths:
 
     @property
     def root(self) -> Path:
-        """The sweep's own folder."""
-        return self.data_dir / "sweep" / self.name
+        """The sweep's own folder; one that does a run again and keeps it lies apart from the searches."""
+        return self.data_dir / ("rerun" if _RERUN.fullmatch(self.name) else "sweep") / self.name
 
     @property
     def journal(self) -> Path:
@@ -93,7 +94,7 @@ class SweepPaths:
 
     @property
     def requests(self) -> Path:
-        """Points that people want run next, a line each; the controller records them."""
+        """Points that people want run next and runs that they correct, a line each; the controller records them."""
         return self.root / "requests.jsonl"
 
     @property
@@ -115,6 +116,10 @@ class SweepPaths:
         """Return the paths of one run, whether or not they exist."""
         return RunPaths(self.runs / run_id)
 
+    def aside(self, run_id: str, attempt: int) -> RunPaths:
+        """Return where a run's directory is kept once it is begun anew after so many attempts."""
+        return RunPaths(self.runs / f"{run_id}.attempt-{attempt}")
+
     def run_id(self, number: int) -> str:
         """Return the name of the run with that number, ``NAME.r.K``."""
         return f"{self.name}.r.{number}"
@@ -134,13 +139,23 @@ class SweepPaths:
         return self.journal.exists() or self.head.exists() or bool(self.run_ids())
 
 
+def rerun_name(run_id: str, number: int) -> str:
+    """Return the name under which a run is done again; ``number`` is from 1, for each way in which it is asked for."""
+    return f"{run_id}.rerun{number if number > 1 else ''}"
+
+
 def sweep_names(data_dir: Path) -> list[str]:
-    """Return the names of the sweeps under ``data_dir``, sorted."""
+    """Return the names of the sweeps under ``data_dir``, sorted: searches, then runs that are done again."""
+    entries = [*_folders(data_dir / "sweep"), *_folders(data_dir / "rerun")]
+    found = (name for name in entries if _NAME.fullmatch(name) and SweepPaths(data_dir, name).exists())
+    return list(dict.fromkeys(found))
+
+
+def _folders(folder: Path) -> list[str]:
     try:
-        entries = sorted(entry.name for entry in (data_dir / "sweep").iterdir() if entry.is_dir())
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [name for name in entries if _NAME.fullmatch(name) and SweepPaths(data_dir, name).exists()]
 
 
 def unknown_sweep(data_dir: Path, name: str) -> RequestError:

@@ -1,4 +1,4 @@
-"""Points that people want run next: a file to which any process appends, and which the controller reads.
+"""What people want of a running sweep: a file to which any process appends, and which the controller reads.
 
 The journal has one writer. A line here is a wish; it becomes a fact when the controller records it, once by its id.
 """
@@ -10,11 +10,12 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from metta_sweep.store.instructions import GLANCE_S
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.events import PointAdded
+from metta_sweep.sweep.events import Correction, PointAdded, UnknownEventError, from_json, to_json
 
 LONGEST = 1_000_000
 """Most bytes of the file that are read; a person types no more."""
@@ -22,7 +23,16 @@ LONGEST = 1_000_000
 
 def leave_request(paths: SweepPaths, point: Mapping[str, Any]) -> None:
     """Ask the sweep's controller, this one or the next, to run a point."""
-    line = json.dumps({"id": uuid.uuid4().hex, "point": dict(point)}) + "\n"
+    _append(paths, [{"id": uuid.uuid4().hex, "point": dict(point)}])
+
+
+def leave_corrections(paths: SweepPaths, corrections: Sequence[Correction]) -> None:
+    """Ask the sweep's controller to correct something of its runs."""
+    _append(paths, [to_json(replace(each, id=uuid.uuid4().hex)) for each in corrections])
+
+
+def _append(paths: SweepPaths, wishes: Sequence[Mapping[str, Any]]) -> None:
+    line = "".join(json.dumps(wish) + "\n" for wish in wishes)
     handle = os.open(paths.requests, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(handle, line.encode())
@@ -31,7 +41,7 @@ def leave_request(paths: SweepPaths, point: Mapping[str, Any]) -> None:
         os.close(handle)
 
 
-def left_requests(paths: SweepPaths) -> list[PointAdded]:
+def left_requests(paths: SweepPaths) -> list[PointAdded | Correction]:
     """Return what was asked, in order; what is none, or only half written, is left out."""
     try:
         with paths.requests.open("rb") as file:
@@ -50,7 +60,7 @@ class RequestFile:
         self._looked_s = -GLANCE_S
         self._size = 0
 
-    def read(self) -> Sequence[PointAdded]:
+    def read(self) -> Sequence[PointAdded | Correction]:
         """Return every request where there may be a new one; nothing otherwise."""
         now_s = self._clock_s()
         if now_s - self._looked_s < GLANCE_S:
@@ -63,9 +73,12 @@ class RequestFile:
         return left_requests(self._paths)
 
 
-def _read(line: str) -> PointAdded | None:
+def _read(line: str) -> PointAdded | Correction | None:
     try:
         content = json.loads(line)
-        return PointAdded(id=str(content["id"]), point=dict(content["point"]))
-    except (ValueError, KeyError, TypeError):
+        if "kind" not in content:
+            return PointAdded(id=str(content["id"]), point=dict(content["point"]))
+        event = from_json(content)
+    except (ValueError, KeyError, TypeError, UnknownEventError):
         return None
+    return event if isinstance(event, Correction) and event.id else None

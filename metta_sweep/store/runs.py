@@ -98,6 +98,16 @@ class RunDirectories:
         """Return whether the run has left a checkpoint that it can go on from."""
         return any(self._paths.run(run_id).checkpoints.glob("*"))
 
+    def set_run_aside(self, run_id: str, attempt: int) -> None:
+        """Rename the directory of a run that is begun anew after so many attempts; it may have been renamed already.
+
+        Raises:
+            OSError: It cannot be.
+        """
+        run, aside = self._paths.run(run_id), self._paths.aside(run_id, attempt)
+        if run.root.exists() and not aside.root.exists():
+            run.root.rename(aside.root)
+
     def log_tail(self, run_id: str) -> str:
         """Return the end of what the run's last attempt wrote, at most ``LOG_TAIL_BYTES``; empty without a log."""
         try:

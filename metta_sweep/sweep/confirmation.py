@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.optimize.port import Expectation
 from metta_sweep.sweep.events import ConfirmationChosen
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.records import Observation, Run
 from metta_sweep.sweep.state import SweepState
 
@@ -38,7 +39,7 @@ def candidates_of(state: SweepState) -> list[Candidate]:
 
 
 def _candidate(state: SweepState, rollout: int) -> Candidate:
-    runs = state.confirmations_of(rollout)
+    runs = counted(state.confirmations_of(rollout))
     values = [(run.metrics or {}).get(state.spec.metric, math.nan) for run in runs]
     return Candidate(
         rollout=rollout,

@@ -43,6 +43,8 @@ class SweepAsked(Event):
     """Whether other machines work on the sweep too; the first request decides it."""
     code: CodeRevision | None = None
     """The revision of the code; None where it was not looked at."""
+    folder: str = ""
+    """Where its words were typed: from the data directory where that lies below, else absolute; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,13 +259,48 @@ class AttemptInterrupted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Event):
-    """A run is done again whatever became of it: a person asked for it, or its failure had stopped the sweep."""
+    """A run is done again whatever became of it: a person asked for it, or its failure had stopped the sweep.
+
+    One that has failed goes on from its checkpoint; one that has a result, or gets another seed, is begun anew.
+    """
 
     KIND = "run_retried"
     run_id: str
     """The run."""
     reason: str = ""
     """Why; empty where a person asked for it."""
+    seed: int | None = None
+    """Another seed of the training; None to keep the one that it has."""
+    id: str = ""
+    """Tells requests to a running controller apart; empty where it was recorded at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDiscarded(Event):
+    """A person takes a run out of what is learned and out of the best; all that it left is kept."""
+
+    KIND = "run_discarded"
+    run_id: str
+    """The run."""
+    why: str
+    """The person's reason."""
+    id: str = ""
+    """Tells requests to a running controller apart; empty where it was recorded at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRestored(Event):
+    """A run that was discarded counts again."""
+
+    KIND = "run_restored"
+    run_id: str
+    """The run."""
+    id: str = ""
+    """Tells requests to a running controller apart; empty where it was recorded at once."""
+
+
+Correction = RunRetried | RunDiscarded | RunRestored
+"""What a person asks for about a run that is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +373,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         AttemptInterrupted,
         RunRetried,
         RunResumed,
+        RunDiscarded,
+        RunRestored,
         Instructed,
         SweepRegistered,
         SweepStopped,

@@ -11,6 +11,7 @@ from metta_sweep.optimize.port import CurvePoint, Outlook, RunAction
 from metta_sweep.optimize.stopping import RULES, Curve
 from metta_sweep.result import Evaluation
 from metta_sweep.result.values import as_metric
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.ports import RunStore
 from metta_sweep.sweep.records import AttemptState, Judgement, Run, RunState
 from metta_sweep.sweep.state import SweepState
@@ -75,7 +76,8 @@ class Judging:
     def _is_judged(self, state: SweepState, run: Run) -> bool:
         is_running = run.attempts[-1].state is AttemptState.RUNNING
         is_searching = not run.confirms and run.judgement is None and not state.is_to_end(run)
-        known = sum(len(other.curve) > 1 for other in state.runs.values() if other.state is RunState.FINISHED)
+        finished = [other for other in counted(state.runs.values()) if other.state is RunState.FINISHED]
+        known = sum(len(other.curve) > 1 for other in finished)
         return is_running and is_searching and known >= self._asked.min_full_runs
 
     def _curve(self, state: SweepState, run: Run) -> tuple[tuple[CurvePoint, ...], float]:
@@ -122,7 +124,7 @@ class Judging:
         self, state: SweepState, run: Run, curve: tuple[CurvePoint, ...], steps: float
     ) -> list[tuple[Run, Judgement]]:
         sign = state.spec.goal.sign
-        over = [other for other in state.runs.values() if other.state.is_over and other.curve and not other.confirms]
+        over = [run for run in counted(state.runs.values()) if run.state.is_over and run.curve and not run.confirms]
         others = [_scores(by_share_of(other, state), sign) for other in over]
         reason = self._rule(_scores(curve, sign), [other for other in others if other])
         return [] if reason is None else [(run, Judgement(reason=reason, share=curve[-1][0], steps=steps))]

@@ -14,6 +14,7 @@ from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import StopReason
 from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
+from metta_sweep.sweep.corrections import correction_problems
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
     AttemptInterrupted,
@@ -22,6 +23,7 @@ from metta_sweep.sweep.events import (
     AttemptSubmitted,
     AttemptUnknown,
     ConfirmationPlanned,
+    Correction,
     Instructed,
     PlannedRun,
     PointAdded,
@@ -132,7 +134,7 @@ class SweepLoop:
         environment: Callable[[Run], Mapping[str, str]] = lambda _: {},
         between: Callable[[], None] = lambda: None,
         peers: Peers | None = None,
-        requests: Callable[[], Sequence[PointAdded]] = lambda: (),
+        requests: Callable[[], Sequence[PointAdded | Correction]] = lambda: (),
         fits: Callable[[Mapping[str, Any]], bool] = lambda _: True,
     ) -> None:
         self._recorder = recorder
@@ -178,8 +180,8 @@ class SweepLoop:
             self._heed_signals()
             self._end_runs()
             self._check_metric()
-            self._teach()
             self._note_requests()
+            self._teach()
             self._judge()
             stop = self._heed_instruction()
             if stop is not None:
@@ -265,11 +267,22 @@ class SweepLoop:
         return [*pending_points(self._recorder.state), *self._peers.points(), *self._avoid]
 
     def _note_requests(self) -> None:
-        """Record the points that somebody wants run next, each once however often it is read."""
+        """Record the points that somebody wants run next and what is corrected, each once however often it is read."""
         for request in self._requests():
-            if not self._recorder.state.has_request(request.id):
+            if self._recorder.state.has_request(request.id):
+                continue
+            if isinstance(request, PointAdded):
                 self._recorder.record(request)
                 self._recorder.note(f"added: {', '.join(f'{path}={value}' for path, value in request.point.items())}")
+            elif not correction_problems(self._recorder.state, [request]):
+                self._recorder.record(request)
+                self._learn_anew()
+
+    def _learn_anew(self) -> None:
+        """Have the optimizer forget what it was taught: what some runs say has changed."""
+        lessons = lessons_of(self._recorder.state)
+        self._thinker.learn_anew(lessons.observations)
+        self._avoid, self._taught = list(lessons.avoided), len(self._recorder.state.decided_rollouts)
 
     def _next_given(self) -> Mapping[str, Any] | None:
         """Return the next point that a person gave; one that is none of the present space waits."""
@@ -329,11 +342,24 @@ class SweepLoop:
 
     def _start(self, run: Run) -> None:
         number = len(run.attempts) + 1
-        if run.attempts and (run.attempts[-1].failure is not None or run.ended_before is not None):
-            self._runs.set_result_aside(run.run_id, run.attempts[-1].number)
+        refused = self._set_aside(run)
         launcher = self._settings.launcher
         self._recorder.record(AttemptStarted(run_id=run.run_id, attempt=number, launcher=launcher))
-        self._submit(run, number)
+        if refused:
+            self._recorder.record(AttemptRefused(run_id=run.run_id, attempt=number, message=refused))
+        else:
+            self._submit(run, number)
+
+    def _set_aside(self, run: Run) -> str:
+        """Keep what an earlier attempt left out of the way of the next one; return why that cannot be."""
+        if run.begins_anew:
+            try:
+                self._runs.set_run_aside(run.run_id, run.anew)
+            except OSError as error:
+                return f"what it left cannot be set aside: {error}"
+        elif run.attempts and (run.attempts[-1].failure is not None or run.ended_before is not None):
+            self._runs.set_result_aside(run.run_id, run.attempts[-1].number)
+        return ""
 
     def _submit(self, run: Run, number: int) -> None:
         self._fence()

@@ -10,6 +10,7 @@ from metta_sweep.config.settings import ConfirmSettings, LimitSettings
 from metta_sweep.sweep.advice import advice_on
 from metta_sweep.sweep.budget import StopReason, hard_stop, stop_reason
 from metta_sweep.sweep.confirmation import candidates_of, is_chosen, runs_left
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.racing import next_candidate
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
@@ -129,8 +130,10 @@ def nothing_worked(state: SweepState) -> StopReason | None:
         return None
     causes = Counter(failure.kind for rollout in decided if (failure := state.failure_of(rollout)) is not None)
     last = next((failure for rollout in reversed(decided) if (failure := state.failure_of(rollout)) is not None), None)
-    unscored = len(decided) - causes.total()
+    discarded = sum(not counted(state.runs_of(rollout)) for rollout in decided)
+    unscored = len(decided) - causes.total() - discarded
     said = [f"{amount} {kind}" for kind, amount in causes.most_common()] + [f"{unscored} without it"] * (unscored > 0)
+    said += [f"{discarded} discarded"] * (discarded > 0)
     message = f"none of {len(decided)} rollouts has a {state.spec.metric}: {', '.join(said)}"
     if last is not None:
         message += f"; the last: {last.message}{advice_on(last, state.spec)}"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean, variance
 
 from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run, RunState
+
+
+def counted(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs that a person has not discarded."""
+    return [run for run in runs if run.discarded is None]
 
 
 def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:
@@ -14,9 +19,11 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
 
     Args:
         rollout: The rollout.
-        runs: Its runs, in order.
+        runs: Its runs that count, in order.
         metric: The metric that is searched for; a run that did not report it says nothing.
     """
+    if not runs:
+        return None
     cost_s = fmean(run.cost_s for run in runs if run.state.is_over)
     failure = deciding_failure(runs)
     if failure is not None:

@@ -167,6 +167,13 @@ class RunStore(Protocol):
     def has_checkpoint(self, run_id: str) -> bool:
         """Return whether the run has left a checkpoint that it can go on from."""
 
+    def set_run_aside(self, run_id: str, attempt: int) -> None:
+        """Rename the directory of a run that is begun anew after so many attempts; it may have been renamed already.
+
+        Raises:
+            OSError: It cannot be.
+        """
+
     def log_tail(self, run_id: str) -> str:
         """Return the end of the run's log, at most 16 KiB."""
 

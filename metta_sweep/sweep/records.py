@@ -64,6 +64,8 @@ class SweepSpec:
     """Environment variables of every run of a command, with their blanks."""
     workdir: str = "here"
     """Where a command is started: ``here``, the controller's working directory, or ``run``, one of the run's own."""
+    reruns: str = ""
+    """The run that is done again and kept; empty for a search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +241,10 @@ class Run:
     """Whether it was ended for that."""
     ended_before: Judgement | None = None
     """Why it was ended the first time, where it went on after all; it goes on once."""
+    discarded: str | None = None
+    """Why a person took it out of what is learned; None where nobody did."""
+    anew: int = 0
+    """Attempts before it was begun anew: what they left is kept beside the run and counts no more."""
 
     @property
     def state(self) -> RunState:
@@ -271,8 +277,13 @@ class Run:
 
     @property
     def wall_s(self) -> float:
-        """Seconds of all attempts that are over."""
-        return sum(attempt.wall_s for attempt in self.attempts)
+        """Seconds of all attempts that are over, since it was begun anew where it was."""
+        return sum(attempt.wall_s for attempt in self.attempts[self.anew :])
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether what an earlier attempt left is still in its place: nothing was started since."""
+        return self.anew > 0 and all(attempt.handle is None for attempt in self.attempts[self.anew :])
 
     @property
     def share(self) -> float:

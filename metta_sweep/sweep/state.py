@@ -25,8 +25,10 @@ from metta_sweep.sweep.events import (
     PointAdded,
     RolloutCeded,
     RolloutSuggested,
+    RunDiscarded,
     RunFinished,
     RunJudged,
+    RunRestored,
     RunResumed,
     RunRetried,
     RunStoppedEarly,
@@ -34,7 +36,13 @@ from metta_sweep.sweep.events import (
     SweepRegistered,
     SweepStopped,
 )
-from metta_sweep.sweep.observing import deciding_failure, observation_of, partial_observation_of, says_something
+from metta_sweep.sweep.observing import (
+    counted,
+    deciding_failure,
+    observation_of,
+    partial_observation_of,
+    says_something,
+)
 from metta_sweep.sweep.records import (
     AttemptState,
     Evaluated,
@@ -73,6 +81,7 @@ class SweepState:
         self._to_retry: dict[str, None] = {}
         self._versions = Versions()
         self._added: dict[str, Mapping[str, Any]] = {}
+        self._requested: set[str] = set()
         self._given: list[Mapping[str, Any]] = []
         self._unscored: list[Run] = []
         self._unscored_before = 0
@@ -111,7 +120,7 @@ class SweepState:
         """Take one event into account."""
         self._apply(event)
         self.elapsed_s = max(self.elapsed_s, event.elapsed_s)
-        if not isinstance(event, SweepStopped | SweepRegistered):
+        if not isinstance(event, SweepStopped | SweepRegistered | RunDiscarded | RunRestored):
             self.stopped = None
             if not isinstance(event, SweepAsked | RunRetried):
                 self._to_retry.clear()
@@ -165,6 +174,7 @@ class SweepState:
     @_apply.register
     def _(self, event: PointAdded) -> None:
         self._added.setdefault(event.id, event.point)
+        self._requested.add(event.id)
 
     @_apply.register
     def _(self, event: RolloutCeded) -> None:
@@ -178,7 +188,7 @@ class SweepState:
     @_apply.register
     def _(self, event: ConfirmationChosen) -> None:
         self.confirmation = event
-        self._known_when_chosen = {rollout: len(runs) for rollout, runs in self._confirming.items()}
+        self._known_when_chosen = {index: len(counted(self.confirmations_of(index))) for index in self._confirming}
 
     @_apply.register
     def _(self, event: ConfirmationPlanned) -> None:
@@ -277,16 +287,56 @@ class SweepState:
     @_apply.register
     def _(self, event: RunRetried) -> None:
         run = self._run(event.run_id)
-        if run.state not in (RunState.FAILED, RunState.WAITING):
-            raise WrongTransitionError(f"{run.run_id}: only a failed run is retried, and it is {run.state}")
+        if run.state is RunState.RUNNING:
+            raise WrongTransitionError(f"{run.run_id}: only a run that is over is retried, and it is {run.state}")
         self._to_retry.pop(run.run_id, None)
         self._crashes.forget(run.run_id)
-        self._runs[run.run_id] = replace(run, forgiven=len(run.attempts))
+        again = replace(run, forgiven=len(run.attempts), discarded=None)
+        if event.seed is not None or run.state in (RunState.FINISHED, RunState.STOPPED_EARLY):
+            again = _begun_anew(again, event.seed)
+            self._counted_s.pop(run.run_id, None)
+            self._stopped_early.pop(run.run_id, None)
+        self._note_request(event.id)
+        self._replace(again)
+
+    @_apply.register
+    def _(self, event: RunDiscarded) -> None:
+        run = self._run(event.run_id)
+        if not run.state.is_over:
+            raise WrongTransitionError(f"{run.run_id}: only a run that is over is discarded, and it is {run.state}")
+        self._to_retry.pop(run.run_id, None)
+        self._crashes.forget(run.run_id)
+        self._note_request(event.id)
+        self._replace(replace(run, discarded=event.why))
+
+    @_apply.register
+    def _(self, event: RunRestored) -> None:
+        self._note_request(event.id)
+        self._replace(replace(self._run(event.run_id), discarded=None))
+
+    def _note_request(self, request_id: str) -> None:
+        if request_id:
+            self._requested.add(request_id)
+
+    def _replace(self, run: Run) -> None:
+        """Take another form of a run into account: derive anew whether its rollout is decided, and what it says."""
+        self._runs[run.run_id] = run
+        if run.confirms or run.rollout in self._ceded:
+            return
         rollout = self._rollouts[run.rollout]
-        if rollout.index not in self._open and not self.is_decided(rollout):
+        was_decided, is_decided = rollout.index not in self._open, self.is_decided(rollout)
+        if was_decided and not is_decided:
             self._open[rollout.index] = rollout
             self._decided.remove(rollout)
-            self._observations.pop(rollout.index, None)
+        elif is_decided and not was_decided:
+            del self._open[rollout.index]
+            self._decided.append(rollout)
+        before = self._observations.pop(rollout.index, None)
+        if is_decided:
+            self._observe(rollout)
+        if before != self._observations.get(rollout.index):
+            self.confirmation = None
+            self._choose_incumbent()
 
     @_apply.register
     def _(self, event: RunResumed) -> None:
@@ -348,7 +398,7 @@ class SweepState:
         return counted if run.metrics is None or run.ended_before is not None else 0.0
 
     def _observe(self, rollout: Rollout) -> None:
-        observation = observation_of(rollout, self.runs_of(rollout), self.spec.metric)
+        observation = observation_of(rollout, counted(self.runs_of(rollout)), self.spec.metric)
         if observation is None:
             return
         self._observations[rollout.index] = observation
@@ -425,7 +475,7 @@ class SweepState:
 
     def has_request(self, request_id: str) -> bool:
         """Return whether a request that a person left for the controller is recorded already."""
-        return request_id in self._added
+        return request_id in self._requested
 
     @property
     def versions(self) -> Sequence[Version]:
@@ -572,13 +622,15 @@ class SweepState:
 
     def lesson_of(self, rollout: Rollout) -> Observation | None:
         """Return what Protein is taught of a decided rollout: runs that confirmed it count like its own."""
-        partial, at = partial_observation_of(rollout, self.runs_of(rollout)), self.placed(rollout)
+        runs = counted(self.runs_of(rollout))
+        partial, at = partial_observation_of(rollout, runs), self.placed(rollout)
         seen = partial or self._observations.get(rollout.index)
         if seen is None or at.outside:
             return None
-        again = [run for run in self.confirmations_of(rollout.index) if says_something(run, self.spec.metric)]
+        confirming = counted(self.confirmations_of(rollout.index))
+        again = [run for run in confirming if says_something(run, self.spec.metric)]
         if again and partial is None:
-            seen = observation_of(rollout, [*self.runs_of(rollout), *again], self.spec.metric)
+            seen = observation_of(rollout, [*runs, *again], self.spec.metric)
         return seen if seen is None or at.params is seen.params else replace(seen, params=at.params)
 
     @property
@@ -612,14 +664,34 @@ class SweepState:
         return self._refusals
 
     def is_decided(self, rollout: Rollout) -> bool:
-        """Whether the rollout's outcome is known: all runs are over, or one failed for good or was stopped early."""
-        runs = self.runs_of(rollout)
+        """Whether the rollout's outcome is known: all runs are over, or one failed for good or was stopped early.
+
+        Runs that were discarded decide nothing.
+        """
+        runs = counted(self.runs_of(rollout))
         decides = (RunState.FAILED, RunState.STOPPED_EARLY)
         return any(run.state in decides for run in runs) or all(run.state.is_over for run in runs)
 
     def failure_of(self, rollout: Rollout) -> Failure | None:
         """Return the failure that decided the rollout, or None."""
-        return deciding_failure(self.runs_of(rollout))
+        return deciding_failure(counted(self.runs_of(rollout)))
+
+
+def _begun_anew(run: Run, seed: int | None) -> Run:
+    """Return a run of which nothing so far counts any more."""
+    return replace(
+        run,
+        seed=run.seed if seed is None else seed,
+        anew=len(run.attempts),
+        metrics=None,
+        cost_s=0.0,
+        steps=None,
+        curve=(),
+        notes=(),
+        judgement=None,
+        is_stopped_early=False,
+        ended_before=None,
+    )
 
 
 def _curve(points: Iterable[tuple[float, float, float]]) -> tuple[Evaluated, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from metta_sweep.optimize.port import (
+    CanForget,
     CanJudge,
     CanReconsider,
     CurvePoint,
@@ -114,6 +115,8 @@ class Thinker:
         self._under_way: Future[Thought] | None = None
         self._outlook: Future[Answer] | None = None
         self._lessons: list[Observation] = []
+        self._forgets = False
+        self._outdated: Future[Thought] | None = None
 
     @property
     def is_thinking(self) -> bool:
@@ -127,10 +130,15 @@ class Thinker:
 
     def learn(self, observation: Observation) -> None:
         """Teach an observation, at once or before the next thought."""
-        if self._under_way is None and self._outlook is None:
+        if self._under_way is None and self._outlook is None and not self._forgets:
             teach(self._optimizer, observation)
         else:
             self._lessons.append(observation)
+
+    def learn_anew(self, observations: Iterable[Observation]) -> None:
+        """Forget every lesson for these, before the next thought; what is thought at the moment comes to nothing."""
+        self._forgets, self._lessons = True, list(observations)
+        self._outdated = self._under_way
 
     def begin(
         self,
@@ -147,12 +155,11 @@ class Thinker:
         """
         if self._under_way is not None:
             return
-        lessons, self._lessons = self._lessons, []
+        teach_news = self._news()
 
         def work() -> Thought:
             began_s = self._clock.monotonic_s()
-            for lesson in lessons:
-                teach(self._optimizer, lesson)
+            teach_news()
             optimizer = self._optimizer
             resumed = _resumed(optimizer, ended) if given is None else None
             if resumed is not None:
@@ -161,6 +168,19 @@ class Thinker:
             return Thought(suggestion=suggestion, think_s=self._clock.monotonic_s() - began_s, given=given)
 
         self._under_way = self._submit(work)
+
+    def _news(self) -> Callable[[], None]:
+        """Return what teaches the optimizer all that it was not taught yet; whoever takes it also calls it."""
+        lessons, self._lessons = self._lessons, []
+        forgets, self._forgets = self._forgets, False
+
+        def teach_news() -> None:
+            if forgets and isinstance(self._optimizer, CanForget):
+                self._optimizer.forget()
+            for lesson in lessons:
+                teach(self._optimizer, lesson)
+
+        return teach_news
 
     @property
     def judges(self) -> bool:
@@ -174,11 +194,10 @@ class Thinker:
 
     def ask(self, question: OutlookQuestion) -> None:
         """Ask what is expected of a run; one question at a time."""
-        lessons, self._lessons = self._lessons, []
+        teach_news = self._news()
 
         def work() -> Answer:
-            for lesson in lessons:
-                teach(self._optimizer, lesson)
+            teach_news()
             return question, _outlook(self._optimizer, question)
 
         self._outlook = self._submit(work)
@@ -195,7 +214,7 @@ class Thinker:
         return answered.result()
 
     def take(self) -> Thought | None:
-        """Return the thought where it is finished, or None.
+        """Return the thought where it is finished, or None; one that has forgotten lessons behind it is dropped.
 
         Raises:
             Exception: Whatever the optimizer raised.
@@ -203,7 +222,9 @@ class Thinker:
         if self._under_way is None or not self._under_way.done():
             return None
         finished, self._under_way = self._under_way, None
-        return finished.result()
+        thought = finished.result()
+        is_outdated, self._outdated = finished is self._outdated, None
+        return None if is_outdated else thought
 
     def expect(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
         """Return what the optimizer, with every lesson learned, expects of points; None where it has no model.
@@ -212,9 +233,7 @@ class Thinker:
         """
         under_way: list[Future[Any]] = [one for one in (self._under_way, self._outlook) if one is not None]
         wait(under_way)
-        lessons, self._lessons = self._lessons, []
-        for lesson in lessons:
-            teach(self._optimizer, lesson)
+        self._news()()
         return expectations_of(self._optimizer, points)
 
 

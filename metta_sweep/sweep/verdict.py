@@ -9,6 +9,7 @@ from statistics import fmean
 
 from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.state import SweepState
 
 TAIL = 0.05
@@ -80,13 +81,13 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     expected = dict(zip(state.confirmation.rollouts, state.confirmation.expected, strict=True))
     score = state.spec.goal.score
     points = [_confirmed(state, one, expected[one.rollout], truths) for one in found]
-    runs = [run for one in found for run in state.confirmations_of(one.rollout)]
+    runs = [run for one in found for run in counted(state.confirmations_of(one.rollout))]
     asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
     return Verdict(
         points=tuple(sorted(points, key=lambda one: (one.failed, one.mean is None, -score(_told(one))))),
         planned=len(runs),
-        earlier=sum(state.known_when_chosen(one.rollout) for one in found),
+        earlier=min(len(runs), sum(state.known_when_chosen(one.rollout) for one in found)),
         budget=budget,
         is_over=all(run.state.is_over for run in runs) and (len(runs) >= budget or state.stopped is not None),
         is_stale=state.confirmation.decided != len(state.decided_rollouts),
@@ -103,7 +104,7 @@ def _confirmed(state: SweepState, one: Candidate, expected: float | None, truths
     ends = None if draws is None else sorted((score(_quantile(draws, TAIL)), score(_quantile(draws, 1 - TAIL))))
     return Confirmed(
         rollout=one.rollout,
-        runs=tuple(run.run_id for run in state.confirmations_of(one.rollout)),
+        runs=tuple(run.run_id for run in counted(state.confirmations_of(one.rollout))),
         scored=len(one.scores),
         failed=one.failed,
         searched=state.observations[one.rollout].metric or 0.0,

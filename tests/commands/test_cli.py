@@ -108,11 +108,11 @@ def test_a_shell_completes_commands_sweeps_options_and_failed_runs(
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     kept(guide_history(), tmp_path)
     kept(History(name="other").suggest().start(0).fail(0), tmp_path)
-    assert completed("metta-sweep re", 1) == ["report", "replay", "resume", "retry"]
+    assert completed("metta-sweep re", 1) == ["rerun", "report", "replay", "resume", "retry", "rescore", "remove"]
     assert completed("metta-sweep best ", 2) == ["my_test", "other"]
     assert completed("metta-sweep report my_test o", 3) == ["other"]
     assert completed("metta-sweep best my_test --as h", 4) == ["hydra"]
-    assert completed("metta-sweep retry other ", 3) == ["other.r.0"]
+    assert completed("metta-sweep retry other ", 3) == completed("metta-sweep discard other ", 3) == ["other.r.0"]
 
 
 @pytest.mark.slow

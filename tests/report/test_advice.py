@@ -13,7 +13,7 @@ PLACE = Place(paths=Directories(), cwd=Path("/lab"))
 def told(history: History, surrogate: Surrogate | None = None) -> str:
     rows = rows_of(history.state)
     winner = winner_of(history.state, rows, PLACE) if rows.best_rollout is not None else None
-    return "\n".join(advice(rows, winner, space_of(history.state.spec), surrogate))
+    return "\n".join(advice(rows, winner, space_of(history.state.spec), surrogate, "metta-sweep confirm"))
 
 
 def point(rate: float = 0.001, batch: int = 64) -> dict[str, float]:

@@ -74,7 +74,7 @@ def test_a_confirmation_that_was_cut_short_is_not_called_complete_and_can_go_on(
         "Not finished: 3 of 3 rollouts finished, 1 of 6 runs on fresh seeds so far, and no controller is running"
         in said(cut)
     )
-    assert "NEXT: continue where it stopped\n  ./devops/sweep.sh run=my_test" in said(cut)
+    assert "NEXT: continue where it stopped\n  metta-sweep resume my_test" in said(cut)
     beside = searched(confirm=None).ask(confirm=CONFIRM, confirms_only=True).choose(2, 1).again(2, 2.9)
     assert "metta-sweep confirm my_test --top-k 2 --seeds 3\n" in said(beside)
 
@@ -103,7 +103,7 @@ def test_where_every_point_fails_the_best_is_not_to_be_relied_on() -> None:
 
 def advised(history: History) -> list[str]:
     rows = rows_of(history.state)
-    return advice(rows, winner_of(history.state, rows, PLACE), None, None, "metta-sweep")
+    return advice(rows, winner_of(history.state, rows, PLACE), None, None, "metta-sweep confirm my_test")
 
 
 def test_an_unconfirmed_best_comes_with_the_command_that_confirms_it() -> None:

@@ -63,7 +63,7 @@ def test_a_sweep_that_nobody_tends_says_what_to_type() -> None:
     file = io.StringIO()
     state = History().rollout(0.5).suggest().start(1).state
     Console(file=file, width=140).print(live_view(state, Moment(place=replace(PLACE, controller=""))))
-    assert "next, continue where it stopped: ./devops/sweep.sh run=my_test" in file.getvalue()
+    assert "next, continue where it stopped: metta-sweep resume my_test" in file.getvalue()
 
 
 def test_an_empty_sweep_has_a_view() -> None:

@@ -63,4 +63,4 @@ def test_the_tool_beside_the_interpreter_is_named_where_it_is_not_on_the_path(
     monkeypatch.setenv("PATH", "/nowhere")
     assert Place.here(Directories()).program == "bin/metta-sweep"
     (folder / "metta-sweep").unlink()
-    assert Place.here(Directories()).program == "metta-sweep"
+    assert Place.here(Directories()).program == "bin/python -m metta_sweep.commands"

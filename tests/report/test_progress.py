@@ -114,8 +114,8 @@ def test_the_last_words_name_the_best_its_config_and_the_next_command() -> None:
         "best: my_test.r.2, reward 3.89",
         "config: train_dir/sweep/my_test/runs/my_test.r.2/config.yaml",
         "runs: 3 finished; 30 s of runs, 14 s of sweep time",
-        "next, run the best again:",
-        "  .venv/bin/python -m metta_sweep.train config=train_dir/sweep/my_test/runs/my_test.r.2/config.yaml",
+        "next, run the best again, to tell luck from merit:",
+        "  metta-sweep confirm my_test",
     ]
 
 

@@ -11,8 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.goal import Goal
 from metta_sweep.report import Place, summary
+from metta_sweep.report.explain import explain
+from metta_sweep.report.export import records
 from metta_sweep.report.html.answer import answer
-from metta_sweep.sweep.events import SweepRegistered
+from metta_sweep.sweep.events import RunDiscarded, SweepRegistered
 from tests.factories import Directories, History, guide_history, prediction
 from tests.report.html.pages import gathered
 
@@ -144,7 +146,7 @@ def test_an_interrupted_sweep_says_how_to_continue() -> None:
     history = History().rollout(0.5).suggest().start(1).interrupt(1).stop("interrupted", "Ctrl-C")
     said = summarize(history)
     assert "Interrupted: Ctrl-C (1 of 3 rollouts finished)" in said
-    assert "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep" in said
+    assert said.endswith("continue where it stopped\n  metta-sweep resume my_test\n")
 
 
 def test_a_sweep_whose_controller_died_is_told_from_one_that_is_at_work() -> None:
@@ -157,11 +159,20 @@ def test_a_sweep_whose_controller_died_is_told_from_one_that_is_at_work() -> Non
     assert "metta-sweep watch my_test" in tended
 
 
-def test_the_next_command_of_another_trainer_repeats_it_in_a_fresh_directory() -> None:
-    history = History(asked={"command": ("python", "mine.py", "{args}", "--out={run_dir}")})
-    said = summarize(history.rollout(0.5, params={"lr": 0.1}).stop())
-    step = said[said.index("▶ NEXT") :]
-    assert "METTA_SWEEP_RUN_DIR=train_dir/sweep/my_test/runs/my_test.r.0.repeat python mine.py --lr=0.1 --out=" in step
+def test_a_discarded_run_is_shown_with_its_reason_and_what_it_gave() -> None:
+    history = History(asked={"num_samples": 2}).rollout(0.5, 0.7).rollout(0.9, 0.8)
+    for number in (1, 2, 3):
+        history.add(RunDiscarded, run_id=history.run(number), why="the GPU was throttled")
+    said = summarize(history)
+    assert "  Discarded: the GPU was throttled; it gave reward 0.7 (run my_test.r.1)\n" in said
+    assert "Discarded, kept and not learned from: my_test.r.1, my_test.r.2, my_test.r.3\n" in said
+    assert "OVERALL BEST RUN: my_test.r.0\n" in said
+    assert "my_test.r.1 discarded: the GPU was throttled" in summarize(history, "markdown")
+    told = json.loads(summarize(history, "json"))
+    assert [row["state"] for row in told["rollouts"]] == ["finished", "discarded"]
+    assert told["rollouts"][1]["runs"][0]["discarded"] == "the GPU was throttled"
+    assert "Came out: discarded: the GPU was throttled; it gave reward 0.9" in explain(history.state)
+    assert [row["discarded"] for row in records(history.state, paths=PLACE.paths)].count(None) == 1
 
 
 def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:

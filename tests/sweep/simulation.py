@@ -12,7 +12,7 @@ from typing import Any
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Expectation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
-from metta_sweep.sweep.events import PointAdded, SweepAsked
+from metta_sweep.sweep.events import Correction, PointAdded, SweepAsked
 from metta_sweep.sweep.loop import LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.peers import Peers
@@ -178,6 +178,10 @@ class SimulatedMachine:
     def saw_stop(self, run_id: str) -> bool:
         return False
 
+    def set_run_aside(self, run_id: str, attempt: int) -> None:
+        self._configs.pop(run_id, None)
+        self._aside.update(f"{run_id}.a{number}" for number in range(1, attempt + 1))
+
     def result(self, run_id: str) -> RunResult | None:
         for attempt_id, (_, outcome) in self._jobs.items():
             mine = attempt_id.rpartition(".a")[0] == run_id and attempt_id not in self._aside
@@ -237,6 +241,9 @@ class CountingOptimizer:
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         self.failed.append(params)
 
+    def forget(self) -> None:
+        self.observed, self.failed, self.curves = [], [], []
+
 
 def spec(**changes: Any) -> SweepSpec:
     given: dict[str, Any] = {"name": "s", "metric": "reward", "goal": Goal.MAXIMIZE, "rollout_count": 3}
@@ -258,7 +265,7 @@ class World:
     fence: Callable[[], None] = lambda: None
     submit: Submit = at_once
     prefers: Callable[[Mapping[str, Any]], float] | None = None
-    requests: Callable[[], Sequence[PointAdded]] = lambda: ()
+    requests: Callable[[], Sequence[PointAdded | Correction]] = lambda: ()
     fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
     makes: type[CountingOptimizer] = CountingOptimizer
 

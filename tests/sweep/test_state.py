@@ -26,8 +26,10 @@ from metta_sweep.sweep.events import (
     PointAdded,
     RolloutCeded,
     RolloutSuggested,
+    RunDiscarded,
     RunFinished,
     RunJudged,
+    RunRestored,
     RunResumed,
     RunRetried,
     RunStoppedEarly,
@@ -67,6 +69,8 @@ STOPPED = SweepStopped(rule="target", message="reached")
 RETRIED = RunRetried(run_id="s.r.0")
 REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="https://x")
 ADDED = PointAdded(id="a1", point={"trainer.x": 0.5})
+DISCARDED = RunDiscarded(run_id="s.r.0", why="the GPU was throttled", id="b2")
+RESTORED = RunRestored(run_id="s.r.0", id="c3")
 CEDED = RolloutCeded(rollout=0)
 JUDGEMENT = Judgement(reason="expects little", share=0.3, steps=100.0, final=(0.1, 0.0, 0.2), chance=0.02)
 JUDGED = RunJudged(run_id="s.r.0", attempt=1, judgement=JUDGEMENT)
@@ -74,7 +78,8 @@ ENDED = RunStoppedEarly(run_id="s.r.0", attempt=1, wall_s=3.0, curve=((10.0, 0.1
 WENT_ON = RunResumed(run_id="s.r.0", reason="40% to be better than the best by now")
 ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, WENT_ON, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
-SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, REGISTERED, INSTRUCTED, STOPPED)
+CORRECTIONS = (DISCARDED, RESTORED)
+SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, *CORRECTIONS, REGISTERED, INSTRUCTED, STOPPED)
 
 
 def test_there_is_a_sample_of_every_event():
@@ -117,6 +122,9 @@ def test_a_field_of_a_later_version_is_ignored():
         (ASKED, SUGGESTED, STARTED, FAILED, AttemptStarted(run_id="s.r.0", attempt=2)),
         (ASKED, SUGGESTED, STARTED, FINISHED, WENT_ON),
         (ASKED, SUGGESTED, STARTED, SUBMITTED, JUDGED, ENDED, WENT_ON, WENT_ON),
+        (ASKED, SUGGESTED, STARTED, DISCARDED),
+        (ASKED, SUGGESTED, DISCARDED),
+        (ASKED, SUGGESTED, STARTED, RETRIED),
     ],
     ids=lambda events: "-".join(event.KIND for event in events),
 )

@@ -40,4 +40,6 @@ def _run(run: RunRow) -> list[Any]:
     """Return id, rollout, state, metric, cost, steps, seed and failure."""
     failure = None if run.failure is None else f"{run.failure.kind}: {printable(run.failure.message)}"
     state = f"{run.state}, confirms" if run.confirms else in_words(run.state)
+    if run.discarded is not None:
+        state += f", discarded: {printable(run.discarded)}"
     return [run.run_id, run.rollout, state, run.metric, run.cost_s, run.steps, run.seed, failure]

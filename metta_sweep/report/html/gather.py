@@ -10,6 +10,7 @@ from metta_sweep.errors import RequestError
 from metta_sweep.report.advice import advice
 from metta_sweep.report.best import Winner, winner_of
 from metta_sweep.report.html.run_figures import runs_to_draw
+from metta_sweep.report.next_step import confirm_command
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.second_thoughts import SecondThought, second_thoughts
@@ -105,7 +106,7 @@ def gather(state: SweepState, place: Place, page_dir: Path) -> Gathered:
         space=space,
         surrogate=surrogate,
         second_thoughts=second_thoughts(state, rows, space) if space is not None else [],
-        advice=advice(rows, winner, space, surrogate, place.program),
+        advice=advice(rows, winner, space, surrogate, confirm_command(rows, place)),
         evaluations={
             run.run_id: list(read_evaluations(place.paths.run(run.run_id), CURVE_BYTES)) for run in runs_to_draw(rows)
         },

@@ -98,7 +98,7 @@ def _banner(title: str, sweeps: Sequence[Gathered]) -> Markup:
 
 
 def _footer(sweeps: Sequence[Gathered]) -> Markup:
-    command = f"metta-sweep report {' '.join(found.rows.spec.name for found in sweeps)}"
+    command = sweeps[0].place.command("report", *(found.rows.spec.name for found in sweeps))
     return tag("footer", tag("p", "Made by ", tag("code", command), "; this file needs no network."))
 
 

@@ -194,7 +194,7 @@ def test_the_answer_comes_first_and_holds_the_true_figures() -> None:
     answer = content[content.index("The answer") : content.index("How it went")]
     assert "The best reward (larger is better): " in answer
     assert "<strong>3.89 (one run" in answer
-    assert "python -m metta_sweep.train config=train_dir/sweep/my_test/runs/my_test.r.2/config.yaml" in answer
+    assert "metta-sweep confirm my_test" in answer
     assert 'href="runs/my_test.r.2/"' in answer
 
 
