@@ -554,6 +554,7 @@ class SweepState:
             run
             for run in self.stopped_early_runs
             if run.ended_before is None
+            and run.discarded is None
             and len(self._rollouts[run.rollout].run_ids) == 1
             and not self._rollouts[run.rollout].machine
             and not self.outside(self._rollouts[run.rollout])
