@@ -167,6 +167,8 @@ def again(changes: Changes, state: SweepState, run: Run, *, seeds: int) -> Asked
         protein={},
         optimizer="random",
         command=spec.command or None,
+        env=spec.env,
+        workdir="run" if spec.workdir == "run" else "here",
         training=training,
         overrides=with_values(spec.overrides, held),
         pinned={},

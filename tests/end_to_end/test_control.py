@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -113,27 +112,6 @@ def test_a_run_that_is_over_is_done_again_on_request_and_what_it_left_is_kept(sw
     assert (runs / "s.r.0" / "result.json").exists()
     assert sweep.facts()["best_rollout"] == 0
     assert sweep.facts()["rollouts"][0]["runs"][0]["seed"] > 1000
-
-
-@pytest.mark.slow
-def test_the_best_is_run_again_and_kept_from_another_folder_and_a_swept_value_may_be_changed(sweep, tmp_path_factory):
-    assert sweep.run(sweep.write_trial(rollouts=1, seconds=0)).returncode == 0
-    elsewhere, environment = tmp_path_factory.mktemp("elsewhere"), sweep.env()
-    del environment["DATA_DIR"]
-    command = [sys.executable, "-m", "metta_sweep.commands", "rerun", "s", "--seeds", "2", "x=0.3"]
-    command += ["--data-dir", str(sweep.root / "data")]
-    done = [
-        subprocess.run(
-            command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        for _ in range(2)
-    ]
-    assert [each.returncode for each in done] == [0, 0], done[0].stderr
-    assert "complete: s.r.0 is done again" in done[1].stdout
-    runs = sorted((sweep.root / "data" / "rerun" / "s.r.0.rerun" / "runs").iterdir())
-    results = [json.loads((run / "result.json").read_text()) for run in runs]
-    assert results == [{"metrics": {"loss": 0.0}, "cost_s": 1.3}] * 2
-    assert list(elsewhere.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -95,12 +95,6 @@ def test_a_command_says_where_sweeps_lie_only_where_it_would_not_find_them(
     assert there.command("watch", "a") == "metta-sweep watch a"
 
 
-def test_the_command_has_the_variables_of_the_sweep_file() -> None:
-    asked = {"command": ("python", "x.py"), "env": {"MODE": "a b", "RATE": "{rate}"}}
-    words = shlex.split(step(History(asked=asked).rollout(0.5, params={"rate": 0.5}).stop()))
-    assert words[-4:] == ["MODE=a b", "RATE=0.5", "python", "x.py"]
-
-
 def test_a_sweep_file_with_blanks_is_one_word_of_the_command() -> None:
     history = History(asked={"sweep_file": "my files/a b.yaml"}, words=()).suggest().stop("interrupted", "x")
     assert shlex.split(step(history))[-1] == "++sweep_params=my files/a b.yaml"
