@@ -8,7 +8,7 @@ from typing import Any
 import click
 import yaml
 
-from metta_sweep.commands.sweeps import of_a_sweep
+from metta_sweep.commands.sweeps import here, of_a_sweep
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.lock import holder
@@ -64,8 +64,8 @@ def _value(key: str, text: str) -> Any:
 
 def _when(paths: SweepPaths, state: SweepState) -> str:
     """Return when the point is going to be run."""
+    by, place = holder(paths), here(paths)
     if state.full_rollouts + 1.0 > state.spec.rollout_count:
-        total = state.counted_rollouts
-        return f"all {state.spec.rollout_count} rollouts are suggested: it comes first with rollout_count={total + 1}"
-    by = holder(paths)
-    return "it is run by the next start of the sweep" if by is None else f"{by} runs it next"
+        more = place.command("run", paths.name, f"rollout_count={state.counted_rollouts + 1}")
+        return f"all {state.spec.rollout_count} rollouts are suggested; it comes first with: {more}"
+    return f"it comes next with: {place.command('run', paths.name)}" if by is None else f"{by} runs it next"

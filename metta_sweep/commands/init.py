@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from metta_sweep.errors import RequestError, SweepFailedError
+from metta_sweep.invocation import invoked
 
 LONGEST_S = 86_400.0
 """Most seconds of the trial run."""
@@ -135,4 +136,4 @@ def _name(stem: str) -> str:
 
 
 def _start(name: str, file: Path) -> str:
-    return f"metta-sweep run run={name} ++sweep_params={shlex.quote(str(file))}"
+    return invoked("run", f"run={name}", f"++sweep_params={file}")

@@ -19,6 +19,7 @@ from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
+from metta_sweep.invocation import invoked
 from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
@@ -132,7 +133,8 @@ def _gpus_here(per_run: float | str) -> float:
 def mirror_settings(asked: Asked, console: Console) -> tuple[WandbSettings, Mode]:
     """Return how the sweep is mirrored, and say it in one line."""
     mode, line = resolve_mode(asked.wandb, os.environ)
-    console.print(line.replace("NAME", asked.name), highlight=False, markup=False, style="dim", soft_wrap=True)
+    said = line.replace("metta-sweep sync NAME", invoked("sync", asked.name, data_dir=asked.data_dir))
+    console.print(said, highlight=False, markup=False, style="dim", soft_wrap=True)
     return asked.wandb, mode
 
 

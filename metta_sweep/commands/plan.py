@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -25,10 +26,11 @@ from metta_sweep.report.plan import Plan, show_plan
 from metta_sweep.space.given import point_problems
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
+from metta_sweep.store.requests import left_requests
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import command_of, run_config
-from metta_sweep.sweep.events import from_json
+from metta_sweep.sweep.events import PointAdded, from_json
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, pending_points, teach
 
@@ -102,7 +104,7 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
     turn = 0 if state is None else machine_seed_offset(state)
     optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn))
     pending = []
-    queue = [*asked.points] if state is None else state.queued_points
+    queue = [*asked.points] if state is None else [*state.queued_points, *_unrecorded(asked, state)]
     queue = [point for point in queue if not point_problems(asked.space, point)]
     if state is not None:
         lessons = lessons_of(state)
@@ -117,6 +119,13 @@ def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestio
         suggestions.append(optimizer.suggest(pending))
         pending = [*pending, suggestions[-1].params]
     return suggestions
+
+
+def _unrecorded(asked: Asked, state: SweepState) -> Iterator[Mapping[str, Any]]:
+    """Yield points that were added since a controller looked last."""
+    for request in left_requests(SweepPaths(asked.data_dir, asked.name)):
+        if isinstance(request, PointAdded) and not state.has_request(request.id):
+            yield request.point
 
 
 def _first_command(asked: Asked, paths: SweepPaths, suggestion: Suggestion) -> list[str]:

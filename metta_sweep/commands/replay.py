@@ -13,6 +13,7 @@ import click
 from metta_sweep.commands.sweeps import data_dir
 from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.errors import RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.report.reading import paths_of, state_of
 from metta_sweep.report.rows import rows_of
 from metta_sweep.result import RunPaths
@@ -99,7 +100,7 @@ def find_run(name: str, data_dir: Path) -> RunPaths:
     if number.isdecimal() and sweep:
         if name not in paths.run_ids():
             raise RequestError.of(
-                f"sweep {sweep} has no run {name}", key="replay", fix=f"metta-sweep summarize {sweep}"
+                f"sweep {sweep} has no run {name}", key="replay", fix=invoked("summarize", sweep, data_dir=data_dir)
             )
         return paths.run(name)
     best = rows_of(state_of(paths)).best_run

@@ -7,6 +7,7 @@ import time
 import click
 
 from metta_sweep.commands.sweeps import of_a_sweep
+from metta_sweep.invocation import invoked
 from metta_sweep.launch.launchers import Launchers
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.instructions import tell_controller
@@ -33,7 +34,7 @@ def command(paths: SweepPaths, *, now: bool) -> int:
         return _stop_orphans(paths) if now else _nobody(paths)
     by = tell_controller(paths, Instruction.STOP_NOW if now else Instruction.STOP)
     if not now:
-        click.echo(f"{by}: will let its runs end and then stop; `metta-sweep stop {paths.name} --now` ends them")
+        click.echo(f"{by}: will let its runs end and then stop; `{_ending(paths)}` ends them")
         return 0
     until_s = time.monotonic() + END_S
     while holder(paths) is not None and time.monotonic() < until_s:
@@ -63,6 +64,10 @@ def _stop_orphans(paths: SweepPaths) -> int:
     return 0
 
 
+def _ending(paths: SweepPaths) -> str:
+    return invoked("stop", paths.name, "--now", data_dir=paths.data_dir)
+
+
 def _nobody(paths: SweepPaths) -> int:
-    click.echo(f"no controller is running {paths.name}; `metta-sweep stop {paths.name} --now` ends runs that were left")
+    click.echo(f"no controller is running {paths.name}; `{_ending(paths)}` ends runs that were left")
     return 0

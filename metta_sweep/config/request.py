@@ -20,13 +20,14 @@ from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import SweepFiles
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.invocation import program, standing
 from metta_sweep.nearest import did_you_mean, nearest
 
 COMMANDS = ("sweep", "plan")
 """What ``cmd`` may be."""
 SWITCH = ("true", "false")
 """What ``takeover`` may be."""
-_EXAMPLE = "./devops/sweep.sh run=my_test ++sweep_params=sweep/my_test_sweep"
+_EXAMPLE = "run=my_test ++sweep_params=sweep/my_test_sweep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +66,22 @@ def read_request(typed: Typed, keys: TrainingKeys) -> Request:
     return Request(places=places, line=line, files=files, problems=problems)
 
 
+def _starter() -> str:
+    """Return what starts a sweep here: a checkout has a script for it."""
+    return "./devops/sweep.sh" if (standing() / "devops" / "sweep.sh").exists() else f"{program()} run"
+
+
 def _word_problems(line: CommandLine, *, complete: bool) -> Iterator[Problem]:
     name, cmd = line.words.get("run"), line.words.get("cmd", "sweep")
     takeover = line.words.get("takeover", "false")
     if name is None:
         if complete:
-            yield Problem(message="need the sweep's name", key="run", file=PLACE, fix=f"add run=NAME, as in {_EXAMPLE}")
+            yield Problem(
+                message="need the sweep's name",
+                key="run",
+                file=PLACE,
+                fix=f"add run=NAME, as in {_starter()} {_EXAMPLE}",
+            )
     elif name_problem(name):
         yield Problem(message=str(name_problem(name)), key="run", file=PLACE)
     if cmd not in COMMANDS:

@@ -62,8 +62,17 @@ def live_view(state: SweepState, moment: Moment, rows: SweepRows | None = None) 
     if any(row.state not in GOING_ON for row in rows.rollouts):
         parts += [_last(rows), Text()]
     parts += list(_failures(rows))
-    parts.append(_next(rows, moment))
+    if moment.is_left_by_hand:
+        parts.append(_next(rows, moment))
     return Group(*parts)
+
+
+def last_line(state: SweepState, place: Place, rows: SweepRows | None = None) -> str:
+    """Return what to type next, to be printed without a break; empty while a controller is at work."""
+    if place.controller:
+        return ""
+    step = next_step(rows or rows_of(state), place)
+    return f"next, {step.purpose}: {step.command}"
 
 
 def _title(rows: SweepRows, moment: Moment) -> Text:
@@ -178,8 +187,6 @@ def _failures(rows: SweepRows) -> Iterator[RenderableType]:
 
 
 def _next(rows: SweepRows, moment: Moment) -> Text:
-    if moment.place.controller and not moment.is_left_by_hand:
-        return Text()
     if moment.place.controller:
         return Text("Ctrl-C leaves this view; the sweep goes on", style="dim")
     step = next_step(rows, moment.place)

@@ -83,7 +83,7 @@ class Progress:
 
     def on_note(self, text: str) -> None:
         """Print something that is not a fact of the sweep."""
-        self._say([Line(text=printable(text), tone=Tone.QUIET)])
+        self._say([Line(text=printable(text), tone=Tone.QUIET, whole="`" in text)])  # a command is in it
 
     def close(self) -> None:
         """Give the terminal back; whoever made the listener calls it at the end, however that comes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from metta_sweep.report.live import Moment, live_view
+from metta_sweep.report.live import Moment, last_line, live_view
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.result import Evaluation, newest_evaluation
@@ -56,6 +56,15 @@ class Watcher:
         moment = Moment(place=place, since_last_event_s=since_s, latest=latest, is_left_by_hand=not once)
         return live_view(state, moment, self._rows)
 
+    def last_line(self) -> str:
+        """Return what to type next.
+
+        Raises:
+            MettaSweepError: The journal is damaged or foreign.
+        """
+        place = Place.here(self.paths, controller=str(holder(self.paths) or ""))
+        return last_line(self._read(), place, self._rows)
+
     def _read(self) -> SweepState:
         stamp = tuple(map(_stamp, (self.paths.journal, self.paths.journal.with_name(self.paths.journal.name + "-wal"))))
         if self._state is None or stamp != self._stamp:
@@ -85,12 +94,17 @@ def watch(paths: SweepPaths, console: Console, *, once: bool = False) -> None:
     """
     watcher = Watcher(paths)
     if once or not console.is_terminal:
-        console.print(watcher.view(time.time(), once=True))
+        _print(watcher, console)
         return
     live = Live(watcher.view(time.time()), console=console, screen=True, auto_refresh=False)
     with suppress(KeyboardInterrupt), live:
         _redraw(watcher, live)
+    _print(watcher, console)
+
+
+def _print(watcher: Watcher, console: Console) -> None:
     console.print(watcher.view(time.time(), once=True))
+    console.print(watcher.last_line(), soft_wrap=True, highlight=False, markup=False)
 
 
 def _redraw(watcher: Watcher, live: Live) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.store.paths import SweepPaths, unknown_sweep
 
 _NOT_THE_FILES_FAULT = frozenset(
@@ -22,13 +23,16 @@ _NOT_THE_FILES_FAULT = frozenset(
 )
 
 
+def _doctor(paths: SweepPaths) -> str:
+    return invoked("doctor", paths.name, data_dir=paths.data_dir)
+
+
 def damaged(paths: SweepPaths, what: str) -> RequestError:
     """Return the error for a journal of ours that is not as it was written."""
     return _refused(
         paths,
         f"the journal is damaged: {what}",
-        f"put an intact copy of {paths.journal.name} in its place, or see what can be saved: "
-        f"metta-sweep doctor {paths.name}",
+        f"put an intact copy of {paths.journal.name} in its place, or see what can be saved: {_doctor(paths)}",
     )
 
 
@@ -48,7 +52,7 @@ def foreign(paths: SweepPaths) -> RequestError:
     return _refused(
         paths,
         "the file is not a journal of metta_sweep",
-        f"move it away if it was put there by mistake, or see what can be saved: metta-sweep doctor {paths.name}",
+        f"move it away if it was put there by mistake, or see what can be saved: {_doctor(paths)}",
     )
 
 
@@ -66,7 +70,7 @@ def journal_lost(paths: SweepPaths) -> RequestError:
     return _refused(
         paths,
         f"the journal is missing, but the sweep has {len(paths.run_ids())} run directories",
-        f"put the file back, see what can be saved (metta-sweep doctor {paths.name}), or choose another run=NAME",
+        f"put the file back, see what can be saved ({_doctor(paths)}), or choose another run=NAME",
     )
 
 

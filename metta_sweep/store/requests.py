@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from metta_sweep.store.instructions import GLANCE_S
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import Correction, PointAdded, UnknownEventError, from_json, to_json
 
@@ -52,20 +50,17 @@ def left_requests(paths: SweepPaths) -> list[PointAdded | Correction]:
 
 
 class RequestFile:
-    """The requests to a running controller, looked at from time to time and only where the file has grown."""
+    """The requests to a running controller, read only where the file has grown.
 
-    def __init__(self, paths: SweepPaths, clock_s: Callable[[], float] = time.monotonic) -> None:
+    It is looked at in every turn: what was asked for before a run ended is known when the next point is chosen.
+    """
+
+    def __init__(self, paths: SweepPaths) -> None:
         self._paths = paths
-        self._clock_s = clock_s
-        self._looked_s = -GLANCE_S
         self._size = 0
 
     def read(self) -> Sequence[PointAdded | Correction]:
         """Return every request where there may be a new one; nothing otherwise."""
-        now_s = self._clock_s()
-        if now_s - self._looked_s < GLANCE_S:
-            return ()
-        self._looked_s = now_s
         size = self._paths.requests.stat().st_size if self._paths.requests.exists() else 0
         if size == self._size:
             return ()

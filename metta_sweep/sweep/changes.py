@@ -90,8 +90,13 @@ def _unheard_of(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
 
 
 def _not_alone(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
-    """Yield the problem that other machines would go on in the space as it was."""
-    shared = state.created is not None and state.created.shared
-    if shared and state.preview(now) is not None:
+    """Yield the problem that other machines would go on in the space, or by the metric, as it was."""
+    if state.created is None or not state.created.shared:
+        return
+    changed = [key for key in CHANGES if getattr(state.spec, key) != getattr(now, key)]
+    if state.preview(now) is not None:
         message = "several machines share this sweep, and the others would go on in the space as it was"
         yield Problem(key="sweep.parameters", message=message, fix="choose another run= name for the new space")
+    for key in changed:
+        message = f"several machines share this sweep, and the others would go on by {getattr(state.spec, key)}"
+        yield Problem(key=f"sweep.{key}", message=message, fix="choose another run= name")

@@ -26,8 +26,7 @@ def _problem(state: SweepState, correction: Correction) -> tuple[str, str] | Non
         return None if run.discarded is not None else ("it is not discarded", _listed("discarded", _discarded(state)))
     wanted = "discarded" if isinstance(correction, RunDiscarded) else "done again"
     if not run.state.is_over:
-        ends = run.state is RunState.RUNNING
-        fix = f"wait for its end, or stop the sweep: metta-sweep stop {state.spec.name} --now" if ends else ""
+        fix = "wait for its end, or stop the sweep with its runs first" if run.state is RunState.RUNNING else ""
         return f"it is {run.state}, only a run that is over is {wanted}", fix
     if isinstance(correction, RunDiscarded) and run.discarded is not None:
         return f"it is discarded already: {run.discarded}", "--undo has it counted again"
@@ -42,7 +41,7 @@ def _discarded(state: SweepState) -> list[str]:
 
 def _near(state: SweepState, run_id: str) -> str:
     near = nearest(run_id, state.runs)
-    return f"did you mean {near}?" if near else f"metta-sweep summarize {state.spec.name} lists them"
+    return f"did you mean {near}?" if near else f"name one of its {len(state.runs)} runs, {state.spec.name}.r.K"
 
 
 def _listed(what: str, run_ids: Sequence[str]) -> str:

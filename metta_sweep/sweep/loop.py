@@ -547,7 +547,7 @@ class SweepLoop:
 
 _HEARD: Mapping[Instruction, str] = {
     Instruction.WORK: "working again",
-    Instruction.PAUSE: "pausing: runs go on to their end, nothing new is started until `metta-sweep resume`",
+    Instruction.PAUSE: "pausing: runs go on to their end, nothing new is started until it is resumed",
     Instruction.STOP: "stopping: runs go on to their end, nothing new is started; Ctrl-C ends them now",
     Instruction.STOP_NOW: "stopping now: runs are ended and will be resumed by the same command",
 }

@@ -14,6 +14,7 @@ from typing import IO
 
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.labels import labels_of
 from metta_sweep.track.link import Link, folder
@@ -148,7 +149,7 @@ class MirrorProcess:
             status = self._wait(until_s)
         self._status = status
         self._read_link()
-        return _closing_line(self._seen, status, self._paths.name, runs)
+        return _closing_line(self._seen, status, self._paths, runs)
 
     @property
     def _is_worth_waiting(self) -> bool:
@@ -261,7 +262,7 @@ class MirrorProcess:
         if state == "away" and now_s - self._troubled_s < SAID_AFTER_S:
             return []
         self._told = state
-        return [_trouble_line(self._seen, self._paths.name)]
+        return [_trouble_line(self._seen, self._paths)]
 
 
 def start_mirror(
@@ -345,36 +346,37 @@ def _link_for(
     return link.with_(entity=before.entity, sweep_id=before.sweep_id, url=before.url)
 
 
-def _trouble_line(link: Link, name: str) -> str:
+def _trouble_line(link: Link, paths: SweepPaths) -> str:
     if link.state == "away":
         return f"W&B is unreachable ({link.message}); the sweep goes on, and what is missing there is sent later"
     return (
         f"W&B rejected the credentials ({link.message}); the sweep goes on, they are tried again every few minutes, "
-        f"and {_later(name)}"
+        f"and {_later(paths)}"
     )
 
 
-def _closing_line(link: Link, status: int, name: str, runs: int | None) -> str:
+def _closing_line(link: Link, status: int, paths: SweepPaths, runs: int | None) -> str:
     """Return how far the mirror came, in one line; ``runs`` are over, where that is known."""
     if link.mode == "offline":
-        return f"W&B: {link.mirrored} runs written offline; {_later(name)}, or wandb sync"
+        return f"W&B: {link.mirrored} runs written offline; {_later(paths)}, or wandb sync"
     if status == 0 or (link.mirrored == runs and link.pending == 0):
         apart = f" ({len(link.elsewhere)} of them as another machine did them)" if link.elsewhere else ""
         return f"W&B: {link.mirrored} runs, all there{apart}: {link.url}"
     if status == REFUSED:
-        return f"W&B rejected the credentials ({link.message}); {_later(name)}"
+        return f"W&B rejected the credentials ({link.message}); {_later(paths)}"
     of_all = "" if runs is None else f" of {runs}"
     why = f" ({link.message})" if link.message else ""
-    return f"W&B: {link.mirrored}{of_all} runs are confirmed to be there{why}; {_later(name)}"
+    return f"W&B: {link.mirrored}{of_all} runs are confirmed to be there{why}; {_later(paths)}"
 
 
 def _offer(namesake: str, paths: SweepPaths) -> str:
     """Return the offer to go on with a sweep that W&B has and this machine does not."""
+    imported = invoked("import", namesake, paths.name, data_dir=paths.data_dir)
     return (
         f"W&B has an earlier sweep {paths.name}, and this is a new one; to go on with the earlier one instead, "
-        f"stop this one, move {paths.root} away and give: metta-sweep import {namesake} {paths.name}"
+        f"stop this one, move {paths.root} away and give: {imported}"
     )
 
 
-def _later(name: str) -> str:
-    return f"`metta-sweep sync {name}` sends the rest"
+def _later(paths: SweepPaths) -> str:
+    return f"`{invoked('sync', paths.name, data_dir=paths.data_dir)}` sends the rest"

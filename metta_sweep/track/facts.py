@@ -29,6 +29,9 @@ SEAL_KEY = "seal"
 STARTED_KEY = "started_at"
 """Under our key in the summary: when the first attempt was started, which tells a run from another machine's."""
 
+DISCARDED = "discarded"
+"""Tag of runs that a person took out of what is learned, and the key of the reason under our own key."""
+
 FILE_FOLDER = "run"
 """Folder of our files at W&B; the client itself writes a ``config.yaml`` beside it."""
 
@@ -123,12 +126,12 @@ def run_facts(
     usual = f"{state.spec.name}.rollout.{_label(state, rollout)}"
     return RunFacts(
         run_id=run.run_id,
-        wandb_id=f"{run.run_id}-{identity}",
+        wandb_id=wandb_id_of(run, identity),
         name=_name(labels.name, run, fill),
         group=fill(labels.group) or usual,
         job_type="confirm" if run.confirms else fill(labels.job_type) or "train",
         notes=redaction.of_values(fill(labels.notes)),
-        tags=_tags(state.spec.name, rollout.suggestion.origin, "confirmation" * run.confirms, *labels.tags),
+        tags=_tags(state.spec.name, rollout.suggestion.origin, *_standing(run), *labels.tags),
         config=redaction.of_config(nested(rollout.suggestion.params)),
         summary=redaction.of_config({**_shown(run, own), OWN_KEY: own}),
         times=times_shown(run, times),
@@ -155,6 +158,15 @@ def _name(template: str, run: Run, fill: Callable[[str], str]) -> str:
         return run.run_id
     filled = fill(template)
     return filled if filled != template else f"{template}.r.{number_of(run.run_id)}"
+
+
+def wandb_id_of(run: Run, identity: str) -> str:
+    """Return a run's id at W&B; one that was begun anew has another, as what it gave before is not written over."""
+    return f"{run.run_id}-{identity}{f'.{run.anew}' if run.anew else ''}"
+
+
+def _standing(run: Run) -> tuple[str, str]:
+    return "confirmation" * run.confirms, DISCARDED * (run.discarded is not None)
 
 
 def _tags(*tags: str) -> tuple[str, ...]:
@@ -293,6 +305,7 @@ def _own_outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]
     """Return what became of the run so far."""
     own: dict[str, Any] = {"state": str(run.state), "attempts": len(run.attempts)}
     own |= {"cost_s": run.cost_s, "wall_s": run.wall_s}
+    own |= {} if run.discarded is None else {DISCARDED: run.discarded}
     own |= _outcome(state, run, paths)
     if run.state is RunState.STOPPED_EARLY and run.judgement is not None:
         own |= {"stopped_early": asdict(run.judgement), "share": run.share}

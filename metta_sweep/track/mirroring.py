@@ -90,6 +90,7 @@ class Mirroring:
         self._sent: dict[str, SentRun] = {}
         self._untouched = 0
         self._begun: set[str] = set()
+        self._forms: dict[str, tuple[str | None, int]] = {}
         self.whole: set[str] = set()
         """Runs that are whole at W&B, by id."""
         self.elsewhere: set[str] = set()
@@ -195,6 +196,8 @@ class Mirroring:
 
     def _follow(self, run: Run) -> None:
         """Send what a run has reported since the last time; let go of one that waits for its next attempt."""
+        if run.begins_anew:
+            return  # what lies there is of before
         is_alive = run.state is RunState.RUNNING
         if run.attempts[-1].state is AttemptState.STARTING or self._rested.get(run.run_id) == len(run.attempts):
             return
@@ -278,6 +281,12 @@ class Mirroring:
         ours = (run_id for run_id in run_ids[self._listed :] if self._is_to_send(self._run(run_id)))
         self._todo.update(dict.fromkeys(run_id for run_id in ours if run_id not in self.whole | self._left))
         self._listed = len(run_ids)
+        for run_id, form in list(self._forms.items()):
+            if form != _form(self._run(run_id)):  # it was discarded, had back, or is done again
+                del self._forms[run_id]
+                self.whole.discard(run_id)
+                self._sends.pop(run_id, None)
+                self._todo[run_id] = None
 
     def _is_to_send(self, run: Run) -> bool:
         """Return whether the run is this machine's; one that its trainer writes offline is left to a later catch-up."""
@@ -362,6 +371,7 @@ class Mirroring:
     def _is_whole(self, run: Run) -> None:
         """Remember it; an offline copy of the run goes, since sending that as well would double its history."""
         self.whole.add(run.run_id)
+        self._forms[run.run_id] = _form(run)
         for path in folder(self._sources.paths).glob(f"offline-run-*-{self._sources.wandb_id(run)}"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -428,3 +438,8 @@ class Mirroring:
 
     def _runs(self) -> list[Run]:
         return [run for run in self._sources.feed.state.runs.values() if self._sources.is_ours(run)]
+
+
+def _form(run: Run) -> tuple[str | None, int]:
+    """Return what a person may change of a run that is over."""
+    return run.discarded, run.anew

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.records import Rollout, RunState
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.facts import DISCARDED
 
 OVERVIEW_ROWS_PREFIX = "sweep/"
 """Every figure of the overview's history is named below it."""
@@ -119,7 +121,7 @@ def _rollouts(state: SweepState, decided: Sequence[Rollout]) -> Table:
         metric, cost_s = _outcome(state, rollout)
         suggestion, failure = rollout.suggestion, state.failure_of(rollout)
         predicted = [getattr(suggestion.predicted, name, None) for name in _PREDICTED]
-        why = str(failure.kind) if failure else ""
+        why = str(failure.kind) if failure else "" if counted(state.runs_of(rollout)) else DISCARDED
         head = (rollout.index, suggestion.origin, metric, cost_s, rollout.index in front, why)
         rows.append((*head, *predicted, *(suggestion.params.get(name) for name in names)))
     head_names = ("rollout", "origin", "metric", "cost_s", "on_front", "failure")

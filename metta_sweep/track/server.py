@@ -12,7 +12,7 @@ import requests
 
 from metta_sweep.sweep.records import Run
 from metta_sweep.track.errors import TryLaterError
-from metta_sweep.track.facts import OWN_KEY, SEAL_KEY, RunFacts
+from metta_sweep.track.facts import DISCARDED, OWN_KEY, SEAL_KEY, RunFacts
 from metta_sweep.track.graphql import HTTP_S, GraphQL
 
 Item = TypeVar("Item")
@@ -106,8 +106,9 @@ class SentRun:
         return self.own.get(SEAL_KEY) if self.state in ("finished", "failed") else None
 
     def shows(self, run: Run) -> bool:
-        """Return whether it tells of as many attempts and of the same outcome: a failed run may have been retried."""
-        return (self.own.get("attempts"), self.own.get("state")) == (len(run.attempts), str(run.state))
+        """Return whether it tells of as many attempts, the same outcome, and whether the run is discarded."""
+        told = (self.own.get("attempts"), self.own.get("state"), self.own.get(DISCARDED))
+        return told == (len(run.attempts), str(run.state), run.discarded)
 
     @property
     def own(self) -> Mapping[str, Any]:

@@ -23,12 +23,14 @@ from metta_sweep.sweep.records import Run
 from metta_sweep.track.facts import (
     Row,
     RunFacts,
+    Times,
     history,
     is_here,
     last_checkpoint,
     run_facts,
     run_files,
     times_shown,
+    wandb_id_of,
 )
 from metta_sweep.track.feed import Feed
 from metta_sweep.track.joining import has_joined
@@ -144,12 +146,17 @@ class RunSources:
 
     def started_at(self, run: Run) -> float | None:
         """Return when its first attempt was started, seconds since the epoch; None before that."""
-        starts = self.feed.times(run.run_id).starts
+        starts = self._times(run).starts
         return starts[0] if starts else None
+
+    def _times(self, run: Run) -> Times:
+        """Return when its attempts were started and when it ended, since it was begun anew where it was."""
+        times = self.feed.times(run.run_id)
+        return replace(times, starts=times.starts[run.anew :])
 
     def wandb_id(self, run: Run) -> str:
         """Return the run's id at W&B."""
-        return f"{run.run_id}-{self.identity}"
+        return wandb_id_of(run, self.identity)
 
     def run_paths(self, run: Run) -> RunPaths:
         """Return the run's directory."""
@@ -164,17 +171,17 @@ class RunSources:
             identity=self.identity,
             redaction=self.redaction,
             labels=self.labels,
-            times=self.feed.times(run.run_id),
+            times=self._times(run),
         )
 
     def shown_times(self, run: Run) -> dict[str, Any]:
         """Return what W&B's own columns of time are to show of a run that is over; nothing where its trainer says."""
         is_unknown = not self.is_here(run) or self.is_joined(run)
-        return {} if is_unknown else times_shown(run, self.feed.times(run.run_id))
+        return {} if is_unknown else times_shown(run, self._times(run))
 
     def rows(self, run: Run) -> list[Row]:
         """Return the run's evaluations so far."""
-        return history(self.run_paths(run), self.feed.times(run.run_id))
+        return history(self.run_paths(run), self._times(run))
 
     def files(self, run: Run) -> dict[str, str]:
         """Return the run's files."""
@@ -185,7 +192,7 @@ class RunSources:
 
     def _metadata(self, run: Run) -> str:
         """Return what the client would have noted of the training process where it was started."""
-        origin, starts = self.origin(run), self.feed.times(run.run_id).starts
+        origin, starts = self.origin(run), self._times(run).starts
         began = datetime.fromtimestamp(starts[0], UTC).isoformat() if starts else None
         found = {"host": origin.host, "program": origin.program, "args": list(origin.words), "startedAt": began}
         commit = {"git": {"commit": origin.commit}} if origin.commit else {}
@@ -217,9 +224,9 @@ class RunSources:
 
     def usage(self, run: Run) -> list[dict[str, Any]]:
         """Return what the run's processes used, as W&B's system metrics, all attempts in order."""
-        starts = self.feed.times(run.run_id).starts
+        starts = self._times(run).starts
         found = []
-        for attempt in run.attempts:
+        for attempt in run.attempts[run.anew :]:
             path = self.run_paths(run).attempts / f"{run.run_id}.a{attempt.number}.usage.jsonl"
             found += [system_metrics(noted, starts[0] if starts else noted["t"]) for noted in read_json_lines(path)]
         return found

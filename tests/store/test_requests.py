@@ -7,15 +7,13 @@ from metta_sweep.store.requests import RequestFile, leave_request, left_requests
 
 
 def test_requests_are_read_in_order_and_only_when_there_are_new_ones(tmp_path):
-    paths, now = SweepPaths(tmp_path, "s"), [0.0]
+    paths = SweepPaths(tmp_path, "s")
     paths.root.mkdir(parents=True)
-    file = RequestFile(paths, lambda: now[0])
+    file = RequestFile(paths)
     assert file.read() == ()
     leave_request(paths, {"x": 1})
     leave_request(paths, {"x": 2})
-    now[0] += 1
     assert [request.point for request in file.read()] == [{"x": 1}, {"x": 2}]
-    now[0] += 1
     assert file.read() == ()
 
 

@@ -7,15 +7,18 @@ from dataclasses import replace
 import pytest
 
 from metta_sweep.errors import RequestError
+from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.registry import kind_of
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.confirmation import contenders
-from metta_sweep.sweep.events import RolloutSuggested
+from metta_sweep.sweep.events import RolloutSuggested, RunDiscarded, RunFinished, RunRetried
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, pending_points, teach
 from tests.factories import History
+
+ENDED = {"cost_s": 1.0, "steps": 1, "wall_s": 1.0}
 
 
 def uniform(low, high, **more):
@@ -134,6 +137,15 @@ def test_the_space_of_a_sweep_that_machines_share_stays():
         told(history, parameters={"x": uniform(0, 2)})
 
 
+def test_the_metric_of_a_sweep_that_machines_share_stays():
+    history = line()
+    history.events[0] = replace(history.events[0], shared=True)
+    history.add(RunFinished, run_id=history.suggest().start(3).run(3), attempt=1, metrics={"loss": 1.0}, **ENDED)
+    for changes in ({"metric": "loss"}, {"goal": Goal.MINIMIZE}):
+        with pytest.raises(RequestError, match="several machines share"):
+            check_request(history.state, replace(history.state.spec, **changes), said=("metric", "goal"))
+
+
 def test_an_open_point_outside_the_space_is_not_shown_to_the_optimizer():
     history = line().suggest({"x": 0.8}).suggest({"x": 0.1}).ask(parameters={"x": uniform(0, 0.6)})
     assert pending_points(history.state) == ({"x": 0.1},)
@@ -165,8 +177,9 @@ def suggested(state):
 
 
 @pytest.mark.slow
-def test_ten_changes_in_a_row_lose_no_run_and_replay_to_the_same_suggestions():
-    history = line().ask(optimizer="random")
+@pytest.mark.parametrize("optimizer", ["random", "protein"])
+def test_ten_changes_in_a_row_lose_no_run_and_replay_to_the_same_suggestions(optimizer):
+    history = line().ask(optimizer=optimizer)
     for number, parameters in enumerate(TEN):
         history.ask(parameters=parameters)
         history.rollout(float(number), params=suggested(history.state))
@@ -187,3 +200,30 @@ def test_the_model_goes_on_from_the_runs_of_the_space_before():
     history = line().rollout(0.3, params={"x": 0.3}).rollout(0.95, params={"x": 0.95})
     history.ask(parameters={"x": uniform(0, 2)})
     assert suggested(history.state)["x"] > 0.9
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_corrected_all_along_accounts_for_every_run_and_replays_to_the_same_suggestions():
+    """Changes of the space between corrections: what each suggestion knew is in the journal, to the digit."""
+    history = line().ask(optimizer="protein")
+    for number, parameters in enumerate(TEN):
+        history.ask(parameters=parameters)
+        history.rollout(float(number), params=suggested(history.state))
+        if number % 3 == 0:
+            history.add(RunDiscarded, run_id=history.run(number), why="wrong")
+        if number % 4 == 1:
+            again = number // 2
+            history.add(RunRetried, run_id=history.run(again), seed=1000 + number)
+            history.start(again).finish(again, float(number))
+    state = history.state
+    paid = sum(event.cost_s for event in history.events if isinstance(event, RunFinished))
+    assert state.total_cost_s == paid
+    assert all(run.state.is_over and run.metrics for run in state.runs.values())
+    inside = {lesson.rollout for lesson in lessons_of(state).observations}
+    outside = {index for index, why in why_outside(history).items() if why}
+    discarded = {run.rollout for run in state.runs.values() if run.discarded is not None}
+    assert inside | outside | discarded == set(range(len(state.rollouts)))
+    assert not inside & (outside | discarded)
+    for at, event in enumerate(history.events):
+        if isinstance(event, RolloutSuggested) and event.rollout > 2:
+            assert suggested(SweepState.fold(history.events[:at])) == event.suggestion.params

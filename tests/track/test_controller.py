@@ -10,6 +10,7 @@ import pytest
 
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.track import Mode, controller, start_mirror, sync
 from metta_sweep.track.link import Link
 from metta_sweep.track.watchdog import INCOMPLETE, TRY_AGAIN
@@ -114,7 +115,7 @@ def test_a_mirror_that_hangs_is_ended_at_the_time_limit(sweep, fake, monkeypatch
     fake("exec sleep 1000")
     mirror = start(sweep)
     began_s = time.monotonic()
-    assert "metta-sweep sync my_test" in mirror.stop(0.3)
+    assert later(sweep) in mirror.stop(0.3)
     assert time.monotonic() - began_s < 30
 
 
@@ -126,10 +127,15 @@ def test_the_page_and_what_is_wrong_are_said_once(sweep, fake):
     assert lines == [
         "W&B: https://w/abc",
         "W&B rejected the credentials (no such key); the sweep goes on, they are tried again every few minutes, "
-        "and `metta-sweep sync my_test` sends the rest",
+        f"and {later(sweep)}",
     ]
     assert mirror.registration == {"sweep_id": "abc", "entity": "", "project": "metta-sweep", "url": "https://w/abc"}
     mirror.stop(1)
+
+
+def later(sweep):
+    """Return the end of a line that says how to send the rest, as it is typed here."""
+    return f"`{invoked('sync', 'my_test', data_dir=sweep.paths.data_dir)}` sends the rest"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_the_page_and_what_is_wrong_are_said_once(sweep, fake):
         (0, "W&B: 3 runs, all there: https://w/abc"),
         (
             INCOMPLETE,
-            "W&B: 3 of 4 runs are confirmed to be there (HTTP 503); `metta-sweep sync my_test` sends the rest",
+            "W&B: 3 of 4 runs are confirmed to be there (HTTP 503); LATER",
         ),
     ],
 )
@@ -146,7 +152,7 @@ def test_the_last_line_says_how_far_it_came(sweep, fake, status, expected):
     fake(WAITS.format(code=status))
     mirror = start(sweep)
     Link(sweep_id="abc", url="https://w/abc", state="away", message="HTTP 503", mirrored=3).write(sweep.paths)
-    assert mirror.stop(5, runs=4) == expected
+    assert mirror.stop(5, runs=4) == expected.replace("LATER", later(sweep))
 
 
 def test_the_last_line_goes_by_what_is_there_however_the_mirror_ended(sweep, fake):

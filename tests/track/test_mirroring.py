@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from metta_sweep.sweep.events import RunDiscarded, RunRestored, RunRetried
 from metta_sweep.track.client import WandbPath
 from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.feed import Feed
@@ -452,3 +453,49 @@ def test_a_strangers_program_has_time_to_begin_its_own_run_before_ours_is_opened
     bench.sweep.report(0, 1.0)
     bench.tick()
     assert bench.remote().opened == 1
+
+
+def own(bench):
+    return bench.remote().summary["metta_sweep"]
+
+
+def test_a_discard_and_its_reversal_reach_a_run_that_was_whole(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.sweep.history.add(RunDiscarded, run_id="my_test.r.0", why="throttled")
+    bench.tick().mirror.prove()
+    assert (own(bench)["discarded"], bench.mirror.is_settled, len(bench.remote().rows)) == ("throttled", True, 3)
+    bench.sweep.history.add(RunRestored, run_id="my_test.r.0")
+    bench.tick().mirror.prove()
+    assert "discarded" not in own(bench)
+    assert bench.mirror.whole == {"my_test.r.0"}
+
+
+def test_a_discard_while_no_mirror_was_there_is_told_by_the_next_one(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    bench.sweep.history.add(RunDiscarded, run_id="my_test.r.0", why="throttled")
+    bench.sweep.write()
+    bench.start()
+    assert bench.mirror.whole == set()
+    bench.tick().mirror.prove()
+    assert own(bench)["discarded"] == "throttled"
+
+
+def test_a_run_that_is_begun_anew_is_another_one_there_and_the_old_one_is_left_as_it_is(bench):
+    bench.sweep.whole_run(1.0)
+    bench.tick().mirror.prove()
+    before = bench.remote()
+    bench.sweep.history.add(RunRetried, run_id="my_test.r.0")
+    bench.tick()
+    assert list(bench.client.runs.values()) == [before]
+    shutil.rmtree(bench.sweep.paths.run("my_test.r.0").root)
+    bench.sweep.history.start(0)
+    bench.sweep.write()
+    bench.sweep.run_dir(0)
+    bench.sweep.report(0, 0.7, 0.8).finish(0, 0.9)
+    bench.tick().mirror.prove()
+    _, anew = bench.client.runs.values()
+    assert anew.wandb_id == f"{before.wandb_id}.1"
+    assert [row["reward"] for row in anew.rows] == [0.7, 0.8]
+    assert (len(before.rows), bench.mirror.whole, bench.mirror.is_settled) == (3, {"my_test.r.0"}, True)
