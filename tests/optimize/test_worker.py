@@ -191,3 +191,16 @@ def test_what_is_said_is_one_line_of_json_an_answer():
     first, second = map(json.loads, answers.getvalue().splitlines())
     assert first == second
     assert first["suggestion"]["origin"] == "center"
+
+
+def test_one_that_has_forgotten_says_what_one_says_that_never_knew():
+    def taught(worker, *scores):
+        for score in scores:
+            worker.observe(worker.suggest().params, score, 1.0)
+        return worker
+
+    with closing(OptimizerProcess("protein", task())) as forgetful, closing(OptimizerProcess("protein", task())) as new:
+        taught(forgetful, 5.0, -3.0, 2.0, 1.0).suggest()
+        forgetful.forget()
+        taught(forgetful, 1.0, 2.0, 3.0)
+        assert forgetful.suggest() == taught(new, 1.0, 2.0, 3.0).suggest()
