@@ -14,9 +14,9 @@ from metta_sweep.report.reading import state_of
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock, holder
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.store.requests import leave_corrections
-from metta_sweep.sweep.corrections import correction_problems, in_words
-from metta_sweep.sweep.events import Correction
+from metta_sweep.store.requests import leave_corrections, left_requests
+from metta_sweep.sweep.corrections import correction_problems, in_words, new_events
+from metta_sweep.sweep.events import Correction, PointAdded
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.state import SweepState
 
@@ -61,7 +61,10 @@ def correct(paths: SweepPaths, corrections: Sequence[Correction]) -> None:
     """
     by = holder(paths)
     if by is not None:
-        _refuse(state_of(paths), corrections)
+        state = state_of(paths)
+        for event in new_events(state, left_requests(paths)):
+            state.apply(event)  # what was asked before comes first
+        _refuse(state, corrections)
         leave_corrections(paths, corrections)
         _say(corrections)
         click.echo(f"{by} takes it into account at its next look")
@@ -70,6 +73,9 @@ def correct(paths: SweepPaths, corrections: Sequence[Correction]) -> None:
         journal = SqliteJournal.open(paths, create=False)
         try:
             recorder = Recorder(journal, SystemClock(signals))
+            left = [each for each in left_requests(paths) if not isinstance(each, PointAdded)]
+            for event in new_events(recorder.state, left):
+                recorder.record(event)  # the controller ended before it read them
             _refuse(recorder.state, corrections)
             recorder.record_together(*corrections)
         finally:

@@ -32,6 +32,7 @@ from metta_sweep.sweep.events import (
     AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
+    CorrectionRefused,
     Event,
     RolloutSuggested,
     RunDiscarded,
@@ -251,6 +252,10 @@ class Narrator:
     @lines.register
     def _(self, event: RunRestored) -> Iterator[Line]:
         yield Line(text=printable(in_words(event)))
+
+    @lines.register
+    def _(self, event: CorrectionRefused) -> Iterator[Line]:
+        yield Line(text=printable(f"{event.run_id}: left as it is: {event.message}"))
 
     @lines.register
     def _(self, event: SweepStopped) -> Iterator[Line]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from metta_sweep.errors import Problem
 from metta_sweep.nearest import nearest
-from metta_sweep.sweep.events import Correction, RunDiscarded, RunRestored, RunRetried
+from metta_sweep.sweep.events import (
+    Correction,
+    CorrectionRefused,
+    PointAdded,
+    RunDiscarded,
+    RunRestored,
+    RunRetried,
+)
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 
@@ -15,6 +22,23 @@ def correction_problems(state: SweepState, corrections: Iterable[Correction]) ->
     """Return what stands against corrections, one problem a run; empty where all can be recorded."""
     found = [(each, _problem(state, each)) for each in corrections]
     return [Problem(key=each.run_id, message=wrong[0], fix=wrong[1]) for each, wrong in found if wrong is not None]
+
+
+def new_events(
+    state: SweepState, requests: Iterable[PointAdded | Correction]
+) -> Iterator[PointAdded | Correction | CorrectionRefused]:
+    """Yield what is to be recorded of requests that were left, each once however often it is read.
+
+    Each event is applied to the state before the next one is asked for.
+    """
+    for request in requests:
+        if state.has_request(request.id):
+            continue
+        problems = [] if isinstance(request, PointAdded) else correction_problems(state, [request])
+        if problems and not isinstance(request, PointAdded):
+            yield CorrectionRefused(id=request.id, run_id=request.run_id, message=problems[0].message)
+        else:
+            yield request
 
 
 def _problem(state: SweepState, correction: Correction) -> tuple[str, str] | None:
@@ -30,7 +54,8 @@ def _problem(state: SweepState, correction: Correction) -> tuple[str, str] | Non
         return f"it is {run.state}, only a run that is over is {wanted}", fix
     if isinstance(correction, RunDiscarded) and run.discarded is not None:
         return f"it is discarded already: {run.discarded}", "--undo has it counted again"
-    if state.created is not None and state.created.shared:
+    goes_on = isinstance(correction, RunRetried) and correction.seed is None and run.state is RunState.FAILED
+    if state.created is not None and state.created.shared and not goes_on:
         return "several machines share this sweep, and the others would go on with what it gave", ""
     return None
 

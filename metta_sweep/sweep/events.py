@@ -299,6 +299,19 @@ class RunRestored(Event):
     """Tells requests to a running controller apart; empty where it was recorded at once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRefused(Event):
+    """A correction that was left for the controller cannot be made by now; it is not tried again later."""
+
+    KIND = "correction_refused"
+    run_id: str
+    """The run."""
+    message: str
+    """Why not."""
+    id: str
+    """The request's id."""
+
+
 Correction = RunRetried | RunDiscarded | RunRestored
 """What a person asks for about a run that is over."""
 
@@ -375,6 +388,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         RunResumed,
         RunDiscarded,
         RunRestored,
+        CorrectionRefused,
         Instructed,
         SweepRegistered,
         SweepStopped,

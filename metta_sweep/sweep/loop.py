@@ -14,7 +14,7 @@ from metta_sweep.optimize.port import Suggestion
 from metta_sweep.sweep.budget import StopReason
 from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
-from metta_sweep.sweep.corrections import correction_problems
+from metta_sweep.sweep.corrections import new_events
 from metta_sweep.sweep.endings import Left, ending_event, left_by
 from metta_sweep.sweep.events import (
     AttemptInterrupted,
@@ -268,14 +268,11 @@ class SweepLoop:
 
     def _note_requests(self) -> None:
         """Record the points that somebody wants run next and what is corrected, each once however often it is read."""
-        for request in self._requests():
-            if self._recorder.state.has_request(request.id):
-                continue
-            if isinstance(request, PointAdded):
-                self._recorder.record(request)
-                self._recorder.note(f"added: {', '.join(f'{path}={value}' for path, value in request.point.items())}")
-            elif not correction_problems(self._recorder.state, [request]):
-                self._recorder.record(request)
+        for event in new_events(self._recorder.state, self._requests()):
+            self._recorder.record(event)
+            if isinstance(event, PointAdded):
+                self._recorder.note(f"added: {', '.join(f'{path}={value}' for path, value in event.point.items())}")
+            elif isinstance(event, Correction):
                 self._learn_anew()
 
     def _learn_anew(self) -> None:

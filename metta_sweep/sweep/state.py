@@ -19,6 +19,7 @@ from metta_sweep.sweep.events import (
     AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
+    CorrectionRefused,
     Event,
     Instructed,
     PlannedRun,
@@ -120,7 +121,7 @@ class SweepState:
         """Take one event into account."""
         self._apply(event)
         self.elapsed_s = max(self.elapsed_s, event.elapsed_s)
-        if not isinstance(event, SweepStopped | SweepRegistered | RunDiscarded | RunRestored):
+        if not isinstance(event, SweepStopped | SweepRegistered | RunDiscarded | RunRestored | CorrectionRefused):
             self.stopped = None
             if not isinstance(event, SweepAsked | RunRetried):
                 self._to_retry.clear()
@@ -313,6 +314,10 @@ class SweepState:
     def _(self, event: RunRestored) -> None:
         self._note_request(event.id)
         self._replace(replace(self._run(event.run_id), discarded=None))
+
+    @_apply.register
+    def _(self, event: CorrectionRefused) -> None:
+        self._note_request(event.id)
 
     def _note_request(self, request_id: str) -> None:
         if request_id:

@@ -85,6 +85,15 @@ def test_a_running_sweep_is_corrected_by_its_controller(kept, capsys):
     assert state_of(paths).incumbent.metric == 3.89
 
 
+def test_what_a_controller_left_unread_comes_before_what_is_corrected_next(kept, capsys):
+    paths = kept()
+    with SweepLock.acquire(paths):
+        typed(capsys, "discard", "my_test", "2", "--why", "w")
+        assert "it is discarded already" in typed(capsys, "discard", "my_test", "2", "--why", "w")[1]
+    assert typed(capsys, "discard", "my_test", "2", "--undo") == (0, "my_test.r.2: counts again\n")
+    assert state_of(paths).incumbent.metric == 3.89
+
+
 def test_a_finished_run_is_done_again_with_its_seed_or_a_fresh_one(kept, capsys):
     paths = kept()
     code, said = typed(capsys, "retry", "my_test", "0", "1")

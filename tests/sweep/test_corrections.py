@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.requests import leave_corrections, left_requests
 from metta_sweep.sweep.corrections import correction_problems
-from metta_sweep.sweep.events import RunDiscarded, RunRestored, RunRetried, SweepAsked
+from metta_sweep.sweep.events import RunDiscarded, RunRestored, RunRetried
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of
@@ -188,11 +189,15 @@ def test_a_running_controller_unlearns_what_is_discarded_and_learns_what_is_had_
     assert [event["kind"] for event in world.journal.events].count("run_discarded") == 1
 
 
-def test_what_cannot_be_corrected_when_it_is_read_is_left_out():
+def test_what_cannot_be_corrected_when_it_is_read_is_told_once_and_not_tried_again_later():
+    """Otherwise a retry that was typed twice would run a third time, whenever the file is read again."""
     world = World(always(1.0))
-    world.requests = lambda: [RunDiscarded(id="a", run_id="s.r.9", why="wrong")]
-    world.control(spec(rollout_count=2))
-    assert "run_discarded" not in world.heard
+    twice = [RunRetried(id=name, run_id="s.r.0") for name in ("a", "b")]
+    world.requests = lambda: twice if len(world.recorder.state.rollouts) >= 2 else []
+    world.control(spec(rollout_count=3))
+    world.control(spec(rollout_count=4))
+    assert world.finished_runs().count("s.r.0") == 2
+    assert [world.heard.count(kind) for kind in ("run_retried", "correction_refused")] == [1, 1]
 
 
 def test_a_thought_from_before_a_correction_comes_to_nothing():
@@ -254,9 +259,16 @@ def test_what_cannot_be_is_one_message(correction, said):
 
 def test_runs_of_a_sweep_that_machines_share_are_not_discarded():
     history = three()
-    history.events[0] = SweepAsked(spec=history.events[0].spec, versions={}, shared=True)
+    history.events[0] = replace(history.events[0], shared=True)
     (problem,) = correction_problems(history.state, [RunDiscarded(run_id="my_test.r.0", why="w")])
     assert "several machines share" in problem.message
+
+
+def test_a_failed_run_goes_on_also_where_machines_share_the_sweep():
+    history = History().suggest().start(0).fail(0)
+    history.events[0] = replace(history.events[0], shared=True)
+    assert correction_problems(history.state, [RunRetried(run_id="my_test.r.0")]) == []
+    assert len(correction_problems(history.state, [RunRetried(run_id="my_test.r.0", seed=4)])) == 1
 
 
 def test_replaying_corrections_gives_the_same_state():

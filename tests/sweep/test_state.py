@@ -21,6 +21,7 @@ from metta_sweep.sweep.events import (
     AttemptUnknown,
     ConfirmationChosen,
     ConfirmationPlanned,
+    CorrectionRefused,
     Instructed,
     PlannedRun,
     PointAdded,
@@ -78,7 +79,8 @@ ENDED = RunStoppedEarly(run_id="s.r.0", attempt=1, wall_s=3.0, curve=((10.0, 0.1
 WENT_ON = RunResumed(run_id="s.r.0", reason="40% to be better than the best by now")
 ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, WENT_ON, FAILED, INTERRUPTED, RETRIED)
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
-CORRECTIONS = (DISCARDED, RESTORED)
+NOT_MADE = CorrectionRefused(run_id="s.r.0", message="it is waiting", id="d4")
+CORRECTIONS = (DISCARDED, RESTORED, NOT_MADE)
 SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, *CORRECTIONS, REGISTERED, INSTRUCTED, STOPPED)
 
 
