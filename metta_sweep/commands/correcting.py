@@ -9,7 +9,7 @@ import click
 
 from metta_sweep.commands.process import StopSignals, SystemClock
 from metta_sweep.errors import RequestError
-from metta_sweep.invocation import default_data_dir
+from metta_sweep.invocation import default_data_dir, invoked
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.lock import SweepLock, holder
@@ -81,6 +81,18 @@ def correct(paths: SweepPaths, corrections: Sequence[Correction]) -> None:
         finally:
             journal.close()
     _say(corrections)
+
+
+def refuse_while_controlled(paths: SweepPaths) -> None:
+    """Refuse what cannot be done while a controller is running.
+
+    Raises:
+        RequestError: One is running.
+    """
+    by = holder(paths)
+    if by is not None:
+        fix = f"stop it first: {invoked('stop', paths.name, data_dir=paths.data_dir)}"
+        raise RequestError.of(f"the sweep is running, controlled by {by}", key=paths.name, fix=fix)
 
 
 def _say(corrections: Sequence[Correction]) -> None:

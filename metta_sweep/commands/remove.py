@@ -7,6 +7,7 @@ import uuid
 
 import click
 
+from metta_sweep.commands.correcting import refuse_while_controlled
 from metta_sweep.commands.sweeps import here, of_a_sweep
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.report.overview import size_of
@@ -25,6 +26,7 @@ def command(paths: SweepPaths, *, yes: bool) -> int:
 
     What W&B has of it stays there. One that has a controller, or runs that are alive, is refused.
     """
+    refuse_while_controlled(paths)
     with SweepLock.acquire(paths):
         state = _state(paths)
         if state.live_runs:

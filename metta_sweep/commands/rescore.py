@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from metta_sweep.commands.correcting import refuse_while_controlled
 from metta_sweep.commands.parts import start_event
 from metta_sweep.commands.process import StopSignals, SystemClock
 from metta_sweep.commands.sweeps import of_a_sweep
@@ -39,6 +40,7 @@ def command(paths: SweepPaths, *, metric: str, goal: str | None) -> int:
     As `change=metric,goal` on a start: every run keeps all its metrics, so that it can be reversed in the same way. A
     run without the metric is named; it counts for nothing. No controller may be running.
     """
+    refuse_while_controlled(paths)
     with SweepLock.acquire(paths), StopSignals() as signals:
         journal = SqliteJournal.open(paths, create=False)
         try:

@@ -74,10 +74,10 @@ def _listed(what: str, run_ids: Sequence[str]) -> str:
 
 
 def in_words(correction: Correction) -> str:
-    """Return what was done, one line."""
+    """Return what comes of it, one line."""
     if isinstance(correction, RunDiscarded):
         return f"{correction.run_id}: discarded ({correction.why})"
     if isinstance(correction, RunRetried):
         seed = "" if correction.seed is None else f" with seed {correction.seed}"
-        return f"{correction.run_id}: done again{seed}"
+        return f"{correction.run_id}: will be done again{seed}"
     return f"{correction.run_id}: counts again"

@@ -10,6 +10,7 @@ from statistics import fmean
 from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
 from metta_sweep.sweep.observing import counted
+from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
 
 TAIL = 0.05
@@ -71,9 +72,14 @@ class Verdict:
 
 
 def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
-    """Return what the confirmation says, or None where none was begun; the same for the same state and seed."""
+    """Return what the confirmation says, the same for the same state and seed.
+
+    None where none was begun, and where every run of it was discarded.
+    """
     found = candidates_of(state)
-    if not found or state.confirmation is None:
+    begun = [run for one in found for run in state.confirmations_of(one.rollout)]
+    runs = counted(begun)
+    if not found or state.confirmation is None or (begun and not runs):
         return None
     known = [one for one in found if one.scores and not one.failed]
     drawn = draw_truths([one.scores for one in known], random.Random(seed))
@@ -81,7 +87,6 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     expected = dict(zip(state.confirmation.rollouts, state.confirmation.expected, strict=True))
     score = state.spec.goal.score
     points = [_confirmed(state, one, expected[one.rollout], truths) for one in found]
-    runs = [run for one in found for run in counted(state.confirmations_of(one.rollout))]
     asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
     return Verdict(
@@ -89,9 +94,15 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
         planned=len(runs),
         earlier=min(len(runs), sum(state.known_when_chosen(one.rollout) for one in found)),
         budget=budget,
-        is_over=all(run.state.is_over for run in runs) and (len(runs) >= budget or state.stopped is not None),
+        is_over=bool(runs)
+        and all(run.state.is_over for run in runs)
+        and (len(runs) >= budget or state.stopped is not None),
         is_stale=state.confirmation.decided != len(state.decided_rollouts),
     )
+
+
+def _is_over(runs: Sequence[Run]) -> bool:
+    return bool(runs) and all(run.state.is_over for run in runs)
 
 
 def _told(one: Confirmed) -> float:

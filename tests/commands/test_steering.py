@@ -155,7 +155,7 @@ def test_a_sweep_that_is_running_is_not_judged_anew(kept, capsys):
     paths = kept(scored())
     with SweepLock.acquire(paths):
         code, said = typed(capsys, "rescore", "my_test", "--metric", "loss")
-    assert (code, "is controlled by another process" in said) == (2, True)
+    assert (code, "stop it first: " in said) == (2, True)
 
 
 # -------------------------------------------------------------------- remove
@@ -177,7 +177,7 @@ def test_a_sweep_with_a_controller_or_a_living_run_is_not_removed(kept, capsys):
     assert (code, "runs of it may be alive: my_test.r.3" in said, "stop my_test --now" in said) == (2, True, True)
     with SweepLock.acquire(paths):
         code, said = typed(capsys, "remove", "my_test", "--yes")
-    assert (code, "is controlled by another process" in said) == (2, True)
+    assert (code, "stop it first: " in said) == (2, True)
     assert paths.exists()
 
 

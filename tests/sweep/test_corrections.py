@@ -10,6 +10,7 @@ import pytest
 
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.requests import leave_corrections, left_requests
+from metta_sweep.sweep.confirmation import candidates_of
 from metta_sweep.sweep.corrections import correction_problems
 from metta_sweep.sweep.events import RunDiscarded, RunRestored, RunRetried
 from metta_sweep.sweep.records import RunState
@@ -107,6 +108,13 @@ def test_a_confirming_run_that_is_discarded_has_no_part_in_the_verdict():
     assert verdict_of(history.state).winner.rollout == 2
     (point,) = [one for one in verdict_of(discard(history, 4).state).points if one.rollout == 1]
     assert (point.mean, point.scored) == (0.8, 1)
+
+
+def test_a_confirmation_of_which_every_run_is_discarded_says_nothing():
+    history = three().choose(1, 2).again(1, 0.8).again(2, 0.5).stop()
+    state = discard(discard(history, 3), 4).state
+    assert verdict_of(state) is None
+    assert [one.scores for one in candidates_of(state)] == [(), ()]
 
 
 # -------------------------------------------------------------------- doing again
