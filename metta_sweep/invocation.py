@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAM = "metta-sweep"
@@ -18,24 +20,34 @@ _OF_HYDRA = ("run", "plan")
 """Commands that are told where sweeps lie by an override."""
 
 
-_stood: list[Path] = []
-"""Where the person stands while this process works elsewhere."""
+_left: list[Path] = []
+"""The folder in which the command was typed, while this process works elsewhere."""
 
 
-def standing() -> Path:
+def typed_in() -> Path:
     """Return the folder in which the person has typed the command."""
-    return _stood[0] if _stood else Path.cwd()
+    return _left[0] if _left else Path.cwd()
 
 
 def work_in(folder: Path) -> None:
-    """Go on in another folder; paths and commands are still shown from where the person stands.
+    """Go on in another folder until :func:`going_back`; paths and commands are still shown from where they are typed.
 
     Side effects:
         Changes the working directory of this process.
     """
-    if not _stood:
-        _stood.append(Path.cwd())
+    if not _left:
+        _left.append(Path.cwd())
     os.chdir(folder)
+
+
+@contextmanager
+def going_back() -> Iterator[None]:
+    """Be in the end where one was, wherever the work has led."""
+    try:
+        yield
+    finally:
+        while _left:
+            os.chdir(_left.pop())
 
 
 def default_data_dir() -> Path:
@@ -60,14 +72,14 @@ def interpreter() -> str:
 
 def as_typed(path: Path, cwd: Path | None = None) -> str:
     """Return a path as it is typed here: from here where it lies below; links, as a venv's python is, stay links."""
-    here = cwd or standing()
+    here = cwd or typed_in()
     absolute = Path(os.path.normpath(here / path))
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)
 
 
 def place_words(command: str, data_dir: Path) -> list[str]:
     """Return what tells a command where sweeps lie; nothing where it finds them by itself."""
-    if data_dir.resolve() == (standing() / default_data_dir()).resolve():
+    if data_dir.resolve() == (typed_in() / default_data_dir()).resolve():
         return []
     where = as_typed(data_dir)
     return [f"data_dir={where}"] if command in _OF_HYDRA else ["--data-dir", where]

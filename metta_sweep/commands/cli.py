@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from metta_sweep.errors import MettaSweepError, RequestError, SweepFailedError
+from metta_sweep.invocation import PROGRAM, going_back
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-PROGRAM = "metta-sweep"
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Sweep": ("init", "run", "plan", "confirm", "rerun"),
@@ -110,7 +109,8 @@ def program(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 wrong request, 130/143 interrupted."""
     try:
-        code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        with going_back():
+            code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except MettaSweepError as error:
         return _say_error(error)
     except click.ClickException as error:

@@ -20,7 +20,7 @@ from metta_sweep.config.sweep_file import SWEEP_KEYS
 from metta_sweep.config.sweep_files import SweepFiles
 from metta_sweep.config.training_schema import TrainingKeys
 from metta_sweep.errors import Problem, RequestError
-from metta_sweep.invocation import program, standing
+from metta_sweep.invocation import program, typed_in
 from metta_sweep.nearest import did_you_mean, nearest
 
 COMMANDS = ("sweep", "plan")
@@ -68,7 +68,7 @@ def read_request(typed: Typed, keys: TrainingKeys) -> Request:
 
 def _starter() -> str:
     """Return what starts a sweep here: a checkout has a script for it."""
-    return "./devops/sweep.sh" if (standing() / "devops" / "sweep.sh").exists() else f"{program()} run"
+    return "./devops/sweep.sh" if (typed_in() / "devops" / "sweep.sh").exists() else f"{program()} run"
 
 
 def _word_problems(line: CommandLine, *, complete: bool) -> Iterator[Problem]:

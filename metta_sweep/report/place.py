@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from metta_sweep.invocation import PROGRAM, as_typed, interpreter, place_words, program, standing
+from metta_sweep.invocation import PROGRAM, as_typed, interpreter, place_words, program, typed_in
 from metta_sweep.result import RunPaths
 from metta_sweep.store.paths import SweepPaths
 
@@ -42,7 +42,7 @@ class Place:
         data_dir = paths.data_dir if isinstance(paths, SweepPaths) else None
         return cls(
             paths=paths,
-            cwd=standing(),
+            cwd=typed_in(),
             python=interpreter(),
             program=program(),
             data_dir=data_dir,

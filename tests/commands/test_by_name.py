@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from metta_sweep.commands.by_name import with_name_resolved
 from metta_sweep.commands.cli import main
 from metta_sweep.errors import RequestError
+from metta_sweep.invocation import going_back, typed_in
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import to_json
@@ -21,12 +23,12 @@ WORDS = ("run=mine", "++sweep_params=mine.yaml", "rollout_count=3", "takeover=tr
 def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
-    def keep(name="mine", words=WORDS):
+    def keep(name="mine", words=WORDS, **more):
         events = [to_json(event) for event in guide_history().events]
         paths = SweepPaths(tmp_path, name)
         paths.root.mkdir(parents=True)
         journal = SqliteJournal.open(paths, create=True)
-        journal.append([{**events[0], "words": list(words)}, *events[1:]])
+        journal.append([{**events[0], "words": list(words), **more}, *events[1:]])
         journal.close()
         return paths
 
@@ -36,6 +38,17 @@ def kept(tmp_path, monkeypatch):
 def test_a_name_stands_for_the_words_that_the_sweep_was_asked_for_in(kept, tmp_path):
     kept()
     assert with_name_resolved(["mine"]) == [*WORDS[:3], f"data_dir={tmp_path}"]
+
+
+def test_a_sweep_is_worked_on_where_it_was_asked_for_and_its_commands_are_typed_from_here(kept, tmp_path, monkeypatch):
+    kept(folder="project")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with going_back():
+        with_name_resolved(["mine"])
+        assert (Path.cwd(), typed_in()) == (tmp_path / "project", tmp_path / "here")
+    assert Path.cwd() == typed_in() == tmp_path / "here"
 
 
 def test_what_is_said_beside_the_name_takes_the_place_of_the_same_key(kept, tmp_path):
