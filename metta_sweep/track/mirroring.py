@@ -357,7 +357,7 @@ class Mirroring:
             there = self._sent.get(self._sources.wandb_id(run))
             if there is None or run.run_id not in self.whole - self.elsewhere:
                 continue
-            tags = [tag for tag in there.tags if tag != BEST] + [BEST] * (run.run_id in best)
+            tags = [tag for tag in there.tags if tag != BEST] + [BEST] * (run.run_id in best and run.discarded is None)
             summary = {**there.summary, **self._sources.shown_times(run)}
             if summary != there.summary or sorted(tags) != sorted(there.tags):
                 found.append(replace(there, summary=summary, tags=tuple(tags)))
