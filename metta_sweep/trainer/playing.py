@@ -15,7 +15,8 @@ from torch import Tensor
 
 from metta_sweep.envs.mixture import Mixture
 from metta_sweep.envs.vec_env import Actions, Background, Observations, VecEnv
-from metta_sweep.trainer.policy import Policy, State, forget
+from metta_sweep.trainer.memory import State
+from metta_sweep.trainer.policy import Policy, forget
 from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Trajectories
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -29,44 +28,10 @@ from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.config import AgentConfig, TrainingConfig
 from metta_sweep.trainer.distributions import Family, Numbers, family_of
 from metta_sweep.trainer.encoders import Dense, make_encoder
+from metta_sweep.trainer.memory import Memory, State
 from metta_sweep.trainer.normalizing import SeenSoFar
 
-State: TypeAlias = tuple[Tensor, ...]
-"""Each (N, features); empty for a policy without memory."""
-
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
-
-
-class Memory(nn.Module):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gates: Gers et al., 2000)."""
-
-    def __init__(self, inputs: int, size: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.size = size
-        self.inputs = Dense(inputs, ((4 * size, 1.0),), generator)
-        self.inputs.bias.data[size : 2 * size] = 1.0  # a fresh memory keeps what it has (Jozefowicz et al., 2015)
-        self.recurrent = nn.Parameter(nn.init.orthogonal_(torch.empty(4 * size, size), 1.0, generator=generator))
-
-    def forward(self, x: Tensor, starts: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """Return (H, N, size) and the last state.
-
-        Args:
-            x: (H, N, inputs).
-            starts: (H, N) where an episode starts, and the state with it; None: nowhere.
-            state: Before the first step.
-        """
-        driven = self.inputs(x)
-        h, c = state
-        steps = []
-        for t in range(len(x)):
-            if starts is not None:
-                going_on = (~starts[t]).unsqueeze(-1).to(h.dtype)
-                h, c = h * going_on, c * going_on
-            i, f, g, o = (driven[t] + h @ self.recurrent.T).to(c.dtype).chunk(4, dim=-1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-            steps.append(h)
-        return torch.stack(steps), (h, c)
 
 
 class Torso(nn.Module):

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.losses import approximate_kl, loss_gradient, normalized
+from metta_sweep.trainer.memory import State
 from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
 from metta_sweep.trainer.playing import Player
-from metta_sweep.trainer.policy import Policy, State
+from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import advantages
 

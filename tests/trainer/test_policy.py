@@ -5,7 +5,8 @@ import torch
 
 from metta_sweep.envs.action_spaces import Discrete
 from metta_sweep.envs.vec_env import EnvSpec
-from metta_sweep.trainer.policy import Memory, Policy, forget
+from metta_sweep.trainer.memory import Memory
+from metta_sweep.trainer.policy import Policy, forget
 from tests.trainer.configs import parsed
 
 CODES = EnvSpec(rows=4, actions=Discrete(6), width=3, code_sizes=(4, 4, 4))
@@ -145,3 +146,27 @@ def test_on_a_gpu_the_outputs_are_those_of_the_cpu(precision):
     made = made.cuda()
     there = made.unroll(seen.cuda(), starts.cuda(), made.initial_state(5)).float().cpu()
     torch.testing.assert_close(here, there, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_way_back_through_time_by_hand_is_that_of_torch(resets):
+    generator = torch.Generator().manual_seed(3)
+    memory = Memory(5, 7, generator).double()
+    x = torch.randn(6, 4, 5, generator=generator, dtype=torch.float64)
+    starts = torch.rand(6, 4, generator=generator) < 0.3 if resets else None
+    state = tuple(torch.randn(2, 4, 7, generator=generator, dtype=torch.float64))
+    weights = torch.randn(6, 4, 7, generator=generator, dtype=torch.float64)
+    going_on = None if starts is None else (~starts).unsqueeze(-1).double()
+    found = []
+    for way in (
+        lambda given: memory(given, starts, state),
+        lambda given: memory._by_torch(memory.inputs(given), going_on, *state),
+    ):
+        memory.zero_grad()
+        given = x.clone().requires_grad_()
+        outputs, after = way(given)
+        (outputs * weights).sum().backward()
+        parameters = [parameter.grad.clone() for parameter in memory.parameters()]
+        found.append([outputs.detach(), *(part.detach() for part in after), given.grad, *parameters])
+    for mine, expected in zip(*found, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-10, atol=1e-12)
