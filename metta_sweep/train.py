@@ -77,6 +77,7 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
     """Run the training; torch is imported here, after everything that can be wrong with the request."""
     from metta_sweep.trainer.checkpoint import CheckpointError
     from metta_sweep.trainer.device import find_device, limit_threads, local_rank
+    from metta_sweep.trainer.metrics import Judge
     from metta_sweep.trainer.team import find_team, meet
     from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
 
@@ -88,7 +89,7 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
         _keep_config(config, run_dir)
     meet(team)
     try:
-        training = Training(config, run_dir, device, _tell, team)
+        training = Training(config, run_dir, device, _tell, team, Judge.of_sweep(config, os.environ))
         if training.resume() and team.leads:
             _tell(f"resumed from the checkpoint at step {training.step}")
         training.run(lambda: bool(asked))

@@ -12,7 +12,7 @@ paying for torch, and a program in another language can write the same files.
 ==============  =====================================================================================
 """
 
-from metta_sweep.result.paths import RUN_DIR_VARIABLE, RunPaths
+from metta_sweep.result.paths import GOAL_VARIABLE, METRIC_VARIABLE, RUN_DIR_VARIABLE, RunPaths
 from metta_sweep.result.reading import (
     Evaluation,
     ResultError,
@@ -24,6 +24,8 @@ from metta_sweep.result.reading import (
 from metta_sweep.result.writing import finish, finish_metrics, report, report_metrics
 
 __all__ = [
+    "GOAL_VARIABLE",
+    "METRIC_VARIABLE",
     "RUN_DIR_VARIABLE",
     "Evaluation",
     "ResultError",

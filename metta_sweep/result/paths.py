@@ -8,6 +8,10 @@ from pathlib import Path
 
 RUN_DIR_VARIABLE = "METTA_SWEEP_RUN_DIR"
 """Environment variable that tells a run where its directory is."""
+METRIC_VARIABLE = "METTA_SWEEP_METRIC"
+"""Environment variable that tells a run the metric that its sweep searches by."""
+GOAL_VARIABLE = "METTA_SWEEP_GOAL"
+"""Environment variable that tells a run whether that is to be large or small: ``maximize`` or ``minimize``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
+from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE
 from metta_sweep.sweep.budget import StopReason
 from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
 from metta_sweep.sweep.confirmation import choice, contenders
@@ -377,7 +378,8 @@ class SweepLoop:
             has_workdir=spec.workdir == "run",
         )
         started = replace(spec, command=self._settings.command or spec.command)
-        ours = render_env(self._settings.env, paths=paths, run_id=run.run_id)
+        searched = {METRIC_VARIABLE: spec.metric, GOAL_VARIABLE: str(spec.goal)}
+        ours = {**searched, **render_env(self._settings.env, paths=paths, run_id=run.run_id)}
         return JobSpec(
             attempt_id=f"{run.run_id}.a{number}",
             command=tuple(command_of(started, paths, params, run.seed)),

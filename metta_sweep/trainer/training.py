@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from metta_sweep import result
 from metta_sweep.envs.make import make_env
@@ -20,13 +21,15 @@ from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, lo
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, flatten
 from metta_sweep.trainer.diagnostics import TrainingEpisodes, diagnose, measured
 from metta_sweep.trainer.evaluate import Evaluator
-from metta_sweep.trainer.metrics import OF_LEARNING
+from metta_sweep.trainer.metrics import OF_LEARNING, Judge
 from metta_sweep.trainer.normalizing import RewardScale
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import Batch, Learner, UpdateReport, make_batch
 from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Trajectories
+
+_BY_REWARD = Judge()
 
 
 class DivergedError(ArithmeticError):
@@ -46,6 +49,7 @@ class Training:
         device: Where the network computes.
         tell: Called with one line for a person at each evaluation.
         team: The other processes of the run, if there are any.
+        judge: Which of two evaluations is the better one, for the best checkpoint.
 
     Raises:
         ConfigError: The rows cannot be shared out evenly among the team.
@@ -59,10 +63,11 @@ class Training:
         device: torch.device,
         tell: Callable[[str], None],
         team: Team | None = None,
+        judge: Judge = _BY_REWARD,
     ) -> None:
         self._config, self._paths, self._device, self._tell = config, RunPaths(run_dir), device, tell
         self._clock = time.monotonic()
-        self._team = team or Team()
+        self._team, self._judge = team or Team(), judge
         env = _make_share(config, self._team)
         self.policy = Policy(config, env.spec, torch.Generator().manual_seed(config.seed)).to(device)
         self._learner = Learner(self.policy, config.trainer, self._team)
@@ -134,8 +139,8 @@ class Training:
         content = self._checkpoints.latest()
         if content is None:
             return False
-        if content["config"] != self._config.model_dump_json():
-            differences = _differences(json.loads(content["config"]), self._config.model_dump(mode="json"))
+        differences = _differences(_with_defaults(content["config"]), self._config.model_dump(mode="json"))
+        if differences:
             belongs = f"{self._checkpoints.root}: the checkpoints belong to a run with another config"
             raise CheckpointError(f"{belongs} ({'; '.join(differences)}): need that one, or another run_dir")
         if content["team"] != self._team.size:
@@ -214,7 +219,8 @@ class Training:
         reward, error = self._metrics["reward"], self._metrics["reward_se"]
         total = self._config.num_updates * self._config.trainer.batch_size
         self._tell(f"step {self.step}/{total}  reward {reward:.3f} +/- {error:.3f}  {self._cost_s():.1f} s")
-        best, self._best = reward > self._best, max(reward, self._best)
+        score = self._judge.score(self._metrics)
+        best, self._best = score > self._best, max(score, self._best)
         return best
 
     def _cost_s(self) -> float:
@@ -291,6 +297,14 @@ def _make_share(config: TrainingConfig, team: Team) -> VecEnv:
     held = team.share(config.rows // agents)
     workers, groups = config.trainer.num_workers, config.trainer.async_factor
     return make_env(config.env, rows=len(held) * agents, first=held.start, workers=workers, groups=groups)
+
+
+def _with_defaults(kept: str) -> dict[str, Any]:
+    """Return the config of a checkpoint, with what settings mean that are younger than it."""
+    try:
+        return TrainingConfig.model_validate_json(kept).model_dump(mode="json")
+    except ValidationError:
+        return dict(json.loads(kept))
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from metta_sweep.result import RunPaths, read_evaluations, read_result
 from metta_sweep.trainer.checkpoint import CheckpointError, CheckpointFolder, load
 from metta_sweep.trainer.config import parse
-from metta_sweep.trainer.metrics import OF_LEARNING
+from metta_sweep.trainer.metrics import OF_LEARNING, Judge
 from metta_sweep.trainer.training import DivergedError, InterruptedRunError, Training
 from tests.trainer.configs import parsed, put, shipped, small
 
@@ -167,6 +167,28 @@ def test_a_checkpoint_with_the_weights_of_another_network_is_refused(tmp_path):
     torch.save(content, path)
     with pytest.raises(CheckpointError, match="weights of another network"):
         again.resume()
+
+
+def test_a_checkpoint_from_before_a_setting_was_added_goes_on(tmp_path):
+    train(tmp_path)
+    again = Training(parsed(), tmp_path, CPU, lambda line: None)
+    path = again._checkpoints.all()[-1]
+    content = torch.load(path, weights_only=True)
+    config = json.loads(content["config"])
+    del config["agent"]["action_bounds"]
+    torch.save(content | {"config": json.dumps(config)}, path)
+    assert again.resume()
+
+
+@pytest.mark.parametrize("minimize", [False, True])
+def test_the_best_checkpoint_follows_the_metric_and_the_goal(tmp_path, minimize):
+    judge = Judge(metric="action.move", minimize=minimize)
+    tmp_path.mkdir(exist_ok=True)
+    Training(parsed(**INTERVALS), tmp_path, CPU, lambda line: None, judge=judge).run()
+    moves = [line.metrics["action.move"] for line in read_evaluations(RunPaths(tmp_path)) if "reward" in line.metrics]
+    best = load(CheckpointFolder(tmp_path / "checkpoints").best)
+    assert moves[0] != moves[1]
+    assert best["metrics"]["action.move"] == (min if minimize else max)(moves)
 
 
 def test_a_fresh_run_has_nothing_to_resume(tmp_path):
