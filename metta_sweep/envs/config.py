@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from metta_sweep.envs.altar_game import AltarGame, Problem, Settings
-from metta_sweep.envs.tasks import TASKS
+from metta_sweep.envs.tasks import TASKS, started_anywhere
 
 
 class AltarEnv(Settings):
@@ -78,6 +78,9 @@ class CogevalEnv(Settings):
     """Agents of one environment."""
     tasks: tuple[str, ...] = tuple(TASKS)
     """Which tasks; the environments are shared out among them."""
+    starts: Literal["task", "anywhere"] = "task"
+    """Where agents start: as the task has it, or on any floor, which is for training (exploring starts: Sutton and
+    Barto, 2018, section 5.3)."""
 
     def problems(self) -> Iterator[Problem]:
         """Yield what no single field can know."""
@@ -89,7 +92,7 @@ class CogevalEnv(Settings):
 
     def games(self) -> list[AltarGame]:
         """Return the rules of each task."""
-        return [AltarGame(**TASKS[task]) for task in self.tasks]
+        return [AltarGame(**(TASKS[task] if self.starts == "task" else started_anywhere(task))) for task in self.tasks]
 
     def appearance(self) -> tuple[object, ...]:
         """Return what decides the shape of an observation: all tasks look alike."""

@@ -200,3 +200,14 @@ def test_parts_that_look_different_do_not_mix():
 
     with pytest.raises(ValueError, match="same observations"):
         Mixture([make_env(altar(), rows=2), make_env(altar(view=7), rows=2)])
+
+
+def test_agents_that_start_anywhere_play_the_same_maps_as_those_of_the_task():
+    for task in TASKS:
+        asked = [CogevalEnv(name="cogeval", tasks=(task,), starts=starts) for starts in ("task", "anywhere")]
+        assert not list(asked[1].problems())
+        shipped, spread = (each.games()[0] for each in asked)
+        assert spread.appearance() == shipped.appearance()
+        for own, free in zip(shipped.map.drawings, spread.map.drawings, strict=True):
+            assert [row.replace("@", ".") for row in own] == [row.replace("@", ".") for row in free]
+            assert not any("." in row for row in free)
