@@ -27,8 +27,12 @@ LEAST_VIEW = least_side(GRID)
 
 
 class OptimizerConfig(Settings):
-    """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019)."""
+    """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019), or Muon beside it."""
 
+    kind: Literal["adam", "muon"] = "adam"
+    """muon: hidden matrices by Muon (Jordan et al., 2024), all other weights by Adam."""
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
+    """Decay of Muon's mean of the gradient; only with kind: muon."""
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     """Decay of the mean of the gradient."""
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
@@ -56,8 +60,10 @@ class TrainerConfig(Settings):
     """Step size of Adam; with a schedule, where it starts."""
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the step size goes to zero over the run, if it does."""
+    learning_rate_warmup: Fraction = 0.0
+    """Share of the run in which the step size rises to what the schedule says (Goyal et al., 2017, section 2.2)."""
     optimizer: OptimizerConfig = OptimizerConfig()
-    """The rest of Adam."""
+    """Which optimizer, and the rest of it."""
     gamma: Fraction = 0.99
     """Discount of a step."""
     gae_lambda: Fraction = 0.95

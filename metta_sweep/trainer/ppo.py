@@ -12,6 +12,7 @@ from torch import Tensor
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.losses import approximate_kl, loss_gradient, normalized
 from metta_sweep.trainer.memory import State
+from metta_sweep.trainer.optimizers import make_optimizer
 from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
@@ -105,19 +106,12 @@ class Learner:
     def __init__(self, policy: Policy, config: TrainerConfig, team: Team) -> None:
         self._policy, self._config, self._team = policy, config, team
         self._parameters = flattened(policy)
-        adam = config.optimizer
-        self.optimizer = torch.optim.AdamW(
-            [self._parameters],
-            lr=config.learning_rate,
-            betas=(adam.beta1, adam.beta2),
-            eps=adam.eps,
-            weight_decay=adam.weight_decay,
-            fused=True,
-        )
+        self.optimizer = make_optimizer(policy, self._parameters, config)
 
     def update(self, batch: Batch, generator: torch.Generator, *, progress: float) -> UpdateReport:
         """Learn from a batch. progress: share of the run that is done, for the schedule."""
         rate = self._config.learning_rate * schedule(self._config.learning_rate_schedule, progress)
+        rate *= warmup(self._config, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         norms: list[float] = []
@@ -180,6 +174,14 @@ def own_segments(order: Tensor, team: Team, config: TrainerConfig) -> tuple[Tens
     mine = (row >= held.start) & (row < held.stop)
     here = time * len(held) + row - held.start
     return here[mine], mine.reshape(-1, size).sum(1).tolist()
+
+
+def warmup(config: TrainerConfig, progress: float) -> float:
+    """Return the factor of the learning rate in an update that begins after a share of the run: never 0, then 1."""
+    if config.learning_rate_warmup == 0.0:
+        return 1.0
+    own = config.batch_size / config.total_timesteps
+    return min(1.0, (progress + own) / max(config.learning_rate_warmup, own))
 
 
 def schedule(name: str, progress: float) -> float:

@@ -228,6 +228,8 @@ def plain(tmp_path_factory):
         {"trainer__optimizer__beta2": 0.9},
         {"trainer__optimizer__eps": 1e-3},
         {"trainer__optimizer__weight_decay": 0.1},
+        {"trainer__learning_rate_warmup": 0.9},
+        {"trainer__optimizer__kind": "muon"},
         {"trainer__gamma": 0.9},
         {"trainer__gae_lambda": 0.5},
         {"trainer__normalize_advantage": False},
