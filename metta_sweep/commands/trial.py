@@ -30,7 +30,7 @@ from metta_sweep.results.tail import conclude
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.run_log import NO_RESULT
 from metta_sweep.store.runs import RunDirectories
-from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
+from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config, searched_for
 
 SHOWN_LOG = 2000
 """Characters of a failed run's log that are shown."""
@@ -61,7 +61,7 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         spec = spec_of(asked)
         started = replace(spec, command=started_words(spec.command, asked.workdir)) if spec.command else spec
         command = command_of(started, run, suggestion.params, asked.seed)
-        ours = render_env(_variables(asked), paths=run, run_id=run_id)
+        ours = {**searched_for(spec), **render_env(_variables(asked), paths=run, run_id=run_id)}
         env = environment_of(spec, run, suggestion.params, asked.seed, ours)
         source = Source(run=run, cwd=cwd, metric=asked.metric, began_s=time.time())
         surveys = _surveys(asked, source)

@@ -13,7 +13,7 @@ from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
-from metta_sweep.result import RunPaths
+from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE, RunPaths
 from metta_sweep.secrecy import is_secret
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trees import leaves, put
@@ -157,6 +157,11 @@ def render_env(env: Mapping[str, str], *, paths: RunPaths, run_id: str) -> dict[
     """Return a run's environment variables with its directory and its name filled in."""
     run_dir = str(paths.root.resolve())
     return {name: value.replace("{run_dir}", run_dir).replace("{run_id}", run_id) for name, value in env.items()}
+
+
+def searched_for(spec: SweepSpec) -> dict[str, str]:
+    """Return the environment variables that tell a run what its sweep searches for: the metric and the goal."""
+    return {METRIC_VARIABLE: spec.metric, GOAL_VARIABLE: str(spec.goal)}
 
 
 def _filled(text: str, texts: Mapping[str, str]) -> str:

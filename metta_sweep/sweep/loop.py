@@ -11,9 +11,8 @@ from typing import Any
 from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Suggestion
-from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE
 from metta_sweep.sweep.budget import StopReason
-from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config
+from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config, searched_for
 from metta_sweep.sweep.confirmation import choice, contenders
 from metta_sweep.sweep.corrections import new_events
 from metta_sweep.sweep.endings import Left, ending_event, left_by
@@ -378,8 +377,7 @@ class SweepLoop:
             has_workdir=spec.workdir == "run",
         )
         started = replace(spec, command=self._settings.command or spec.command)
-        searched = {METRIC_VARIABLE: spec.metric, GOAL_VARIABLE: str(spec.goal)}
-        ours = {**searched, **render_env(self._settings.env, paths=paths, run_id=run.run_id)}
+        ours = {**searched_for(spec), **render_env(self._settings.env, paths=paths, run_id=run.run_id)}
         return JobSpec(
             attempt_id=f"{run.run_id}.a{number}",
             command=tuple(command_of(started, paths, params, run.seed)),

@@ -20,6 +20,7 @@ from metta_sweep.sweep.commands import (
     long_options,
     render_command,
     run_config,
+    searched_for,
 )
 from metta_sweep.sweep.records import SweepSpec
 
@@ -156,6 +157,11 @@ def variables(env, beside=None, **training):
 def test_a_variable_has_the_placeholders_of_the_command():
     given = variables({"A": "{lr}/{seed}", "B": "{run_dir}/x", "C": "{flags}", "D": "{{x}}"}, epochs=2)
     assert given == {"A": "0.1/3", "B": "/data/it's a dir/x", "C": "--lr=0.1 --amp --epochs=2", "D": "{x}"}
+
+
+def test_a_run_finds_what_its_sweep_searches_for():
+    spec = SweepSpec(name="s", metric="loss", goal=Goal.MINIMIZE, rollout_count=1)
+    assert searched_for(spec) == {"METTA_SWEEP_METRIC": "loss", "METTA_SWEEP_GOAL": "minimize"}
 
 
 def test_the_sweep_files_variables_win_over_the_sweeps_own_and_search_paths_are_joined():
