@@ -9,4 +9,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 .venv/bin/mypy
 # One short test has a real SLURM. It is installed where that can be done; elsewhere the test is skipped and says why.
 [ "$(id -u)" != 0 ] || timeout 120 ./devops/install_slurm.sh >/dev/null 2>&1 || echo "SLURM cannot be installed here" >&2
+# Hundreds of processes are started: each would compile the package anew where bytecode is not to be kept.
+unset PYTHONDONTWRITEBYTECODE
 OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --max-worker-restart=0 --dist loadfile -m "not long" "$@"

@@ -76,6 +76,7 @@ def test_the_trainer_knows_nothing_of_the_sweep(part):
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [

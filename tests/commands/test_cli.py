@@ -72,6 +72,7 @@ def test_what_is_not_understood_is_a_wrong_request(
     assert (said.out, told in " ".join(said.err.split())) == ("", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["summarize", "explain", "best", "export", "watch", "stop", "pause", "retry"])
 def test_a_command_about_a_sweep_loads_neither_torch_nor_hydra_nor_wandb(name: str) -> None:
     heavy = ("torch", "gpytorch", "wandb", "scipy", "pandas", *(["hydra", "omegaconf"] if name != "stop" else []))

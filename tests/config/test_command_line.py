@@ -68,6 +68,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_command_line_is_told(name: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(RequestError) as caught:

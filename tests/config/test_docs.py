@@ -43,6 +43,7 @@ def put(cwd: Path, sweep: str) -> None:
     (cwd / "configs" / "sweep" / "mine.yaml").write_text(sweep, encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_shows_the_message_that_a_person_sees(page: str, tmp_path: Path) -> None:
     for sweep in blocks(page, "yaml wrong"):

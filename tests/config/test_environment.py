@@ -41,6 +41,7 @@ def test_with_the_bundled_trainer_env_is_the_environment_that_is_trained_in(desk
     assert not desk.ask(swept("  env: {game: {max_steps: 30}}")).env
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "message"),
     [
@@ -60,6 +61,7 @@ def test_the_value_of_a_secret_is_refused_under_any_name(desk, monkeypatch):
     assert "holds the value of a secret" in desk.message(f"{SWEEP}  env: {{A: hush-hush-hush}}")
 
 
+@pytest.mark.slow
 def test_a_run_is_started_here_unless_a_directory_of_its_own_is_asked_for(desk, swept):
     assert desk.ask(SWEEP).workdir == "here"
     assert desk.ask(f"{SWEEP}  workdir: run").workdir == "run"

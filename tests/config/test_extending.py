@@ -88,6 +88,7 @@ def test_the_command_line_wins_over_every_file(chain: Desk) -> None:
     assert (asked.training["trainer"]["gamma"], asked.num_samples) == (0.8, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entry", "told"),
     [

@@ -20,6 +20,7 @@ def test_a_gpu_that_this_machine_lacks_is_refused_where_runs_are_on_this_machine
     assert desk.message(swept("device: cuda")).startswith("asked.yaml, line")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["slurm", "ray"])
 def test_what_a_cluster_has_is_not_judged_by_this_machine(desk, swept, no_gpu, launcher, monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda module: None)
@@ -48,6 +49,7 @@ def test_a_value_of_a_list_is_asked_about_too(desk, no_gpu):
     assert "got cuda" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "fix"),
     [("hart.get", "did you mean heart.get?"), ("loss", "it reports reward,"), ("sim.craft.reward", "")],
@@ -59,6 +61,7 @@ def test_a_metric_that_no_run_reports_is_refused(desk, swept, metric, fix):
     assert fix in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["reward", "reward_se", "heart.get", "train/gradient_norm"])
 def test_whatever_a_run_reports_can_be_the_metric(desk, swept, metric):
     assert desk.ask(swept(f"metric: {metric}")).metric == metric

@@ -71,6 +71,7 @@ def test_all_and_hydra_show_hydras_own_settings_with_the_words_as_typed(shown: S
         assert ("trainer" in tree) == (which == "all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("info", "words"),
     [
@@ -118,6 +119,7 @@ def test_other_defaults_are_chosen_by_folder_and_name(shown: Shown) -> None:
     assert shown(*words, "--cfg", "job").startswith("seed: 5\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "choices"),
     [
@@ -166,6 +168,7 @@ def test_a_wrong_question_is_one_message(tmp_path: Path, words: list[str], told:
         answer_question(words, training=schema, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_asking_changes_no_later_composition(shown: Shown) -> None:
     before = ask(["run=x", FILE], training=schema, cwd=shown.cwd).training
     shown("env=altar", "--cfg", "all")

@@ -52,6 +52,7 @@ def each_file() -> list[Any]:
     return [*quick, *(pytest.param(name, marks=pytest.mark.slow) for name in FILES if name not in quick)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each_file())
 def test_a_wrong_file_is_told_with_its_place(name: str, snapshot: SnapshotAssertion) -> None:
     told = message(["run=test", f"++sweep_params={name}"], WRONG)

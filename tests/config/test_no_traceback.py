@@ -134,6 +134,7 @@ def test_any_command_line_is_answered(overrides: list[str]) -> None:
     is_answered(GOOD, overrides)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["user", "hardware", "experiment", "trainer", "env", "launcher", "wandb", "protein"])
 def test_a_group_that_is_left_out_is_answered(group: str) -> None:
     is_answered(b"", [f"{group}=null"])

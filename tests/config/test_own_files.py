@@ -30,6 +30,7 @@ def test_groups_of_ones_own_can_be_chosen(desk: Desk) -> None:
     assert desk.ask(SWEEP, "launcher=two").launcher.max_parallel == 2
 
 
+@pytest.mark.slow
 def test_the_environment_fills_the_example_user(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
     assert desk.ask(SWEEP, "+user=example").wandb.entity is None
@@ -37,6 +38,7 @@ def test_the_environment_fills_the_example_user(desk: Desk, monkeypatch: pytest.
     assert desk.ask(SWEEP, "+user=example").wandb.entity == "us"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "told"),
     [

@@ -54,12 +54,14 @@ def test_a_weaker_layer_keeps_what_a_stronger_one_leaves_alone(own: Desk) -> Non
     assert (asked.hardware, asked.user) == ("box", "me")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["hardware=macbook", "+hardware=macbook", "++hardware=macbook"])
 def test_a_group_may_be_chosen_with_or_without_plus(desk: Desk, word: str) -> None:
     asked = desk.ask(SWEEP, word)
     assert (asked.hardware, asked.training["device"]) == ("macbook", "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plus", ["", "+", "++"])
 def test_a_value_may_be_given_with_or_without_plus(desk: Desk, plus: str) -> None:
     asked = desk.ask(SWEEP, f"{plus}trainer.gamma=0.5", f"{plus}env.game.objects.altar.hp=3")
@@ -122,6 +124,7 @@ def test_the_environment_reaches_every_file(desk: Desk, monkeypatch: pytest.Monk
     assert (asked.rollout_count, asked.training["env"]["game"]["max_steps"]) == (5, 77)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variable", "expected"), [("elsewhere", "elsewhere"), ("", "train_dir"), (None, "train_dir")])
 def test_state_lies_under_data_dir(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, variable: str | None, expected: str

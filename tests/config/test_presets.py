@@ -17,6 +17,7 @@ def trainer(desk: Desk, text: str, *overrides: str) -> Any:
     return desk.ask(text, *overrides).training["trainer"]
 
 
+@pytest.mark.slow
 def test_an_environment_brings_its_own_trainer_and_altars_are_not_inherited(desk: Desk, swept: Swept) -> None:
     plain, gymnasium = (trainer(desk, swept(""), f"env={name}") for name in ("altar", "gymnasium"))
     assert (plain["learning_rate"], plain["normalize_reward"]) == (0.003, False)

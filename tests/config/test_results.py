@@ -50,6 +50,7 @@ def test_one_reader_may_stand_for_itself_and_nothing_else_is_needed(tmp_path):
     assert (results.readers, results.metrics, results.reduce) == (("stdout",), {}, "last")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["metrics/mAP50-95(B)", "recall@5", "f1%", "eval/success[0]", "val.acc"])
 def test_a_metric_may_have_any_name(tmp_path, metric):
     results = f"{{from: csv, metrics: {{'{metric}': '{metric}'}}, reduce: {{'{metric}': best}}}}"
@@ -58,6 +59,7 @@ def test_a_metric_may_have_any_name(tmp_path, metric):
     assert dict(asked.results.metrics) == {metric: metric}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("results", "key", "said"),
     [

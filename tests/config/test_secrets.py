@@ -7,6 +7,7 @@ import pytest
 SECRET = "0123456789abcdef-of-the-account"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

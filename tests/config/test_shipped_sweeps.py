@@ -26,6 +26,7 @@ def test_every_sweep_file_plans_with_every_hardware(desk: Desk, name: str) -> No
     assert len(set(spaces.values())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_center_of_every_sweep_file_can_be_trained(desk: Desk, name: str) -> None:
     asked = desk.ask(None, f"++sweep_params=sweep/{name}", "cmd=plan")
@@ -39,6 +40,7 @@ def test_the_center_of_every_sweep_file_can_be_trained(desk: Desk, name: str) ->
     assert schema.problems(config) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sweep/my_test_sweep", "my_test_sweep", "sweep/my_test_sweep.yaml"])
 def test_a_sweep_file_is_found_by_its_name(desk: Desk, name: str) -> None:
     asked = desk.ask(None, f"++sweep_params={name}")
@@ -61,6 +63,7 @@ def test_the_guides_example_is_what_the_guide_says(desk: Desk) -> None:
     assert asked.space.center() == pytest.approx(center)
 
 
+@pytest.mark.slow
 def test_the_empty_template_can_be_planned_but_not_run(desk: Desk) -> None:
     asked = desk.ask(None, "++sweep_params=sweep/empty", "cmd=plan")
     assert asked.space.names == ()
@@ -68,6 +71,7 @@ def test_the_empty_template_can_be_planned_but_not_run(desk: Desk) -> None:
     assert "there are no parameters to search" in desk.message(None, "++sweep_params=sweep/empty")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters", "rollouts", "steps"),
     [
@@ -85,6 +89,7 @@ def test_the_guides_tables_hold(desk: Desk, name: str, parameters: int, rollouts
     assert steps is None or asked.training["trainer"]["total_timesteps"] == steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "env"), [("pong", "pong"), ("cogeval_sweep", "cogeval"), ("protein_fast", "altar")])
 def test_a_sweep_file_brings_its_environment(desk: Desk, name: str, env: str) -> None:
     assert desk.ask(None, f"++sweep_params=sweep/{name}").training["env"]["name"] == env
@@ -95,11 +100,13 @@ def test_the_ten_files_of_the_guide_are_there() -> None:
     assert {*named.split(), "cogeval_sweep", "my_sweep", "empty", "my_test_sweep"} == set(SWEEPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "online", "offline", "off"])
 def test_every_wandb_mode_is_a_group(desk: Desk, mode: str) -> None:
     assert desk.ask(None, "++sweep_params=sweep/my_test_sweep", f"wandb={mode}").wandb.mode == mode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", ["axel", "example"])
 def test_every_user_group_composes_and_holds_no_key(desk: Desk, user: str) -> None:
     assert desk.ask(None, "++sweep_params=sweep/my_test_sweep", f"+user={user}").user == user

@@ -86,6 +86,7 @@ def test_a_config_value_that_follows_a_swept_one_keeps_following_it(desk: Desk) 
     assert any("trainer.minibatch_size follows trainer.batch_size" in note for note in asked.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "bounds", "is_integer"),
     [
@@ -204,6 +205,7 @@ def test_points_are_kept_by_dotted_path_and_a_wrong_one_is_refused_where_it_stan
     assert "share the sweep" in desk.message(swept("points: [{trainer.learning_rate: 0.001}]"), "wandb.share=true")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["start_with", "initial_points", "points_to_evaluate"])
 def test_other_words_for_points_are_answered_with_points(desk: Desk, swept: Swept, word: str) -> None:
     assert "write points: [{PARAMETER: VALUE" in desk.message(swept(f"{word}: [{{trainer.learning_rate: 0.001}}]"))

@@ -18,6 +18,7 @@ MEANT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "key"),
     [

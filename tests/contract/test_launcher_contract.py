@@ -24,6 +24,7 @@ from tests.contract.conftest import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0, 1, 3, 143, 255])
 def test_the_exit_status_is_reported(site, code):
     launcher = site.launcher()
@@ -32,6 +33,7 @@ def test_the_exit_status_is_reported(site, code):
     assert 0 <= status.wall_s < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_a_fatal_signal_is_reported_as_one(site, number):
     launcher = site.launcher()
@@ -238,6 +240,7 @@ def test_what_a_run_leaves_behind_is_ended_with_it(site):
     wait_until(lambda: not any(map(is_alive, pids_of(spec))), "the end of the tree", 5)
 
 
+@pytest.mark.slow
 def test_runs_outlive_a_killed_controller_and_the_next_one_adopts_them(site):
     running = site.spec(f"wait_for={site.folder / 'go'}", "exit=6", run=0)
     ending = site.spec("sleep=0.1", "exit=4", run=1)

@@ -64,7 +64,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(sweep):
     assert int(re.search(r"resumed from the checkpoint at step (\d+)", log)[1]) >= 1024
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_that_outlives_its_controller_is_adopted(sweep):
     asked = write(sweep, rollouts=2)
     controller = sweep.start(asked)

@@ -45,7 +45,7 @@ def damage_flip(journal):
         pytest.param(damage_truncate, marks=pytest.mark.long),
         pytest.param(damage_empty, marks=pytest.mark.long),
         damage_flip,
-        os.unlink,
+        pytest.param(os.unlink, marks=pytest.mark.long),
     ],
 )
 def test_a_damaged_journal_is_mended_and_no_finished_run_is_done_again(sweep, damage):

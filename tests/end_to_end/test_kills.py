@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 
+@pytest.mark.slow
 def test_a_sweep_of_any_command_is_complete_and_exact(sweep):
     asked = sweep.write_trial(rollouts=6)
     done = sweep.run(asked)
@@ -34,12 +35,14 @@ def test_the_same_command_again_starts_nothing_and_a_larger_count_only_the_diffe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slots", [pytest.param(1, marks=pytest.mark.long), 3])
-def test_twenty_kills_of_the_controller_lose_nothing_and_repeat_nothing(sweep, slots):
+@pytest.mark.parametrize(
+    ("kills", "slots"), [(8, 2), *(pytest.param(20, slots, marks=pytest.mark.long) for slots in (1, 3))]
+)
+def test_kills_of_the_controller_lose_nothing_and_repeat_nothing(sweep, kills, slots):
     rng = random.Random(slots)
     asked = sweep.write_trial(rollouts=12, seconds=0.5)
     overrides = (asked, f"launcher.max_parallel={slots}")
-    for _ in range(20):
+    for _ in range(kills):
         controller = sweep.start(*overrides)
         time.sleep(rng.uniform(0.3, 2.5))
         controller.kill()
@@ -93,7 +96,10 @@ def test_a_run_that_outlived_its_controller_is_adopted_not_repeated(sweep):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(number, marks=pytest.mark.long) for number in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_a_stop_signal_ends_everything_in_seconds_and_the_same_command_goes_on(sweep, number):
     asked = sweep.write_trial(rollouts=2, seconds=60)
     controller = sweep.start(asked, "launcher.max_parallel=2")

@@ -98,6 +98,7 @@ def test_calibration_does_one_run_and_gives_an_interval(sweep):
     assert not (sweep.root / "data").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted(path.stem for path in (ROOT / "configs" / "sweep").glob("*.yaml")))
 def test_every_shipped_sweep_file_can_be_planned(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -40,7 +40,7 @@ def can_be_written(journal):
         return True
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_controller_that_was_paused_in_the_middle_of_a_write_is_named(sweep):
     asked = sweep.write_trial(rollouts=2, trial=HELD)
     first = sweep.start(asked)

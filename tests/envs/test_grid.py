@@ -69,6 +69,7 @@ def check_stats(episodes, games):
     return sum(values.sum() for name, values in episodes.stats.items() if name.startswith("action.use."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_agents", [1, 3])
 @pytest.mark.parametrize(
     "game", [{}, {"map": {"width": 9, "height": 8, "rooms": 3, "walls": 1}, "view": 7}, {"map": {"ascii": DRAWN}}]
@@ -120,6 +121,7 @@ def objects(name, **changes):
     return {"objects": OBJECTS | {name: OBJECTS[name] | changes}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -248,6 +248,7 @@ def test_a_gigabyte_of_evaluations_is_read_from_beginning_to_end_in_bounded_time
     assert evaluations[-1].step == newest.step == 1999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [10, 100_000])
 def test_evaluations_are_thinned_evenly_only_where_there_are_too_many(run, lines):
     run.metrics.write_bytes(b"".join(map(line_of, range(lines))))

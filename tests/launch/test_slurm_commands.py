@@ -138,6 +138,7 @@ def test_a_job_that_is_over_while_its_run_lives_is_not_called_lost(launcher, com
     wait_until(lambda: state(launcher, handle) is JobState.LOST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", ["exit 1", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"]
 )

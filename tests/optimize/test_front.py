@@ -39,6 +39,7 @@ def test_the_front_rises_with_the_cost_up_to_the_best_score(rows):
     assert front.levels.shape[1] + 1 == len(front.edges)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(points, st.integers(-20, 40), st.integers(0, 12))
 def test_improvements_by_their_shares_add_up_to_the_area_that_a_run_adds(rows, new_score, new_cost):

@@ -219,6 +219,7 @@ def test_reports_that_are_not_finite_and_those_before_a_resume_do_no_harm(knowin
     assert knowing.outlook(GOOD, curve=infinite) == knowing.outlook(GOOD, curve=curve)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", [(0.0, 1.0, 1.0), (1.2, 1.0, 1.0), (-0.1, 1.0, 1.0), (0.5, "high", 1.0), (0.5, 1.0)])
 def test_a_report_that_is_none_is_refused_and_nothing_is_learned(point):
     protein = learned(lessons(count=5))

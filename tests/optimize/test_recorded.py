@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_suggestion_is_the_one_that_was_recorded(case: Case) -> None:
     found, expected = case.suggestion(), RECORDED[case.name]

@@ -52,6 +52,7 @@ def climbed(search, starts):
     return max(-minimize(loss, x, jac=True, bounds=[(0, 1)] * space.dim, method="L-BFGS-B").fun for x in tops)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 5, 20])
 def test_the_search_climbs_as_high_as_a_gradient_method_in_few_and_many_dimensions(dim):
     search = searching(space_of(dim))

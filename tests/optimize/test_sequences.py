@@ -88,6 +88,7 @@ def test_neither_predicts_anything(name):
     assert not kind_of(name).has_model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "protein"])
 def test_a_point_of_a_sequence_takes_no_longer_after_many_points(name):
     """Of Protein it is the start of a search, before a model takes over."""

@@ -65,6 +65,7 @@ def test_a_second_export_replaces_the_first(told: History, file: Path) -> None:
     assert [found.name for found in file.parent.iterdir()] == [file.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "history",
     [

@@ -83,6 +83,7 @@ def assert_same(found: Mapping[str, Any], training: Mapping[str, Any], params: M
     assert {key: found[key] for key in expected} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_whatever_groups_were_chosen_the_file_composes_to_the_winners_config(group: str, tmp_path: Path) -> None:
     base = composed(CONFIGS, "sweep_job", [group])
@@ -142,6 +143,7 @@ def assert_value_comes_back(value: Any, folder: Path) -> None:
     assert type(found["model"]["kind"]) is type(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [*TEXTS, 1.5, 1e-5, 1e22, 3, True, None])
 def test_a_value_of_any_kind_comes_back_through_hydra(value: Any, tmp_path: Path) -> None:
     assert_value_comes_back(value, tmp_path)

@@ -45,6 +45,7 @@ def test_the_middle_is_found_where_neither_center_nor_corner_is_allowed():
     assert all(0.61 < value < 0.6101 for value in point.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
@@ -64,6 +65,7 @@ def test_a_refusal_says_what_is_proven_and_what_was_only_tried(rules, words):
 sums = st.lists(st.integers(-4, 4), min_size=2, max_size=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(sums, st.integers(-3, 6), st.sampled_from(["<", "<=", ">", ">="]), st.integers(0, 2**32 - 1))
 def test_judging_all_points_at_once_agrees_with_the_rule_itself(weights, bound, sign, seed):

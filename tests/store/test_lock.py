@@ -97,6 +97,7 @@ def test_readers_that_look_all_the_time_do_not_keep_a_controller_out(paths):
         looking.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "{", '{"pid": 3}', '{"host": 1, "pid": "x", "since_s": 0}'])
 def test_a_holder_that_left_no_name_is_still_refused_readably(paths, other, content):
     paths.lock.write_text(content)

@@ -173,6 +173,7 @@ def test_no_score_no_confirmation():
     assert world.recorder.state.confirmation is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("after_store", [True, False], ids=["after", "before"])
 def test_a_controller_killed_at_any_append_loses_nothing_and_repeats_nothing(slots, after_store):

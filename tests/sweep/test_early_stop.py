@@ -303,6 +303,7 @@ def test_a_trainer_of_ones_own_goes_on_where_a_person_says_that_it_can():
         assert ("s.r.3.a2" in world.machine.started) is goes_on
 
 
+@pytest.mark.slow
 def test_however_often_the_controller_is_killed_a_run_goes_on_once():
     whole = repenting()
     for at in range(1, whole.journal.appends + 1):

@@ -31,7 +31,7 @@ def test_the_last_one_is_the_one_written_last(sweep):
     assert last_checkpoint(sweep.paths.run("my_test.r.1")) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_checkpoints_are_kept_once_and_only_where_asked_for(server, sweep):
     environ = environment(server)
     assert sync(sweep.paths, environ=environ, timeout_s=60).complete

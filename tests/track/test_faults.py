@@ -121,7 +121,7 @@ def glance_until(mirror, condition, seconds=60.0):
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_is_away_for_good_costs_the_end_of_a_sweep_nothing(server, tmp_path):
     sweep = two_runs(tmp_path)
     server.stop()

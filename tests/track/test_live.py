@@ -65,6 +65,7 @@ def test_a_run_is_seen_while_it_goes_on_and_whole_at_the_end(server, tmp_path, s
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_a_retried_attempt_continues_the_same_run(server, tmp_path, start):
     sweep = ToldSweep(tmp_path, rollout_count=1)
     mirror = start(sweep)
@@ -84,6 +85,7 @@ def test_a_retried_attempt_continues_the_same_run(server, tmp_path, start):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_a_mirror_whose_controller_dies_lets_go_and_the_next_one_goes_on(server, tmp_path, start):
     sweep = ToldSweep(tmp_path, rollout_count=1)
     mirror = start(sweep)
@@ -101,6 +103,7 @@ def test_a_mirror_whose_controller_dies_lets_go_and_the_next_one_goes_on(server,
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_the_journal_keeps_the_id_and_a_new_start_uses_it(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=2).whole_run(1.0)
     environ = environment(server)

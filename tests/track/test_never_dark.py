@@ -58,6 +58,7 @@ def process(server, tmp_path, monkeypatch, impatient):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_it_registers_once_whatever_the_first_answers_are(server, process, name):
     server.faults.order(FAULTS[name])

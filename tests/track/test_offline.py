@@ -63,6 +63,7 @@ def test_a_run_is_written_offline_once(tmp_path):
     assert first[0] in offline_folders(sweep)
 
 
+@pytest.mark.long
 def test_an_offline_mirror_killed_half_way_leaves_no_half_run(tmp_path, server):
     sweep = ToldSweep(tmp_path, rollout_count=3)
     for value in (1.0, 2.0, 3.0):

@@ -162,6 +162,7 @@ def test_the_mirror_costs_the_loop_next_to_nothing_a_run(server, tmp_path, no_pr
     assert cpu_s / rollouts < 0.02
 
 
+@pytest.mark.long
 def test_an_interrupted_sweep_lets_go_quickly_and_goes_on_in_the_same_runs(server, tmp_path, no_process_left):
     chosen, environ = short_runs(tmp_path, rollouts=3, seconds=3.0), environ_of(server, tmp_path)
     line = [sys.executable, "-m", "metta_sweep.commands", "run", "run=stopped", chosen, "wandb=online"]

@@ -37,6 +37,7 @@ def trained(run_dir, asked):
     return training, training.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "separate", "chance", "learned"), [("Aim", True, -2.6, -1.5), ("Match", False, 0.34, 0.55)]
 )
@@ -47,6 +48,7 @@ def test_every_kind_of_action_is_learned(tmp_path, game, separate, chance, learn
     assert ("train/entropy_share" in metrics) == (game == "Match")
 
 
+@pytest.mark.slow
 def test_squashed_and_cut_off_numbers_are_played_differently_and_both_learned(tmp_path):
     rewards = [
         trained(tmp_path / bounds, config("Aim", agent__action_bounds=bounds))[1]["reward"]
@@ -63,6 +65,7 @@ def test_the_deviation_starts_where_it_was_asked_to_and_is_learned(tmp_path):
     torch.testing.assert_close(deviations, torch.full((2,), -1.5), atol=0.3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("game", "use_lstm"), [("Aim", True), ("Match", False)])
 def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path, game, use_lstm):
     asked = config(game, trainer__use_lstm=use_lstm, trainer__total_timesteps=1024)

@@ -21,6 +21,7 @@ from metta_sweep.trainer.simulations import SimConfig
 from tests.trainer.configs import put, shipped, small
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ENV_NAMES)
 def test_the_shipped_groups_make_a_valid_config(env):
     config = shipped(env=env)

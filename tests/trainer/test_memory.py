@@ -41,7 +41,7 @@ def reward(run_dir, *, use_lstm):
     return Training(config, run_dir, torch.device("cpu"), lambda line: None).run()["reward"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_memory_solves_what_no_policy_without_one_can(tmp_path):
     assert reward(tmp_path / "with", use_lstm=True) > 0.85
     assert reward(tmp_path / "without", use_lstm=False) < 0.65

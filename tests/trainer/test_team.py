@@ -127,7 +127,7 @@ def test_two_processes_learn_what_one_does(tmp_path, use_lstm, monkeypatch):
     assert len(list(read_evaluations(RunPaths(tmp_path / "two")))) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_team_that_is_stopped_goes_on_where_it_was(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(small(trainer__total_timesteps=3072, trainer__checkpoint_interval=2)))

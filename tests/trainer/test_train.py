@@ -180,7 +180,8 @@ LONG = ("trainer.total_timesteps=6400", "trainer.evaluate_interval=10", "trainer
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.long), signal.SIGKILL]
+    "number",
+    [*(pytest.param(number, marks=pytest.mark.long) for number in (signal.SIGTERM, signal.SIGUSR1)), signal.SIGKILL],
 )
 def test_a_run_killed_as_a_process_and_started_again_ends_where_an_undisturbed_one_does(config, tmp_path, number):
     assert train.main([f"config={config}", f"run_dir={tmp_path / 'straight'}", *LONG]) == 0

@@ -213,6 +213,7 @@ def plain(tmp_path_factory):
     return weights(train(tmp_path_factory.mktemp("plain"), **FAST))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -125,6 +125,7 @@ def test_what_has_no_one_space_is_refused_with_what_to_do(text, function, messag
         migrate_any(text, shown="space.py", function=function)
 
 
+@pytest.mark.slow
 def test_what_is_written_passes_a_plan(desk):
     for text, function in ((ZOO, "sample_ppo_params"), (TUNE, "")):
         assert desk.ask(migrate_any(text, shown="space.py", function=function).text).parameters

@@ -78,6 +78,7 @@ SWEEPS: dict[str, Callable[[], History]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_has_a_page_that_stands_alone(name: str) -> None:
     content = page(SWEEPS[name]())
