@@ -10,7 +10,7 @@ from metta_sweep.optimize.port import Optimizer, OptimizerKind, SearchTask, alwa
 def _protein(task: SearchTask) -> Optimizer:
     from metta_sweep.optimize.protein import Protein
 
-    return Protein(task.space, goal=task.goal, seed=task.seed, settings=task.settings)
+    return Protein(task.space, goal=task.goal, seed=task.seed, settings=task.settings, sources=task.sources)
 
 
 def _needs_no_model(protein: Any, pending: int, ahead: int) -> bool:

@@ -238,6 +238,59 @@ def insight_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Ins
     return optimizer.insight(points) if isinstance(optimizer, CanExplain) else None
 
 
+FEWEST_RUNS = 4
+"""Runs with a score that a source sweep needs to say anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRun:
+    """What one rollout of a source sweep says."""
+
+    params: Mapping[str, Any]
+    """Values by dotted path, as far as both sweeps have the parameter."""
+    metric: float | None
+    """Mean of the metric over its runs, raw; None where the parameters did not work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An older sweep whose runs are evidence for this one: never observations of it."""
+
+    name: str
+    """How a person wrote it under ``from``."""
+    runs: tuple[SourceRun, ...]
+    """What is known of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceWorth:
+    """What a source turned out to be worth."""
+
+    name: str
+    """How a person wrote it under ``from``."""
+    runs: int
+    """Its rollouts that are evidence."""
+    parameters: tuple[str, ...]
+    """Parameters that both sweeps have."""
+    pairs: int
+    """Pairs of this sweep's own rollouts with different scores."""
+    agreed: float
+    """Share of these pairs that it puts in the order in which they came out; 0.5 is chance, and stands for no pair."""
+
+
+@runtime_checkable
+class CanTransfer(Protocol):
+    """An optimizer whose model learns from source sweeps."""
+
+    def worth_of_sources(self) -> Sequence[SourceWorth]:
+        """Return what each source is worth, in the order of the task's."""
+
+
+def worth_of_sources(optimizer: Optimizer) -> Sequence[SourceWorth]:
+    """Return what the optimizer's sources are worth; none where it has none, or does not learn from any."""
+    return optimizer.worth_of_sources() if isinstance(optimizer, CanTransfer) else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchTask:
     """What an optimizer is made for."""
@@ -250,6 +303,8 @@ class SearchTask:
     """Seed of all its random numbers."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the sweep file says under ``protein``; another optimizer may use what means something to it too."""
+    sources: tuple[Source, ...] = ()
+    """Older sweeps whose runs are evidence; an optimizer without a model passes over them."""
 
 
 def always(optimizer: Optimizer, pending: int, ahead: int) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from metta_sweep.decoding import decode
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.bundled import PROTEIN, RANDOM, SOBOL
-from metta_sweep.optimize.port import OptimizerKind, SearchTask
+from metta_sweep.optimize.port import OptimizerKind, SearchTask, Source
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -91,6 +92,7 @@ def to_json(name: str, task: SearchTask) -> dict[str, Any]:
         "goal": str(task.goal),
         "seed": task.seed,
         "settings": dict(task.settings),
+        "sources": [asdict(source) for source in task.sources],
     }
 
 
@@ -99,7 +101,8 @@ def from_json(told: Mapping[str, Any]) -> tuple[OptimizerKind, SearchTask]:
     from metta_sweep.space import SearchSpace
 
     space = SearchSpace.parse(told["parameters"], told["constraints"], told["fixed"])
-    task = SearchTask(space=space, goal=told["goal"], seed=told["seed"], settings=told["settings"])
+    sources = tuple(decode(Source, source) for source in told["sources"])
+    task = SearchTask(space=space, goal=told["goal"], seed=told["seed"], settings=told["settings"], sources=sources)
     return kind_of(told["optimizer"]), task
 
 

@@ -17,6 +17,8 @@ MAX_DEPTH = 8
 """Deepest nesting of a list or mapping that is a choice."""
 _ROUNDING = 1e-9
 """How far, in codes, a value may lie outside its bounds and still be taken for the bound."""
+_REACH = 1.0
+"""How far outside its bounds, in ranges, a number still has a code near them."""
 _DIGITS = 12
 """Significant digits of a suggested number: far below what a training can tell apart, above what logarithms lose."""
 
@@ -100,6 +102,17 @@ class Interval:
         off_grid = self._grid is not None and abs(float(self.numbers(np.asarray(code))) - value) > room
         return None if off_grid else code
 
+    def near_code(self, value: Any) -> float | None:
+        """Return the code of a number, also of one outside the bounds, as far as twice the range; None beyond."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            return None
+        least, most = self.scale.domain
+        if not least < value < most:
+            return None
+        start, end = self._ends()
+        code = (float(self.scale.forward(np.asarray(float(value)))) - start) / (end - start)
+        return code if -_REACH <= code <= 1.0 + _REACH else None
+
     def levels(self) -> Array | None:
         """Return the codes of all values ``(size,)``, or None for a line or a very long list."""
         if self.size is None or self.size > MAX_LEVELS:
@@ -177,6 +190,10 @@ class Choice:
             if same_value(option, value):
                 return index / self._step
         return None
+
+    def near_code(self, value: Any) -> float | None:
+        """Return the code of a value, or None where it is not in the list."""
+        return self.code(value)
 
     def levels(self) -> Array:
         """Return the codes of all values ``(size,)``."""

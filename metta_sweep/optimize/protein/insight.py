@@ -11,7 +11,7 @@ from metta_sweep.optimize.protein.expectation import expectations, metric_quanti
 from metta_sweep.optimize.protein.history import History, Observation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import Model
-from metta_sweep.optimize.protein.posterior import FitError
+from metta_sweep.optimize.protein.posterior import FitError, Trend
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Parameter
@@ -31,7 +31,12 @@ DRAWS = 256
 
 @on_one_thread
 def insight(
-    space: SearchSpace, observations: Sequence[Observation], points: Array, sign: float, rng: np.random.Generator
+    space: SearchSpace,
+    observations: Sequence[Observation],
+    points: Array,
+    sign: float,
+    rng: np.random.Generator,
+    trend: Trend | None = None,
 ) -> Insight | None:
     """Return what a model fitted to observations has learned, or None where they are too few or cannot be fitted.
 
@@ -41,6 +46,7 @@ def insight(
         points: Codes ``(k, d)`` whose expectations are wanted.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
         rng: Source of random numbers.
+        trend: The mean that source sweeps give; None for a constant.
     """
     ordered = sorted(observations, key=lambda one: one.sort_key)
     scored = [one for one in ordered if one.score is not None and not one.partial]
@@ -51,7 +57,7 @@ def insight(
     kept += partial if len(kept) + len(partial) <= MOST_POINTS else []
     history = History.of([*kept, *(one for one in ordered if one.score is None)], space.dim)
     try:
-        model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), FITS, rng)
+        model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), FITS, rng, trend)
     except FitError:
         return None
     return Insight(

@@ -82,6 +82,8 @@ class Evidence:
     known_noise: Array
     """Variance of each observation that is known beforehand ``(n,)``."""
     priors: Priors
+    mean_covariance: float | Array = MEAN_VARIANCE
+    """Prior covariance of the mean: of a constant, or of one that source sweeps give ``(n, n)``."""
 
     @cached_property
     def _diagonal(self) -> NDArray[np.intp]:
@@ -100,7 +102,7 @@ class Evidence:
             r2: Scaled squared distances where they are known already.
         """
         covariance = np.exp(theta[-2]) * matern52(self.distances(theta) if r2 is None else r2)
-        covariance += MEAN_VARIANCE
+        covariance += self.mean_covariance
         covariance.flat[self._diagonal] += np.exp(theta[-1]) + self.known_noise + JITTER
         factor, info = lapack.dpotrf(covariance, lower=1, overwrite_a=1)
         if info:

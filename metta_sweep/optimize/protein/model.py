@@ -13,9 +13,9 @@ from metta_sweep.optimize.protein.fitting import Hypers, most_probable, samples
 from metta_sweep.optimize.protein.front import SAME_COST, Front
 from metta_sweep.optimize.protein.history import History
 from metta_sweep.optimize.protein.kernel import Geometry
-from metta_sweep.optimize.protein.likelihood import JITTER, Evidence, Priors
+from metta_sweep.optimize.protein.likelihood import JITTER, MEAN_VARIANCE, Evidence, Priors
 from metta_sweep.optimize.protein.outputs import CostTransform, ScoreTransform
-from metta_sweep.optimize.protein.posterior import FitError, Posterior
+from metta_sweep.optimize.protein.posterior import FitError, Posterior, Trend
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
@@ -73,7 +73,13 @@ class Model:
     @classmethod
     @on_one_thread
     def fit(
-        cls, geometry: Geometry, history: History, pending: Array, hyper_samples: int, rng: np.random.Generator
+        cls,
+        geometry: Geometry,
+        history: History,
+        pending: Array,
+        hyper_samples: int,
+        rng: np.random.Generator,
+        trend: Trend | None = None,
     ) -> Model:
         """Learn from a history with at least two successes.
 
@@ -83,17 +89,18 @@ class Model:
             pending: Codes ``(k, d)`` of runs that are not finished.
             hyper_samples: H, for the score; cost and success use the most probable hyperparameters.
             rng: Source of random numbers.
+            trend: The mean that source sweeps give the score; None for a constant.
 
         Raises:
             FitError: A covariance could not be factored.
         """
         cost_map = CostTransform.fit(history.costs)
-        score_map, mode, evidence = _best_map(geometry, history)
+        score_map, mode, evidence = _best_map(geometry, history, trend)
         targets = score_map.forward(history.scores)
         known = _known_noise(history, score_map)
         count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
-        observed = Posterior.of(geometry, hypers, history.points, targets, known)
+        observed = Posterior.of(geometry, hypers, history.points, targets, known, trend)
         score = _with_pending(_without_noise(observed, rng), pending)
         mean_of_seen = score.predict(score.points)[0]
         cost_targets = cost_map.forward(history.costs)
@@ -146,7 +153,7 @@ def _mixture(mean: Array, variance: Array) -> tuple[float, float]:
     return center, float(np.sqrt((variance + (mean - center) ** 2).mean()))
 
 
-def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Array, Evidence]:
+def _best_map(geometry: Geometry, history: History, trend: Trend | None) -> tuple[ScoreTransform, Array, Evidence]:
     """Return the score transform that the surrogate explains best, with its mode and its evidence.
 
     The good side is compressed only where the process itself finds it more probable (warped Gaussian processes,
@@ -158,18 +165,28 @@ def _best_map(geometry: Geometry, history: History) -> tuple[ScoreTransform, Arr
     found: list[tuple[float, ScoreTransform, Array, Evidence]] = []
     keep = _worth_fitting(maps[0].forward(history.scores))
     differences = geometry.squared_differences(history.points[keep])
+    mean_covariance, offset = _mean(trend, history.points[keep])
     for score_map in maps:
         evidence = Evidence(
             differences=differences,
-            targets=score_map.forward(history.scores)[keep],
+            targets=score_map.forward(history.scores)[keep] - offset,
             known_noise=_known_noise(history, score_map)[keep],
             priors=Priors.of(geometry),
+            mean_covariance=mean_covariance,
         )
         mode = most_probable(evidence, found[0][2] if found else None)
         value = evidence.log_posterior(mode) + score_map.log_slope(history.scores[keep])
         found.append((value, score_map, mode, evidence))
     _, score_map, mode, evidence = max(found, key=lambda each: each[0])
     return score_map, mode, evidence
+
+
+def _mean(trend: Trend | None, points: Array) -> tuple[float | Array, float | Array]:
+    """Return the prior covariance of the mean of scores at codes ``(n, d)``, and the prior mean itself."""
+    if trend is None:
+        return MEAN_VARIANCE, 0.0
+    basis = trend.basis(points)
+    return MEAN_VARIANCE + trend.variance * (basis.T @ basis), trend.offset(basis)
 
 
 def _known_noise(history: History, score_map: ScoreTransform) -> Array:
@@ -236,7 +253,7 @@ def _without_noise(observed: Posterior, rng: np.random.Generator) -> Posterior:
     drawn = observed.targets - noise * observed.alpha + (factor @ rng.standard_normal((*noise.shape, 1)))[..., 0]
     theta = observed.hypers.theta.copy()
     theta[:, -1] = np.log(EXACT)
-    return Posterior.of(observed.geometry, Hypers(theta=theta), observed.points, drawn, np.zeros(count))
+    return Posterior.of(observed.geometry, Hypers(theta=theta), observed.points, drawn, np.zeros(count), observed.trend)
 
 
 def _with_pending(observed: Posterior, pending: Array) -> Posterior:
@@ -250,4 +267,5 @@ def _with_pending(observed: Posterior, pending: Array) -> Posterior:
         np.concatenate([observed.points, pending]),
         np.concatenate([observed.targets, expected], axis=1),
         np.concatenate([observed.known_noise, np.zeros(len(pending))]),
+        observed.trend,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import lapack
@@ -11,6 +12,23 @@ from metta_sweep.optimize.protein.fitting import Hypers
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, matern52_slope, scaled_distances
 from metta_sweep.optimize.protein.likelihood import JITTER, MEAN_VARIANCE
 from metta_sweep.space.scales import Array
+
+
+class Trend(Protocol):
+    """A mean of ``S`` basis functions, each with a coefficient that is integrated out."""
+
+    @property
+    def variance(self) -> float:
+        """Prior variance of each coefficient."""
+
+    def basis(self, points: Array) -> Array:
+        """Return the basis functions ``(S, m)`` at codes ``(m, d)``."""
+
+    def basis_gradient(self, points: Array) -> Array:
+        """Return their gradients by the codes ``(S, m, d)``."""
+
+    def offset(self, basis: Array) -> Array:
+        """Return the prior mean ``(m,)`` of basis functions ``(S, m)``, or their gradients' ``(m, d)``."""
 
 
 class FitError(ArithmeticError):
@@ -35,9 +53,21 @@ class Posterior:
     """Observations ``(H, n)``."""
     known_noise: Array
     """Known variances ``(n,)``."""
+    trend: Trend | None = None
+    """The mean; None for a constant."""
+    basis: Array | None = None
+    """Its basis functions at the points ``(S, n)``."""
 
     @classmethod
-    def of(cls, geometry: Geometry, hypers: Hypers, points: Array, targets: Array, known_noise: Array) -> Posterior:
+    def of(
+        cls,
+        geometry: Geometry,
+        hypers: Hypers,
+        points: Array,
+        targets: Array,
+        known_noise: Array,
+        trend: Trend | None = None,
+    ) -> Posterior:
         """Condition on observations.
 
         Args:
@@ -46,6 +76,7 @@ class Posterior:
             points: Codes ``(n, d)``.
             targets: Observations ``(n,)``, or ``(H, n)`` where each sample sees its own.
             known_noise: Known variances ``(n,)``.
+            trend: The mean; None for a constant.
 
         Raises:
             FitError: The covariance is not positive definite in spite of its jitter.
@@ -54,9 +85,13 @@ class Posterior:
         covariance = hypers.signal[:, None, None] * matern52(scaled_distances(features, features)) + MEAN_VARIANCE
         diagonal = np.arange(len(points))
         covariance[:, diagonal, diagonal] += hypers.noise[:, None] + known_noise + JITTER
+        basis = None if trend is None else trend.basis(points)
+        if trend is not None and basis is not None:
+            covariance += trend.variance * (basis.T @ basis)
         inverse = np.stack([_inverse(each) for each in covariance])
         wide = np.broadcast_to(targets, (len(inverse), len(points)))
-        alpha = (inverse @ wide[..., None])[..., 0]
+        rest = wide if trend is None or basis is None else wide - trend.offset(basis)
+        alpha = (inverse @ rest[..., None])[..., 0]
         return cls(
             geometry=geometry,
             hypers=hypers,
@@ -66,27 +101,65 @@ class Posterior:
             alpha=alpha,
             targets=wide,
             known_noise=known_noise,
+            trend=trend,
+            basis=basis,
         )
+
+    def mean(self, points: Array) -> Array:
+        """Return the mean alone ``(H, m)``, of a process with a constant mean."""
+        covariance = self._signal * matern52(scaled_distances(self._scaled(points), self.features)) + MEAN_VARIANCE
+        mean: Array = (covariance @ self.alpha[..., None])[..., 0]
+        return mean
+
+    def mean_gradient(self, points: Array) -> Array:
+        """Return the gradient of the same by the codes ``(H, m, d)``; 0 for categories."""
+        scaled = self._scaled(points)
+        _, slope = matern52_slope(scaled_distances(scaled, self.features))
+        return self._pull(2.0 * self._signal * slope * self.alpha[:, None, :], scaled)
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean and variance ``(H, m)`` of the noise-free value (Rasmussen & Williams 2006, eqs. 2.25, 2.26)."""
         covariance = self._signal * matern52(scaled_distances(self._scaled(points), self.features)) + MEAN_VARIANCE
+        basis = self._basis(points)
+        if basis is not None:
+            covariance = covariance + self._between(basis)
         mean = (covariance @ self.alpha[..., None])[..., 0]
         explained = ((covariance @ self.inverse) * covariance).sum(-1)
-        return mean, self._positive(explained)
+        if basis is None or self.trend is None:
+            return mean, self._positive(explained)
+        return mean + self.trend.offset(basis), self._positive(explained - self.trend.variance * (basis**2).sum(0))
 
     def predict_with_gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
         """Return mean, variance ``(H, m)`` and their gradients by the codes ``(H, m, d)``; 0 for categories."""
         scaled = self._scaled(points)
         correlation, slope = matern52_slope(scaled_distances(scaled, self.features))
         covariance = self._signal * correlation + MEAN_VARIANCE
+        basis = self._basis(points)
+        if basis is not None:
+            covariance = covariance + self._between(basis)
         solved = covariance @ self.inverse
         mean = (covariance @ self.alpha[..., None])[..., 0]
-        variance = self._positive((solved * covariance).sum(-1))
+        explained = (solved * covariance).sum(-1)
         slope = 2.0 * self._signal * slope
         by_mean = self._pull(slope * self.alpha[:, None, :], scaled)
         by_variance = self._pull(-2.0 * slope * solved, scaled)
-        return mean, variance, by_mean, by_variance
+        if basis is None or self.trend is None or self.basis is None:
+            return mean, self._positive(explained), by_mean, by_variance
+        slopes, each = self.trend.basis_gradient(points), self.trend.variance
+        mean += self.trend.offset(basis)
+        by_mean += self.trend.offset(slopes) + each * np.einsum("smd,hs->hmd", slopes, self.alpha @ self.basis.T)
+        by_variance += 2.0 * each * np.einsum("smd,hms->hmd", slopes, basis.T - solved @ self.basis.T)
+        return mean, self._positive(explained - each * (basis**2).sum(0)), by_mean, by_variance
+
+    def _basis(self, points: Array) -> Array | None:
+        return None if self.trend is None else self.trend.basis(points)
+
+    def _between(self, basis: Array) -> Array:
+        """Return what the mean adds to the covariance with the observations ``(m, n)``."""
+        assert self.trend is not None  # there is no basis without it
+        assert self.basis is not None
+        added: Array = self.trend.variance * (basis.T @ self.basis)
+        return added
 
     @property
     def _signal(self) -> Array:

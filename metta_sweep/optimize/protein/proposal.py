@@ -13,6 +13,7 @@ from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.search import Search
 from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.threads import on_one_thread
+from metta_sweep.optimize.protein.transfer import SourceTrend
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -33,6 +34,7 @@ def propose(
     pending: Array,
     seed: int,
     sign: float,
+    trend: SourceTrend | None = None,
 ) -> Suggestion | None:
     """Return the point that the model values most, or None where every point of the space is taken.
 
@@ -43,19 +45,21 @@ def propose(
         pending: Codes ``(k, d)`` of runs that are not finished.
         seed: Seed of the random numbers; with the number of observations it fixes them all.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
+        trend: The mean that source sweeps give; None for a constant.
 
     Raises:
         FitError: The models could not be fitted.
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
-    model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng)
+    model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng, trend)
     if _is_resample(settings, history, pending):
         return _resample(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
     rollouts = history.points[: history.rollouts]
     order = np.argsort(-model.observed.predict(rollouts)[0].mean(0), kind="stable")
+    elite = rollouts[order[:_ELITE]] if trend is None else np.concatenate([rollouts[order[:_ELITE]], trend.tops])
     taken = np.concatenate([history.all_points, pending])
-    search = Search(space=space, acquisition=acquisition, taken=taken, elite=rollouts[order[:_ELITE]], rng=rng)
+    search = Search(space=space, acquisition=acquisition, taken=taken, elite=elite, rng=rng)
     best = search.best(settings.candidates)
     if best is None:
         return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.points import Encoder
-from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Outlook, Suggestion
+from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Outlook, Source, SourceWorth, Suggestion
 from metta_sweep.optimize.protein.curves import RunCurve, read_reports
 from metta_sweep.optimize.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
@@ -20,6 +20,9 @@ from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.start import space_filling
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
+
+if TYPE_CHECKING:
+    from metta_sweep.optimize.protein.transfer import SourceTrend, Transfer
 
 FALLBACK = "gp_fit_failed"
 """Origin of a suggestion that the model should have made and could not."""
@@ -44,6 +47,7 @@ class Protein:
         constraints: Sequence[str] = (),
         fixed: Mapping[str, Any] | None = None,
         settings: ProteinSettings | Mapping[str, Any] | None = None,
+        sources: Sequence[Source] = (),
     ) -> None:
         """Make an optimizer that has seen nothing.
 
@@ -54,6 +58,7 @@ class Protein:
             constraints: Expressions over config paths that every suggestion satisfies.
             fixed: Base config values by dotted path, for conditions and constraints.
             settings: What a user may set, or the mapping that a sweep file has; the defaults rarely need touching.
+            sources: What other sweeps know: evidence that this sweep's own runs weigh, never observations of it.
 
         Raises:
             RequestError: The space, the goal, the seed or a setting is wrong.
@@ -73,6 +78,8 @@ class Protein:
         self._successes = self._failures = 0
         self._encoder = Encoder(parameters)
         self._start_points = space_filling(parameters, self.seed)
+        self._sources = tuple(sources)
+        self._transfer: Transfer | None = None
 
     def observe(
         self,
@@ -187,6 +194,10 @@ class Protein:
             return self._start(codes)
         waiting = np.array(codes).reshape(len(codes), self.space.dim)
         waiting = waiting[np.lexsort(waiting.T[::-1])]
+        if self._sources and (first := self._from_sources(waiting)) is not None:
+            return first
+        if self._sources and is_early(self, len(pending)) and (self._trend is None or self._successes < 2):
+            return self._start(codes)
         return self._propose(waiting) or self._start(codes)
 
     def ask(self, pending: Sequence[Point] = ()) -> Suggestion:
@@ -223,7 +234,7 @@ class Protein:
             return None
         rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
         try:
-            model = Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng)
+            model = Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng, self._trend)
         except FitError:
             return None
         return expectations(model, codes, Goal(self.goal).sign)
@@ -240,7 +251,26 @@ class Protein:
         from metta_sweep.optimize.protein.insight import insight
 
         sign, rng = Goal(self.goal).sign, np.random.default_rng(self.seed)
-        return insight(self.space, self._observations, self._codes(points), sign, rng)
+        return insight(self.space, self._observations, self._codes(points), sign, rng, self._trend)
+
+    def worth_of_sources(self) -> list[SourceWorth]:
+        """Return what each source is worth by this sweep's own runs, in the order in which they were given."""
+        if not self._sources:
+            return []
+        history = self._history()
+        return self._fitted().worth(history.points[: history.rollouts], history.scores[: history.rollouts])
+
+    @property
+    def _trend(self) -> SourceTrend | None:
+        return self._fitted().trend if self._sources else None
+
+    def _fitted(self) -> Transfer:
+        """Return the sources, fitted once."""
+        from metta_sweep.optimize.protein.transfer import Transfer
+
+        if self._transfer is None:
+            self._transfer = Transfer(self.space, self._sources, Goal(self.goal).sign)
+        return self._transfer
 
     def _note(self, seen: Observation) -> None:
         self._observations.append(seen)
@@ -263,11 +293,23 @@ class Protein:
 
         try:
             sign = Goal(self.goal).sign
-            return propose(self.space, self.settings, self._history(), waiting, self.seed, sign)
+            history, trend = self._history(), self._trend
+            return propose(self.space, self.settings, history, waiting, self.seed, sign, trend)
         except FitError as error:
             found = self._start_points.next(waiting)
             reason = f"fills the space, as the model could not be fitted: {error}"
             return None if found is None else self._suggestion(found, FALLBACK, reason)
+
+    def _from_sources(self, waiting: Array) -> Suggestion | None:
+        """Return what the sources choose for one of the first points; None later on, and where they say nothing."""
+        from metta_sweep.optimize.protein.transfer_start import FIRST, start_from_sources
+
+        trend = self._trend
+        if trend is None or self.space.dim == 0:
+            return None
+        if _tried(self) + len(waiting) >= FIRST and self._successes >= 2:
+            return None
+        return start_from_sources(self.space, trend, self._history(), waiting, self.seed)
 
     def _start(self, waiting: Sequence[Array]) -> Suggestion:
         center = self.space.feasible_center
@@ -287,7 +329,12 @@ class Protein:
 
 
 def needs_no_model(protein: Protein, pending: int, ahead: int = 0) -> bool:
-    """Return whether a suggestion needs no model.
+    """Return whether a suggestion needs no model, not even of sources; the arguments are those of :func:`is_early`."""
+    return not protein._sources and is_early(protein, pending, ahead)
+
+
+def is_early(protein: Protein, pending: int, ahead: int = 0) -> bool:
+    """Return whether there is too little for a model of the sweep's own runs.
 
     Args:
         protein: What is to make it.
