@@ -25,7 +25,7 @@ def command(paths: SweepPaths, *, values: Sequence[str]) -> int:
 
     KEY is a parameter of the search; those that are left out are filled in with what the model favours.
     """
-    from metta_sweep.report.surrogate import space_of
+    from metta_sweep.report.requested_space import space_of
     from metta_sweep.space.given import checked_points
 
     state = state_of(paths)

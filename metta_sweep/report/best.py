@@ -18,6 +18,7 @@ from metta_sweep.report.narration import expectation, reason_of
 from metta_sweep.report.next_step import confirm_command, next_step, rerun_command
 from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.provenance import made_with
+from metta_sweep.report.requested_space import flat
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
@@ -107,14 +108,6 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
         start=state.start_of(state.runs[rollout.best.run_id]),
     )
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings by dotted path."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
-    return found
 
 
 def _interval(rollout: RolloutRow) -> tuple[float, float] | None:

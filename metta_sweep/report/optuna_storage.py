@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
+from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
-from metta_sweep.report.surrogate import space_of
 from metta_sweep.space.parameter import Choice, Parameter, spell
 from metta_sweep.sweep.state import SweepState
 

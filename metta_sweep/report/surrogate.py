@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.port import Importance, Optimizer, SearchTask, Slice, insight_of
 from metta_sweep.optimize.registry import known_kind
-from metta_sweep.report.best import flat
 from metta_sweep.space import SearchSpace
-from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, teach_what_fits
 
@@ -47,18 +45,9 @@ class Surrogate:
     """The rollout of which it expects most."""
 
 
-def space_of(spec: SweepSpec) -> SearchSpace | None:
-    """Return the search space of a request, or None where it is none any more or has no axis."""
-    try:
-        space = SearchSpace.parse(spec.parameters, spec.constraints, flat(spec.training))
-    except RequestError:
-        return None
-    return space if space.dim else None
-
-
 def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Surrogate | None:
     """Return what the model has learned; None where there is none, too little to learn from, or it cannot be fitted."""
-    optimizer = optimizer_of(state.spec, space, seed)
+    optimizer = optimizer_of(state, space, seed)
     if optimizer is None:
         return None
     seen = [one for one in teach_what_fits(optimizer, lessons_of(state)) if one.metric is not None]
@@ -79,12 +68,15 @@ def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Sur
     )
 
 
-def optimizer_of(spec: SweepSpec, space: SearchSpace, seed: int) -> Optimizer | None:
+def optimizer_of(state: SweepState, space: SearchSpace, seed: int) -> Optimizer | None:
     """Return the sweep's optimizer before it has learned anything; None where it has no model or is not known here."""
+    spec = state.spec
     kind = known_kind(spec.optimizer)
     if kind is None or not kind.has_model:
         return None
     try:
-        return kind.make(SearchTask(space=space, goal=spec.goal, seed=seed, settings=spec.protein))
+        return kind.make(
+            SearchTask(space=space, goal=spec.goal, seed=seed, settings=spec.protein, sources=state.sources)
+        )
     except RequestError:
         return None

@@ -4,7 +4,8 @@ from metta_sweep.optimize.port import Importance
 from metta_sweep.report import Place, rows_of
 from metta_sweep.report.advice import advice
 from metta_sweep.report.best import winner_of
-from metta_sweep.report.surrogate import Surrogate, space_of
+from metta_sweep.report.requested_space import space_of
+from metta_sweep.report.surrogate import Surrogate
 from tests.factories import Directories, History
 
 PLACE = Place(paths=Directories(), cwd=Path("/lab"))

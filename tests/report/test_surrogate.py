@@ -5,7 +5,8 @@ import pytest
 
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.protein.insight import MOST_POINTS
-from metta_sweep.report.surrogate import Surrogate, space_of, surrogate_of
+from metta_sweep.report.requested_space import space_of
+from metta_sweep.report.surrogate import Surrogate, surrogate_of
 from tests.factories import History
 from tests.report.simulated import simulated, value_at
 

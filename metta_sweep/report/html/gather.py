@@ -12,9 +12,10 @@ from metta_sweep.report.best import Winner, winner_of
 from metta_sweep.report.html.run_figures import runs_to_draw
 from metta_sweep.report.next_step import confirm_command
 from metta_sweep.report.place import Place
+from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.second_thoughts import SecondThought, second_thoughts
-from metta_sweep.report.surrogate import Surrogate, space_of, surrogate_of
+from metta_sweep.report.surrogate import Surrogate, surrogate_of
 from metta_sweep.result import Evaluation, read_evaluations
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.state import SweepState

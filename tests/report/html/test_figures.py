@@ -15,7 +15,8 @@ from metta_sweep.report.html.run_figures import (
     runs_to_draw,
     spans,
 )
-from metta_sweep.report.surrogate import space_of, surrogate_of
+from metta_sweep.report.requested_space import space_of
+from metta_sweep.report.surrogate import surrogate_of
 from metta_sweep.result import Evaluation
 from tests.factories import History, prediction
 from tests.report.simulated import simulated
