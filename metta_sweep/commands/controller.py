@@ -25,10 +25,12 @@ from metta_sweep.commands.parts import (
 )
 from metta_sweep.commands.process import StopSignals, SystemClock, need_open_files
 from metta_sweep.commands.reading import with_reading_words
+from metta_sweep.commands.source_sweeps import sources_of
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
 from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.optimize.completion import completer
+from metta_sweep.optimize.port import Source
 from metta_sweep.optimize.registry import read_optimizer
 from metta_sweep.optimize.worker import OptimizerProcess
 from metta_sweep.report import Progress
@@ -45,7 +47,7 @@ from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import check_command, fixed_values
-from metta_sweep.sweep.events import SweepAsked, to_json
+from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Instruction
@@ -101,8 +103,11 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
     need_open_files()
     paths = SweepPaths(asked.data_dir, asked.name)
     start = start_event(spec_of(asked), words, shared=asked.wandb.share, data_dir=asked.data_dir)
-    if paths.journal.exists():
-        _check(state_of(paths), asked, start.spec)  # before anything is touched
+    kept = state_of(paths) if paths.journal.exists() else None
+    if kept is not None:
+        _check(kept, asked, start.spec)  # before anything is touched
+    search_task(asked)
+    sources = sources_of(asked, kept)
     patient = asked.launcher.on_interrupt == "finish"
     with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
         journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
@@ -125,7 +130,7 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
                     slots=asked.launcher.max_parallel,
                     description=asked.description or "",
                 )
-                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress)
+                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, sources)
             return _exit_code(stop, recorder, signals)
         finally:
             progress.close()
@@ -182,6 +187,7 @@ def _control(
     companion: MirrorCompanion,
     fence: Callable[[], None],
     progress: Progress,
+    sources: tuple[Source, ...],
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
     with ExitStack() as parts:
@@ -194,12 +200,15 @@ def _control(
         start = with_code(start, paths)
         recorder.record(start)
         write_json(paths.asked, to_json(start))
+        if sources:
+            recorder.record(SourcesRead(sources=sources))
 
         def between() -> None:
             companion.tick()
             progress.tick(recorder.state, clock.monotonic_s())
 
-        task = search_task(asked, turn=machine_seed_offset(recorder.state))
+        state = recorder.state
+        task = search_task(asked, turn=machine_seed_offset(state), sources=state.sources)
         peers = companion.join(task.space)
         optimizer = parts.enter_context(closing(OptimizerProcess(asked.optimizer, task)))
         try:

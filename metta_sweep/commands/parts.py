@@ -23,7 +23,7 @@ from metta_sweep.invocation import invoked
 from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
-from metta_sweep.optimize.port import SearchTask
+from metta_sweep.optimize.port import SearchTask, Source
 from metta_sweep.optimize.registry import has_model
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
@@ -40,18 +40,24 @@ TURNS = 2**20
 """Machines that share a sweep draw their seeds from so many."""
 
 
-def search_task(asked: Asked, *, turn: int = 0) -> SearchTask:
-    """Return what an optimizer is made for; ``turn`` tells machines apart.
+def search_task(asked: Asked, *, turn: int = 0, sources: tuple[Source, ...] = ()) -> SearchTask:
+    """Return what an optimizer is made for; ``turn`` tells machines apart, ``sources`` is what other sweeps know.
 
     Raises:
-        RequestError: Runs are to be stopped early by a model, and the optimizer has none.
+        RequestError: Runs are to be stopped early by a model, or other sweeps are evidence for one, and the optimizer
+            has none.
     """
+    if asked.sources and not has_model(asked.optimizer):
+        message = (
+            f"needs an optimizer with a model to learn from other sweeps, and this is optimizer: {asked.optimizer}"
+        )
+        raise RequestError.of(message, key="sweep.from", fix="remove from, or write optimizer: protein")
     if asked.early_stop is not None and asked.early_stop.policy == "model" and not has_model(asked.optimizer):
         message = f"policy model needs an optimizer with a model, and this is optimizer: {asked.optimizer}"
         raise RequestError.of(message, key="sweep.early_stop", fix="write early_stop: halving, or auto")
     planned = asked.protein.get("planned_rollouts")
     settings = {**asked.protein, "planned_rollouts": asked.rollout_count if planned is None else planned}
-    return SearchTask(space=asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings)
+    return SearchTask(space=asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings, sources=sources)
 
 
 def spec_of(asked: Asked) -> SweepSpec:
@@ -65,6 +71,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         parameters=asked.parameters,
         constraints=asked.constraints,
         points=asked.points,
+        sources=asked.sources,
         training=asked.training,
         overrides=asked.overrides,
         command=asked.command or (),

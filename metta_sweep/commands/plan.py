@@ -15,14 +15,16 @@ from rich.console import Console
 from metta_sweep.commands.by_name import with_name_resolved
 from metta_sweep.commands.controller import compose
 from metta_sweep.commands.parts import machine_seed_offset, search_task, spec_of, start_event
+from metta_sweep.commands.source_sweeps import all_sources
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.commands.trial import try_center
 from metta_sweep.config.asked import Asked
 from metta_sweep.optimize.completion import complete
-from metta_sweep.optimize.port import Suggestion
+from metta_sweep.optimize.port import Optimizer, Source, Suggestion, worth_of_sources
 from metta_sweep.optimize.registry import kind_of
 from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
 from metta_sweep.report.plan import Plan, show_plan
+from metta_sweep.report.sources import describe_worth
 from metta_sweep.space.given import point_problems
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths, sweep_names
@@ -72,7 +74,8 @@ def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
     if state is not None:
         found = check_request(state, spec_of(asked), said=asked.change)
         state.apply(replace(start_event(spec_of(asked), ()), elapsed_s=state.elapsed_s))  # as if it had been asked for
-    suggestions = _first_suggestions(asked, state)
+    optimizer = _taught(asked, state, all_sources(asked, state))
+    suggestions = _first_suggestions(asked, state, optimizer)
     samples, basis = _samples(asked, state)
     if tries:
         samples, basis = [try_center(asked, suggestions[0], console)], "one run, just now; others within a factor of 2"
@@ -85,6 +88,7 @@ def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
             done=0 if state is None else len(state.rollouts),
             unspent=0.0 if state is None else state.counted_rollouts - state.full_rollouts,
             changes=[change.describe() for change in found],
+            sources=[describe_worth(worth) for worth in worth_of_sources(optimizer)],
             run_cost=_run_cost(samples, asked, suggestions[0], basis),
             disk_bytes=_disk_bytes(paths),
             free_bytes=shutil.disk_usage(_nearest_existing(asked.data_dir)).free,
@@ -100,17 +104,19 @@ def _state(paths: SweepPaths) -> SweepState | None:
     return SweepState.fold(map(from_json, read_events(paths))) if paths.exists() else None
 
 
-def _first_suggestions(asked: Asked, state: SweepState | None) -> list[Suggestion]:
+def _taught(asked: Asked, state: SweepState | None, sources: tuple[Source, ...]) -> Optimizer:
+    """Return the sweep's optimizer as it is now."""
     turn = 0 if state is None else machine_seed_offset(state)
-    optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn))
-    pending = []
+    optimizer = kind_of(asked.optimizer).make(search_task(asked, turn=turn, sources=sources))
+    for lesson in () if state is None else lessons_of(state).observations:
+        teach(optimizer, lesson)
+    return optimizer
+
+
+def _first_suggestions(asked: Asked, state: SweepState | None, optimizer: Optimizer) -> list[Suggestion]:
     queue = [*asked.points] if state is None else [*state.queued_points, *_unrecorded(asked, state)]
     queue = [point for point in queue if not point_problems(asked.space, point)]
-    if state is not None:
-        lessons = lessons_of(state)
-        for lesson in lessons.observations:
-            teach(optimizer, lesson)
-        pending = [*pending_points(state), *lessons.avoided]
+    pending = [] if state is None else [*pending_points(state), *lessons_of(state).avoided]
     suggestions: list[Suggestion] = []
     for point in queue[:SHOWN]:
         suggestions.append(complete(asked.space, point, optimizer, goal=asked.goal, seed=asked.seed))

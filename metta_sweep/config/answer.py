@@ -57,6 +57,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         env=job.env,
         workdir=job.workdir,
         points=found.points,
+        sources=tuple(dict.fromkeys(job.sources)),
         change=changes_said(found.line),
         takeover=words.get("takeover") == "true",
     )

@@ -87,6 +87,8 @@ class Asked:
     """Where a command is started: in this working directory, or in one of the run's own."""
     points: tuple[Mapping[str, Any], ...] = ()
     """Points to run first, in full or in part, by dotted path."""
+    sources: tuple[str, ...] = ()
+    """Sweeps whose runs are evidence, as written under ``from``."""
     description: str | None = None
     """What the sweep is about."""
     change: tuple[str, ...] = ()

@@ -38,3 +38,8 @@ def switch(value: object) -> object:
 def listed(value: object) -> object:
     """Return a YAML list as a tuple."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def one_or_more(value: object) -> object:
+    """Return a YAML list as a tuple, and a single text as a tuple of one."""
+    return (value,) if isinstance(value, str) else listed(value)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import InitErrorDetails
 
 from metta_sweep.config.environment import read_env
+from metta_sweep.config.forms import one_or_more
 from metta_sweep.config.results import MetricName, ResultSettings
 from metta_sweep.config.settings import (
     ConfirmSettings,
@@ -41,6 +42,7 @@ IN_SWEEP = (
     "points",
     "env",
     "workdir",
+    "from",
 )
 """Settings that stand inside ``sweep``."""
 JOB_KEYS = frozenset(
@@ -123,6 +125,12 @@ class JobSettings(BaseModel):
     """Expressions over config paths."""
     points: tuple[dict[str, Any], ...] = ()
     """Points to run first, in full or in part, as written."""
+    sources: Annotated[
+        tuple[Annotated[str, Field(strict=True, min_length=1, max_length=4000)], ...],
+        BeforeValidator(one_or_more),
+        Field(alias="from", max_length=50),
+    ] = ()
+    """Sweeps whose runs are evidence: names, paths of their folders, or ENTITY/PROJECT/SWEEP at W&B."""
     description: Annotated[str, Field(strict=True, max_length=2000)] | None = None
     """What the sweep is about, for people."""
     limits: LimitSettings = LimitSettings()

@@ -32,6 +32,7 @@ SWEEP_KEYS = (
     "command",
     "results",
     "points",
+    "from",
     "description",
     "workdir",
 )

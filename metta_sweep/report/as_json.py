@@ -13,6 +13,7 @@ from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows
+from metta_sweep.report.sources import worth_of
 from metta_sweep.sweep.verdict import Verdict
 
 VERSION = 1
@@ -53,6 +54,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "failures": [_failure(row) for row in rows.failures],
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},
         "versions": rows.versions,
+        "sources": [asdict(worth) for worth in worth_of(rows)],
         "decided": rows.decided,
         "full_rollouts": round(rows.counted - rows.unspent, 4),
         "early_stopping": _early_stopping(rows),

@@ -11,10 +11,11 @@ from metta_sweep.optimize.registry import has_model
 from metta_sweep.report.as_json import json_text, rollout_object
 from metta_sweep.report.calibration import calibration, cost_of, coverage, interval_50, verdict
 from metta_sweep.report.narration import compared_in_words, expectation, reason_of
+from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows, rows_of
 from metta_sweep.report.second_thoughts import second_thoughts
+from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import stopped_early_in_words
-from metta_sweep.report.surrogate import space_of
 from metta_sweep.report.text import RULE, cause, discarded_in_words, mean_of, note_lines, parameter_lines_of
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
@@ -63,6 +64,7 @@ def _head(rows: SweepRows) -> Iterator[str]:
     origins = Counter(row.suggestion.origin for row in rows.rollouts)
     yield f"Origins: {', '.join(f'{printable(origin)} {n}' for origin, n in origins.items()) or 'no suggestion yet'}"
     yield from version_lines(rows)
+    yield from source_lines(rows)
     found = calibration(rows)
     if not found.total and not has_model(rows.spec.optimizer):
         yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"

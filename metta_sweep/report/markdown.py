@@ -12,6 +12,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, SweepRows
+from metta_sweep.report.sources import source_lines
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
 from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable
 
@@ -104,6 +105,9 @@ def _configuration(rows: SweepRows) -> Iterator[str]:
         yield f"Optimizer: {escape(optimizer_in_words(rows.spec.optimizer))}."
     yield ""
     yield from _table(("Parameter", "Space"), parameter_lines(rows.spec.parameters))
+    told = list(source_lines(rows))
+    if told:
+        yield from ("", told[0], "", *(f"- {escape(line.strip())}" for line in told[1:]))
     leaves = list(override_lines(rows.spec.overrides))
     if leaves:
         yield ""

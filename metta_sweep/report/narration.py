@@ -41,6 +41,7 @@ from metta_sweep.sweep.events import (
     RunResumed,
     RunRetried,
     RunStoppedEarly,
+    SourcesRead,
     SweepAsked,
     SweepStopped,
 )
@@ -143,6 +144,11 @@ class Narrator:
         amount = count(spec.rollout_count, "rollout")
         said = f"sweep {printable(spec.name)}: {spec.goal} {printable(spec.metric)} in {amount}{samples}"
         return iter([Line(text=said)])
+
+    @lines.register
+    def _(self, event: SourcesRead) -> Iterator[Line]:
+        names = ", ".join(f"{printable(one.name)} ({count(len(one.runs), 'rollout')})" for one in event.sources)
+        yield Line(text=f"evidence from other sweeps: {names}")
 
     @lines.register
     def _(self, event: RolloutSuggested) -> Iterator[Line]:

@@ -46,6 +46,8 @@ class Plan:
     """Whole rollouts that were saved by stopping runs early."""
     changes: Sequence[str] = ()
     """What the request changes about the sweep that is there, a line each."""
+    sources: Sequence[str] = ()
+    """What each sweep under ``from`` is worth, a line each."""
     run_cost: Estimate | None
     """What one run will cost; None where nothing like it was ever run."""
     disk_bytes: int | None
@@ -101,6 +103,7 @@ def _sections(plan: Plan) -> Iterator[str]:
     for title, lines in (
         ("What changes about the sweep that is there", [f"  {printable(line)}" for line in plan.changes]),
         ("What to know", _notes(plan.asked)),
+        ("Evidence from other sweeps", [f"  {line}" for line in plan.sources]),
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),

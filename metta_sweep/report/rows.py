@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.optimize.port import Suggestion
+from metta_sweep.optimize.port import Source, Suggestion
 from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
-from metta_sweep.sweep.records import Failure, Judgement, Rollout, Run, RunState, SweepSpec
+from metta_sweep.sweep.records import Failure, Judgement, Observation, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
 
@@ -156,6 +156,10 @@ class SweepRows:
     """Whole rollouts that were saved by stopping runs early."""
     verdict: Verdict | None = None
     """What the confirmation says; None where none was begun."""
+    sources: tuple[Source, ...] = ()
+    """What other sweeps know that is evidence for this one."""
+    evidence: tuple[Observation, ...] = ()
+    """What the sweep's own rollouts gave in the present space, to weigh the sources by; empty without any."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
     """Notes that many runs have, and how many: they are said once."""
 
@@ -217,6 +221,8 @@ def rows_of(state: SweepState) -> SweepRows:
         dashboard="" if state.registered is None else state.registered.url,
         versions=len(state.versions),
         verdict=verdict,
+        sources=state.sources,
+        evidence=tuple(state.evidence.values()) if state.sources else (),
         common_notes=_common_notes(state),
     )
 

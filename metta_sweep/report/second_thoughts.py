@@ -31,7 +31,7 @@ class SecondThought:
 def second_thoughts(state: SweepState, rows: SweepRows, space: SearchSpace) -> list[SecondThought]:
     """Return what is thought by now of each run that was ended, the most promising first; empty without a model."""
     ended = [run for run in rows.ended_runs if not rows.rollouts[run.rollout].outside and run.discarded is None]
-    optimizer = optimizer_of(state.spec, space, 0) if ended else None
+    optimizer = optimizer_of(state, space, 0) if ended else None
     if not isinstance(optimizer, CanReconsider):
         return []
     teach_what_fits(optimizer, lessons_of(state))

@@ -13,6 +13,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
+from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import in_words, saved_in_words, stopped_early_in_words
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
@@ -49,6 +50,7 @@ def _configuration(rows: SweepRows) -> Iterator[str]:
     yield from ("", "Parameter space:")
     yield from (f"  {printable(name)}: {asked}" for name, asked in parameter_lines(rows.spec.parameters))
     yield from version_lines(rows)
+    yield from ["", *source_lines(rows)] if rows.sources else []
     for group, overrides in rows.spec.overrides.items():
         yield from ("", f"{printable(group).capitalize()} overrides:")
         leaves = override_lines(overrides if isinstance(overrides, dict) else {group: overrides})

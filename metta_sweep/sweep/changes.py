@@ -19,6 +19,7 @@ _MEANINGS: Mapping[str, str] = {
     "rollout_count": "",
     "num_samples": "new rollouts take so many runs each, earlier ones keep theirs",
     "points": "those that were not run yet come next",
+    "sources": "their runs are evidence from the next suggestion on",
     "seed": "later suggestions and runs draw from another seed",
     "limits": "",
     "confirm": "",

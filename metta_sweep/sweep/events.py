@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError
-from metta_sweep.optimize.port import Suggestion
+from metta_sweep.optimize.port import Source, Suggestion
 from metta_sweep.result.values import as_cost_s
 from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, Judgement, SweepSpec
 
@@ -87,6 +87,15 @@ class PointAdded(Event):
     """Tells requests apart: one that is read twice is recorded once."""
     point: Mapping[str, Any]
     """Values by dotted path, in full or in part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesRead(Event):
+    """What other sweeps know was read: from now on nothing that becomes of them changes this one."""
+
+    KIND = "sources_read"
+    sources: tuple[Source, ...]
+    """Their runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +381,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         SweepAsked,
         RolloutSuggested,
         PointAdded,
+        SourcesRead,
         RolloutCeded,
         ConfirmationChosen,
         ConfirmationPlanned,

@@ -36,6 +36,8 @@ class SweepSpec:
     """Expressions that hold for every suggestion."""
     points: tuple[Mapping[str, Any], ...] = ()
     """Points to run first, in full or in part, by dotted path."""
+    sources: tuple[str, ...] = ()
+    """Sweeps whose runs are evidence for this one, as a person named them."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """The base training config, resolved."""
     overrides: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any
 
+from metta_sweep.optimize.port import Source
 from metta_sweep.result.values import as_cost_s, as_metric, as_number, as_steps
 from metta_sweep.sweep.attempts import WrongTransitionError, begun, moved
 from metta_sweep.sweep.crashes import Crashes
@@ -33,6 +34,7 @@ from metta_sweep.sweep.events import (
     RunResumed,
     RunRetried,
     RunStoppedEarly,
+    SourcesRead,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
@@ -84,6 +86,7 @@ class SweepState:
         self._added: dict[str, Mapping[str, Any]] = {}
         self._requested: set[str] = set()
         self._given: list[Mapping[str, Any]] = []
+        self._sources: dict[str, Source] = {}
         self._unscored: list[Run] = []
         self._unscored_before = 0
         self._is_scored = False
@@ -176,6 +179,10 @@ class SweepState:
     def _(self, event: PointAdded) -> None:
         self._added.setdefault(event.id, event.point)
         self._requested.add(event.id)
+
+    @_apply.register
+    def _(self, event: SourcesRead) -> None:
+        self._sources |= {source.name: source for source in event.sources}
 
     @_apply.register
     def _(self, event: RolloutCeded) -> None:
@@ -481,6 +488,16 @@ class SweepState:
     def has_request(self, request_id: str) -> bool:
         """Return whether a request that a person left for the controller is recorded already."""
         return request_id in self._requested
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What was read of the sweeps whose runs are evidence in the present request, in its order."""
+        return tuple(self._sources[name] for name in self.spec.sources if name in self._sources)
+
+    @property
+    def kept_sources(self) -> Mapping[str, Source]:
+        """What was ever read of other sweeps, by how a person named them."""
+        return self._sources
 
     @property
     def versions(self) -> Sequence[Version]:

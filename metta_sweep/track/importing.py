@@ -26,6 +26,9 @@ from metta_sweep.track.watchdog import REFUSED
 if TYPE_CHECKING:
     from metta_sweep.track.foreign import ForeignSweep
 
+_NOT_OVER = frozenset({"running", "pending"})
+"""States at W&B of runs that are not over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
@@ -86,6 +89,29 @@ def _write_file(paths: SweepPaths, foreign: ForeignSweep) -> tuple[str, ...]:
     look_at = (f"look at: {line}" for line in foreign.file.undecided)
     command = f"metta-sweep run run={paths.name} ++sweep_params={paths.imported}"
     return (f"wrote {paths.imported}", *look_at, f"to go on with it: {command}")
+
+
+def read_remote(path: str, *, timeout_s: float = 120.0, environ: Mapping[str, str] = os.environ) -> SweepState:
+    """Return a sweep at W&B as its runs tell it, or as its journal does where it is one of ours; nothing is written.
+
+    Args:
+        path: ``ENTITY/PROJECT/SWEEP``.
+        timeout_s: Seconds that reading may take.
+        environ: The environment with the key.
+
+    Raises:
+        RequestError: It cannot be read, or it is not over.
+    """
+    fetched = _fetch(path, timeout_s, environ)
+    running = sum(run["state"] in _NOT_OVER for run in fetched["runs"])
+    if running:
+        message = f"it is still running at W&B ({running} of its runs), and its runs are not all known"
+        raise RequestError.of(message, key=path, fix="wait for its end, or stop it")
+    if fetched["journal"]:
+        return SweepState.fold(map(from_json, fetched["journal"]))
+    from metta_sweep.track.foreign import foreign_sweep
+
+    return SweepState.fold(foreign_sweep(fetched, name=path.rpartition("/")[2]).events)
 
 
 def events_of(fetched: Mapping[str, Any], *, name: str) -> list[Event]:

@@ -16,10 +16,10 @@ from metta_sweep.report.html import sections
 from metta_sweep.report.html.run_figures import learning_curves
 from metta_sweep.report.narration import Narrator
 from metta_sweep.report.plan import _early_stop
+from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import RolloutState, rows_of
 from metta_sweep.report.second_thoughts import SecondThought, regret_in_words, second_thoughts
 from metta_sweep.report.stopped_early import saved_in_words
-from metta_sweep.report.surrogate import space_of
 from metta_sweep.report.text import rollout_lines, totals
 from metta_sweep.report.wording import finished_in_words, progress_in_short
 from metta_sweep.result import Evaluation

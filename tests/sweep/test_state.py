@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metta_sweep.optimize.port import Prediction, Suggestion
+from metta_sweep.optimize.port import Prediction, Source, SourceRun, Suggestion
 from metta_sweep.sweep.attempts import TRANSITIONS, WrongTransitionError
 from metta_sweep.sweep.crashes import CRASH_LIMIT
 from metta_sweep.sweep.events import (
@@ -34,6 +35,7 @@ from metta_sweep.sweep.events import (
     RunResumed,
     RunRetried,
     RunStoppedEarly,
+    SourcesRead,
     SweepAsked,
     SweepRegistered,
     SweepStopped,
@@ -72,6 +74,8 @@ REGISTERED = SweepRegistered(sweep_id="abc", entity="me", project="p", url="http
 ADDED = PointAdded(id="a1", point={"trainer.x": 0.5})
 DISCARDED = RunDiscarded(run_id="s.r.0", why="the GPU was throttled", id="b2")
 RESTORED = RunRestored(run_id="s.r.0", id="c3")
+KNOWN = Source(name="old", runs=(SourceRun(params={"trainer.x": 0.5}, metric=1.0), SourceRun(params={}, metric=None)))
+READ = SourcesRead(sources=(KNOWN,))
 CEDED = RolloutCeded(rollout=0)
 JUDGEMENT = Judgement(reason="expects little", share=0.3, steps=100.0, final=(0.1, 0.0, 0.2), chance=0.02)
 JUDGED = RunJudged(run_id="s.r.0", attempt=1, judgement=JUDGEMENT)
@@ -81,7 +85,9 @@ ATTEMPTS = (STARTED, SUBMITTED, UNKNOWN, REFUSED, FINISHED, JUDGED, ENDED, WENT_
 INSTRUCTED = Instructed(instruction="end_run", source="W&B", run_id="my_test.r.0")
 NOT_MADE = CorrectionRefused(run_id="s.r.0", message="it is waiting", id="d4")
 CORRECTIONS = (DISCARDED, RESTORED, NOT_MADE)
-SAMPLES = (ASKED, SUGGESTED, ADDED, CEDED, CHOSEN, AGAIN, *ATTEMPTS, *CORRECTIONS, REGISTERED, INSTRUCTED, STOPPED)
+SAMPLES = (
+    *(ASKED, SUGGESTED, ADDED, READ, CEDED, CHOSEN, AGAIN, *ATTEMPTS, *CORRECTIONS, REGISTERED, INSTRUCTED, STOPPED),
+)
 
 
 def test_there_is_a_sample_of_every_event():
@@ -188,3 +194,10 @@ def test_a_run_is_stopped_early_only_where_it_was_judged_and_judged_only_while_i
     assert state.runs["s.r.0"].state == "stopped_early"
     assert state.full_rollouts == pytest.approx(0.3)
     assert state.total_cost_s == 3.0
+
+
+def test_evidence_of_other_sweeps_counts_where_the_present_request_names_it_and_stays_in_the_journal():
+    named = SweepAsked(spec=replace(ASKED.spec, sources=("old",)), versions={})
+    assert SweepState.fold([named, READ]).sources == (KNOWN,)
+    assert SweepState.fold([named, READ, ASKED]).sources == ()
+    assert SweepState.fold([named, READ, ASKED, named]).sources == (KNOWN,)

@@ -17,6 +17,7 @@ from metta_sweep.report.provenance import code_in_words, different_starts, resto
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RunRow
 from metta_sweep.report.second_thoughts import regret_in_words
+from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import amounts, where
 from metta_sweep.report.versions import version_lines
@@ -134,6 +135,7 @@ def configuration(found: Gathered) -> Markup:
         ),
         table(("Parameter", "Space"), list(parameter_lines(spec.parameters))),
         [tag("p", f"{line}.") for line in version_lines(found.rows)],
+        _sources(found),
         table(("Override of the sweep file", "Value"), list(override_lines(spec.overrides)))
         if spec.overrides
         else None,
@@ -144,6 +146,12 @@ def configuration(found: Gathered) -> Markup:
         ),
         _code(found),
     )
+
+
+def _sources(found: Gathered) -> Content:
+    """Return what each sweep whose runs are evidence is worth; nothing where there is none."""
+    told = list(source_lines(found.rows))
+    return [tag("p", told[0]), tag("ul", [tag("li", line.strip()) for line in told[1:]])] if told else None
 
 
 def _code(found: Gathered) -> Markup:
