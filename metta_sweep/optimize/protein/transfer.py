@@ -64,7 +64,8 @@ class SourceModel:
 
     def values(self, points: Array) -> Array:
         """Return ``h_j`` at codes ``(m, d)``: ``(m,)``."""
-        return (self.posterior.mean(points[:, self.axes])[0] - self.mean) / self.deviation
+        values: Array = (self.posterior.mean(points[:, self.axes])[0] - self.mean) / self.deviation
+        return values
 
     def gradient(self, points: Array) -> Array:
         """Return the gradient of ``h_j`` by the codes ``(m, d)``."""
