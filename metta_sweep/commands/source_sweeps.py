@@ -32,20 +32,39 @@ def sources_of(asked: Asked, state: SweepState | None) -> tuple[Source, ...]:
         RequestError: With a message for each source that cannot be evidence.
     """
     known = {} if state is None else state.kept_sources
-    found, problems = [], []
+    found, problems, folders = [], [], dict[Path, str]()
     for place, name in enumerate(asked.sources):
         try:
+            _check_once(name, asked, folders)
             if name not in known:
                 found.append(_source(name, asked))
         except MettaSweepError as error:
-            told = error.problems if isinstance(error, RequestError) else (Problem(message=str(error)),)
-            key = f"sweep.from.{place}"
-            problems.append(
-                Problem(key=key, message=f"{name}: {told[0].message}", file=asked.sweep_file, fix=told[0].fix)
-            )
+            problems.append(_problem(place, name, asked, error))
     if problems:
         raise RequestError(*problems)
     return tuple(found)
+
+
+def _problem(place: int, name: str, asked: Asked, error: MettaSweepError) -> Problem:
+    told = error.problems[0] if isinstance(error, RequestError) else Problem(message=str(error))
+    message = told.message if told.message.startswith(name) else f"{name}: {told.message}"
+    return Problem(key=f"sweep.from.{place}", message=message, file=asked.sweep_file, fix=told.fix)
+
+
+def _check_once(name: str, asked: Asked, folders: dict[Path, str]) -> None:
+    """Note the folder of a source.
+
+    Raises:
+        RequestError: It is the sweep itself, or another source by another name: it would count twice.
+    """
+    if _is_remote(name):
+        return
+    folder = _paths(name, asked).root.resolve()
+    if folder == SweepPaths(asked.data_dir, asked.name).root.resolve():
+        raise RequestError.of("is this sweep itself, whose own runs count anyway", fix="leave it out")
+    if folder in folders:
+        raise RequestError.of(f"is the same sweep as {folders[folder]}, and would count twice", fix="leave it out")
+    folders[folder] = name
 
 
 def all_sources(asked: Asked, state: SweepState | None) -> tuple[Source, ...]:
@@ -75,15 +94,11 @@ def _source(name: str, asked: Asked) -> Source:
 
 def _state(name: str, asked: Asked) -> SweepState:
     """Return the sweep of a name, of a folder, or of a path at W&B."""
-    folder = Path(name).expanduser()
-    is_name = "/" not in name
-    if not is_name and name.count("/") == 2 and not folder.is_dir() and not name.startswith(("/", ".", "~")):
+    if _is_remote(name):
         return read_remote(name)
-    paths = SweepPaths(asked.data_dir, name) if is_name else _paths_of_folder(folder)
+    paths = _paths(name, asked)
     if not paths.journal.exists():
-        raise RequestError(_missing(name, asked, is_name=is_name))
-    if paths.root.resolve() == SweepPaths(asked.data_dir, asked.name).root.resolve():
-        raise RequestError.of("is this sweep itself, whose own runs count anyway", fix="leave it out")
+        raise RequestError(_missing(name, asked))
     by = holder(paths)
     if by is not None:
         fix = "wait for its end, or stop it: metta-sweep stop"
@@ -91,14 +106,28 @@ def _state(name: str, asked: Asked) -> SweepState:
     return state_of(paths)
 
 
-def _paths_of_folder(folder: Path) -> SweepPaths:
-    """Return the paths of a sweep by its own folder ``DATA_DIR/sweep/NAME``."""
-    folder = folder.absolute()
-    return SweepPaths(folder.parent.parent, folder.name)
+def _is_remote(name: str) -> bool:
+    """Return whether a source is ``ENTITY/PROJECT/SWEEP``: where the folder it would be in exists it is a path."""
+    return name.count("/") == 2 and not name.startswith(("/", ".", "~")) and not Path(name).parent.is_dir()
 
 
-def _missing(name: str, asked: Asked, *, is_name: bool) -> Problem:
-    if not is_name:
+def _paths(name: str, asked: Asked) -> SweepPaths:
+    """Return the paths of a sweep by its name, or by its own folder ``DATA_DIR/sweep/NAME``.
+
+    Raises:
+        RequestError: It cannot be either.
+    """
+    if "/" not in name:
+        return SweepPaths(asked.data_dir, name)
+    folder = Path(name).expanduser().absolute()
+    paths = SweepPaths(folder.parent.parent, folder.name)
+    if paths.root != folder:
+        raise RequestError(_missing(name, asked))
+    return paths
+
+
+def _missing(name: str, asked: Asked) -> Problem:
+    if "/" in name:
         fix = "write the folder of a sweep (DATA_DIR/sweep/NAME), its name, or ENTITY/PROJECT/SWEEP for one at W&B"
         return Problem(message="there is no sweep in this folder", fix=fix)
     there = [each for each in sweep_names(asked.data_dir) if each != asked.name]
@@ -128,7 +157,7 @@ def _unlike(theirs: SweepSpec, asked: Asked) -> Problem | None:
 
 def _unusable(source: Source, theirs: SweepSpec, asked: Asked) -> Problem | None:
     own = asked.space.names
-    if not any(name in run.params for run in source.runs or () for name in own) and source.runs:
+    if source.runs and not any(name in run.params for run in source.runs for name in own):
         message = f"it shares no parameter with this sweep; it has {', '.join(theirs.parameters)}"
         return Problem(message=message, fix=f"name a sweep over one of {', '.join(own)}, or leave it out")
     scored = sum(run.metric is not None for run in source.runs)

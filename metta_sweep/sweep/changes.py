@@ -30,12 +30,14 @@ _MEANINGS: Mapping[str, str] = {
 }
 """What a change of each part of a request means for the sweep; a part that is not listed here goes without a word, the
 space has a module of its own."""
+_WRITTEN: Mapping[str, str] = {"sources": "from"}
+"""Keys of the sweep file that have another name in a request."""
 
 
 def changes(before: SweepSpec, now: SweepSpec) -> tuple[Change, ...]:
     """Return what a request changes about a sweep that it may continue, its space left out."""
     return tuple(
-        Change(key=key, before=getattr(before, key), now=getattr(now, key), meaning=meaning)
+        Change(key=_WRITTEN.get(key, key), before=getattr(before, key), now=getattr(now, key), meaning=meaning)
         for key, meaning in _MEANINGS.items()
         if getattr(before, key, None) != getattr(now, key, None)
     )

@@ -82,7 +82,8 @@ def refused(asked):
 
 def test_a_sweep_is_read_by_its_name_or_by_its_folder_with_all_its_rollouts(tmp_path):
     paths = put(tmp_path, spec())
-    by_name, by_folder = sources_of(request(tmp_path, "old", str(paths.root)), None)
+    (by_name,) = sources_of(request(tmp_path, "old"), None)
+    (by_folder,) = sources_of(request(tmp_path, str(paths.root)), None)
     assert by_name.runs == by_folder.runs == tuple(SourceRun(params={"trainer.x": n / 10}, metric=n) for n in range(5))
 
 
@@ -140,3 +141,17 @@ def test_every_source_that_is_wrong_is_told_at_once(tmp_path):
     with pytest.raises(RequestError) as caught:
         sources_of(request(tmp_path, "old", "none"), None)
     assert [problem.key for problem in caught.value.problems] == ["sweep.from.0", "sweep.from.1"]
+
+
+def test_a_sweep_that_is_named_twice_counts_once_and_is_refused(tmp_path):
+    paths = put(tmp_path, spec())
+    with pytest.raises(RequestError, match="the same sweep as old"):
+        sources_of(request(tmp_path, "old", str(paths.root)), None)
+
+
+def test_a_folder_is_only_ever_the_sweep_that_lies_in_it(tmp_path, monkeypatch):
+    put(tmp_path, spec())
+    elsewhere = tmp_path / "backup" / "old"
+    assert "no sweep in this folder" in refused(request(tmp_path, str(elsewhere)))
+    monkeypatch.chdir(tmp_path.parent)
+    assert "no sweep in this folder" in refused(request(tmp_path, f"{tmp_path.name}/sweep/odl"))

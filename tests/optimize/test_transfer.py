@@ -58,6 +58,7 @@ def best_of(sources, *, rollouts, seed=0, peak=0.2):
     return max(found)
 
 
+@pytest.mark.slow
 def test_a_source_of_the_same_task_is_better_than_none_from_the_first_run_on():
     for rollouts in (1, 4):
         warm = np.mean([best_of([source()], rollouts=rollouts, seed=seed) for seed in range(3)])
@@ -73,6 +74,7 @@ def test_a_source_may_share_some_of_the_parameters_only(names):
     assert protein.suggest().origin == "protein"
 
 
+@pytest.mark.slow
 def test_an_opposite_source_loses_its_word_and_the_best_is_found_all_the_same():
     wrong = source(sign=-1.0)
     found = [best_of([wrong], rollouts=10, seed=seed) for seed in range(3)]
@@ -156,3 +158,11 @@ def test_every_pending_point_is_passed_over():
     for _ in range(5):
         pending.append(protein.suggest(pending).params)
     assert len({repr(point) for point in pending}) == 5
+
+
+def test_the_first_point_is_at_the_center_of_what_no_source_knows_and_says_who_proposed_it():
+    first = Protein(SPACE, sources=[source("lr")]).suggest()
+    assert first.params["x"] == 0.5
+    assert first.reason == "predicted to be good by old"
+    two = Protein(SPACE, sources=[source("lr"), source("x", name="other")]).suggest()
+    assert two.reason.startswith("predicted to be good by 2 source sweeps, by ")

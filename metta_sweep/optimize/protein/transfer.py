@@ -51,6 +51,8 @@ _TOPS = 3
 class SourceModel:
     """What one source takes the score to be, over this sweep's space."""
 
+    name: str
+    """How a person wrote it under ``from``."""
     axes: NDArray[np.intp]
     """The parameters that both sweeps have, as indices of this sweep's."""
     posterior: Posterior
@@ -180,6 +182,7 @@ def source_model(space: SearchSpace, source: Source, sign: float) -> SourceModel
     draws = space.from_unit(np.random.default_rng(0).random((_DRAWS, space.dim)))
     over = posterior.mean(draws[:, axes])[0]
     return SourceModel(
+        name=source.name,
         axes=axes,
         posterior=posterior,
         mean=float(over.mean()),

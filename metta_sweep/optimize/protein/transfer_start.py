@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from metta_sweep.optimize.points import unlike
@@ -36,13 +38,14 @@ def start_from_sources(
     """
     taken = np.concatenate([history.all_points, pending])
     pool = _candidates(space, trend, np.random.default_rng([seed, len(taken)]))
+    pool = pool if len(taken) else np.concatenate([_centered(space, trend, pool), pool])  # the first of equals wins
     pool = unlike(pool[space.satisfied(pool)], taken)
     if not len(pool):
         return None
-    weights = _weights(trend, history)
-    value = weights @ _improvements(trend, pool, taken)
-    best = pool[int(value.argmax())]
-    return Suggestion(params=space.decode(best), origin=ORIGIN, reason=_reason(len(trend.models), len(taken)))
+    values = _weights(trend, history)[:, None] * _improvements(trend, pool, taken)
+    best = int(values.sum(0).argmax())
+    reason = _reason([model.name for model in trend.models], values[:, best])
+    return Suggestion(params=space.decode(pool[best]), origin=ORIGIN, reason=reason)
 
 
 def _candidates(space: SearchSpace, trend: SourceTrend, rng: np.random.Generator) -> Array:
@@ -50,6 +53,15 @@ def _candidates(space: SearchSpace, trend: SourceTrend, rng: np.random.Generator
     radii = rng.choice(_RADII, size=(len(tops), 1))
     around = space.snap(np.clip(tops + radii * rng.standard_normal(tops.shape), 0.0, _top(space)))
     return np.concatenate([trend.tops, space.sample(_SPREAD, rng), around])
+
+
+def _centered(space: SearchSpace, trend: SourceTrend, points: Array) -> Array:
+    """Return points at the search center in what no source has a parameter for ``(m, d)``."""
+    codes = np.repeat(space.center_codes[None], len(points), axis=0)
+    known = np.unique(np.concatenate([model.axes for model in trend.models]))
+    codes[:, known] = points[:, known]
+    snapped: Array = space.snap(codes)
+    return snapped
 
 
 def _top(space: SearchSpace) -> Array:
@@ -72,6 +84,9 @@ def _weights(trend: SourceTrend, history: History) -> Array:
     return weights if weights.any() else np.ones(len(weights))
 
 
-def _reason(sources: int, taken: int) -> str:
-    what = "what the source sweep found good" if sources == 1 else f"what {sources} source sweeps found good"
-    return what if not taken else f"{what} beside what was tried"
+def _reason(names: Sequence[str], values: Array) -> str:
+    """Return which sources speak for a point that each of them values so ``(S,)``."""
+    if len(names) == 1:
+        return f"predicted to be good by {names[0]}"
+    most = f", by {names[int(values.argmax())]} most of all" if values.any() else ""
+    return f"predicted to be good by {len(names)} source sweeps{most}"
