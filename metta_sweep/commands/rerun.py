@@ -176,6 +176,7 @@ def again(changes: Changes, state: SweepState, run: Run, *, seeds: int) -> Asked
         space=space,
         notes=(),
         points=(point,),
+        sources=(),
         early_stop=None,
         confirm=None,
         confirms_only=False,
