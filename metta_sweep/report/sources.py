@@ -56,5 +56,5 @@ def _verdict(worth: SourceWorth) -> str:
     if worth.pairs < FEWEST_PAIRS:
         return ""
     if worth.agreed >= _MUCH:
-        return ": worth much"
-    return ": worth something" if worth.agreed >= _LITTLE else ": worth nothing here, so little is left of it"
+        return ": agrees well"
+    return ": agrees somewhat" if worth.agreed >= _LITTLE else ": no better than chance so far"
