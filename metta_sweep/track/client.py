@@ -283,7 +283,7 @@ class Client:
             finish_s: Seconds that its end may take.
             stop_fn: Called where a person stops the run at W&B; the client would interrupt this process instead.
         """
-        told: dict[str, Any] = {"ignore_globs": CLIENTS_FILES}
+        told: dict[str, Any] = {"ignore_globs": CLIENTS_FILES, "program": "metta-sweep"}
         if origin is not None:
             told |= {"program": origin.program, "host": origin.host, "git_commit": origin.commit or None}
         watched = {} if pid is None else {"x_stats_pid": pid, "x_stats_track_process_tree": True}

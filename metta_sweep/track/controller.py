@@ -43,6 +43,9 @@ LOG_LIMIT = 1024 * 1024
 HURRIED_S = 2.0
 """Seconds that sending may still take where a person waits no longer."""
 
+_ENDINGS = frozenset({0, REFUSED, INCOMPLETE})
+"""Exit statuses of a mirror that has ended itself; one that gave up for now, or was killed, is started again."""
+
 _LOOK_S = 0.02
 _EXIT_S = 4.0
 """Seconds beyond its time limit in which the mirror ends itself; then it is ended."""
@@ -142,7 +145,7 @@ class MirrorProcess:
     def _conclude(self, status: int, until_s: float, runs: int | None = None) -> str:
         """Try again while W&B answers and time is left, and return the closing line."""
         pause_s = FIRST_PAUSE_S
-        while status == TRY_AGAIN and time.monotonic() + pause_s < until_s and self._is_worth_waiting:
+        while status not in _ENDINGS and time.monotonic() + pause_s < until_s and self._is_worth_waiting:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             self._start("--once", "--limit-s", f"{until_s - time.monotonic():.1f}")

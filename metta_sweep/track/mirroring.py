@@ -26,7 +26,7 @@ from metta_sweep.track.server import SentRun
 from metta_sweep.track.sources import APART, RunSources
 from metta_sweep.track.state_file import StateFile
 
-PROVE_S = 20.0
+PROVE_S = 30.0
 """Seconds between two looks at whether what was sent arrived."""
 
 AT_ONCE = 8

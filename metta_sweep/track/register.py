@@ -93,7 +93,7 @@ def register(
         if _is_outdated(there, config):
             graphql.ask(_UPDATE, id=there["id"], config=text, description=config["description"])
         return _registered(graphql, known)
-    ours = ours or list(_ours(graphql))
+    ours = list(_ours(graphql)) if known_id else ours
     namesake = _namesake(ours, graphql, str(config["name"]))
     graphql.ask_once(_CREATE, config=text, description=config["description"])
     time.sleep(settle_s)

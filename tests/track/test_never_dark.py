@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 
 import pytest
 
 from metta_sweep.config.settings import WandbSettings
-from metta_sweep.track import Mode, graphql, mirror, start_mirror
+from metta_sweep.track import Mode, controller, graphql, mirror, start_mirror
+from metta_sweep.track.companion import SHORTEST_END_S
 from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.link import Link
@@ -17,6 +19,7 @@ from tests.track.comparing import assert_mirrored
 from tests.track.server import Fault
 from tests.track.told import ToldSweep, environment
 
+KILLS = 20
 FAULTS = {
     "429": Fault(status=429, retry_after_s=0, times=12),
     "500": Fault(status=500, times=15),
@@ -118,51 +121,96 @@ def test_what_must_not_be_done_twice_is_sent_once(server):
     assert server.requests["Viewer"] == 1
 
 
-SLOW = {
-    "429": [Fault(status=429, retry_after_s=1, times=12)],
-    "500": [Fault(status=500, times=15)],
-    "lost": [Fault(kind="lost", times=8)],
-    "torn": [Fault(kind="torn", times=10)],
-    "the client's requests": [
-        Fault(on=operation, status=500, times=9) for operation in ("RunResumeStatus", "UpsertBucket", "CreateRunFiles")
-    ],
+def ordered(*faults):
+    return lambda server: server.faults.order(*faults)
+
+
+CLIENTS = ("RunResumeStatus", "UpsertBucket", "CreateRunFiles", "file_stream", "storage")
+STRIKES = {
+    "429": ordered(Fault(status=429, retry_after_s=1, times=12)),
+    "500": ordered(Fault(status=500, times=15)),
+    "lost": ordered(Fault(kind="lost", times=8)),
+    "torn": ordered(Fault(kind="torn", times=10)),
+    "the client's requests": ordered(*(Fault(on=operation, status=500, times=9) for operation in CLIENTS)),
+    "away for 30 s": lambda server: server.away_for(30),
+    "away for 75 s": lambda server: server.away_for(75),
 }
+PHASES = ("it starts", "a run goes on", "a run ends", "the sweep ends")
 
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SLOW)
-def test_a_sweep_whose_mirror_meets_a_fault_as_it_starts_is_whole_without_help(server, tmp_path, no_process_left, name):
-    server.faults.order(*SLOW[name])
-    whole_without_help(server, tmp_path)
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("strike", STRIKES)
+def test_a_sweep_is_whole_without_help_whatever_happens_whenever(server, tmp_path, no_process_left, strike, phase):
+    back = None
 
+    def at(now):
+        nonlocal back
+        back = STRIKES[strike](server) if now == phase else back
 
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.parametrize("seconds", [30, 75])
-def test_a_sweep_whose_server_is_away_as_it_starts_or_ends_is_whole_without_help(
-    server, tmp_path, no_process_left, seconds
-):
-    back = server.away_for(seconds)
-    whole_without_help(server, tmp_path, at_the_end=lambda: back.join() or server.away_for(seconds))
-
-
-def whole_without_help(server, tmp_path, at_the_end=lambda: None):
-    """Mirror a sweep of three runs while it goes on, and have its end be all that brings it there."""
     sweep = ToldSweep(tmp_path, rollout_count=3)
+    at("it starts")
     made = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))
     sweep.whole_run(1.0).history.suggest().start(1)
     sweep.write().run_dir(1)
-    deadline = time.monotonic() + 240
-    while len(server.world.runs) < 2:
-        made.poll()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    back = at_the_end()
-    sweep.report(1, 0.5).finish(1, 2.0).whole_run(3.0).history.stop()
+    sweep.report(1, 0.5)
+    glance_until(made, lambda: rows_of_the_second(server) == 1)
+    at("a run goes on")
+    sweep.report(1, 0.7, first_step=1024)
+    glance_until(made, lambda: back is not None or rows_of_the_second(server) == 2)
+    at("a run ends")
+    sweep.finish(1, 2.0)
+    glance_until(made, lambda: back is not None or "finished" in second(server).state)
+    at("the sweep ends")
+    sweep.whole_run(3.0).history.stop()
     sweep.close()
-    line = made.stop(180, runs=3)
+    line = made.stop(SHORTEST_END_S, runs=3)
     if back is not None:
         back.join()
     assert line.startswith("W&B: 3 runs, all there"), line
     assert_mirrored(server, sweep)
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_mirror_that_is_killed_again_and_again_needs_no_help(server, tmp_path, no_process_left, monkeypatch):
+    monkeypatch.setattr(controller, "LONGEST_PAUSE_S", 0.5)
+    rng, sweep = random.Random(0), ToldSweep(tmp_path, rollout_count=KILLS // 2)
+    made = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))
+    for kill in range(KILLS - 1):
+        if kill % 2 == 0:
+            sweep.whole_run(float(kill), evaluations=rng.randrange(1, 30))
+        glance_until(made, lambda: made._process is not None)
+        wait_s = rng.uniform(0.3, 5.0)
+        began_s = time.monotonic()
+        glance_until(made, lambda wait_s=wait_s, began_s=began_s: time.monotonic() - began_s > wait_s)
+        if made._process is not None:
+            made._process.kill()
+    sweep.history.stop()
+    sweep.close()
+    glance_until(made, lambda: made._process is not None and made._process.poll() is None)
+    killer = threading.Timer(0.7, made._process.kill)  # also while it sends what is left
+    killer.start()
+    line = made.stop(SHORTEST_END_S, runs=KILLS // 2)
+    killer.join()
+    assert line.startswith(f"W&B: {KILLS // 2} runs, all there"), line
+    assert_mirrored(server, sweep)
+
+
+def second(server):
+    return next((run for run in server.world.runs.values() if run.display_name == "my_test.r.1"), None)
+
+
+def rows_of_the_second(server):
+    found = second(server)
+    return 0 if found is None else len(found.history)
+
+
+def glance_until(mirror, condition, seconds=240.0):
+    """Wait until something holds, as a controller does: glancing at the mirror."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        mirror.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

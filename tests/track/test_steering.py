@@ -175,3 +175,4 @@ def test_a_sweep_obeys_stop_on_a_run_pause_resume_and_cancel(server, tmp_path, n
     assert told()[-1] == ("stop_now", "W&B")
     assert [r.failure.message for r in state.runs.values() if r.failure] == ["stopped from W&B"]
     assert there.state == "CANCELED"
+    assert_mirrored(server, SweepOnDisk(paths))
