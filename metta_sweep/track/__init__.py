@@ -5,9 +5,7 @@ journal (``feed``), derives what is to be shown (``facts``, ``ranges``), sends a
 (``mirroring``) through the client (``client``, ``register``), and says where it stands (``link``).
 ``importing`` goes the other way.
 
-A sweep that several machines share: ``claims`` decides who does what, ``machines`` asks W&B, ``sharing`` works in the
-mirror and writes the ``board``, which ``peers`` reads for the controller; ``retelling`` makes events of what others
-did.
+``share`` is a sweep that several machines share, behind the loop's port ``Peers``; nothing else here knows its parts.
 """
 
 from metta_sweep.track.controller import MirrorProcess, SyncReport, start_mirror, sync

@@ -17,8 +17,8 @@ from metta_sweep.track.controller import HURRIED_S, MirrorProcess, start_mirror
 from metta_sweep.track.joining import joining
 from metta_sweep.track.labels import labels_of
 from metta_sweep.track.link import SOURCE, Link
-from metta_sweep.track.peers import BoardPeers
 from metta_sweep.track.settings import Mode, entity_of, mirrors, project_of
+from metta_sweep.track.share.peers import BoardPeers
 
 END_SHARE, SHORTEST_END_S, LONGEST_END_S = 0.1, 90.0, 180.0
 """Share of the sweep's time that its end may spend on sending what is left, and the limits of that in seconds.

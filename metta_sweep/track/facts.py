@@ -16,8 +16,7 @@ from metta_sweep.result.bounded import UnusableFileError, read_bytes
 from metta_sweep.secrecy import Redaction
 from metta_sweep.sweep.records import Rollout, Run, RunState
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.claims import number_of
-from metta_sweep.track.labels import BLANKS, Labels
+from metta_sweep.track.labels import BLANKS, Labels, number_of
 from metta_sweep.track.ranges import machine_of
 
 OWN_KEY = "metta_sweep"

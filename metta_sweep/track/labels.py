@@ -37,3 +37,8 @@ def labels_of(settings: WandbSettings, environ: Mapping[str, str]) -> Labels:
         notes=settings.notes or environ.get("WANDB_NOTES", ""),
         tags=tuple(dict.fromkeys([*settings.tags, *filter(None, tags)])),
     )
+
+
+def number_of(run_id: str) -> int:
+    """Return the number of ``NAME.r.K``."""
+    return int(run_id.rpartition(".")[2])

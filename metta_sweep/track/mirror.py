@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from metta_sweep.track.graphql import GraphQL
     from metta_sweep.track.mirroring import Mirroring
     from metta_sweep.track.server import SentRun
-    from metta_sweep.track.sharing import Sharing
+    from metta_sweep.track.share.sharing import Sharing
     from metta_sweep.track.steering import Steering
 
 TICK_S = 0.5
@@ -298,8 +298,8 @@ class _Process:
 
     def _share(self, graphql: GraphQL) -> None:
         """Work together with other machines, where the sweep is shared."""
-        from metta_sweep.track.machines import SharedServer
-        from metta_sweep.track.sharing import Sharing
+        from metta_sweep.track.share.machines import SharedServer
+        from metta_sweep.track.share.sharing import Sharing
 
         created = self._feed.state.created
         if created is not None and created.shared:

@@ -14,8 +14,9 @@ from metta_sweep.errors import RequestError
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track import import_sweep
-from metta_sweep.track.claims import ALONE_FROM, number_of
-from metta_sweep.track.peers import PATIENCE_S
+from metta_sweep.track.labels import number_of
+from metta_sweep.track.share.claims import ALONE_FROM
+from metta_sweep.track.share.peers import PATIENCE_S
 from tests.track.comparing import assert_run
 from tests.track.test_whole_sweep import SweepOnDisk, environ_of, short_runs
 

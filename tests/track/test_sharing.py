@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+import metta_sweep
 from metta_sweep.store.journal import read_events
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.board import Board
-from metta_sweep.track.claims import ALONE_FROM, alone_number, number_of, wanted
-from metta_sweep.track.peers import PATIENCE_S
+from metta_sweep.track.labels import number_of
+from metta_sweep.track.share.board import Board
+from metta_sweep.track.share.claims import ALONE_FROM, alone_number, wanted
+from metta_sweep.track.share.peers import PATIENCE_S
 from tests.sweep.simulation import SimulatedClock
 from tests.track.together import CENTER, GONE_AFTER_S, DictServer, Member
 
@@ -232,3 +235,10 @@ def test_numbers_of_being_alone_are_nobody_elses():
 )
 def test_one_claim_more_than_needed_is_in_hand_until_the_end_is_near(free, samples, left, count):
     assert wanted(free_runs=free, slots=4, samples=samples, machines=2, left=left) == count
+
+
+def test_the_share_stands_behind_its_port():
+    package = Path(metta_sweep.__file__).parent
+    files = (path for path in package.rglob("*.py") if "track.share" in path.read_text("utf-8"))
+    knowing = {str(path.relative_to(package)) for path in files if path.parent != package / "track" / "share"}
+    assert knowing == {"track/companion.py", "track/mirror.py"}

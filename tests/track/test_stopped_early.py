@@ -12,7 +12,7 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.track.facts import OWN_KEY, run_facts
-from metta_sweep.track.retelling import is_over, retold
+from metta_sweep.track.share.retelling import is_over, retold
 from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED
 
 

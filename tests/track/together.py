@@ -21,13 +21,14 @@ from metta_sweep.sweep.events import (
     SweepAsked,
 )
 from metta_sweep.sweep.recorder import Recorder
-from metta_sweep.track.claims import Machine, number_of
 from metta_sweep.track.errors import TryLaterError
 from metta_sweep.track.facts import OWN_KEY, run_facts
-from metta_sweep.track.machines import Page
-from metta_sweep.track.peers import BoardPeers
+from metta_sweep.track.labels import number_of
 from metta_sweep.track.server import SentRun
-from metta_sweep.track.sharing import Sharing
+from metta_sweep.track.share.claims import Machine
+from metta_sweep.track.share.machines import Page
+from metta_sweep.track.share.peers import BoardPeers
+from metta_sweep.track.share.sharing import Sharing
 from tests.factories import Suggestion
 from tests.sweep.simulation import SimulatedClock, spec
 from tests.track.told import NO_SECRETS

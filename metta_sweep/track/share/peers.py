@@ -13,9 +13,10 @@ from metta_sweep.sweep.events import RolloutCeded, RolloutSuggested, from_json
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import Rollout, RunState
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track.board import Board
-from metta_sweep.track.claims import alone_number, number_of
+from metta_sweep.track.labels import number_of
 from metta_sweep.track.ranges import machine_of
+from metta_sweep.track.share.board import Board
+from metta_sweep.track.share.claims import alone_number
 
 GLANCE_S = 0.5
 """Seconds between two looks at the board."""

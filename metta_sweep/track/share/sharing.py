@@ -14,14 +14,15 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import to_json
 from metta_sweep.sweep.records import Rollout
-from metta_sweep.track.board import Board
-from metta_sweep.track.claims import Claimed, Machine, Standing, number_of, wanted
 from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.feed import Feed
-from metta_sweep.track.machines import Page
+from metta_sweep.track.labels import number_of
 from metta_sweep.track.ranges import machine_of
-from metta_sweep.track.retelling import is_over, retold
 from metta_sweep.track.server import SentRun
+from metta_sweep.track.share.board import Board
+from metta_sweep.track.share.claims import Claimed, Machine, Standing, wanted
+from metta_sweep.track.share.machines import Page
+from metta_sweep.track.share.retelling import is_over, retold
 
 TICK_S = 0.25
 """Seconds between two looks at the journal."""
@@ -36,7 +37,7 @@ _log = logging.getLogger("metta_sweep.track")
 
 
 class Server(Protocol):
-    """What is asked of W&B; :class:`metta_sweep.track.machines.SharedServer` does."""
+    """What is asked of W&B; :class:`metta_sweep.track.share.machines.SharedServer` does."""
 
     def look(self, after: str | None) -> Page:
         """Return what is there."""

@@ -22,11 +22,6 @@ def alone_number(machine: str, count: int) -> int:
     return ALONE_FROM + int(machine, 16) * _ALONE_SPAN + count
 
 
-def number_of(run_id: str) -> int:
-    """Return the number of ``NAME.r.K``."""
-    return int(run_id.rpartition(".")[2])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """A machine's own record."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from metta_sweep.track.claims import Machine
 from metta_sweep.track.facts import OWN_KEY
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.server import SentRun, config_values, sent_run
+from metta_sweep.track.share.claims import Machine
 
 MACHINE_JOB = "machine"
 """Job type of the machines' records; they stand beside the sweep, not in it."""
