@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,8 +17,8 @@ from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.commands import run_config
 from metta_sweep.sweep.events import AttemptInterrupted, Event, SweepAsked, SweepRegistered, from_json, to_json
 from metta_sweep.sweep.state import SweepState
+from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.ranges import identity_of
-from metta_sweep.track.watchdog import REFUSED
 
 if TYPE_CHECKING:
     from metta_sweep.track.foreign import ForeignSweep
@@ -42,15 +39,12 @@ class ImportReport:
     """All of that for a person: what came, what to look at, and what goes on with it."""
 
 
-def import_sweep(
-    path: str, paths: SweepPaths, *, timeout_s: float = 120.0, environ: Mapping[str, str] = os.environ
-) -> ImportReport:
+def import_sweep(path: str, paths: SweepPaths, *, environ: Mapping[str, str] = os.environ) -> ImportReport:
     """Build the journal of ``paths`` from a sweep at W&B.
 
     Args:
         path: ``ENTITY/PROJECT/SWEEP``.
         paths: Where the sweep is to lie; nothing of it may be there. A sweep of ours keeps its name.
-        timeout_s: Seconds that reading may take.
         environ: The environment with the key.
 
     Raises:
@@ -62,7 +56,7 @@ def import_sweep(
     if paths.exists():
         fix = "choose another name, or continue the sweep that is there"
         raise RequestError(Problem(key="run", message=f"there is a sweep {paths.name!r} already", fix=fix))
-    fetched = _fetch(path, timeout_s, environ)
+    fetched = _read(path, environ)
     if fetched["is_shared"]:
         fix = f"give the sweep's command here with run={fetched['name']} wandb.share=true: it takes in all that is done"
         raise RequestError(Problem(key="import", message=f"{path} is shared between machines", fix=fix))
@@ -91,18 +85,17 @@ def _write_file(paths: SweepPaths, foreign: ForeignSweep) -> tuple[str, ...]:
     return (f"wrote {paths.imported}", *look_at, f"to go on with it: {command}")
 
 
-def read_remote(path: str, *, timeout_s: float = 120.0, environ: Mapping[str, str] = os.environ) -> SweepState:
+def read_remote(path: str, *, environ: Mapping[str, str] = os.environ) -> SweepState:
     """Return a sweep at W&B as its runs tell it, or as its journal does where it is one of ours; nothing is written.
 
     Args:
         path: ``ENTITY/PROJECT/SWEEP``.
-        timeout_s: Seconds that reading may take.
         environ: The environment with the key.
 
     Raises:
         RequestError: It cannot be read, or it is not over.
     """
-    fetched = _fetch(path, timeout_s, environ)
+    fetched = _read(path, environ)
     running = sum(run["state"] in _NOT_OVER for run in fetched["runs"])
     if running:
         message = f"it is still running at W&B ({running} of its runs), and its runs are not all known"
@@ -181,18 +174,22 @@ def _write_directories(paths: SweepPaths, state: SweepState, configs: Mapping[st
             directories.prepare(run_id, config=config, suggestion={**shown, "params": dict(rollout.suggestion.params)})
 
 
-def _fetch(path: str, timeout_s: float, environ: Mapping[str, str]) -> dict[str, Any]:
+def _read(path: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the sweep at W&B; what reads it is loaded when it is needed."""
     if path.count("/") != 2 or not all(path.split("/")):
         raise RequestError(Problem(key="import", message=f"need ENTITY/PROJECT/SWEEP, got {path!r}"))
-    command = [sys.executable, "-m", "metta_sweep.track.fetch", path]
-    clean = {name: value for name, value in environ.items() if name != "WANDB_SERVICE"}
+    from metta_sweep.track.fetch import fetch
+    from metta_sweep.track.graphql import GraphQL
+
+    entity, project, sweep_id = path.split("/")
     try:
-        done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired:
-        raise RequestError.of(f"no answer within {timeout_s:.0f} s", key="import", fix="try again later") from None
-    if done.returncode != 0:
-        said = Redaction.of_environment(environ).of_values(done.stderr.strip().splitlines()[-1] if done.stderr else "")
-        fix = "set WANDB_API_KEY or run wandb login" if done.returncode == REFUSED else "look at the path, or try again"
-        raise RequestError(Problem(key="import", message=f"{path} cannot be read: {said}", fix=fix))
-    fetched: dict[str, Any] = json.loads(done.stdout)
-    return fetched
+        return fetch(GraphQL.of_environment(environ, entity=entity, project=project), sweep_id)
+    except RefusedError as error:
+        raise _unreadable(path, error, environ, "set WANDB_API_KEY or run wandb login") from None
+    except TryLaterError as error:
+        raise _unreadable(path, error, environ, "look at the path, or try again") from None
+
+
+def _unreadable(path: str, error: Exception, environ: Mapping[str, str], fix: str) -> RequestError:
+    said = Redaction.of_environment(environ).of_values(str(error))
+    return RequestError(Problem(key="import", message=f"{path} cannot be read: {said}", fix=fix))
