@@ -96,13 +96,14 @@ class History:
         state = self.state
         point = {"trainer.learning_rate": 0.001, "trainer.batch_size": 64, "trainer.gamma": 0.99}
         first, samples = len(state.runs), state.spec.num_samples
+        seed = 0 if state.spec.common_seeds else first
         self.add(
             RolloutSuggested,
             rollout=len(state.rollouts),
             suggestion=Suggestion(
                 params=point if params is None else params, origin=origin, reason=reason, predicted=predicted
             ),
-            runs=tuple(PlannedRun(run_id=self.run(first + k), seed=first + k) for k in range(samples)),
+            runs=tuple(PlannedRun(run_id=self.run(first + k), seed=seed + k) for k in range(samples)),
             max_retries=retries,
         )
         return self

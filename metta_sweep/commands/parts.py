@@ -68,6 +68,7 @@ def spec_of(asked: Asked) -> SweepSpec:
         goal=Goal(asked.goal),
         rollout_count=asked.rollout_count,
         num_samples=asked.num_samples,
+        common_seeds=asked.common_seeds,
         parameters=asked.parameters,
         constraints=asked.constraints,
         points=asked.points,

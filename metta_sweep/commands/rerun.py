@@ -159,6 +159,7 @@ def again(changes: Changes, state: SweepState, run: Run, *, seeds: int) -> Asked
         changed,
         rollout_count=1,
         num_samples=seeds,
+        common_seeds=False,
         metric=state.spec.metric,
         goal=state.spec.goal.value,
         parameters=parameters,

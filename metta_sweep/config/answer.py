@@ -30,6 +30,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         sweep_file=sweep_file,
         rollout_count=_rollout_count(found),
         num_samples=job.num_samples,
+        common_seeds=job.common_seeds,
         metric=job.metric,
         goal=job.goal,
         parameters=found.swept.declared,

@@ -91,6 +91,8 @@ class Asked:
     """Sweeps whose runs are evidence, as written under ``from``."""
     description: str | None = None
     """What the sweep is about."""
+    common_seeds: bool = False
+    """Whether every point is run with the same seeds."""
     change: tuple[str, ...] = ()
     """What the request says that it means to change about the sweep that is there: ``metric``, ``goal``."""
     reruns: str = ""

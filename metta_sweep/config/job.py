@@ -20,6 +20,7 @@ from metta_sweep.config.settings import (
     EarlyStopSettings,
     LauncherSettings,
     LimitSettings,
+    Switch,
     WandbSettings,
     read_early_stop,
 )
@@ -40,6 +41,7 @@ IN_SWEEP = (
     "description",
     "results",
     "points",
+    "common_seeds",
     "env",
     "workdir",
     "from",
@@ -131,6 +133,8 @@ class JobSettings(BaseModel):
         Field(alias="from", max_length=50),
     ] = ()
     """Sweeps whose runs are evidence: names, paths of their folders, or ENTITY/PROJECT/SWEEP at W&B."""
+    common_seeds: Switch = False
+    """Whether every point is run with the same seeds."""
     description: Annotated[str, Field(strict=True, max_length=2000)] | None = None
     """What the sweep is about, for people."""
     limits: LimitSettings = LimitSettings()
@@ -261,6 +265,7 @@ def _need(key: str, kind: str, context: Mapping[str, Any], message: str) -> str:
     known = {
         "finite_number": "need a finite number",
         "string_type": "need text",
+        "bool_type": "need true or false",
         "tuple_type": "need a command line, or a list of its words" if key == "command" else "need a list",
         "dataclass_type": "need a mapping",
         "too_short": "need at least one word",

@@ -33,6 +33,7 @@ SWEEP_KEYS = (
     "results",
     "points",
     "from",
+    "common_seeds",
     "description",
     "workdir",
 )

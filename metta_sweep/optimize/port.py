@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 if TYPE_CHECKING:
     from metta_sweep.space import SearchSpace
@@ -216,6 +216,20 @@ class CanJudge(Protocol):
 
 
 @runtime_checkable
+class CanPair(Protocol):
+    """An optimizer that compares points on the seeds that they share."""
+
+    def observe_by_seed(
+        self, params: Mapping[str, Any], scores: Mapping[int, float], cost: float, curve: Sequence[CurvePoint] = ()
+    ) -> None:
+        """Learn raw metric values by the seed of their run, the mean cost in seconds, and what came on the way.
+
+        Raises:
+            RequestError: The point is not one of the space.
+        """
+
+
+@runtime_checkable
 class CanForget(Protocol):
     """An optimizer that can begin at nothing again: what it was taught turned out to be wrong."""
 
@@ -226,6 +240,11 @@ class CanForget(Protocol):
 def judges(optimizer: Optimizer) -> bool:
     """Return whether the optimizer has a model of curves; one that stands for another says so of that one."""
     return isinstance(optimizer, CanJudge) and bool(getattr(optimizer, "has_curve_model", True))
+
+
+def pairs(optimizer: Optimizer) -> TypeGuard[CanPair]:
+    """Return whether the optimizer compares points by seed; one that stands for another says so of that one."""
+    return isinstance(optimizer, CanPair) and bool(getattr(optimizer, "has_pairs", True))
 
 
 def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:

@@ -20,6 +20,7 @@ from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
 from metta_sweep.optimize.port import (
     CanJudge,
+    CanPair,
     CanReconsider,
     CurvePoint,
     Expectation,
@@ -87,6 +88,16 @@ class OptimizerProcess:
         seen = {"score": score, "cost": cost, "noise": noise, "curve": [list(point) for point in curve]}
         self._lessons.append({"params": dict(params), **seen})
 
+    def observe_by_seed(
+        self, params: Mapping[str, Any], scores: Mapping[int, float], cost: float, curve: Sequence[CurvePoint] = ()
+    ) -> None:
+        """Learn what a rollout gave by seed, where :attr:`has_pairs`; the twin is told with the next question."""
+        if isinstance(self._optimizer, CanPair):
+            self._optimizer.observe_by_seed(params, scores, cost, curve)
+            by_seed = [[seed, score] for seed, score in scores.items()]  # a key of JSON is a text
+            seen = {"by_seed": by_seed, "cost": cost, "curve": [list(point) for point in curve]}
+            self._lessons.append({"params": dict(params), **seen})
+
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         """Learn that the parameters do not work; the twin is told with the next question."""
         self._optimizer.observe_failure(params)
@@ -99,6 +110,11 @@ class OptimizerProcess:
             _end_twin(self._twin)
             self._twin = None
         self._lessons, self._told = [], 0
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether the optimizer itself compares points on the seeds that they share."""
+        return isinstance(self._optimizer, CanPair)
 
     @property
     def has_curve_model(self) -> bool:
@@ -282,6 +298,8 @@ def answer_all(questions: IO[str], answers: IO[str]) -> None:
 def _learn(optimizer: Any, lesson: Mapping[str, Any]) -> None:
     if "score" in lesson:
         optimizer.observe(**lesson)
+    elif "by_seed" in lesson:
+        optimizer.observe_by_seed(lesson["params"], dict(lesson["by_seed"]), lesson["cost"], lesson["curve"])
     elif "curve" in lesson:
         optimizer.observe_partial(**lesson)
     else:

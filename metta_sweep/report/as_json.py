@@ -41,6 +41,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "goal": str(spec.goal),
         "rollout_count": spec.rollout_count,
         "num_samples": spec.num_samples,
+        "common_seeds": spec.common_seeds,
         "parameters": spec.parameters,
         "overrides": spec.overrides,
         "optimizer": spec.optimizer,

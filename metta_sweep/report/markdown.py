@@ -14,7 +14,7 @@ from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
-from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable
+from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable, seeds_in_words
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -100,7 +100,8 @@ def _failures(rows: SweepRows) -> Iterator[str]:
 
 def _configuration(rows: SweepRows) -> Iterator[str]:
     yield from ("## Configuration", "")
-    yield f"Rollout count limit: {rows.spec.rollout_count}. Samples per rollout: {rows.spec.num_samples}."
+    samples = f"{rows.spec.num_samples}{seeds_in_words(rows.spec.common_seeds)}"
+    yield f"Rollout count limit: {rows.spec.rollout_count}. Samples per rollout: {samples}."
     if rows.spec.optimizer != DEFAULT:
         yield f"Optimizer: {escape(optimizer_in_words(rows.spec.optimizer))}."
     yield ""

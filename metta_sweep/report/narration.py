@@ -20,6 +20,7 @@ from metta_sweep.report.wording import (
     number,
     params,
     printable,
+    seeds_in_words,
     short_names,
 )
 from metta_sweep.sweep.corrections import in_words
@@ -141,6 +142,7 @@ class Narrator:
             return opening(self.state)
         spec = event.spec
         samples = f", {count(spec.num_samples, 'run')} each" if spec.num_samples > 1 else ""
+        samples += seeds_in_words(spec.common_seeds)
         amount = count(spec.rollout_count, "rollout")
         said = f"sweep {printable(spec.name)}: {spec.goal} {printable(spec.metric)} in {amount}{samples}"
         return iter([Line(text=said)])

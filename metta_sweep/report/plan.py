@@ -160,7 +160,8 @@ def _takes(plan: Plan) -> Iterator[str]:
     left = max(0, math.ceil(asked.rollout_count - plan.done + plan.unspent))
     again = asked.confirm.top_k * asked.confirm.seeds if asked.confirm else 0
     runs = left * asked.num_samples + again
-    seeds = f" x {count(asked.num_samples, 'seed')}" if asked.num_samples > 1 else ""
+    same = "common " if asked.common_seeds else ""
+    seeds = f" x {count(asked.num_samples, f'{same}seed')}" if asked.num_samples > 1 or same else ""
     confirmed = f" + {again} that confirm the best {asked.confirm.top_k}" if asked.confirm else ""
     every = f"{count(left, 'rollout')}{seeds}{confirmed} = {count(runs, 'run')}"
     yield f"  {every}, {asked.launcher.max_parallel} at a time"

@@ -16,7 +16,17 @@ from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import in_words, saved_in_words, stopped_early_in_words
 from metta_sweep.report.versions import outside_line, version_lines
-from metta_sweep.report.wording import count, duration, error, name_of, number, optimizer_in_words, params, printable
+from metta_sweep.report.wording import (
+    count,
+    duration,
+    error,
+    name_of,
+    number,
+    optimizer_in_words,
+    params,
+    printable,
+    seeds_in_words,
+)
 from metta_sweep.sweep.records import Failure, RunState
 
 RULE = "=" * 65
@@ -44,7 +54,7 @@ def _configuration(rows: SweepRows) -> Iterator[str]:
     if rows.spec.reruns:
         yield f"Done again and kept: run {printable(rows.spec.reruns)}"
     yield f"Rollout count limit: {rows.spec.rollout_count}"
-    yield f"Samples per rollout: {rows.spec.num_samples}"
+    yield f"Samples per rollout: {rows.spec.num_samples}{seeds_in_words(rows.spec.common_seeds)}"
     if rows.spec.optimizer != DEFAULT:
         yield f"Optimizer: {optimizer_in_words(rows.spec.optimizer)}"
     yield from ("", "Parameter space:")

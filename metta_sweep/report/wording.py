@@ -103,6 +103,11 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def seeds_in_words(common: bool) -> str:
+    """Return what is said behind the runs of a rollout of their seeds; nothing where each has its own."""
+    return ", the same seeds for every point" if common else ""
+
+
 def optimizer_in_words(name: str) -> str:
     """Return an optimizer's name, and that it predicts nothing where that is so."""
     return printable(name) if has_model(name) else f"{printable(name)} (no model)"

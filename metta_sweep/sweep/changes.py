@@ -18,6 +18,7 @@ _MEANINGS: Mapping[str, str] = {
     "goal": "what was the best so far is now judged the other way round",
     "rollout_count": "",
     "num_samples": "new rollouts take so many runs each, earlier ones keep theirs",
+    "common_seeds": "from the next rollout on",
     "points": "those that were not run yet come next",
     "sources": "their runs are evidence from the next suggestion on",
     "seed": "later suggestions and runs draw from another seed",

@@ -54,6 +54,8 @@ def _problem(state: SweepState, correction: Correction) -> tuple[str, str] | Non
         return f"it is {run.state}, only a run that is over is {wanted}", fix
     if isinstance(correction, RunDiscarded) and run.discarded is not None:
         return f"it is discarded already: {run.discarded}", "--undo has it counted again"
+    if isinstance(correction, RunRetried) and correction.seed is not None and state.spec.common_seeds:
+        return "all points are run with the same seeds (common_seeds), and another one would not compare", ""
     goes_on = isinstance(correction, RunRetried) and correction.seed is None and run.state is RunState.FAILED
     if state.created is not None and state.created.shared and not goes_on:
         return "several machines share this sweep, and the others would go on with what it gave", ""

@@ -54,7 +54,8 @@ def check_continues(before: SweepSpec, now: SweepSpec, *, searched: Collection[s
 def search_of(spec: SweepSpec) -> dict[str, Any]:
     """Return by path what is the same on every machine that does the same search, wherever its programs lie."""
     programs = [Path(word).name if Path(word).is_absolute() else word for word in spec.command]
-    return {**_identity(spec), "sweep.command": programs, "num_samples": spec.num_samples}
+    seeds = {"sweep.common_seeds": True} if spec.common_seeds else {}
+    return {**_identity(spec), "sweep.command": programs, "num_samples": spec.num_samples, **seeds}
 
 
 def _identity(spec: SweepSpec) -> dict[str, Any]:

@@ -67,6 +67,9 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 SEEDS = 2**31
 """Seeds of runs are below it."""
 
+FRESH_SEEDS = SEEDS // 4
+"""Where points are compared on the same seeds, those of runs that confirm are so far from them."""
+
 PAUSE_SHARE = 0.02
 """Share of the live runs' mean age that a look may come late."""
 
@@ -311,7 +314,7 @@ class SweepLoop:
             RolloutSuggested(
                 rollout=index,
                 suggestion=thought.suggestion,
-                runs=tuple(_planned(state.spec, first + sample) for sample in range(state.spec.num_samples)),
+                runs=tuple(_planned(state.spec, first + sample, sample) for sample in range(state.spec.num_samples)),
                 max_retries=self._settings.max_retries,
                 think_s=round(thought.think_s, 4),
                 given=thought.given,
@@ -554,9 +557,16 @@ def _handles(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
     return [run.attempts[-1].handle or {} for run in runs]
 
 
-def _planned(spec: SweepSpec, number: int) -> PlannedRun:
-    """Return the run of this number; every run of a sweep has a seed of its own."""
-    return PlannedRun(run_id=f"{spec.name}.r.{number}", seed=(spec.seed + number) % SEEDS)
+def _planned(spec: SweepSpec, number: int, sample: int | None = None) -> PlannedRun:
+    """Return the run of this number.
+
+    Every run has a seed of its own, but where points are compared on the same seeds: then the samples of each rollout
+    have the same, and runs that confirm (``sample`` is None) have seeds that no rollout ever gets.
+    """
+    offset = number
+    if spec.common_seeds:
+        offset = sample if sample is not None else FRESH_SEEDS + number
+    return PlannedRun(run_id=f"{spec.name}.r.{number}", seed=(spec.seed + offset) % SEEDS)
 
 
 def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:

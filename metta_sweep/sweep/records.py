@@ -30,6 +30,8 @@ class SweepSpec:
     """Total number of rollouts, over all starts of the sweep."""
     num_samples: int = 1
     """Runs a rollout, each with its own seed."""
+    common_seeds: bool = False
+    """Whether those seeds are the same for every rollout."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The search space as the sweep file writes it."""
     constraints: tuple[str, ...] = ()
@@ -330,6 +332,8 @@ class Observation:
     """Mean training steps of a whole run, where known."""
     is_stopped_early: bool = False
     """Whether a run was ended on its way: its curve is all that is known of the point."""
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+    """The metric of each run by its seed, raw, where points are compared on the same seeds."""
 
     @property
     def curve_by_share(self) -> tuple[CurvePoint, ...]:

@@ -644,12 +644,18 @@ class SweepState:
         }
 
     def lesson_of(self, rollout: Rollout) -> Observation | None:
-        """Return what Protein is taught of a decided rollout: runs that confirmed it count like its own."""
+        """Return what Protein is taught of a decided rollout.
+
+        Runs that confirmed it count like its own, but where points are compared on the same seeds: theirs are others.
+        """
         runs = counted(self.runs_of(rollout))
         partial, at = partial_observation_of(rollout, runs), self.placed(rollout)
         seen = partial or self._observations.get(rollout.index)
         if seen is None or at.outside:
             return None
+        if self.spec.common_seeds and partial is None and seen.metric is not None:
+            by_seed = {run.seed: run.metrics[self.spec.metric] for run in runs if run.metrics is not None}
+            return replace(seen, params=at.params, by_seed=by_seed)
         confirming = counted(self.confirmations_of(rollout.index))
         again = [run for run in confirming if says_something(run, self.spec.metric)]
         if again and partial is None:

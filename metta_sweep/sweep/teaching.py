@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.errors import RequestError
-from metta_sweep.optimize.port import CanJudge, Optimizer
+from metta_sweep.optimize.port import CanJudge, Optimizer, pairs
 from metta_sweep.sweep.records import Observation, Rollout
 from metta_sweep.sweep.state import SweepState
 
@@ -60,6 +60,9 @@ def teach(optimizer: Optimizer, lesson: Observation) -> None:
             optimizer.observe_partial(lesson.params, lesson.curve_by_share)
     elif lesson.metric is None:
         optimizer.observe_failure(lesson.params)
+    elif lesson.by_seed and pairs(optimizer):
+        cost_s = max(lesson.cost_s, LEAST_COST_S)
+        optimizer.observe_by_seed(lesson.params, lesson.by_seed, cost_s, lesson.curve_by_share)
     else:
         cost_s = max(lesson.cost_s, LEAST_COST_S)
         optimizer.observe(lesson.params, lesson.metric, cost_s, lesson.noise, lesson.curve_by_share)

@@ -62,6 +62,14 @@ def test_the_value_of_a_secret_is_refused_under_any_name(desk, monkeypatch):
 
 
 @pytest.mark.slow
+def test_points_are_run_with_the_same_seeds_where_that_is_asked(desk):
+    assert not desk.ask(SWEEP).common_seeds
+    assert desk.ask(f"{SWEEP}  common_seeds: true").common_seeds
+    assert "sweep.common_seeds: need true or false" in desk.message(f"{SWEEP}  common_seeds: 3")
+    assert "common_seeds" in desk.message(f"{SWEEP}  same_seeds: true")
+
+
+@pytest.mark.slow
 def test_a_run_is_started_here_unless_a_directory_of_its_own_is_asked_for(desk, swept):
     assert desk.ask(SWEEP).workdir == "here"
     assert desk.ask(f"{SWEEP}  workdir: run").workdir == "run"

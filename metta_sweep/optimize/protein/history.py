@@ -35,11 +35,14 @@ class Observation:
     partial: bool = False
     """Whether this is a point of a longer run's learning curve, standing for a shorter run."""
 
+    by_seed: tuple[tuple[int, float], ...] = ()
+    """Scores by the seed of their run, in the order of the seeds, where points are compared on the same seeds."""
+
     @property
     def sort_key(self) -> tuple[Any, ...]:
         """Place in the canonical order."""
         rest = (self.score, self.cost, self.noise)
-        return (self.partial, self.codes, *((value is None, value or 0.0) for value in rest))
+        return (self.partial, self.codes, *((value is None, value or 0.0) for value in rest), self.by_seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

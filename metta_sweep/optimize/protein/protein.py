@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from metta_sweep.optimize.protein.history import History, Observation, read_curv
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.known_curves import KnownCurves
 from metta_sweep.optimize.protein.outlook import MIN_FULL_RUNS, MIN_SHARE
+from metta_sweep.optimize.protein.pairing import paired
 from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.start import space_filling
 from metta_sweep.space import SearchSpace
@@ -107,11 +109,48 @@ class Protein:
         seen = read_observation(self.space, _values(params), score=score, cost=cost, noise=noise, sign=sign)
         reports, _ = read_reports(curve, sign)
         self._note(seen)
-        if seen.score is None:
+        self._note_curve(seen, reports, curve)
+
+    def observe_by_seed(
+        self, params: Point, scores: Mapping[int, float], cost: float = 1.0, curve: Sequence[CurvePoint] = ()
+    ) -> None:
+        """Learn what a rollout gave by the seed of each of its runs, where points are run with the same seeds.
+
+        Points are then compared by what they gave beside each seed's own effect, and their noise is what is left of
+        the differences between runs once that is taken out. One that was observed by :meth:`observe` compares by its
+        score as it is.
+
+        Args:
+            params: Plain values by dotted path, or the suggestion itself.
+            scores: The metric as reported, by seed; where one is not finite, the point counts as a failure.
+            cost: Mean cost of a run, in seconds or any other unit that is the same for all.
+            curve: As in :meth:`observe`, the mean of the runs.
+
+        Raises:
+            RequestError: The point is outside the space, a name is unknown, there is no score, or the cost is not a
+                positive number.
+        """
+        if not scores:
+            raise RequestError.of("need a score of at least one seed", key="scores")
+        sign = Goal(self.goal).sign
+        mean = float(np.mean(list(scores.values())))
+        seen = read_observation(self.space, _values(params), score=mean, cost=cost, noise=None, sign=sign)
+        if seen.score is not None:
+            seen = replace(seen, by_seed=tuple((seed, sign * float(scores[seed])) for seed in sorted(scores)))
+        reports, _ = read_reports(curve, sign)
+        self._note(seen)
+        self._note_curve(seen, reports, curve)
+
+    def _note_curve(
+        self, seen: Observation, reports: Sequence[tuple[float, float]], curve: Sequence[CurvePoint]
+    ) -> None:
+        """Remember how a whole run came to its score."""
+        if seen.score is None or seen.cost is None:
             return
         before = tuple(report for report in reports if report[0] < 1.0)
         self._curves.add(RunCurve(codes=seen.codes, reports=(*before, (1.0, seen.score)), cost=seen.cost))
         if curve and self.settings.steps_parameter:
+            sign = Goal(self.goal).sign
             self._observations += read_curve(self.space, seen.codes, self.settings.steps_parameter, curve, sign)
 
     def observe_failure(self, params: Point) -> None:
@@ -251,7 +290,7 @@ class Protein:
         from metta_sweep.optimize.protein.insight import insight
 
         sign, rng = Goal(self.goal).sign, np.random.default_rng(self.seed)
-        return insight(self.space, self._observations, self._codes(points), sign, rng, self._trend)
+        return insight(self.space, paired(self._observations), self._codes(points), sign, rng, self._trend)
 
     def worth_of_sources(self) -> list[SourceWorth]:
         """Return what each source is worth by this sweep's own runs, in the order in which they were given."""
@@ -279,7 +318,7 @@ class Protein:
         self._start_points.take(np.array(seen.codes))
 
     def _history(self) -> History:
-        observations = [*self._observations, *self._curves.stand_ins()]
+        observations = [*paired(self._observations), *self._curves.stand_ins()]
         return History.of(observations, self.space.dim, self._curves.ended)
 
     def _codes(self, points: Sequence[Point]) -> Array:

@@ -21,7 +21,7 @@ from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import amounts, where
 from metta_sweep.report.versions import version_lines
-from metta_sweep.report.wording import count, number, optimizer_in_words
+from metta_sweep.report.wording import count, number, optimizer_in_words, seeds_in_words
 from metta_sweep.sweep.commands import run_config
 
 MOST_SECOND_THOUGHTS = 10
@@ -131,7 +131,8 @@ def configuration(found: Gathered) -> Markup:
         tag(
             "p",
             f"Goal: {spec.goal} {spec.metric}. {count(spec.rollout_count, 'rollout')}, "
-            f"{count(spec.num_samples, 'run')} each. Optimizer: {optimizer_in_words(spec.optimizer)}.",
+            f"{count(spec.num_samples, 'run')} each{seeds_in_words(spec.common_seeds)}. "
+            f"Optimizer: {optimizer_in_words(spec.optimizer)}.",
         ),
         table(("Parameter", "Space"), list(parameter_lines(spec.parameters))),
         [tag("p", f"{line}.") for line in version_lines(found.rows)],
