@@ -269,7 +269,7 @@ class Inquiry:
     def _space(self, swept: Swept, constraints: Any) -> SearchSpace | None:
         raw = OmegaConf.to_container(self.tree.config, resolve=False)
         inside = {key: raw[key] for key in self.keys.roots if key in raw} if isinstance(raw, dict) else {}
-        self.notes += swept.follow(inside)
+        self.notes += [*swept.follow(inside), *swept.quoted_lists()]
         swept.check_forms()
         swept.check_paths()
         swept.mark_integers()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import yaml
 
 from metta_sweep.config.carbs import OLD_KEYS, replacement
 from metta_sweep.config.training_schema import TrainingSchema
@@ -20,6 +21,9 @@ from metta_sweep.nearest import listing, nearest, siblings
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import SCALES
 from metta_sweep.trees import get, leaves, with_values
+
+_LONGEST = 200
+"""Characters of a text that is looked at for a list in quotes."""
 
 _SET_BY_THE_SWEEP = ("seed", "run")
 _REFERENCE = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}")
@@ -54,6 +58,15 @@ class Swept:
                 fix = f"write under sweep.parameters   {path}: {{expr: ...}}"
                 self.problems.append(Problem(message=message, key=path, fix=fix))
         return notes
+
+    def quoted_lists(self) -> list[str]:
+        """Return a note on each parameter whose values are lists or mappings in quotes, which arrive as text."""
+        return [
+            f"{path}: values such as {brief(leaf['values'][0])} are text, as they are in quotes; without quotes they "
+            "reach the run as lists or mappings"
+            for path, leaf in self.declared.items()
+            if isinstance(leaf, Mapping) and _are_quoted_lists(leaf.get("values"))
+        ]
 
     def check_paths(self) -> None:
         """Note every swept path that the training does not have, or that is not a single value in it."""
@@ -202,6 +215,14 @@ def flat_parameters(parameters: Mapping[str, Any], above: str = "") -> Iterator[
             yield from flat_parameters(value, f"{path}.")
         else:
             yield path, value
+
+
+def _are_quoted_lists(values: Any) -> bool:
+    if not isinstance(values, list) or not all(isinstance(text, str) and len(text) < _LONGEST for text in values):
+        return False
+    with suppress(yaml.YAMLError):
+        return bool(values) and all(isinstance(yaml.safe_load(text), list | dict) for text in values)
+    return False
 
 
 def known_fix(path: str, schema: TrainingSchema, training: Mapping[str, Any]) -> str:

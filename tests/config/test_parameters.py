@@ -113,6 +113,23 @@ def test_what_the_training_refuses_about_a_swept_key_is_not_told_twice() -> None
     assert [key for key, _ in parameters.refused(None)] == ["trainer.rate"]
 
 
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        (["[64,64]", "[128]"], True),
+        (["{a: 1}", "[]"], True),
+        (["[64,64]", "none"], False),
+        ([[64, 64], [128]], False),
+        (["a", "b"], False),
+        (["[", "[" * 5000], False),
+        ([], False),
+    ],
+)
+def test_lists_in_quotes_are_told_to_arrive_as_text(values, is_told) -> None:
+    notes = swept({"net.layers": {"values": values}}).quoted_lists()
+    assert [note.startswith("net.layers: ") and "text" in note for note in notes] == [True] * is_told
+
+
 def test_a_value_that_is_another_follows_it() -> None:
     parameters = swept({"trainer.batch": {"distribution": "uniform_pow2", "min": 4, "max": 8}})
     notes = parameters.follow({"trainer": {"part": "${trainer.batch}", "steps": 3, "batch": "${trainer.part}"}})
