@@ -27,7 +27,7 @@ from metta_sweep.optimize.port import SearchTask, Source
 from metta_sweep.optimize.registry import has_model
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.store.revision import keep_revision
+from metta_sweep.store.revision import keep_revision, trainers_folder
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop import LoopSettings
 from metta_sweep.sweep.ports import LaunchError, Resources
@@ -185,13 +185,14 @@ def check_shared(state: SweepState, asked: Asked) -> None:
 
 
 def with_code(start: SweepAsked, paths: SweepPaths) -> SweepAsked:
-    """Return the event with the git revision of the working directory.
+    """Return the event with the git revision of the trainer's folder.
 
     Side effects:
         Keeps what differs from it in the sweep's folder, without secrets.
     """
-    clean = Redaction.of_environment(os.environ).of_code
-    return replace(start, code=keep_revision(Path.cwd(), paths, clean=clean))
+    clean, here = Redaction.of_environment(os.environ).of_code, Path.cwd()
+    code = keep_revision(trainers_folder(start.spec.command, here), paths, here=here, clean=clean)
+    return replace(start, code=code)
 
 
 def versions() -> dict[str, str]:

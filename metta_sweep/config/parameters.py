@@ -62,8 +62,8 @@ class Swept:
     def quoted_lists(self) -> list[str]:
         """Return a note on each parameter whose values are lists or mappings in quotes, which arrive as text."""
         return [
-            f"{path}: values such as {brief(leaf['values'][0])} are text, as they are in quotes; without quotes they "
-            "reach the run as lists or mappings"
+            f"{path}: {brief(leaf['values'][0])} arrives as text, as it is in quotes; without quotes it is a list or a "
+            "mapping"
             for path, leaf in self.declared.items()
             if isinstance(leaf, Mapping) and _are_quoted_lists(leaf.get("values"))
         ]

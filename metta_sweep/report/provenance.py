@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def code_in_words(code: CodeRevision | None, place: Place, run_id: str) -> str:
         return ""
     if code.unknown:
         return f"git revision not known: {printable(code.unknown)}"
-    return "; ".join([f"git {code.commit[:SHORT]}", *_differences(code, place, run_id)])
+    where = f" of {printable(code.folder)}" if code.folder else ""
+    return "; ".join([f"git {code.commit[:SHORT]}{where}", *_differences(code, place, run_id)])
 
 
 def _differences(code: CodeRevision, place: Place, run_id: str) -> Iterator[str]:
@@ -66,12 +68,15 @@ def diff_file(code: CodeRevision, place: Place, run_id: str) -> Path | None:
 
 
 def restore_command(code: CodeRevision | None, place: Place, run_id: str) -> str:
-    """Return what to type in the repository to have the code again; empty where that is not known."""
+    """Return what to type to have the code again, in its repository where that is not named; empty where unknown."""
     if code is None or not code.commit:
         return ""
     diff = diff_file(code, place, run_id)
-    again = f"git checkout {code.commit[:SHORT]}"
-    return again if diff is None else f"{again} && git apply {place.quoted(diff)}"
+    git = f"git -C {shlex.quote(code.folder)}" if code.folder else "git"
+    again = f"{git} checkout {code.commit[:SHORT]}"
+    if diff is None:
+        return again
+    return f"{again} && {git} apply {shlex.quote(str(diff.absolute())) if code.folder else place.quoted(diff)}"
 
 
 def different_starts(state: SweepState) -> list[SweepAsked]:

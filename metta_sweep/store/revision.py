@@ -31,16 +31,40 @@ _SETTINGS = (
 )
 
 
+_PROGRAMS = frozenset({".py", ".sh", ".js", ".mjs", ".ts", ".jl", ".r", ".lua", ".rb", ".pl"})
+"""Endings of files that are programs whether or not they may be executed."""
+
+
 class UnknownRevisionError(Exception):
     """Git says nothing of a folder, and why."""
 
 
-def keep_revision(folder: Path, paths: SweepPaths, *, clean: Callable[[str], str] = str) -> CodeRevision:
+def trainers_folder(command: Sequence[str], here: Path) -> Path:
+    """Return the folder of the program that a command runs: the first of its words that is one.
+
+    Args:
+        command: The words of a run, with their blanks; nothing where the trainer is the bundled one.
+        here: The working directory, which it is where no word names a program, as with ``python -m PACKAGE``.
+    """
+    words = (Path(here, word.replace("{cwd}", str(here))) for word in command)
+    return next((path.parent for path in words if _is_program(path)), here)
+
+
+def _is_program(path: Path) -> bool:
+    """Return whether a word of a command is a program of somebody's own; an interpreter lies in a ``bin``."""
+    is_file = os.path.isfile(path)  # noqa: PTH113  # pathlib raises for a script that is a word of the command
+    return is_file and path.parent.name != "bin" and (path.suffix.lower() in _PROGRAMS or os.access(path, os.X_OK))
+
+
+def keep_revision(
+    folder: Path, paths: SweepPaths, *, here: Path | None = None, clean: Callable[[str], str] = str
+) -> CodeRevision:
     """Return the revision of a folder's repository, and keep what differs from it.
 
     Args:
         folder: A folder of the repository; the sweeps' own files are left out wherever they lie.
         paths: The sweep, whose folder exists.
+        here: The working directory: a repository that it does not lie in is named.
         clean: Takes secrets out of a text before it is written.
 
     Side effects:
@@ -49,13 +73,15 @@ def keep_revision(folder: Path, paths: SweepPaths, *, clean: Callable[[str], str
     """
     try:
         commit = _git(folder, "rev-parse", "--verify", "HEAD").decode().strip()
-        where = _all_but(paths, Path(_git(folder, "rev-parse", "--show-toplevel").decode().rstrip("\n")))
+        top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+        where = _all_but(paths, top)
         revision = _with_names(commit, _git(folder, "status", "--porcelain=v1", "-z", "--no-renames", "--", *where))
         parts = list(_parts(_git(folder, "diff", *_STEADY, "HEAD", "--", *where))) if revision.changed else []
     except UnknownRevisionError as error:
         return CodeRevision(unknown=str(error))
     kept, left_out = _choose(parts)
-    revision = replace(revision, unkept=tuple(left_out))
+    is_here = here is None or here.resolve().is_relative_to(top.resolve())
+    revision = replace(revision, unkept=tuple(left_out), folder="" if is_here else str(top))
     if not kept:
         return revision
     text = _head(revision) + clean("".join(kept))
@@ -90,7 +116,7 @@ def _git(folder: Path, *words: str) -> bytes:
 def _why(verb: str, said: str) -> str:
     """Return in our words why git says nothing."""
     if "not a git repository" in said:
-        return "not started in a git repository"
+        return "the trainer is in no git repository"
     if "Needed a single revision" in said:
         return "the git repository has no commit yet"
     return f"git {verb} failed: {said.splitlines()[0] if said else 'it does not say why'}"

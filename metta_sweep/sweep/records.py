@@ -74,7 +74,7 @@ class SweepSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRevision:
-    """The git revision of the folder that a sweep was started in, and what differed from it."""
+    """The git revision of the trainer's folder, and what differed from it."""
 
     commit: str = ""
     """Full hash; empty where it is not known."""
@@ -90,6 +90,8 @@ class CodeRevision:
     """Changed files that the diff leaves out: binary, or too large."""
     unknown: str = ""
     """Why nothing is known: no git, no repository; empty where it is known."""
+    folder: str = ""
+    """The top of the repository; empty where the sweep was started somewhere in it."""
 
     @property
     def is_dirty(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from metta_sweep.report import Place
@@ -49,8 +50,8 @@ def test_what_is_left_out_is_said():
 
 
 def test_no_repository_is_said():
-    history = History(code=CodeRevision(unknown="not started in a git repository")).rollout(0.9)
-    assert "Code: git revision not known: not started in a git repository\n" in told(history)
+    history = History(code=CodeRevision(unknown="the trainer is in no git repository")).rollout(0.9)
+    assert "Code: git revision not known: the trainer is in no git repository\n" in told(history)
     assert "git checkout" not in told(history)
 
 
@@ -66,6 +67,14 @@ def test_the_file_for_hydra_has_the_provenance_in_its_head():
     assert "# The best of sweep my_test: run my_test.r.2, seed 2" in head
     assert "# Made with: metta_sweep 0.1.0" in head
     assert "# Code: git bbbbbbbbbbbb; 1 file changed" in head
+
+
+def test_a_repository_elsewhere_is_named_and_has_its_code_again_from_anywhere():
+    code = replace(DIRTY, folder="/home/me/my trainer")
+    assert "git bbbbbbbbbbbb of /home/me/my trainer; " in code_in_words(code, PLACE, RUN)
+    checkout, apply = restore_command(code, PLACE, RUN).split(" && ")
+    assert checkout == "git -C '/home/me/my trainer' checkout bbbbbbbbbbbb"
+    assert apply.startswith("git -C '/home/me/my trainer' apply /")
 
 
 def test_a_run_that_was_started_again_belongs_to_the_later_start():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from metta_sweep.store import revision
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.store.revision import keep_revision
+from metta_sweep.store.revision import keep_revision, trainers_folder
 from metta_sweep.sweep.records import CodeRevision
 
 
@@ -51,6 +51,45 @@ def sweep(data_dir: Path) -> SweepPaths:
 def kept(folder: Path, paths: SweepPaths) -> str:
     found = keep_revision(folder, paths)
     return (paths.root / found.diff).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ((), "here"),
+        (("python", "-m", "train", "--data", "rows.csv"), "here"),
+        (("python", "-u", "{there}/train.py", "{args}"), "there"),
+        (("{there}/bin/python", "train.py"), "here"),
+        (("torchrun", "--nproc", "2", "{there}/train.py"), "there"),
+        (("{there}/start", "{args}"), "there"),
+        (("python", "../there/train.py"), "there"),
+        (("node", "{cwd}/../there/train.mjs"), "there"),
+        (("python", "gone.py"), "here"),
+        (("bash", "-c", "echo " + "x" * 5000 + "\0"), "here"),
+    ],
+)
+def test_the_trainers_folder_is_that_of_the_first_program_of_a_command(tmp_path, command, expected):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for path in (
+        here / "rows.csv",
+        here / "train.py",
+        there / "train.py",
+        there / "train.mjs",
+        there / "bin" / "python",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for path in (there / "start", there / "bin" / "python"):
+        path.touch(mode=0o755)
+        path.chmod(0o755)
+    words = [word.replace("{there}", str(there)) for word in command]
+    assert trainers_folder(words, here).resolve() == tmp_path / expected
+
+
+def test_a_repository_elsewhere_is_named_by_its_top(repository, tmp_path):
+    found = keep_revision(repository / "sub", sweep(tmp_path / "data"), here=tmp_path)
+    assert found.folder == str(repository)
+    assert not keep_revision(repository / "sub", sweep(tmp_path / "data"), here=repository).folder
 
 
 def test_a_clean_repository_is_its_commit_and_nothing_is_kept(repository, tmp_path):
@@ -183,7 +222,7 @@ def test_secrets_are_taken_out_before_anything_is_written(repository, tmp_path):
 
 def test_outside_a_repository_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert keep_revision(tmp_path, sweep(tmp_path / "data")).unknown == "not started in a git repository"
+    assert keep_revision(tmp_path, sweep(tmp_path / "data")).unknown == "the trainer is in no git repository"
 
 
 def test_a_repository_without_a_commit_says_so(tmp_path):
