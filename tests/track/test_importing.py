@@ -13,9 +13,9 @@ from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import AttemptInterrupted, from_json, to_json
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.track import import_sweep, sync
+from metta_sweep.track import import_sweep, importing, sync
 from metta_sweep.track.foreign import foreign_sweep
-from metta_sweep.track.importing import events_of
+from metta_sweep.track.importing import events_of, read_remote
 from metta_sweep.track.ranges import identity_of, wandb_parameters
 from tests.factories import GUIDE_PARAMETERS, History
 from tests.track.told import ToldSweep, environment
@@ -174,6 +174,8 @@ def test_a_sweep_goes_on_from_another_machine_without_doubling_anything(server, 
     state = SweepState.fold(map(from_json, read_events(there)))
     assert state.runs == sweep.state.runs
     assert state.observations == sweep.state.observations
+    read = read_remote(f"{remote.entity}/{remote.project}/{remote.sweep_id}", environ=environment(server))
+    assert read.observations == sweep.state.observations
     for run_id in state.runs:
         original = (tmp_path / "here/sweep/my_test/runs" / run_id / "config.yaml").read_text()
         assert _yaml(there.run(run_id).config.read_text()) == _yaml(original)
@@ -195,6 +197,8 @@ def test_a_plain_sweep_becomes_a_journal(server, tmp_path):
     assert (report.runs, report.is_ours) == (3, False)
     state = SweepState.fold(map(from_json, read_events(paths)))
     assert [o.metric for o in state.observations.values()] == [1.0, 0.9, 0.8]
+    read = read_remote(f"{remote.entity}/p/{remote.sweep_id}", environ=environment(server))
+    assert read.observations == state.observations
     assert _yaml(paths.run("theirs.r.1").config.read_text()) == {"lr": 0.1}
     file = _yaml(paths.imported.read_text())
     assert (file["rollout_count"], file["sweep"]["parameters"]) == (3 + 10, state.spec.parameters)
@@ -210,6 +214,12 @@ def test_what_cannot_be_read_is_refused_in_one_message(server, tmp_path):
         import_sweep("tester/p/none", paths, environ=environment())
     assert "wandb login" in error.value.problems[0].fix
     assert not paths.root.exists()
+
+
+def test_a_sweep_that_is_to_be_a_source_is_over(monkeypatch):
+    monkeypatch.setattr(importing, "_fetch", lambda *_: foreign([a_run(0, loss=1.0), a_run(1, "running")]))
+    with pytest.raises(RequestError, match=r"still running at W&B \(1 of its runs\)"):
+        read_remote("me/p/theirs")
 
 
 @pytest.mark.parametrize("path", ["", "a/b", "a//c", "a/b/c/d"])
