@@ -24,6 +24,7 @@ METHODS = {
     "Protein": (
         "suggest",
         "observe",
+        "observe_by_seed",
         "observe_failure",
         "ask",
         "tell",

@@ -31,7 +31,12 @@ def in_words(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         value = {key: part for key, part in asdict(value).items() if part is not None}
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={part}" for key, part in value.items() if part is not None) or "none"
+        return ", ".join(f"{key}={_as_written(part)}" for key, part in value.items() if part is not None) or "none"
     if isinstance(value, tuple):
         return "; ".join(map(in_words, value)) or "none"
-    return "none" if value is None else str(value)
+    return "none" if value is None else _as_written(value)
+
+
+def _as_written(value: Any) -> str:
+    """Return a value as a sweep file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -23,10 +23,11 @@ def test_the_same_request_changes_nothing():
 
 
 def test_what_changes_is_listed_with_what_it_means():
-    found = check_request(guide_history().state, asked(rollout_count=5, num_samples=2))
+    found = check_request(guide_history().state, asked(rollout_count=5, num_samples=2, common_seeds=True))
     assert [change.describe() for change in found] == [
         "rollout_count: 3 -> 5",
         "num_samples: 1 -> 2 (new rollouts take so many runs each, earlier ones keep theirs)",
+        "common_seeds: false -> true (from the next rollout on)",
     ]
 
 
