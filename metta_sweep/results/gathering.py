@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ class Gathering:
         self._source = source
         self.readers = tuple(NamedReader(name, new_reader(name, source)) for name in plan.readers)
         self._series: dict[str, dict[str, Reduction]] = {}
+        self._taken: Counter[str] = Counter()
         self._curve = _Curve(source.run, source.began_s) if "report" not in plan.readers else None
 
     @property
@@ -76,7 +78,8 @@ class Gathering:
         series = places.get(point.place)
         if series is None:
             series = places[point.place] = Reduction(self._plan.reduction(point.name))
-        series.add(point.value, point.step)
+        self._taken[point.place] += 1
+        series.add(point.value, point.step, at=self._taken[point.place])
         if self._curve is not None:
             self._curve.add(point, count=series.count)
 
@@ -110,6 +113,9 @@ class Gathering:
                 if series.steps_back is not None:
                     before, after = series.steps_back
                     yield f"{place}: the step of {name} went back from {before:g} to {after:g}; values count as written"
+                if name == self._plan.metric and series.ended_before(self._taken[place]):
+                    where = "" if series.last_step is None else f", at step {series.last_step:g}"
+                    yield f"{place}: {name} ends{where}, long before the rest; {series.how} of its values counts"
                 if not math.isfinite(series.last) and math.isfinite(series.value()):
                     yield f"{place}: the last value of {name} is {series.last}; {series.how} of the others counts"
 

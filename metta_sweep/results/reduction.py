@@ -6,6 +6,11 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+FEWEST = 3
+"""Values from which on it is known how often a metric is logged."""
+PAUSES = 3.0
+"""Usual pauses between two values of a metric after which it is held to have ended."""
+
 
 @dataclass(slots=True)
 class Reduction:
@@ -21,6 +26,8 @@ class Reduction:
     last_step: float | None = None
     steps_back: tuple[float, float] | None = None
     """The first two steps of which the second is smaller."""
+    last_at: int = 0
+    """Which of all values of its place the last one was, from 1."""
     _first: float = math.nan
     _extreme: float = math.nan
     _window: deque[float] = field(default_factory=deque)
@@ -30,8 +37,9 @@ class Reduction:
         if kind == "mean":
             self._window = deque(maxlen=int(size))
 
-    def add(self, value: float, step: float | None) -> None:
-        """Take the next value."""
+    def add(self, value: float, step: float | None, *, at: int = 0) -> None:
+        """Take the next value, the ``at``-th of its place."""
+        self.last_at = at
         self._first = value if self.count == 0 else self._first
         self.count += 1
         self.last = value
@@ -43,6 +51,10 @@ class Reduction:
             if self.last_step is not None and step < self.last_step and self.steps_back is None:
                 self.steps_back = (self.last_step, step)
             self.last_step = step
+
+    def ended_before(self, total: int) -> bool:
+        """Return whether no value came any more long before the last of the ``total`` values of its place."""
+        return self.count >= FEWEST and total - self.last_at > PAUSES * self.last_at / self.count
 
     def value(self) -> float:
         """Return the run's value; NaN where the values that count are."""

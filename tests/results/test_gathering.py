@@ -74,6 +74,17 @@ def test_steps_that_go_back_are_said(source, run):
     assert "went back from 9 to 3" in log
 
 
+@pytest.mark.parametrize(
+    ("every", "until", "is_said"), [(1, 5, True), (1, 10, False), (3, 9, False), (2, 4, False), (1, 2, False)]
+)
+def test_a_metric_that_ends_long_before_the_rest_is_said(source, run, every, until, is_said):
+    logged = {step for step in range(1, until + 1) if step % every == 0}
+    rows = "".join(f"{step},{step if step in logged else ''},1\n" for step in range(1, 11))
+    result, log = concluded(source(path="*.csv"), plan(), run, a__csv=f"step,loss,other\n{rows}")
+    assert result.metrics["loss"] == max(logged)
+    assert (f"loss ends, at step {until}, long before the rest" in log) == is_said
+
+
 def test_what_was_reported_without_an_end_is_taken_where_that_is_asked_for(source, run):
     gathering = Gathering(plan(readers=("report",), path=None, reduce_others="mean:2"), source())
     for step, loss in enumerate([4.0, 2.0, 1.0]):
