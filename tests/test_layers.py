@@ -16,7 +16,7 @@ LAYERS = (
     ("commands",),
     ("launch", "results", "track", "report"),
     ("store",),
-    ("sweep",),
+    ("sweep", "optuna"),
     ("optimize",),
     ("config",),
     ("space",),
