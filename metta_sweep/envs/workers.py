@@ -1,12 +1,15 @@
 """Environments in processes of their own, for those that are slow: all step at once, the trainer waits for the last.
 
-A process holds a block of rows and answers one request at a time over a pipe; it ends when the pipe does.
+A process holds a block of rows and answers one request at a time over a pipe; it ends when the pipe does. Signals that
+ask a run to end often reach all of its processes: only the one that trains follows them, for it still has to save.
 """
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import pickle
+import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +47,7 @@ class Workers:
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
+        atexit.register(self._kill)  # before multiprocessing asks them by a signal that they do not follow
         part: EnvSpec = self._ask("spec", [()] * len(makers))[0]
         self._share = part.rows
         self._spec = replace(part, rows=part.rows * len(makers))
@@ -103,6 +107,12 @@ class Workers:
             pipe.close()
         for process in self._processes:
             process.join(timeout=5.0)
+        self._kill()
+        atexit.unregister(self._kill)
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()
 
     def _ask(self, verb: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Send every part a request, then wait for the answers."""
@@ -140,6 +150,8 @@ class Workers:
 
 def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
     """Answer requests until the pipe is closed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     try:
         env = make()
     except ValueError as error:  # what the configuration of an environment can be wrong about
@@ -158,7 +170,7 @@ def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
     while True:
         try:
             verb, arguments = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             env.close()
             return
         try:
@@ -170,12 +182,13 @@ def _serve(pipe: Connection, make: Callable[[], VecEnv]) -> None:
 
 def _portable(error: Exception) -> Exception:
     """Return an exception that can be sent, with the place where it was raised; in words where it cannot."""
-    error.add_note(f"in a worker that plays environments:\n{traceback.format_exc()}")
+    place = f"in a worker that plays environments:\n{traceback.format_exc()}"
     try:
-        pickle.loads(pickle.dumps(error))
+        sent: Exception = pickle.loads(pickle.dumps(error))
     except Exception:  # noqa: BLE001 - a foreign class can fail in any way
-        return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-    return error
+        sent = RuntimeError(f"{type(error).__name__}: {error}")
+    sent.add_note(place)
+    return sent
 
 
 def _first(env: VecEnv, out: Step, seed: int, *, stagger: bool) -> Observations:

@@ -1,5 +1,8 @@
 """Environments that misbehave end a run with one message, or do no harm."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -73,11 +76,25 @@ def test_what_an_environment_raises_in_a_worker_is_raised_here():
         step_until_it_breaks("Broken")
     assert "in a worker that plays environments" in caught.value.__notes__[0]
     assert "bad_environments.py" in caught.value.__notes__[0]
-    with pytest.raises(RuntimeError, match="BrokenError: odd at north"):
+    with pytest.raises(RuntimeError, match="BrokenError: odd at north") as odd:
         step_until_it_breaks("Odd")
+    assert str(odd.value) == "BrokenError: odd at north"
+    assert "TypeError" not in odd.value.__notes__[0]
 
 
 @pytest.mark.slow
 def test_an_environment_that_ends_its_worker_is_one_message():
     with pytest.raises(WorkerDiedError, match=r"worker 0 of 2, which plays environments, ended \(exit code 7\)"):
         step_until_it_breaks("Deadly")
+
+
+@pytest.mark.slow
+def test_workers_outlive_the_signals_that_ask_a_run_to_end_and_end_with_it():
+    env = make_env(GymnasiumEnv(name="gymnasium", id="CartPole-v1"), rows=2, workers=2)
+    out = Step.empty(env.spec)
+    env.reset(0, out.observations)
+    for process in env._processes:
+        os.kill(process.pid, signal.SIGTERM)
+    env.step(np.zeros(2, np.int64), out)
+    env.close()
+    assert not any(process.is_alive() for process in env._processes)
