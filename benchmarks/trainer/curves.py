@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 from pathlib import Path
@@ -27,14 +28,21 @@ RESULTS = Path(__file__).parent / "results"
 CURVES: dict[str, dict[str, Any]] = {
     "altar": {"steps": 500_000, "env": "altar", "sim": "default", "title": "Altar: reward of an episode"},
     "pong": {"steps": 500_000, "env": "pong", "sim": "default", "title": "Pong: points won minus points lost, of 5"},
-    "cogeval": {"steps": 500_000, "env": "cogeval", "sim": "cogeval", "title": "Cogeval: reward, task by task"},
+    "cogeval": {
+        "steps": 1_500_000,
+        "env": "cogeval",
+        "sim": "cogeval",
+        "evaluations": 5,
+        "title": "Cogeval: reward, task by task",
+    },
 }
 
 
 def config(curve: dict[str, Any], seed: int) -> dict[str, Any]:
     made = shipped(f"env={curve['env']}", f"sim={curve['sim']}", f"seed={seed}", "device=cpu")
     updates = curve["steps"] // made["trainer"]["batch_size"]
-    made["trainer"] |= {"total_timesteps": curve["steps"], "evaluate_interval": max(1, updates // 20)}
+    interval = max(1, math.ceil(updates / curve.get("evaluations", 20)))
+    made["trainer"] |= {"total_timesteps": curve["steps"], "evaluate_interval": interval}
     return made
 
 

@@ -21,11 +21,13 @@ from metta_sweep.trainer.training import Training
 
 
 def one(overrides: list[str], seed: int) -> dict[str, float]:
+    """Return the reward of the last evaluation, over all and by simulation, and what the run cost."""
     config = parse(shipped(*overrides, f"seed={seed}", "device=cpu"))
     began_s = time.process_time()
     with tempfile.TemporaryDirectory() as run_dir:
         metrics = Training(config, Path(run_dir), torch.device("cpu"), lambda _: None).run()
-    return {"seed": seed, "reward": round(metrics["reward"], 3), "cpu_s": round(time.process_time() - began_s, 1)}
+    rewards = {name: round(value, 3) for name, value in metrics.items() if name.split(".")[-1] == "reward"}
+    return {"seed": seed, **rewards, "cpu_s": round(time.process_time() - began_s, 1)}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Light: pydantic and the standard library only, so that a sweep can check a confi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field
 
@@ -79,8 +79,12 @@ class CogevalEnv(Settings):
     tasks: tuple[str, ...] = tuple(TASKS)
     """Which tasks; the environments are shared out among them."""
     starts: Literal["task", "anywhere"] = "task"
-    """Where agents start: as the task has it, or on any floor, which is for training (exploring starts: Sutton and
-    Barto, 2018, section 5.3)."""
+    """Where agents start in training: as the task has it, or on any floor (exploring starts: Sutton and Barto, 2018,
+    section 5.3). They are evaluated where the task has them start."""
+
+    def as_evaluated(self) -> Self:
+        """Return the tasks with their own starts."""
+        return self.model_copy(update={"starts": "task"})
 
     def problems(self) -> Iterator[Problem]:
         """Yield what no single field can know."""

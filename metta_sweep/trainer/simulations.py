@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from metta_sweep.envs.altar_game import Problem, Settings
-from metta_sweep.envs.config import EnvConfig
+from metta_sweep.envs.config import CogevalEnv, EnvConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -99,7 +99,8 @@ def simulation_problems(sim: SimConfig, env: EnvConfig) -> Iterator[Problem]:
 
 
 def _changed(env: EnvConfig, changes: Mapping[str, Any]) -> EnvConfig:
-    whole = changes if "name" in changes else _merged(env.model_dump(), changes)
+    evaluated = env.as_evaluated() if isinstance(env, CogevalEnv) else env
+    whole = changes if "name" in changes else _merged(evaluated.model_dump(), changes)
     adapter: TypeAdapter[EnvConfig] = TypeAdapter(EnvConfig)
     return adapter.validate_python(whole)
 

@@ -33,6 +33,12 @@ def test_atari_brings_convolutions(desk: Desk, swept: Swept) -> None:
     assert training["agent"]["encoder"] == "conv"
 
 
+def test_the_cognitive_tasks_bring_a_memory(desk: Desk, swept: Swept) -> None:
+    made = trainer(desk, swept(""), "env=cogeval")
+    assert (made["use_lstm"], made["normalize_reward"]) == (True, False)
+    assert trainer(desk, swept(""), "env=cogeval", "trainer=ppo")["use_lstm"] is False
+
+
 @pytest.mark.slow
 def test_a_sweep_file_that_chooses_the_environment_gets_its_presets_too(desk: Desk, swept: Swept) -> None:
     text = "defaults: [override /env: gymnasium]\n" + swept("trainer: {update_epochs: 2}")

@@ -92,6 +92,19 @@ def test_the_shipped_suite_of_tasks_is_valid_for_the_tasks():
     )
 
 
+@pytest.mark.parametrize("sim", ["default", "cogeval"])
+def test_tasks_are_evaluated_where_they_have_agents_start_however_they_are_trained(sim):
+    config = parse(shipped(env="cogeval", sim=sim))
+    assert config.env.starts == "anywhere"
+    assert {each.env.starts for each in simulations(config.sim, config.env)} == {"task"}
+
+
+def test_a_simulation_may_have_agents_start_anywhere():
+    anywhere = {"spread": {"env": {"starts": "anywhere"}}}
+    config = parse(put(shipped(env="cogeval"), {"sim.simulations": anywhere}))
+    assert simulations(config.sim, config.env)[0].env.starts == "anywhere"
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
