@@ -6,13 +6,15 @@ Reading, registering and the state of the sweep go this way; the client only wri
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import requests
 
 from metta_sweep.track.errors import RefusedError, TryLaterError
 from metta_sweep.track.settings import PUBLIC_URL, base_url, find_key
+
+Result = TypeVar("Result")
 
 HTTP_S = 10.0
 """Seconds for one request."""
@@ -25,6 +27,20 @@ query Viewer {
   viewer { id entity username }
 }
 """
+
+
+def tried(deed: Callable[[], Result]) -> Result:
+    """Do what may be done twice, a few times where W&B does not take it.
+
+    Raises:
+        TryLaterError: It did not take it the last time either.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return deed()
+        except TryLaterError as error:
+            time.sleep(min(max(PAUSE_S, error.retry_after_s), HTTP_S))
+    return deed()
 
 
 class GraphQL:
@@ -80,12 +96,7 @@ class GraphQL:
             TryLaterError: There was no answer of the service that could be used.
             RefusedError: The service rejected the credentials.
         """
-        for _ in range(TRIES - 1):
-            try:
-                return self.ask_once(query, **variables)
-            except TryLaterError as error:
-                time.sleep(min(max(PAUSE_S, error.retry_after_s), HTTP_S))
-        return self.ask_once(query, **variables)
+        return tried(lambda: self.ask_once(query, **variables))
 
     def ask_once(self, query: str, **variables: Any) -> dict[str, Any]:
         """Send one request, once: for what must not be done twice; it may have been done where this raises.

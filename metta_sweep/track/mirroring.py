@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from metta_sweep.track.link import folder
 from metta_sweep.track.overview import no_answer, overview
 from metta_sweep.track.overview_run import send_overview
 from metta_sweep.track.ranges import JOURNAL_FILE, OVERVIEW, machine_of, overview_id
-from metta_sweep.track.server import SentRun
+from metta_sweep.track.server import SentRun, batches
 from metta_sweep.track.sources import APART, RunSources
 from metta_sweep.track.state_file import StateFile
 
@@ -119,7 +119,7 @@ class Mirroring:
             sent: What the server has.
             compare: Whether each digest is compared with the journal, rather than taken as right.
         """
-        self._sent = sent
+        self._sent, sealed = sent, []
         for run in self._runs():
             there = sent.get(self._sources.wandb_id(run))
             if there is None or self._is_from_elsewhere(run, there):
@@ -127,6 +127,10 @@ class Mirroring:
             seal = there.seal if run.state.is_over and there.shows(run) else None
             is_taken = not compare or not self._sources.is_here(run)
             if seal is not None and (is_taken or seal == self._sources.delivery(run).seal):
+                sealed.append(run)
+        torn = self._torn(sealed)  # an earlier mirror may have died between a run's summary and its files
+        for run in sealed:
+            if run.run_id not in torn:
                 self._is_whole(run)
         unseen = [self._sources.wandb_id(run) for run in self._runs() if run.attempts]
         self._begun |= self._client.ids_there([wandb_id for wandb_id in unseen if wandb_id not in sent])
@@ -311,9 +315,7 @@ class Mirroring:
         self._sent = self._client.sent_runs()
         runs = {run_id: self._run(run_id) for run_id in self._unproven}
         sealed = {run_id for run_id, run in runs.items() if self._seal_there(run) == self._unproven[run_id]}
-        with_files = [run for run_id, run in runs.items() if run_id in sealed and not self._sources.is_joined(run)]
-        names = self._client.file_names([self._sources.wandb_id(run) for run in with_files]) if with_files else {}
-        torn = {run.run_id for run in with_files if not self._has_files(run, names)}
+        torn = self._torn([runs[run_id] for run_id in sealed])
         for run_id, run in runs.items():
             self._alive()
             if run_id in sealed - torn:
@@ -327,8 +329,15 @@ class Mirroring:
         there = self._sent.get(self._sources.wandb_id(run))
         return None if there is None else there.seal
 
-    def _has_files(self, run: Run, names: Mapping[str, frozenset[str]]) -> bool:
-        return names.get(self._sources.wandb_id(run), frozenset()) >= self._sources.files(run).keys()
+    def _torn(self, runs: Iterable[Run]) -> set[str]:
+        """Return which of these runs lack a file at W&B; those that their trainers write are left to them."""
+        found = set()
+        for chosen in batches([run for run in runs if self._sources.is_here(run) and not self._sources.is_joined(run)]):
+            self._alive()
+            names = self._client.file_names([self._sources.wandb_id(run) for run in chosen])
+            there = {run.run_id: names.get(self._sources.wandb_id(run), frozenset()) for run in chosen}
+            found |= {run.run_id for run in chosen if not there[run.run_id] >= self._sources.files(run).keys()}
+        return found
 
     def _touch_up(self) -> None:
         """Have whole runs show the training's times and the best of them its tag: one request where any does not."""

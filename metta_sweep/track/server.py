@@ -136,7 +136,7 @@ def change_runs(graphql: GraphQL, runs: Sequence[SentRun]) -> None:
     Raises:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
-    for chosen in _batches(runs):
+    for chosen in batches(runs):
         names = range(len(chosen))
         given = ", ".join(f"$id{k}: String, $summary{k}: JSONString, $tags{k}: [String!]" for k in names)
         inputs = (f"input: {{id: $id{k}, summaryMetrics: $summary{k}, tags: $tags{k}}}" for k in names)
@@ -170,7 +170,7 @@ def _run_nodes(
     graphql: GraphQL, operation: str, wandb_ids: Sequence[str], fields: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield fields of those runs that are there: one request for 25 runs."""
-    for chosen in _batches(wandb_ids):
+    for chosen in batches(wandb_ids):
         given = "".join(f", $name{k}: String!" for k in range(len(chosen)))
         asked = " ".join(f"run{k}: run(name: $name{k}) {{ {fields} }}" for k in range(len(chosen)))
         query = f"query {operation}($project: String!, $entity: String!{given}) {{ {_PROJECT} {{ {asked} }} }}"
@@ -182,7 +182,8 @@ def _run_nodes(
 _PROJECT = "project(name: $project, entityName: $entity)"
 
 
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield as many at a time as one request asks of or changes."""
     return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
 
 

@@ -10,20 +10,24 @@ from urllib.parse import quote
 import requests
 
 from metta_sweep.track.errors import TryLaterError
-from metta_sweep.track.graphql import HTTP_S, GraphQL
+from metta_sweep.track.graphql import HTTP_S, GraphQL, tried
 
 EVENTS = "wandb-events.jsonl"
 """The stream that W&B draws its system panels from."""
 
 
 def send_usage(graphql: GraphQL, wandb_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Send all system metrics of a run that is open; a line that is sent twice lies in its own place.
+    """Send all system metrics of a run that is open, a few times where need be: a line keeps its place.
 
     Raises:
         TryLaterError: It was not taken.
     """
-    place = "/".join(quote(str(part), safe="") for part in (graphql.entity, graphql.project, wandb_id))
     content: dict[str, Any] = {"files": {EVENTS: {"offset": 0, "content": [json.dumps(row) for row in rows]}}}
+    tried(lambda: _post(graphql, wandb_id, content))
+
+
+def _post(graphql: GraphQL, wandb_id: str, content: Mapping[str, Any]) -> None:
+    place = "/".join(quote(str(part), safe="") for part in (graphql.entity, graphql.project, wandb_id))
     try:
         reply = graphql.http.post(
             f"{graphql.url}/files/{place}/file_stream", json=content, auth=("api", graphql.key), timeout=HTTP_S

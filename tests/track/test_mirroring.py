@@ -207,6 +207,18 @@ def test_a_missing_file_is_noticed(bench):
     assert not bench.mirror.is_settled
 
 
+@pytest.mark.parametrize("compare", [False, True])
+def test_the_next_mirror_sends_what_the_last_one_died_before(bench, compare):
+    bench.sweep.whole_run(1.0)
+    bench.tick()
+    sent = dict(bench.remote().files)
+    bench.remote().files.clear()  # its summary had arrived, its files had not
+    bench.start(compare=compare)
+    assert not bench.mirror.whole
+    bench.tick().mirror.prove()
+    assert (bench.mirror.is_settled, bench.remote().files) == (True, sent)
+
+
 def test_the_next_mirror_sends_nothing_that_is_whole(bench):
     bench.sweep.whole_run(1.0)
     bench.tick().mirror.prove()

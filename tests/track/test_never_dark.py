@@ -121,6 +121,21 @@ def test_what_must_not_be_done_twice_is_sent_once(server):
     assert server.requests["Viewer"] == 1
 
 
+def test_what_may_be_done_twice_is_tried_a_few_times(impatient):
+    failures = [TryLaterError("not now")] * (graphql.TRIES - 1)
+
+    def deed():
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert graphql.tried(deed) == "done"
+    failures += [TryLaterError("not now")] * graphql.TRIES
+    with pytest.raises(TryLaterError):
+        graphql.tried(deed)
+    assert not failures
+
+
 def ordered(*faults):
     return lambda server: server.faults.order(*faults)
 
