@@ -338,6 +338,7 @@ class _Process:
         """Send what is left, prove it, and let go of runs that are not over."""
         mirroring.pause()
         self._settle(mirroring)
+        self._report(mirroring)  # what is there is known before the overview, which may take the time that is left
         if self._sharing is not None:
             is_over = not self._once or self._feed.state.stopped is not None
             self._sharing.stop(left=is_over and not self._watchdog.controller_died)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +112,18 @@ def test_an_ending_mirror_hardly_waits_for_a_server_that_never_answered(server, 
     with pytest.raises(TryLaterError, match="no answer"):
         process(once=True)._connect()
     assert time.monotonic() - began_s < 10
+
+
+def test_what_is_there_is_said_before_the_overview_is_drawn(process):
+    def drawn():
+        said.append(Link.read(process.paths).mirrored)
+
+    said = []
+    done = {"whole": {"my_test.r.0"}, "pending": 0, "stopped_runs": (), "elsewhere": set(), "is_settled": True}
+    nothing = dict.fromkeys(("pause", "prove", "send_over"), lambda **asked: None)
+    made = process()
+    made._end(SimpleNamespace(**done, **nothing, send_overview=drawn))
+    assert said == [1]
 
 
 def test_what_must_not_be_done_twice_is_sent_once(server):
