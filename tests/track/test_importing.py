@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_refused_in_one_message(server, tmp_path):
 
 
 def test_a_sweep_that_is_to_be_a_source_is_over(monkeypatch):
-    monkeypatch.setattr(importing, "_fetch", lambda *_: foreign([a_run(0, loss=1.0), a_run(1, "running")]))
+    monkeypatch.setattr(importing, "_read", lambda *_: foreign([a_run(0, loss=1.0), a_run(1, "running")]))
     with pytest.raises(RequestError, match=r"still running at W&B \(1 of its runs\)"):
         read_remote("me/p/theirs")
 
