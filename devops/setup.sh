@@ -2,12 +2,13 @@
 # Make .venv and install the project into it: ./devops/setup.sh [EXTRA,EXTRA]. Does nothing when all is in place.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-extras="${1:-wandb}"
+extras="${1:-report,wandb}" # what the README and the first pages use
 python="${PYTHON:-python3}"
+own=".venv/.installed-${extras//,/-}"
 want="$(cat pyproject.toml constraints.txt | cksum) $PWD"
 
 in_place() { # the extra "dev" holds all others
-  for stamp in ".venv/.installed-$extras" .venv/.installed-dev; do
+  for stamp in "$own" .venv/.installed-dev; do
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && return 0
   done
   return 1
@@ -22,8 +23,18 @@ exec 9>.setup.lock
 flock 9 # two commands started at once: the second waits and finds the work done
 in_place && exit 0
 
-echo "Setting up .venv (once, about a minute) ..." >&2
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]" >&2
+stage() { # stage WHAT COMMAND...: say what is being done, and how long it took
+  local began=$SECONDS what=$1
+  shift
+  echo "  $what ..." >&2
+  "$@" >&2
+  echo "    done in $((SECONDS - began)) s" >&2
+}
+pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"; }
+
+echo "Setting up .venv (once; a minute or two, longer where the network is slow)" >&2
+[ -x .venv/bin/python ] || stage "an environment of its own" "$python" -m venv .venv
+stage "torch, by far the largest download" pip torch
+stage "the other packages: $extras" pip -e ".[$extras]"
 .venv/bin/python -m compileall -q metta_sweep >/dev/null || true
-echo "$want" >".venv/.installed-${extras//,/-}"
+echo "$want" >"$own"

@@ -20,12 +20,12 @@ LAYERS = (
     ("optimize",),
     ("config",),
     ("space",),
-    ("decoding", "errors", "expression", "goal", "invocation", "nearest", "result", "secrecy", "trees"),
+    ("decoding", "errors", "expression", "extras", "goal", "invocation", "nearest", "result", "secrecy", "trees"),
 )
 """From top to bottom: a part may import what stands below it. The trainer's side stands apart."""
 
 TRAINER_SIDE = ("train", "trainer", "envs")
-SHARED_WITH_TRAINER = ("result", "expression")
+SHARED_WITH_TRAINER = ("result", "expression", "extras")
 OVER_THE_WALL = ("sweep_init", "commands")
 """What may look at the trainer's side: to hand its schema to the configuration, and to play an episode again."""
 

@@ -22,8 +22,7 @@ from metta_sweep.envs.config import AtariEnv, EnvUnavailableError
 from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
 from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
-
-INSTALL = "ale-py is not installed: pip install 'metta-sweep[atari]'"
+from metta_sweep.extras import how_to_install
 
 
 class Atari:
@@ -155,7 +154,7 @@ def _make(config: AtariEnv, num_envs: int, threads: int) -> Any:
         from ale_py import roms
         from ale_py.vector_env import AtariVectorEnv
     except ImportError as error:
-        raise EnvUnavailableError("env.name", INSTALL) from error
+        raise EnvUnavailableError("env.name", f"ale-py is not installed: {how_to_install('atari')}") from error
     if config.id not in roms.get_all_rom_ids():
         raise EnvUnavailableError("env.id", f"ale-py has no game {config.id!r}: need a name such as pong or ms_pacman")
     return AtariVectorEnv(

@@ -17,6 +17,7 @@ from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.envs.pictures import Color
 from metta_sweep.envs.randomness import uniforms
 from metta_sweep.envs.vec_env import Actions, Bytes, Doubles, EnvSpec, Episodes, Observations, Step, Truncated
+from metta_sweep.extras import how_to_install
 
 MOST_CODES = 255
 """Largest discrete observation that is shown as a code."""
@@ -170,9 +171,7 @@ def _make(env_id: str, options: Mapping[str, Any]) -> Any:
     try:
         import gymnasium
     except ImportError as error:
-        raise EnvUnavailableError(
-            "env.name", "gymnasium is not installed: pip install 'metta-sweep[gymnasium]'"
-        ) from error
+        raise EnvUnavailableError("env.name", f"gymnasium is not installed: {how_to_install('gymnasium')}") from error
     try:
         made = gymnasium.make(env_id, **options)
     except TypeError as error:

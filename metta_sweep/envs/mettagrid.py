@@ -24,6 +24,7 @@ from metta_sweep.envs.pictures import Color, draw_grid, grid_legend
 from metta_sweep.envs.randomness import uniforms
 from metta_sweep.envs.statistics import statistics
 from metta_sweep.envs.vec_env import Bytes, Doubles, EnvSpec, Episodes, Ints, Observations, Step, Truncated
+from metta_sweep.extras import how_to_install
 
 NOWHERE, EVERYWHERE = 0xFF, 0xFE
 """Places of a token that is not there, and of one that belongs to the agent, not to a cell."""
@@ -275,7 +276,7 @@ def _validated(settings: Mapping[str, Any]) -> Any:
 
         return MettaGridConfig.model_validate({"game": settings})
     except ImportError as error:
-        message = "mettagrid is not installed: pip install 'metta-sweep[mettagrid]'"
+        message = f"mettagrid is not installed: {how_to_install('mettagrid')}"
         raise EnvUnavailableError("env.name", message) from error
     except ValueError as error:
         raise EnvUnavailableError("env.game", f"mettagrid refuses it: {error}") from error

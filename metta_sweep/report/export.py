@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
+from metta_sweep.extras import how_to_install
 from metta_sweep.report.as_json import json_text
 from metta_sweep.report.place import HasRunPaths
 from metta_sweep.report.rows import RolloutRow, RunRow, rows_of
@@ -119,7 +120,7 @@ def frame(found: Sequence[dict[str, Any]]) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError:
-        raise RequestError.of("a data frame needs pandas", fix="pip install 'metta-sweep[report]'") from None
+        raise RequestError.of("a data frame needs pandas", fix=how_to_install("report")) from None
     return pandas.DataFrame.from_records(list(found))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
+from metta_sweep.extras import how_to_install
 from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.space.parameter import Choice, Parameter, spell
@@ -51,9 +52,7 @@ def write_study(state: SweepState, out: Path) -> int:
         from optuna.storages import RDBStorage
         from sqlalchemy.engine import URL
     except ImportError:
-        raise RequestError.of(
-            "an Optuna study needs optuna", key="--to", fix="pip install 'metta-sweep[optuna]'"
-        ) from None
+        raise RequestError.of("an Optuna study needs optuna", key="--to", fix=how_to_install("optuna")) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows, beside = rows_of(state), out.absolute().with_name(f".{out.name}.{os.getpid()}")
     storage = RDBStorage(URL.create("sqlite", database=str(beside)).render_as_string())

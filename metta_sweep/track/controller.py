@@ -14,6 +14,7 @@ from typing import IO
 
 from metta_sweep.config.settings import WandbSettings
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.extras import how_to_install
 from metta_sweep.invocation import invoked
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.track.labels import labels_of
@@ -319,7 +320,7 @@ def sync(
     asked = settings or WandbSettings()
     mode, why = resolve_mode(WandbSettings(mode="online", project=asked.project), environ)
     if mode is not Mode.ONLINE:
-        fix = "set WANDB_API_KEY or run wandb login; pip install 'metta-sweep[wandb]'"
+        fix = f"set WANDB_API_KEY or run wandb login; {how_to_install('wandb')}"
         raise RequestError(Problem(key="wandb", message=f"cannot send: {why.removeprefix('W&B: ')}", fix=fix))
     before = Link.read(paths)
     link = before if before is not None and settings is None else _link_for(paths, asked, mode, environ)

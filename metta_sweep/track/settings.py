@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from metta_sweep.config.settings import WandbSettings
+from metta_sweep.extras import how_to_install
 
 PUBLIC_URL = "https://api.wandb.ai"
 """The public service."""
@@ -55,7 +56,7 @@ def resolve_mode(settings: WandbSettings, environ: Mapping[str, str]) -> tuple[M
     if asked == "off":
         return Mode.OFF, "W&B: off, as asked"
     if importlib.util.find_spec("wandb") is None:
-        return Mode.OFF, f"W&B: off, the client is not installed (pip install 'metta-sweep[wandb]'); {later}"
+        return Mode.OFF, f"W&B: off, the client is not installed ({how_to_install('wandb')}); {later}"
     if asked == "offline":
         return Mode.OFFLINE, f"W&B: offline, as asked; {later}, and so does `wandb sync`"
     source = key_source(environ)

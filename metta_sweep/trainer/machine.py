@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from metta_sweep.envs.altar_game import Problem
 from metta_sweep.envs.config import EXTRAS, EnvConfig, EnvUnavailableError
 from metta_sweep.envs.vec_env import EnvSpec
+from metta_sweep.extras import how_to_install
 from metta_sweep.trainer.config import TrainingConfig
 from metta_sweep.trainer.filters import picture_problem
 
@@ -58,7 +59,7 @@ def _unplayable(config: TrainingConfig) -> Iterator[Problem]:
     """Yield why an environment that comes with an extra cannot be played."""
     module, package = EXTRAS[config.env.name]
     if find_spec(module) is None:
-        yield "env.name", f"{package} is not installed: pip install 'metta-sweep[{config.env.name}]'"
+        yield "env.name", f"{package} is not installed: {how_to_install(config.env.name)}"
         return
     made = _made_once(config.env.model_dump_json())
     if isinstance(made, EnvUnavailableError):

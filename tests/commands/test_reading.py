@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from metta_sweep.commands.cli import main
+from metta_sweep.extras import how_to_install
 from tests.factories import History, guide_history
 from tests.report.disk import kept
 
@@ -98,5 +99,5 @@ def test_a_report_that_has_no_plotly_says_what_to_install(
     monkeypatch.setitem(sys.modules, "plotly", None)
     code, _, problem = run(capsys, "report", "my_test", "--data-dir", str(tmp_path))
     assert code == 2
-    assert "pip install 'metta-sweep[report]'" in problem
+    assert how_to_install("report") in problem
     assert not (tmp_path / "sweep" / "my_test" / "report.html").exists()

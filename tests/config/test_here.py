@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metta_sweep.config.ask import ask
+from metta_sweep.extras import how_to_install
 from metta_sweep.trainer import machine
 from metta_sweep.trainer.schema import schema
 
@@ -40,7 +41,7 @@ def test_the_gpus_that_the_launcher_shows_a_run_count(desk, swept, monkeypatch):
 
 def test_an_extra_that_is_not_installed_is_refused(desk, swept, monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda module: None)
-    assert "pip install 'metta-sweep[atari]'" in desk.message(swept(), "env=atari")
+    assert how_to_install("atari") in desk.message(swept(), "env=atari")
 
 
 def test_a_value_of_a_list_is_asked_about_too(desk, no_gpu):

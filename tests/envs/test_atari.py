@@ -1,5 +1,6 @@
 """Atari behind our interface; skipped where ale-py is not installed."""
 
+import re
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ from metta_sweep.envs.config import AtariEnv, EnvUnavailableError
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.randomness import uniforms
 from metta_sweep.envs.vec_env import Step
+from metta_sweep.extras import how_to_install
 
 vector_env = pytest.importorskip("ale_py.vector_env")
 
@@ -158,5 +160,5 @@ def test_an_unknown_game_is_refused():
 
 def test_without_ale_py_one_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ale_py", None)
-    with pytest.raises(EnvUnavailableError, match=r"pip install 'metta-sweep\[atari\]'"):
+    with pytest.raises(EnvUnavailableError, match=re.escape(how_to_install("atari"))):
         make_env(config(), rows=1)

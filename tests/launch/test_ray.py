@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from metta_sweep.extras import how_to_install
 from metta_sweep.launch.attempt.attempt import AttemptFiles
 from metta_sweep.launch.ray.launcher import RayLauncher
 from metta_sweep.sweep.ports import JobState, Resources
@@ -48,7 +49,7 @@ def said(how, tmp_path):
 
 
 def test_without_the_package_one_message_says_what_to_install(tmp_path):
-    assert "pip install 'metta-sweep[ray]'" in said("not installed", tmp_path)
+    assert how_to_install("ray") in said("not installed", tmp_path)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from metta_sweep.config.settings import WandbSettings
+from metta_sweep.extras import how_to_install
 from metta_sweep.track import Mode, resolve_mode
 
 
@@ -82,7 +83,7 @@ def test_without_the_client_it_is_off_and_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found, line = mode(WANDB_API_KEY="a" * 40)
     assert found is Mode.OFF
-    assert "pip install 'metta-sweep[wandb]'" in line
+    assert how_to_install("wandb") in line
 
 
 @pytest.mark.slow

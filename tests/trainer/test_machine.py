@@ -2,6 +2,7 @@
 
 import pytest
 
+from metta_sweep.extras import how_to_install
 from metta_sweep.trainer import machine
 from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.machine import HardwareHere, device_problem
@@ -51,7 +52,7 @@ def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(env, monk
     monkeypatch.setattr(machine, "find_spec", lambda module: None)
     ((key, message),) = lacking(env=env)
     assert key == "env.name"
-    assert f"pip install 'metta-sweep[{env}]'" in message
+    assert how_to_install(env) in message
 
 
 @pytest.mark.parametrize("env", ["altar", "pong", "cogeval"])

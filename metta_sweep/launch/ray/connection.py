@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.extras import how_to_install
 from metta_sweep.launch.ray.own import OwnCluster, Use, scratch_folder
 
 _FIX = "ray start --head, or RAY_ADDRESS=host:port; RAY_AUTH_MODE=token where the cluster asks for a token"
@@ -45,7 +46,7 @@ def _check_installed() -> None:
     with contextlib.suppress(ValueError):  # of a module that was forbidden to be loaded
         if importlib.util.find_spec("ray") is not None:
             return
-    raise _unusable("launcher=ray needs the package ray", "pip install 'metta-sweep[ray]'")
+    raise _unusable("launcher=ray needs the package ray", how_to_install("ray"))
 
 
 def _chosen(named: str | None, *, start: bool) -> tuple[str, Use | None]:

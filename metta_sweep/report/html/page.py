@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib import resources
 
 from metta_sweep.errors import RequestError
+from metta_sweep.extras import how_to_install
 from metta_sweep.report.best import Winner
 from metta_sweep.report.confirmed import worth
 from metta_sweep.report.html import sections
@@ -63,7 +64,7 @@ def plotly_js() -> str:
     try:
         return resources.files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
     except (ModuleNotFoundError, FileNotFoundError):
-        raise RequestError.of("the HTML report needs plotly", fix="pip install 'metta-sweep[report]'") from None
+        raise RequestError.of("the HTML report needs plotly", fix=how_to_install("report")) from None
 
 
 def own_text(name: str) -> Markup:
