@@ -12,7 +12,7 @@ from metta_sweep.commands.sweeps import here, of_a_sweep
 from metta_sweep.errors import MettaSweepError, RequestError
 from metta_sweep.report.overview import size_of
 from metta_sweep.report.reading import state_of
-from metta_sweep.report.wording import count
+from metta_sweep.report.wording import count, size
 from metta_sweep.store.lock import SweepLock
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.state import SweepState
@@ -34,7 +34,7 @@ def command(paths: SweepPaths, *, yes: bool) -> int:
             fix = here(paths).command("stop", paths.name, "--now")
             raise RequestError.of(f"runs of it may be alive: {named}", key=paths.name, fix=fix)
         root = here(paths).show(paths.root)
-        what = f"{count(len(paths.run_ids()), 'run')}, {size_of(paths.root) / 1e6:.1f} MB"
+        what = f"{count(len(paths.run_ids()), 'run')}, {size(size_of(paths.root))}"
         if not yes and not click.confirm(f"Delete {root} ({what})? There is no way back"):
             click.echo("nothing was deleted")
             return 0

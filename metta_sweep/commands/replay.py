@@ -16,6 +16,7 @@ from metta_sweep.errors import RequestError
 from metta_sweep.invocation import invoked
 from metta_sweep.report.reading import paths_of, state_of
 from metta_sweep.report.rows import rows_of
+from metta_sweep.report.wording import size
 from metta_sweep.result import RunPaths
 from metta_sweep.trainer.config import ConfigError
 
@@ -83,7 +84,7 @@ def replay(asked: Replay) -> str:
         out.write_bytes(content)
     except OSError as error:
         raise RequestError.of(f"cannot be written: {error.strerror}", file=str(out), fix="name another file") from error
-    return f"{text}\n{out} ({len(content) / 1e6:.1f} MB): open it in a browser"
+    return f"{text}\n{out} ({size(len(content))}): open it in a browser"
 
 
 def find_run(name: str, data_dir: Path) -> RunPaths:

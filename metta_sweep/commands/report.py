@@ -10,6 +10,7 @@ import click
 from metta_sweep.commands.sweeps import SweepName, data_dir
 from metta_sweep.report.html.writing import default_file, keep_writing, write_report
 from metta_sweep.report.reading import paths_of
+from metta_sweep.report.wording import size
 
 
 @click.command()
@@ -31,8 +32,7 @@ def command(names: Sequence[str], *, data_dir: Path, out: Path | None, png: bool
     file = out or default_file(sweeps)
     if stays:
         keep_writing(sweeps, file, click.echo)
-    size = write_report(sweeps, file)
-    click.echo(f"{file} ({size / 1e6:.1f} MB): open it in a browser")
+    click.echo(f"{file} ({size(write_report(sweeps, file))}): open it in a browser")
     if png:
         _write_pictures(file)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.report.reading import state_of
-from metta_sweep.report.wording import duration, number, printable
+from metta_sweep.report.wording import duration, number, printable, size
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.state import SweepState
 
@@ -81,7 +81,7 @@ def table(lines: Sequence[SweepLine]) -> str:
 def _cells(line: SweepLine) -> tuple[str, ...]:
     best = "none" if line.best is None else f"{printable(line.metric)} {number(line.best)}"
     done = f"{line.finished}/{line.rollout_count}"
-    return (line.name, line.state, best, done, f"{duration(line.age_s)} ago", f"{line.size_bytes / 1e6:.1f} MB")
+    return (line.name, line.state, best, done, f"{duration(line.age_s)} ago", size(line.size_bytes))
 
 
 def _standing(state: SweepState, controller: str) -> str:

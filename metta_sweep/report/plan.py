@@ -15,7 +15,7 @@ from rich.text import Text
 
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
-from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names
+from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names, size
 from metta_sweep.trees import leaves
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def _takes(plan: Plan) -> Iterator[str]:
         yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"
     yield from _early_stop(asked, left)
     yield from _limits(asked)
-    need = "unknown" if plan.disk_bytes is None else _size(plan.disk_bytes * runs)
-    yield f"  disk: {need} of {_size(plan.free_bytes)} that are free"
+    need = "unknown" if plan.disk_bytes is None else size(plan.disk_bytes * runs)
+    yield f"  disk: {need} of {size(plan.free_bytes)} that are free"
 
 
 def _early_stop(asked: Asked, left: int) -> Iterator[str]:
@@ -208,11 +208,3 @@ def _goes(plan: Plan) -> Iterator[str]:
 
 def _interval(estimate: Estimate) -> str:
     return f"{duration(estimate.middle_s)} ({duration(estimate.low_s)} to {duration(estimate.high_s)})"
-
-
-def _size(amount: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.3g} {unit}"
-        amount /= 1000
-    return f"{amount:.3g} TB"

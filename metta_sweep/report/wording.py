@@ -103,6 +103,15 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def size(amount: float) -> str:
+    """Return bytes in words of three digits, such as ``4.81 MB``."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} TB"
+
+
 def seeds_in_words(common: bool) -> str:
     """Return what is said behind the runs of a rollout of their seeds; nothing where each has its own."""
     return ", the same seeds for every point" if common else ""

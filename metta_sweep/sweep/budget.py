@@ -80,7 +80,8 @@ def _rollouts(state: SweepState) -> StopReason | None:
     if state.full_rollouts + 1.0 <= count + _ROUNDING:
         return None
     if not state.stopped_early_runs:
-        return StopReason(rule="rollout_count", message=f"all {count} rollouts are done")
+        message = f"all {count} rollouts are done" if count > 1 else "the one rollout is done"
+        return StopReason(rule="rollout_count", message=message)
     message = f"{state.counted_rollouts} rollouts took what {count} whole ones may take"
     return StopReason(rule="rollout_count", message=message)
 
