@@ -26,7 +26,7 @@ def sweep(tmp_path):
 
 
 def synced(server, sweep, settings=None):
-    report = sync(sweep.paths, settings, environ=environment(server), timeout_s=60)
+    report = sync(sweep.paths, settings, environ=environment(server), timeout_s=240)
     assert report.complete, report.line
     return report
 
@@ -112,7 +112,7 @@ def test_an_earlier_sweep_of_the_name_is_offered_for_import(server, sweep, tmp_p
     synced(server, sweep)
     again = ToldSweep(tmp_path / "elsewhere", rollout_count=1, pid=7)
     mirror, said = start_mirror(again.paths, WandbSettings(), Mode.ONLINE, environment(server)), []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not any("earlier" in line for line in said):
         said += mirror.poll()
         assert time.monotonic() < deadline, said
