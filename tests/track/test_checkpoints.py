@@ -34,11 +34,11 @@ def test_the_last_one_is_the_one_written_last(sweep):
 @pytest.mark.long
 def test_checkpoints_are_kept_once_and_only_where_asked_for(server, sweep):
     environ = environment(server)
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     assert server.world.models() == []
     server.world.runs.clear()
     for _ in range(2):
-        assert sync(sweep.paths, WandbSettings(checkpoints=True), environ=environ, timeout_s=60).complete
+        assert sync(sweep.paths, WandbSettings(checkpoints=True), environ=environ, timeout_s=240).complete
     (kept,) = server.world.models()
     assert (kept.name, kept.committed) == ("my_test.r.0-checkpoint", True)
     assert kept.run_id == server.world.run("my_test.r.0").run_id

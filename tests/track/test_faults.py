@@ -22,7 +22,7 @@ def two_runs(tmp_path):
 def synced(server, sweep, tries=4):
     """Sync until it is complete, as a person would."""
     for _ in range(tries):
-        report = sync(sweep.paths, environ=environment(server), timeout_s=60)
+        report = sync(sweep.paths, environ=environment(server), timeout_s=240)
         if report.complete:
             return report
     raise AssertionError(report.line)

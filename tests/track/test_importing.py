@@ -165,7 +165,7 @@ def test_a_sweep_of_ours_keeps_its_name():
 def test_a_sweep_goes_on_from_another_machine_without_doubling_anything(server, tmp_path):
     training = {"trainer": {"total_timesteps": 2048}}
     sweep = ToldSweep(tmp_path / "here", rollout_count=3, training=training).whole_run(1.0).whole_run(2.0).close()
-    assert sync(sweep.paths, environ=environment(server), timeout_s=60).complete
+    assert sync(sweep.paths, environ=environment(server), timeout_s=240).complete
     (remote,) = server.world.sweeps.values()
     before = {run.run_id: (run.history, run.state) for run in server.world.runs.values()}
     there = SweepPaths(tmp_path / "there", "my_test")
@@ -179,7 +179,7 @@ def test_a_sweep_goes_on_from_another_machine_without_doubling_anything(server, 
     for run_id in state.runs:
         original = (tmp_path / "here/sweep/my_test/runs" / run_id / "config.yaml").read_text()
         assert _yaml(there.run(run_id).config.read_text()) == _yaml(original)
-    assert sync(there, environ=environment(server), timeout_s=60).complete
+    assert sync(there, environ=environment(server), timeout_s=240).complete
     assert len(server.world.sweeps) == 1
     assert {run.run_id: (run.history, run.state) for run in server.world.runs.values()} == before
 

@@ -107,10 +107,10 @@ def test_a_mirror_whose_controller_dies_lets_go_and_the_next_one_goes_on(server,
 def test_the_journal_keeps_the_id_and_a_new_start_uses_it(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=2).whole_run(1.0)
     environ = environment(server)
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     (sweep.paths.root / "wandb.json").unlink()
     sweep.whole_run(2.0).close()
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     assert len(server.world.sweeps) == 1
     assert_mirrored(server, sweep)
 

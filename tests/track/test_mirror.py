@@ -35,7 +35,7 @@ def told(tmp_path):
 @pytest.mark.slow
 def test_everything_is_there_after_sync(server, tmp_path):
     sweep = told(tmp_path)
-    report = sync(sweep.paths, environ=environment(server), timeout_s=60)
+    report = sync(sweep.paths, environ=environment(server), timeout_s=240)
     assert server.errors == []
     assert report.complete, report.line
     assert_mirrored(server, sweep)

@@ -69,9 +69,9 @@ def test_the_best_is_told_with_its_runs_and_values():
 def test_the_overview_is_there_beside_the_sweep_and_goes_on(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=4).whole_run(1.0).whole_run(3.0).whole_run(2.0)
     environ = environment(server)
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     sweep.whole_run(4.0).close()
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     remote = server.world.run("my_test overview")
     assert (remote.sweep, remote.state, remote.job_type) == (None, "finished", "overview")
     expected = overview(sweep.state)
@@ -86,5 +86,5 @@ def test_the_overview_is_there_beside_the_sweep_and_goes_on(server, tmp_path):
     tables = {name: json.loads(content) for name, content in remote.files.items() if "rollouts" in name}
     assert [list(row) for row in expected.rollouts.rows] in [table["data"] for table in tables.values()]
     requests = server.requests.total()
-    assert sync(sweep.paths, environ=environ, timeout_s=60).complete
+    assert sync(sweep.paths, environ=environ, timeout_s=240).complete
     assert server.requests.total() - requests <= 8
