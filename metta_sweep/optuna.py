@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
-from metta_sweep.optimize.protein import Protein
+from metta_sweep.optimize.port import CanJudge, Optimizer, SearchTask
+from metta_sweep.optimize.registry import kind_of
 from metta_sweep.space import SearchSpace
 
 try:
@@ -71,7 +72,7 @@ class ProteinSampler(BaseSampler):
         self._constraints_func = constraints_func
         self._cost = cost or _seconds
         self._settings = dict(settings or {})
-        Protein({}, seed=seed, settings=self._settings)  # refuses what is wrong
+        self._protein(SearchSpace.parse({}), Goal.MINIMIZE)  # refuses what is wrong
         self._independent = RandomSampler(seed=seed % 2**32)
 
     def reseed_rng(self) -> None:
@@ -99,7 +100,7 @@ class ProteinSampler(BaseSampler):
             return {}
         shown = _Shown(search_space, {}) if self._given is not None else _Shown.by(_over(study))
         codec = _Codec(search_space, shown.conditions)
-        protein = Protein(codec.space, _goal(study), self._seed, settings=self._settings)
+        protein = self._protein(codec.space, _goal(study))
         self._teach(protein, codec, _over(study))
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         pending = [codec.point(each) for each in running if each.number != trial.number]
@@ -121,7 +122,11 @@ class ProteinSampler(BaseSampler):
             _process_constraints_after_trial(self._constraints_func, study, trial, state)
         self._independent.after_trial(study, trial, state, values)
 
-    def _teach(self, protein: Protein, codec: _Codec, trials: Sequence[FrozenTrial]) -> None:
+    def _protein(self, space: SearchSpace, goal: str) -> Optimizer:
+        task = SearchTask(space=space, goal=goal, seed=self._seed, settings=self._settings)
+        return kind_of("protein").make(task)
+
+    def _teach(self, protein: Optimizer, codec: _Codec, trials: Sequence[FrozenTrial]) -> None:
         """Tell Protein of every trial that is over and is a point of the space."""
         length = max((max(t.intermediate_values) for t in _with_steps(trials)), default=None)
         for each in trials:
@@ -131,7 +136,7 @@ class ProteinSampler(BaseSampler):
             with suppress(RequestError):
                 if each.state == TrialState.FAIL or _breaks_a_constraint(each):
                     protein.observe_failure(point)
-                elif each.state == TrialState.PRUNED:
+                elif each.state == TrialState.PRUNED and isinstance(protein, CanJudge):
                     protein.observe_partial(point, self._curve(each, length))
                 elif each.value is not None:
                     protein.observe(point, each.value, self._cost(each), curve=self._curve(each, length))

@@ -146,7 +146,7 @@ class TestOrigins:
         assert origin["env.game.points"][1].startswith("env=pong: ")
         assert origin["device"][0] == "hardware"
         assert origin["trainer.gamma"][0] == "defaults"
-        assert origin["trainer.gamma"][1].endswith("configs/trainer/ppo.yaml, line 10")
+        assert origin["trainer.gamma"][1].endswith("configs/trainer/ppo.yaml, line 11")
 
     def test_problems_are_told_from_the_top_and_once(self) -> None:
         one, two = Problem(message="x", file="b.yaml", line=9), Problem(message="y", file="b.yaml", line=2)

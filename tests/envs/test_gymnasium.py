@@ -1,5 +1,7 @@
 """Gymnasium's environments behind our interface."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from metta_sweep.envs.config import EnvUnavailableError, GymnasiumEnv
 from metta_sweep.envs.make import make_env
 from metta_sweep.envs.randomness import uniforms
 from metta_sweep.envs.vec_env import Step
+from metta_sweep.extras import how_to_install
 
 gymnasium = pytest.importorskip("gymnasium")
 
@@ -181,7 +184,7 @@ def test_an_environment_that_does_not_fit_is_refused(env_id, rule):
 
 def test_without_gymnasium_one_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gymnasium", None)
-    with pytest.raises(EnvUnavailableError, match=r"metta-sweep\[gymnasium\]"):
+    with pytest.raises(EnvUnavailableError, match=re.escape(how_to_install("gymnasium"))):
         make_env(config(), rows=1)
 
 
