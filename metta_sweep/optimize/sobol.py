@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from metta_sweep.optimize.points import BATCH
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.random import drawn
 from metta_sweep.optimize.sequence import SequenceSearch
+from metta_sweep.optimize.sobol_points import MOST_DIMENSIONS, sobol_points
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -27,11 +29,20 @@ def sobol_search(task: SearchTask) -> SequenceSearch:
 
 def sobol_batches(space: SearchSpace, seed: int) -> Iterator[Array]:
     """Yield snapped codes ``(n, d)`` of the scrambled sequence; the same seed gives the same sequence."""
-    from scipy.stats import qmc
+    for points in islice(_unit_points(max(1, space.dim), np.random.default_rng(seed)), _LONGEST // BATCH):
+        yield space.from_unit(points[:, : space.dim])
 
-    sobol = qmc.Sobol(max(1, space.dim), scramble=True, rng=np.random.default_rng(seed))
-    for _ in range(_LONGEST // BATCH):
-        yield space.from_unit(sobol.random(BATCH)[:, : space.dim])
+
+def _unit_points(dim: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield the points of the scrambled sequence in the unit cube, ``(BATCH, dim)`` at a time."""
+    if dim <= MOST_DIMENSIONS:
+        yield from sobol_points(dim, rng, batch=BATCH)
+    else:
+        from scipy.stats import qmc  # the same points, and a second and a half to import
+
+        sobol = qmc.Sobol(dim, scramble=True, rng=rng)
+        while True:
+            yield sobol.random(BATCH)
 
 
 def _batches(space: SearchSpace, seed: int) -> Iterator[Array]:
