@@ -143,7 +143,7 @@ def _scrambled(directions: Digits, lower: Digits) -> Digits:
         lower: ``(dim, BITS, BITS)``; the diagonal is taken as 1.
     """
     places = np.arange(BITS - 1, -1, -1, dtype=np.uint32)
-    digits: Digits = directions[:, :, None] >> places & 1  # (dim, number, digit), the leading digit first
+    digits = directions[:, :, None] >> places & 1  # (dim, number, digit), the leading digit first
     lower = lower.copy()
     lower[:, np.arange(BITS), np.arange(BITS)] = 1
     mixed = np.asarray(np.einsum("dij,dnj->dni", lower, digits) & 1, dtype=np.uint32)
