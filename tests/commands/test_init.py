@@ -83,8 +83,8 @@ def test_without_a_command_it_is_a_file_for_the_bundled_trainer(here):
 @pytest.mark.parametrize(
     ("words", "metric", "needs"),
     [
-        ("python3 examples/sklearn_prints/train.py", "accuracy", "sklearn"),
-        ("python3 examples/hydra_groups/train.py", "return", "hydra"),
+        pytest.param("python3 examples/sklearn_prints/train.py", "accuracy", "sklearn", marks=pytest.mark.long),
+        pytest.param("python3 examples/hydra_groups/train.py", "return", "hydra", marks=pytest.mark.long),
         ("python3 examples/lightning_csv/train.py", "val_loss", "numpy"),
         ("python3 examples/wandb_trainer/train.py", "val/accuracy", "wandb"),
         ("python3 examples/tensorboard_ppo/ppo.py", "charts/episodic_return", "tensorboard"),

@@ -114,10 +114,10 @@ def test_another_search_under_the_same_name_is_refused(sweep):
     "damage",
     [
         pytest.param("truncated", marks=pytest.mark.long),
-        "emptied",
+        pytest.param("emptied", marks=pytest.mark.long),
         "foreign",
         pytest.param("removed", marks=pytest.mark.long),
-        "other_table",
+        pytest.param("other_table", marks=pytest.mark.long),
     ],
 )
 def test_a_damaged_journal_is_refused_and_left_as_it_is(sweep, damage):

@@ -77,7 +77,7 @@ def test_a_training_that_outlives_its_controller_is_adopted(sweep):
     assert sweep.wait_until_quiet() == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_trains_with_one_thread_and_repeats_from_its_config(sweep):
     assert sweep.run(write(sweep, steps=4_000)).returncode == 0
     (result,) = (sweep.root / "data").rglob("result.json")

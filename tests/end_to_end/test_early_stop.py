@@ -72,7 +72,7 @@ metta_sweep.finish(loss=loss, steps=10 * tenth)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_that_ask_end_by_themselves_and_what_they_leave_is_no_score(sweep):
     marks = sweep.root / "marks"
     trial, file = sweep.root / "asking.py", sweep.root / "asking.yaml"

@@ -113,7 +113,7 @@ def test_every_shipped_sweep_file_can_be_planned(file, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["protein", "random"])
+@pytest.mark.parametrize("optimizer", ["protein", pytest.param("random", marks=pytest.mark.long)])
 def test_a_sweep_whose_runs_cost_nothing_is_planned_as_it_is_run(sweep, optimizer):
     asked = sweep.write_trial(rollouts=3, trial=TRIAL.replace('"cost_s": 1.0 + x', '"cost_s": 0'))
     done = sweep.run(asked, f"optimizer={optimizer}")

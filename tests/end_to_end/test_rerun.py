@@ -95,7 +95,7 @@ def test_a_run_whose_numbers_are_read_leaves_its_result_with_the_variables_that_
     assert (run / "weights.txt").read_text() == "0"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_bundled_trainer_trains_longer_and_keeps_checkpoints_and_provenance(sweep, rerun):
     (sweep.root / "bundled.yaml").write_text(BUNDLED)
     assert sweep.run("++sweep_params=bundled.yaml").returncode == 0

@@ -59,6 +59,7 @@ def test_the_ranges_there_are_those_of_the_latest_request(server, sweep):
     assert identity_of(sweep.state.created) in remote.description
 
 
+@pytest.mark.long
 def test_of_several_the_first_is_it_every_time(server, sweep):
     first, _second = made_elsewhere(server, sweep), made_elsewhere(server, sweep)
     for _ in range(2):
@@ -68,6 +69,7 @@ def test_of_several_the_first_is_it_every_time(server, sweep):
     assert server.requests["UpsertSweep"] == 0
 
 
+@pytest.mark.long
 def test_a_namesake_is_another_sweep(server, sweep, tmp_path):
     synced(server, sweep)
     namesake = ToldSweep(tmp_path / "other", rollout_count=1, pid=7).whole_run(2.0).close()
@@ -94,6 +96,7 @@ def test_a_sweep_that_was_deleted_there_is_registered_anew(server, sweep):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_it_can_be_sent_to_another_project(server, sweep):
     synced(server, sweep)
     synced(server, sweep, WandbSettings(project="elsewhere"))
