@@ -132,6 +132,7 @@ def test_bad_names(name: str) -> None:
     assert name_problem(name)
 
 
+@pytest.mark.slow
 def test_all_mistakes_are_told_at_once(desk: Desk) -> None:
     words = ["run=../x", "cmd=pln", "+hardware=mac", "trainer.gama=1", "rollout_count=none"]
     told = desk.message(None, FILE, *words)

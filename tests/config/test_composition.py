@@ -85,6 +85,7 @@ class TestHydra:
         desk.ask(SWEEP)
         assert not GlobalHydra.instance().is_initialized()
 
+    @pytest.mark.slow
     def test_one_request_leaves_nothing_to_the_next(self, desk: Desk) -> None:
         desk.write("sweep: {trainer: {gae_lambda: 0.5}}\n", "configs/sweep/base.yaml")
         first = desk.ask(f"defaults: [base]\n{SWEEP}  trainer: {{num_workers: 4}}\n")

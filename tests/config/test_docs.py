@@ -85,6 +85,7 @@ def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
         ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["altar", "pong"])
 def test_the_statistics_that_the_trainer_page_names_are_reported(env: str, tmp_path: Path) -> None:
     _, _, section = TRAINER.partition(f"### {env}\n")

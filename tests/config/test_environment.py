@@ -56,6 +56,7 @@ def test_what_cannot_be_a_variable_is_refused_with_what_to_do(desk, env, message
     assert message in desk.message(f"{SWEEP}  env: {env}")
 
 
+@pytest.mark.slow
 def test_the_value_of_a_secret_is_refused_under_any_name(desk, monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "hush-hush-hush")
     assert "holds the value of a secret" in desk.message(f"{SWEEP}  env: {{A: hush-hush-hush}}")

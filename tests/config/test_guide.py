@@ -69,6 +69,7 @@ def test_the_conditional_parameters_are_searched(desk: Desk, use_lstm: bool) -> 
     assert asked.space.decode(asked.space.encode(point)) == point
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_lstm", [True, False])
 def test_a_condition_makes_the_guides_comment_true(desk: Desk, use_lstm: bool) -> None:
     text = block("conditional").rstrip() + "\n      when: {trainer.use_lstm: true}\n"

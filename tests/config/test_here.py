@@ -15,6 +15,7 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(machine, "gpu_count", lambda: 0)
 
 
+@pytest.mark.slow
 def test_a_gpu_that_this_machine_lacks_is_refused_where_runs_are_on_this_machine(desk, swept, no_gpu):
     told = desk.message(swept(), "device=cuda")
     assert told.startswith("command line: device: need cpu or auto")

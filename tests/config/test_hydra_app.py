@@ -44,6 +44,7 @@ def shown(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 FILE = "++sweep_params=mine.yaml"
 
 
+@pytest.mark.slow
 def test_the_shown_config_is_the_one_that_the_sweep_trains(shown: Shown) -> None:
     words = ["run=x", FILE, "trainer.gamma=0.5", "++trainer.num_steps=64"]
     job = yaml.safe_load(shown(*words, "--cfg", "job", "--resolve"))
@@ -53,6 +54,7 @@ def test_the_shown_config_is_the_one_that_the_sweep_trains(shown: Shown) -> None
     assert (job["rollout_count"], job["sweep"]["metric"]) == (asked.rollout_count, asked.metric)
 
 
+@pytest.mark.slow
 def test_a_part_is_shown_by_its_path(shown: Shown) -> None:
     assert shown(FILE, "-c", "job", "-p", "trainer.total_timesteps") == "4096\n"
     assert shown("--cfg", "job", "--package", "env").startswith("# @package env\nname: altar\n")

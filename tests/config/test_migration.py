@@ -78,6 +78,7 @@ def content(text: str) -> dict[str, object]:
     return dict(parse_yaml(migrated(text), shown="new.yaml").data)
 
 
+@pytest.mark.slow
 def test_a_migrated_file_asks_for_what_its_twin_asks_for(desk: Desk) -> None:
     new, twin = desk.ask(migrate(OLD, shown="old.yaml").text), desk.ask(TWIN)
     assert new.parameters == twin.parameters
@@ -170,6 +171,7 @@ def test_metric_in_the_form_of_wandb() -> None:
     assert sweep == {"metric": "heart.get", "goal": "minimize", "parameters": {}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_migrating_a_new_file_changes_nothing_that_it_says(path: Path) -> None:
     text = path.read_text()

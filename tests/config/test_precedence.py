@@ -152,6 +152,7 @@ def test_asking_twice_gives_the_same(desk: Desk) -> None:
     assert first.parameters == second.parameters
 
 
+@pytest.mark.slow
 def test_asking_changes_nothing_on_disk(desk: Desk) -> None:
     desk.write(SWEEP)
     before = {path: path.stat().st_mtime_ns for path in desk.cwd.rglob("*")}
@@ -169,6 +170,7 @@ def test_the_optimizer_is_chosen_in_the_sweep_file_and_the_command_line_wins(des
     assert desk.ask(chosen).origins["optimizer"].place.endswith("line 6")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("written", "word"), [("  optimizer: randon\n", ""), ("", "optimizer=randon")])
 def test_an_unknown_optimizer_is_told_where_it_is_written_with_the_nearest_name(
     tmp_path: Path, written: str, word: str

@@ -33,6 +33,7 @@ def test_atari_brings_convolutions(desk: Desk, swept: Swept) -> None:
     assert training["agent"]["encoder"] == "conv"
 
 
+@pytest.mark.slow
 def test_the_cognitive_tasks_bring_a_memory(desk: Desk, swept: Swept) -> None:
     made = trainer(desk, swept(""), "env=cogeval")
     assert (made["use_lstm"], made["normalize_reward"]) == (True, False)
@@ -48,12 +49,14 @@ def test_a_sweep_file_that_chooses_the_environment_gets_its_presets_too(desk: De
     assert asked.overrides == {"trainer": {"update_epochs": 2}}
 
 
+@pytest.mark.slow
 def test_the_sweep_file_wins_over_a_preset_and_the_command_line_over_both(desk: Desk, swept: Swept) -> None:
     text = swept("trainer: {batch_size: 512, normalize_reward: false}")
     made = trainer(desk, text, "env=gymnasium", "trainer.batch_size=256")
     assert (made["batch_size"], made["normalize_reward"]) == (256, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_the_file", [False, True])
 def test_another_trainer_wins_over_what_the_environment_brings(desk: Desk, swept: Swept, in_the_file: bool) -> None:
     text = ("defaults: [override /env: gymnasium, override /trainer: ppo]\n" if in_the_file else "") + swept("")
@@ -66,6 +69,7 @@ def test_a_memory_can_be_given_to_any_environment(desk: Desk, swept: Swept) -> N
     assert (made["use_lstm"], made["normalize_reward"]) == (True, True)
 
 
+@pytest.mark.slow
 def test_an_interval_beyond_the_run_is_told_before_it_starts(desk: Desk, swept: Swept) -> None:
     text = swept("trainer: {total_timesteps: 20480, evaluate_interval: 50}")
     assert any(note.startswith("trainer.evaluate_interval: 50 updates exceed") for note in desk.ask(text).notes)

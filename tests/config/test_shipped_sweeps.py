@@ -123,6 +123,7 @@ def test_an_installed_package_finds_its_configs(tmp_path: Path, monkeypatch: pyt
     assert asked.sweep_file == "site-packages/metta_sweep/configs/sweep/my_test_sweep.yaml"
 
 
+@pytest.mark.slow
 def test_sweep_files_of_the_working_directory_win(desk: Desk) -> None:
     one = "sweep:\n  parameters:\n    trainer.gamma: {distribution: uniform, min: 0.9, max: 0.99}\n"
     desk.write(one, "configs/sweep/my_test_sweep.yaml")

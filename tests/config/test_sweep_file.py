@@ -14,12 +14,14 @@ from tests.config.conftest import Desk
 Swept = Callable[..., str]
 
 
+@pytest.mark.slow
 def test_the_package_header_makes_no_difference(desk: Desk, swept: Swept) -> None:
     plain, with_header = desk.ask(swept()), desk.ask("# @package _global_\n" + swept())
     assert plain.training == with_header.training
     assert plain.parameters == with_header.parameters
 
 
+@pytest.mark.slow
 def test_metric_and_goal_have_defaults(desk: Desk, swept: Swept) -> None:
     asked = desk.ask(swept())
     assert (asked.metric, asked.goal, asked.rollout_count, asked.num_samples) == ("reward", "maximize", 10, 1)

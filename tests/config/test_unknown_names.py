@@ -35,6 +35,7 @@ def test_on_the_command_line(desk: Desk, word: str, key: str) -> None:
     assert f"{key}: is not known\n  fix: did you mean {MEANT[key.rpartition('.')[2]]}?" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content", "told"),
     [

@@ -104,6 +104,7 @@ def test_tags_are_refused_whatever_they_are(tag: str) -> None:
     assert "YAML tags are not allowed" in problem(f"a: {tag}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [60, 5000, 100_000])
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_nesting_has_an_end(depth: int, brackets: str) -> None:

@@ -78,6 +78,7 @@ def test_runs_that_a_dead_controller_left_are_named(sweep):
     assert "alive: none" in control(sweep, "doctor", sweep.name).stdout
 
 
+@pytest.mark.slow
 def test_without_a_name_the_machine_is_looked_at(sweep):
     done = control(sweep, "doctor")
     assert "disk:" in done.stdout

@@ -143,6 +143,7 @@ def trace(config, seed=0):
     return b"".join(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -108,6 +108,7 @@ def test_the_queue_says_whether_a_job_waits_or_runs(launcher, commands, spec, li
     wait_until(lambda: state(launcher, handle) == expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "reason"), [("NODE_FAIL", "node_lost"), ("PREEMPTED", "preempted"), ("FAILED", "job 7")]
 )
@@ -127,6 +128,7 @@ def test_a_number_that_was_given_twice_is_not_taken_for_the_job(launcher, comman
     wait_until(lambda: state(launcher, handle) is JobState.RUNNING)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_over_while_its_run_lives_is_not_called_lost(launcher, commands, spec, monkeypatch):
     monkeypatch.setattr(slurm, "processes_of", lambda files: [])
     handle = launcher.submit(spec)
@@ -243,6 +245,7 @@ def test_a_handle_of_version_0_1_is_known_by_its_path(launcher, commands, spec):
     wait_until(lambda: state(launcher, {**old, "job_id": ""}) is JobState.RUNNING)
 
 
+@pytest.mark.slow
 def test_a_job_whose_keeper_was_stopped_is_killed_when_its_time_is_long_over(commands, spec, tmp_path, monkeypatch):
     monkeypatch.setattr(slurm, "OVERDUE_S", 0.1)
     launcher = SlurmLauncher(tmp_path / "launch", grace_s=0.1)

@@ -98,6 +98,7 @@ def test_a_run_outlives_its_controller_and_can_be_cancelled_by_the_next(site):
     assert ledger(spec)[-1] == "checkpointed"
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_in_advance(site):
     launcher = LocalLauncher(site.folder / "launch", warm=WarmStart(module="tests.contract.warm_program"))
     site.launchers.append(launcher)

@@ -61,6 +61,7 @@ def test_points_of_curves_are_no_rollouts():
     assert protein.suggest().origin == "sobol"
 
 
+@pytest.mark.slow
 def test_a_curve_narrows_what_is_expected_of_shorter_runs():
     spread = []
     for curved in (False, True):

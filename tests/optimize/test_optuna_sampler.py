@@ -72,6 +72,7 @@ def test_the_first_trial_knows_a_space_that_is_given():
     assert study.ask(SPACE).params != {"lr": 0.001, "layers": 4}
 
 
+@pytest.mark.slow
 def test_running_trials_of_other_workers_are_not_suggested_again():
     study = new_study()
     study.optimize(objective, n_trials=6)
@@ -183,6 +184,7 @@ def test_more_than_one_objective_and_wrong_settings_are_refused():
         ProteinSampler(settings={"no_such": 1})
 
 
+@pytest.mark.slow
 def test_the_example_of_its_page_runs(capsys):
     page = (Path(__file__).parents[2] / "docs" / "optuna.md").read_text()
     exec(page.split("```python\n")[1].split("```")[0], {})

@@ -60,6 +60,7 @@ def test_the_search_climbs_as_high_as_a_gradient_method_in_few_and_many_dimensio
     assert found > climbed(search, starts=8) - 0.04
 
 
+@pytest.mark.slow
 def test_the_search_stays_inside_the_constraints():
     space = space_of(4, constraints=["p0 + p1 < 0.8"])
     for seed in range(4):

@@ -30,6 +30,7 @@ def points(optimizer, count):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("space", EVERY_SPACE)
 def test_every_point_is_feasible_and_none_comes_twice(name, space):

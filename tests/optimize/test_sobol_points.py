@@ -12,6 +12,7 @@ import pytest
 from metta_sweep.optimize.sobol_points import MOST_DIMENSIONS, sobol_points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2, 3, 5, 8, 21, MOST_DIMENSIONS])
 def test_the_points_are_those_of_scipy(dim):
     from scipy.stats import qmc

@@ -148,6 +148,7 @@ def test_a_cost_cap_forbids_what_is_expected_to_cost_more():
     assert np.isfinite(acquisition.value(at)[costs < 1.49]).all()
 
 
+@pytest.mark.slow
 def test_log_improvement_is_right_near_0_and_finite_far_away():
     from scipy.integrate import quad
     from scipy.stats import norm

@@ -66,6 +66,7 @@ def test_a_source_of_the_same_task_is_better_than_none_from_the_first_run_on():
         assert warm > cold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("x",), ("lr", "kind"), ("x", "theirs")])
 def test_a_source_may_share_some_of_the_parameters_only(names):
     protein = searched([source(*names)], rollouts=4)

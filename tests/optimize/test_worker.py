@@ -101,6 +101,7 @@ def test_a_process_that_dies_again_is_reported_and_not_started_for_ever(monkeypa
         there.suggest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_a_process_is_started_with_the_suggestion_that_precedes_its_need(slots):
     here, pending, started, needed = at_home(), [], [], []
@@ -193,6 +194,7 @@ def test_what_is_said_is_one_line_of_json_an_answer():
     assert first["suggestion"]["origin"] == "center"
 
 
+@pytest.mark.slow
 def test_one_that_has_forgotten_says_what_one_says_that_never_knew():
     def taught(worker, *scores):
         for score in scores:

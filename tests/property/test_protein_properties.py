@@ -73,6 +73,7 @@ def test_no_quantile_lies_below_the_score_from_which_worse_ones_count_as_one(val
     assert found.inverse(np.array([quantile]))[0] >= found.median - 20.001 * found.spread
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(many, st.sampled_from([2.0, 0.25, 1024.0]), st.integers(-100, 100))
 def test_the_score_transform_does_not_see_scale_or_shift(values, scale, shift):

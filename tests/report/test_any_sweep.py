@@ -112,6 +112,7 @@ def test_attempts_in_one_slot_never_overlap(state: SweepState) -> None:
     assert 0.0 <= idle_share(found) <= 1.0
 
 
+@pytest.mark.slow
 @quick
 @given(st.integers(0, 11), st.integers(1, 2))
 def test_progress_tells_every_end_and_marks_each_new_best_once(seed: int, samples: int) -> None:

@@ -21,6 +21,7 @@ def learned(request: pytest.FixtureRequest) -> tuple[Goal, Surrogate]:
     return request.param, found
 
 
+@pytest.mark.slow
 def test_the_parameter_that_matters_most_is_found_and_an_idle_one_does_not_matter(
     learned: tuple[Goal, Surrogate],
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_slice_peaks_where_the_surface_does(learned: tuple[Goal, Surrogate]) -
     assert all(low <= mean <= high for low, mean, high in zip(slice_.low, slice_.mean, slice_.high, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", [Goal.MAXIMIZE, pytest.param(Goal.MINIMIZE, marks=pytest.mark.slow)])
 def test_what_the_model_expects_of_the_winner_is_less_lucky_than_what_was_seen(goal: Goal) -> None:
     luck, kept = [], []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.worker import OptimizerProcess
@@ -82,6 +84,7 @@ def test_an_optimizer_that_does_not_compare_by_seed_is_taught_the_mean_and_its_n
     assert deaf.heard == [(2.0, 1.0)]
 
 
+@pytest.mark.slow
 def test_the_process_that_thinks_is_told_of_seeds_as_the_optimizer_is():
     task = SearchTask(space=SearchSpace.parse(X, (), {}), goal="maximize", seed=3)
     history = two(rollout_count=20)

@@ -95,6 +95,7 @@ def test_a_mirror_that_gave_up_for_now_is_started_again_with_growing_pauses(swee
     mirror.stop(0.1)
 
 
+@pytest.mark.slow
 def test_a_mirror_that_is_done_is_not_started_again(sweep, fake):
     folder = fake("exit 0")
     mirror = start(sweep)

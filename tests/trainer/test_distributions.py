@@ -38,6 +38,7 @@ def reference(space, parameters, actions):
     return log_probs, sum(part.entropy() for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_probabilities_and_entropies_are_those_of_torch(space):
     of, parameters, actions = drawn(space)

@@ -55,6 +55,7 @@ def test_an_extra_that_is_not_installed_is_named_with_what_installs_it(env, monk
     assert how_to_install(env) in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["altar", "pong", "cogeval"])
 def test_the_native_environments_need_no_extra(env, monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda module: None)

@@ -18,6 +18,7 @@ SHORT = {path: value for path, value in SMALL.items() if not path.startswith("en
 SUITE = {"near": {"env": {"game": {"map": {"width": 5}}}}, "far": {"weight": 2.0}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "changes"),
     [

@@ -62,6 +62,7 @@ def test_emulators_in_groups_play_what_they_do_together():
     assert_same(*kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_lstm", [False, True])
 def test_deciding_for_a_part_of_the_rows_at_a_time_changes_nothing(use_lstm):
     config = parsed(trainer__use_lstm=use_lstm)

@@ -71,6 +71,7 @@ def test_a_run_leaves_its_result_its_evaluations_and_its_checkpoints(tmp_path):
     assert load(CheckpointFolder(paths.checkpoints).best)["metrics"]["reward"] == best.metrics["reward"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "steps"), [(1, [128, 256, 384, 512]), (3, [384, 512]), (10**9, [512])])
 def test_any_interval_works_and_the_last_update_is_always_evaluated(tmp_path, interval, steps):
     train(tmp_path, trainer__evaluate_interval=interval, trainer__checkpoint_interval=interval)

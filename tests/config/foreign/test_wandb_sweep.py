@@ -279,6 +279,7 @@ def test_the_ranges_of_the_page_for_newcomers_are_accepted(desk: Desk) -> None:
     assert len(desk.ask(f"sweep:\n  command: python train.py {{args}}\n  parameters:\n{lines}").parameters) == 8
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(texts, trees, edits))
 def test_whatever_is_added_to_a_wandb_file_it_can_be_read_again(raw: bytes) -> None:
