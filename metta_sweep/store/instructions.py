@@ -1,19 +1,12 @@
-"""What a person at another terminal asks of a running controller: one small file that it glances at."""
+"""What a person at another terminal asks of a running controller: one small file that it reads at every turn."""
 
 from __future__ import annotations
-
-import time
-from collections.abc import Callable
 
 from metta_sweep.errors import RequestError
 from metta_sweep.store.files import read_json, write_json
 from metta_sweep.store.lock import Holder, holder
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.ports import Instruction
-
-GLANCE_S = 0.3
-"""Seconds between two looks at the file, however often the controller asks."""
-
 
 COMMAND_LINE = "command line"
 """Source of what is asked by ``metta-sweep pause`` and the like."""
@@ -22,11 +15,8 @@ COMMAND_LINE = "command line"
 class InstructionFile:
     """The latest instruction to a sweep's controller."""
 
-    def __init__(self, paths: SweepPaths, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, paths: SweepPaths) -> None:
         self._path = paths.instruction
-        self._clock_s = clock_s
-        self._seen = Instruction.WORK
-        self._looked_s = -GLANCE_S
         self.source = COMMAND_LINE
         """Where what was read last was asked."""
 
@@ -37,20 +27,13 @@ class InstructionFile:
     def clear(self) -> None:
         """Forget what was said to an earlier controller."""
         self._path.unlink(missing_ok=True)
-        self._seen = Instruction.WORK
 
     def read(self) -> Instruction:
         """Return what is asked; work as usual where there is no file or nothing in it that is known."""
-        now_s = self._clock_s()
-        if now_s - self._looked_s >= GLANCE_S:
-            self._looked_s = now_s
-            content = read_json(self._path) or {}
-            given = content.get("instruction")
-            self._seen = (
-                Instruction(given) if isinstance(given, str) and given in set(Instruction) else Instruction.WORK
-            )
-            self.source = str(content.get("source", COMMAND_LINE))
-        return self._seen
+        content = read_json(self._path) or {}  # every time: what was asked comes before the next start
+        given = content.get("instruction")
+        self.source = str(content.get("source", COMMAND_LINE))
+        return Instruction(given) if isinstance(given, str) and given in set(Instruction) else Instruction.WORK
 
 
 def tell_controller(paths: SweepPaths, instruction: Instruction) -> Holder:
