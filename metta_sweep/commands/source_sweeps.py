@@ -8,6 +8,7 @@ from pathlib import Path
 
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import MettaSweepError, Problem, RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.optimize.port import FEWEST_RUNS, Source, SourceRun
 from metta_sweep.report.reading import state_of
 from metta_sweep.report.wording import count
@@ -101,7 +102,7 @@ def _state(name: str, asked: Asked) -> SweepState:
         raise RequestError(_missing(name, asked))
     by = holder(paths)
     if by is not None:
-        fix = "wait for its end, or stop it: metta-sweep stop"
+        fix = f"wait for its end, or stop it: {invoked('stop', paths.name, data_dir=paths.data_dir)}"
         raise RequestError.of(f"is still running ({by}), and its runs are not all known", fix=fix)
     return state_of(paths)
 

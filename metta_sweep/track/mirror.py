@@ -187,11 +187,15 @@ class _Process:
             _log.info("not now: %s", error)
 
     def _steer(self) -> None:
-        is_over = self._feed.state.stopped is not None
-        is_known = is_over or not self._once
-        is_others = is_over and self._sharing is not None and not self._sharing.is_last
-        if self._steering is not None and is_known and not is_others:
-            self._steering.turn(self._feed.state, listens=not self._is_ending)
+        """Keep the sweep's state the same on both sides; of a shared sweep it is that of all machines together."""
+        state, sharing = self._feed.state, self._sharing
+        is_over = state.stopped is not None
+        if self._steering is None or (self._once and not is_over):
+            return
+        if sharing is not None and not (sharing.is_last if is_over else sharing.has_looked):
+            return
+        joins = sharing is not None and sharing.has_company
+        self._steering.turn(state, listens=not self._is_ending, joins=joins)
 
     def _alert(self, mirroring: Mirroring) -> None:
         if self._alerts is not None:

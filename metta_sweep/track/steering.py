@@ -90,12 +90,13 @@ class Steering:
         self.known = known
         """The state there, as it was seen or set last."""
 
-    def turn(self, state: SweepState, *, listens: bool = True) -> None:
+    def turn(self, state: SweepState, *, listens: bool = True, joins: bool = False) -> None:
         """Look where it is time or something has changed here.
 
         Args:
             state: The sweep.
             listens: Whether somebody here can do what is asked there.
+            joins: Whether other machines are at work on the sweep: its start here is no reason to change its state.
 
         Raises:
             TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
@@ -108,7 +109,8 @@ class Steering:
         if found is None:
             raise TryLaterError("the sweep is not there any more")
         there = str(found["state"]).upper()
-        decision = decide(here=here, before=self._before, there=there, known=self.known if listens else "")
+        known = self.known or (RUNNING if joins else "")
+        decision = decide(here=here, before=self._before, there=there, known=known if listens else "")
         if decision.push:
             self._set(str(found["id"]), decision.push)
         elif decision.heard is not None:

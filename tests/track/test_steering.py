@@ -108,6 +108,18 @@ def test_both_sides_follow_each_other(server, monkeypatch):
     assert (sweep.state, heard) == ("CANCELED", [Instruction.PAUSE])
 
 
+def test_a_machine_that_joins_others_does_as_was_asked_of_them(server):
+    sweep = server.world.upsert_sweep(
+        {"config": "method: custom\nparameters: {lr: {min: 0.0, max: 1.0}}\n", "projectName": "p"}
+    )
+    sweep.state, heard = "PAUSED", []
+    graphql, state = GraphQL(server.url, KEY, entity="tester", project="p"), History().rollout(1.0).state
+    Steering(graphql, sweep.sweep_id, known="", hear=heard.append).turn(state, joins=True)
+    assert (sweep.state, heard) == ("PAUSED", [Instruction.PAUSE])
+    Steering(graphql, sweep.sweep_id, known="", hear=heard.append).turn(state)
+    assert (sweep.state, heard) == ("RUNNING", [Instruction.PAUSE])
+
+
 @pytest.mark.slow
 def test_stop_on_a_run_reaches_the_controller_and_the_mirror_lives(server, tmp_path, no_process_left):
     sweep = ToldSweep(tmp_path, rollout_count=2)

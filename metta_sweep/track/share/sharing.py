@@ -82,6 +82,7 @@ class Sharing:
         self._heard: dict[object, tuple[object, float]] = {}
         self._page: str | None = None
         self._done = (0, 0)
+        self._has_looked = False
         self._next_look_s = self._clock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -106,9 +107,19 @@ class Sharing:
                 _log.info("could not say goodbye: %s", error)
 
     @property
+    def has_looked(self) -> bool:
+        """Whether it is known who else is at work."""
+        return self._has_looked
+
+    @property
+    def has_company(self) -> bool:
+        """Whether another machine is at work."""
+        return not all(self._is_gone(machine) for machine in self._others)
+
+    @property
     def is_last(self) -> bool:
         """Whether this machine has left and nobody else is at work: the end here is the sweep's."""
-        return self._record.left and all(self._is_gone(machine) for machine in self._others)
+        return self._record.left and not self.has_company
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
@@ -133,6 +144,7 @@ class Sharing:
         if done == self._done and self._clock() < self._next_look_s:
             return
         self._look()
+        self._has_looked = True
         self._claim()
         self._post()
         self._board().write(self._paths)
