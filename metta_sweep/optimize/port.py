@@ -288,7 +288,9 @@ class SourceWorth:
     name: str
     """How a person wrote it under ``from``."""
     runs: int
-    """Its rollouts that are evidence."""
+    """Its rollouts."""
+    used: int
+    """Of these, the ones that have a point in this sweep's space; 0 where they are too few, or too alike, to use."""
     parameters: tuple[str, ...]
     """Parameters that both sweeps have."""
     pairs: int

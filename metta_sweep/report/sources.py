@@ -45,7 +45,10 @@ def worth_of(rows: SweepRows) -> tuple[SourceWorth, ...]:
 def describe_worth(worth: SourceWorth) -> str:
     """Return one source in a line."""
     shared = count(len(worth.parameters), "parameter")
-    what = f"{printable(worth.name)}: {count(worth.runs, 'rollout')}, {shared} in common"
+    part = f" ({worth.used} in this search space)" if 0 < worth.used < worth.runs else ""
+    what = f"{printable(worth.name)}: {count(worth.runs, 'rollout')}{part}, {shared} in common"
+    if not worth.used:
+        return f"{what}; it says nothing: too few of its rollouts are in this search space, or all scored alike"
     if not worth.pairs:
         return f"{what}; what it is worth shows once there are rollouts to compare"
     told = f"{what}; it ranks {worth.agreed:.0%} of {count(worth.pairs, 'pair')} of rollouts as they came out"

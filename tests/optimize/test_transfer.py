@@ -136,7 +136,7 @@ def test_the_gradients_of_a_model_with_sources_are_those_of_its_values():
 def test_a_source_that_says_nothing_leaves_the_search_as_it_is(nothing):
     warm, cold = searched([nothing], rollouts=5), searched([], rollouts=5)
     assert warm.suggest() == cold.suggest()
-    assert warm.worth_of_sources()[0].parameters == ()
+    assert warm.worth_of_sources()[0].used == 0
 
 
 def test_runs_outside_the_ranges_and_of_unknown_values_do_no_harm():
@@ -145,6 +145,8 @@ def test_runs_outside_the_ranges_and_of_unknown_values_do_no_harm():
     failed = tuple(SourceRun(params=run.params, metric=None) for run in source(seed=3).runs[:5])
     protein = searched([Source(name="mixed", runs=(*beyond.runs, *strange, *failed))], rollouts=3)
     assert protein.space.is_feasible(protein.suggest().params)
+    (worth,) = protein.worth_of_sources()
+    assert worth.used == worth.runs - len(strange)
 
 
 def test_sources_go_with_the_task_to_the_optimizers_own_process():

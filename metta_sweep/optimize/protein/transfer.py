@@ -63,6 +63,8 @@ class SourceModel:
     """Standard deviation of the same."""
     tops: Array
     """Its best points in this sweep's space ``(k, d)``."""
+    used: int
+    """Its rollouts that have a point in this sweep's space."""
 
     def values(self, points: Array) -> Array:
         """Return ``h_j`` at codes ``(m, d)``: ``(m,)``."""
@@ -149,9 +151,13 @@ class Transfer:
         found = []
         for source, model in zip(self._sources, self._fitted(), strict=True):
             tau = 0.0 if model is None else float(SourceTrend(models=(model,)).agreement(points, scores)[0])
-            shared = () if model is None else tuple(self._space.names[axis] for axis in model.axes)
             worth = SourceWorth(
-                name=source.name, runs=len(source.runs), parameters=shared, pairs=pairs, agreed=0.5 + 0.5 * tau
+                name=source.name,
+                runs=len(source.runs),
+                used=0 if model is None else model.used,
+                parameters=tuple(self._space.names[axis] for axis in _shared_axes(self._space, source)),
+                pairs=pairs,
+                agreed=0.5 + 0.5 * tau,
             )
             found.append(worth)
         return found
@@ -188,6 +194,7 @@ def source_model(space: SearchSpace, source: Source, sign: float) -> SourceModel
         mean=float(over.mean()),
         deviation=max(float(over.std()), 1e-6),
         tops=_tops(space, axes, posterior),
+        used=len(values),
     )
 
 
