@@ -189,16 +189,20 @@ class _Process:
     def _steer(self) -> None:
         """Keep the sweep's state the same on both sides; of a shared sweep it is that of all machines together."""
         state, sharing = self._feed.state, self._sharing
-        is_over = state.stopped is not None
-        if self._steering is None or (self._once and not is_over):
+        if self._steering is None or self._others_go_on or (self._once and state.stopped is None):
             return
-        if sharing is not None and not (sharing.is_last if is_over else sharing.has_looked):
+        if sharing is not None and not sharing.has_looked:
             return
         joins = sharing is not None and sharing.has_company
         self._steering.turn(state, listens=not self._is_ending, joins=joins)
 
+    @property
+    def _others_go_on(self) -> bool:
+        """Whether the sweep is over here alone: other machines that share it are at work."""
+        return self._feed.state.stopped is not None and self._sharing is not None and not self._sharing.is_last
+
     def _alert(self, mirroring: Mirroring) -> None:
-        if self._alerts is not None:
+        if self._alerts is not None and not self._others_go_on:
             self._alerts.turn(self._feed.state, mirroring.id_there)
 
     def _remember(self, told: str) -> None:

@@ -21,7 +21,7 @@ from tests.track.comparing import assert_run
 from tests.track.test_whole_sweep import SweepOnDisk, environ_of, short_runs
 
 pytestmark = [pytest.mark.slow]
-SHARED = ("run=shared", "wandb=online", "wandb.share=true")
+SHARED = ("run=shared", "wandb=online", "wandb.share=true", "wandb.alert=[finished]")
 
 
 class Machine:
@@ -99,6 +99,7 @@ def test_two_machines_do_exactly_what_was_asked_for_and_know_the_same(server, tm
     assert learned(one) == learned(two)
     sweep = next(iter(server.world.sweeps.values()))  # both may have registered at once: the first is the sweep
     assert sweep.state == "FINISHED"
+    assert [alert["title"] for alert in server.world.alerts] == ["shared: finished"]
     assert one.state.instructed is None
     assert two.state.instructed is None
     assert sorted(trained(server)) == [f"shared.r.{k}" for k in range(6)]

@@ -103,6 +103,7 @@ class Sharing:
                 self._look()
                 self._post(left=True)
                 self._look()  # of two that leave at once, the later one sees that the other has left
+                self._has_looked = True
             except (TryLaterError, RefusedError) as error:
                 _log.info("could not say goodbye: %s", error)
 
