@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metta_sweep.report.confirmed import confirmation_lines, in_short
+from metta_sweep.report.how_far import how_far
 from metta_sweep.report.narration import compared_in_words
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
@@ -149,7 +150,7 @@ def _running_cells(
     return (
         f"{run.run_id}{attempt}{unknown}",
         duration(max(0.0, elapsed_s - run.attempts[-1].started_s)),
-        "" if newest is None else str(newest.step),
+        how_far(state, run, newest, moment.place.paths.run(run.run_id)).removeprefix("step "),
         "" if value is None else number(value),
         ", ".join(params(state.rollouts[run.rollout].suggestion.params, rows.short)),
     )

@@ -52,7 +52,7 @@ def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
         yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
     yield f"- {escape(standing(rows, place))}"
     yield f"- Goal: {rows.spec.goal} {escape(rows.spec.metric)}; runs: {totals(rows)}"
-    yield f"- Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    yield f"- Time: {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs"
     step = next_step(rows, place)
     yield from ("", f"Next, {step.purpose}:", "", f"    {printable(step.command)}")
 

@@ -52,6 +52,11 @@ from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import verdict_of
 
 
+SURE = 0.995
+"""A chance of success from here on is not worth a word."""
+_CHANCE = "chance of success"
+
+
 class Tone(enum.StrEnum):
     """How a line is meant; the display decides how that looks."""
 
@@ -72,6 +77,8 @@ class Line:
     """How it is meant."""
     whole: bool = False
     """Whether it must not be broken: something to copy."""
+    clipped: bool = False
+    """Whether a terminal shows one line of it at most."""
 
 
 def opening(state: SweepState) -> Iterator[Line]:
@@ -98,8 +105,23 @@ def expectation(predicted: Prediction, metric: str) -> str:
 def reason_of(suggestion: Suggestion) -> str:
     """Return the reason without what the prediction says with units and intervals: ``expects 0.8 (…) for 12 s``."""
     parts = suggestion.reason.split("; ")
-    told = [part for part in parts if suggestion.predicted is None or not part.startswith("expects ")]
+    predicted = suggestion.predicted is not None
+    told = [part for part in parts if not (predicted and (part.startswith("expects ") or part.endswith(_CHANCE)))]
     return printable("; ".join(told))
+
+
+def why_in_short(suggestion: Suggestion, metric: str) -> str:
+    """Return what is expected and what moves, in short names: ``expects reward 0.8 (0.6 to 1), 12 s; from the …``."""
+    said = reason_of(suggestion) or printable(suggestion.origin)
+    for name, short in short_names(suggestion.params).items():
+        said = said.replace(printable(name), printable(short))
+    predicted = suggestion.predicted
+    if predicted is None:
+        return said
+    between = f"{number(predicted.score_low)} to {number(predicted.score_high)}"
+    expects = f"expects {printable(metric)} {number(predicted.score)} ({between}), {duration(predicted.cost)}"
+    fails = f", success {predicted.success:.0%}" if predicted.success < SURE else ""
+    return f"{expects}{fails}; {said}"
 
 
 def compared(row: RolloutRow) -> str:
@@ -158,10 +180,9 @@ class Narrator:
         values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
         where = f" on {printable(event.machine)}" if event.machine else ""
         yield Line(text=f"rollout {event.rollout} {self._of(total)}{where}: {values}")
-        why = [part for part in (printable(suggestion.origin), reason_of(suggestion)) if part]
-        if suggestion.predicted is not None:
-            why.append(f"expects {expectation(suggestion.predicted, self.state.spec.metric)}")
-        yield Line(text=f"  why: {'; '.join(why)}", tone=Tone.QUIET)
+        yield Line(
+            text=f"  why: {why_in_short(suggestion, self.state.spec.metric)}", tone=Tone.QUIET, clipped=True
+        )
 
     @lines.register
     def _(self, event: ConfirmationChosen) -> Iterator[Line]:

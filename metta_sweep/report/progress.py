@@ -100,7 +100,14 @@ class Progress:
     def _say(self, lines: Iterable[Line]) -> None:
         for line in lines:
             text = Text(line.text, style=_STYLES[line.tone])
-            self._console.print(text, soft_wrap=line.whole or not self._console.is_terminal, highlight=False)
+            clipped = line.clipped and self._console.is_terminal
+            self._console.print(
+                text,
+                soft_wrap=line.whole or not self._console.is_terminal,
+                no_wrap=clipped or None,
+                overflow="ellipsis" if clipped else None,
+                highlight=False,
+            )
 
 
 def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
@@ -120,7 +127,7 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
         yield Line(text=f"best mean: {mean_of(rows.best_rollout)} (rollout {rows.best_rollout.index})")
     if place is not None and best is not None:
         yield Line(text=f"config: {place.show(place.paths.run(best.run_id).config)}")
-    yield Line(text=f"runs: {totals(rows)}; {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time")
+    yield Line(text=f"runs: {totals(rows)}; {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs")
     if place is not None:
         step = next_step(rows, place)
         yield Line(text=f"next, {step.purpose}:")

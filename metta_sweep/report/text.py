@@ -227,7 +227,7 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
     yield f"Runs: {totals(rows)}"
     yield from discarded_line(rows)
-    yield f"Cost: {duration(rows.cost_s)} of runs, {duration(rows.elapsed_s)} of sweep time"
+    yield f"Time: {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs"
     if saved := saved_in_words(rows):
         yield f"Early stopping: {saved}"
     yield from (f"Note on {amount} runs: {printable(note)}" for note, amount in rows.common_notes.items())

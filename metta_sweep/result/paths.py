@@ -79,3 +79,7 @@ class RunPaths:
     def attempts(self) -> Path:
         """Folder of the launcher's marks: one lock and one exit record an attempt."""
         return self.root / "attempts"
+
+    def started(self, attempt_id: str) -> Path:
+        """Return the record that an attempt's process leaves as it begins."""
+        return self.attempts / f"{attempt_id}.start.json"

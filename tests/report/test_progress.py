@@ -42,7 +42,7 @@ def test_without_a_terminal_an_event_is_one_plain_line(snapshot: SnapshotAsserti
 def test_what_was_suggested_is_told_with_the_reason_and_the_expectation() -> None:
     said = told(History().suggest(origin="protein", reason="highest expected improvement", predicted=prediction()))
     assert "rollout 0 of 3: learning_rate=0.001, batch_size=64, gamma=0.99\n" in said
-    assert "why: protein; highest expected improvement; expects reward 0.5 (0.3 to 0.7), 10 s (5.0 s to 20 s)" in said
+    assert "why: expects reward 0.5 (0.3 to 0.7), 10 s, success 95%; highest expected improvement" in said
 
 
 def test_a_launcher_that_refuses_is_told_with_the_wait_until_the_last_time() -> None:
@@ -60,7 +60,16 @@ def test_a_reason_that_repeats_the_expectation_is_told_once() -> None:
     reason = "expects 0.5 (0.3 to 0.7) for 10 s; next to the best so far"
     said = told(History().suggest(origin="protein", reason=reason, predicted=prediction()))
     assert said.count("expects") == 1
-    assert "why: protein; next to the best so far; expects reward 0.5" in said
+    assert said.endswith("success 95%; next to the best so far\n")
+
+
+def test_a_reason_is_one_line_of_a_terminal_and_says_what_moves_in_short_names() -> None:
+    reason = "expects 0.5 (0.3 to 0.7) for 10 s; 90% chance of success; from the best so far: trainer.gamma 0.9 -> 0.99"
+    history = History().suggest(origin="protein", reason=reason, predicted=prediction())
+    assert "expects reward 0.5 (0.3 to 0.7), 10 s, success 95%; from the best so far: gamma 0.9 -> 0.99" in told(history)
+    (why,) = [line for line in told(history, width=60, terminal=True).splitlines() if "why:" in line]
+    assert "from the best" not in why
+    assert "…" in why
 
 
 @pytest.mark.parametrize(
@@ -113,7 +122,7 @@ def test_the_last_words_name_the_best_its_config_and_the_next_command() -> None:
     assert said.splitlines()[-5:] == [
         "best: my_test.r.2, reward 3.89",
         "config: train_dir/sweep/my_test/runs/my_test.r.2/config.yaml",
-        "runs: 3 finished; 30 s of runs, 14 s of sweep time",
+        "runs: 3 finished; 14 s of sweep time, 30 s of runs",
         "next, run the best again, to tell luck from merit:",
         "  metta-sweep confirm my_test",
     ]

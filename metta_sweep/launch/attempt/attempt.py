@@ -176,7 +176,7 @@ class AttemptFiles:
     @property
     def start(self) -> Path:
         """Who keeps the attempt and which process it is."""
-        return self.run.attempts / f"{self.attempt_id}.start.json"
+        return self.run.started(self.attempt_id)
 
     @property
     def usage(self) -> Path:
