@@ -86,6 +86,7 @@ def plan_sweep(asked: Asked, console: Console, *, tries: bool = False) -> int:
             suggestions=suggestions,
             command=_first_command(asked, paths, suggestions[0]),
             done=0 if state is None else len(state.rollouts),
+            confirmed=state is not None and state.confirmation is not None,
             unspent=0.0 if state is None else state.counted_rollouts - state.full_rollouts,
             changes=[change.describe() for change in found],
             sources=[describe_worth(worth) for worth in worth_of_sources(optimizer)],

@@ -11,7 +11,7 @@ from metta_sweep.config.places import ConfigPlaces
 from metta_sweep.config.sweep_files import SweepFiles
 from metta_sweep.config.yaml_source import YamlSource, read_yaml
 from metta_sweep.errors import Problem
-from metta_sweep.trees import leaves
+from metta_sweep.trees import MISSING, get, leaves
 
 COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS = "command line", "sweep file", "user", "hardware", "defaults"
 SOURCES = (COMMAND_LINE, SWEEP_FILE, USER, HARDWARE, DEFAULTS)
@@ -26,6 +26,10 @@ class Origin:
     """``command line``, ``sweep file``, ``user``, ``hardware`` or ``defaults``."""
     place: str
     """The file and line, or the word on the command line."""
+    choice: str = ""
+    """The choice of a config group that brought it, as in ``env=pong``; empty where it was given itself."""
+    default: Any = MISSING
+    """What the value would be without it, as written in the defaults; MISSING where they have no such key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +89,26 @@ class Origins:
         """Return where the value at a config path came from."""
         while path:
             if self._typed(path):
-                return Origin(source=COMMAND_LINE, place=PLACE)
+                return Origin(source=COMMAND_LINE, place=PLACE, default=self._default(path))
             for layer in self.layers:
                 key = layer.key(path)
                 if key is not None:
-                    place = f"{layer.file.file}, line {layer.file.lines[key]}"
-                    return Origin(source=layer.source, place=f"{layer.chosen}: {place}" if layer.chosen else place)
+                    return self._of_layer(layer, key, path)
             path = path.rpartition(".")[0]
         return Origin(source=DEFAULTS, place="")
+
+    def _of_layer(self, layer: _Layer, key: str, path: str) -> Origin:
+        place = f"{layer.file.file}, line {layer.file.lines[key]}"
+        where = f"{layer.chosen}: {place}" if layer.chosen else place
+        return Origin(source=layer.source, place=where, choice=layer.chosen, default=self._default(path))
+
+    def _default(self, path: str) -> Any:
+        """Return what the chosen groups and the job's defaults say of a path."""
+        for layer in self.layers:
+            key = layer.key(path) if layer.source == DEFAULTS or layer.chosen else None
+            if key is not None:
+                return get(layer.file.data, key)
+        return MISSING
 
     def of_leaves(self, tree: Mapping[str, Any]) -> dict[str, Origin]:
         """Return the origin of every value of a config tree."""

@@ -51,7 +51,6 @@ from metta_sweep.sweep.records import AttemptState, Observation, RunState
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import verdict_of
 
-
 SURE = 0.995
 """A chance of success from here on is not worth a word."""
 _CHANCE = "chance of success"
@@ -180,9 +179,7 @@ class Narrator:
         values = ", ".join(params(suggestion.params, short_names(suggestion.params)))
         where = f" on {printable(event.machine)}" if event.machine else ""
         yield Line(text=f"rollout {event.rollout} {self._of(total)}{where}: {values}")
-        yield Line(
-            text=f"  why: {why_in_short(suggestion, self.state.spec.metric)}", tone=Tone.QUIET, clipped=True
-        )
+        yield Line(text=f"  why: {why_in_short(suggestion, self.state.spec.metric)}", tone=Tone.QUIET, clipped=True)
 
     @lines.register
     def _(self, event: ConfirmationChosen) -> Iterator[Line]:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
+from metta_sweep.report.narration import why_in_short
 from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names, size
 from metta_sweep.trees import leaves
 
@@ -37,11 +38,13 @@ class Plan:
     feasible_share: float
     """Share of the space that satisfies the constraints, 0 to 1."""
     suggestions: Sequence[Suggestion]
-    """The first points that the optimizer would propose."""
+    """The next points that the optimizer would propose."""
     command: Sequence[str]
-    """The command of the first run."""
+    """The command of a run."""
     done: int
     """Rollouts that were suggested already."""
+    confirmed: bool = False
+    """Whether the best were chosen to be run again."""
     unspent: float = 0.0
     """Whole rollouts that were saved by stopping runs early."""
     changes: Sequence[str] = ()
@@ -58,6 +61,11 @@ class Plan:
     """Where else it will be logged, in one line."""
     tried: bool = False
     """Whether one run was done to tell."""
+
+    @property
+    def left(self) -> int:
+        """Rollouts that are left to do."""
+        return max(0, math.ceil(self.asked.rollout_count - self.done + self.unspent))
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -107,8 +115,8 @@ def _sections(plan: Plan) -> Iterator[str]:
         (f"Constraints ({_share(plan.feasible_share)} of the space satisfies them)", _constraints(plan)),
         ("Pinned on the command line (not searched)", _pairs(plan.asked.pinned)),
         ("Where values that differ from the defaults come from", _origins(plan.asked)),
-        (f"First suggestions by {optimizer_in_words(plan.asked.optimizer)}", _suggestions(plan)),
-        ("Command of the first run", [f"  {printable(shlex.join(plan.command))}"]),
+        (_head_of_suggestions(plan), _suggestions(plan)),
+        ("Command of the first run", [f"  {printable(shlex.join(plan.command))}"] * (plan.left > 0)),
         ("What it takes", _takes(plan)),
         ("Where it goes", _goes(plan)),
     ):
@@ -125,8 +133,13 @@ def _share(share: float) -> str:
 
 
 def _constraints(plan: Plan) -> Iterator[str]:
-    for text in plan.asked.constraints:
-        yield f"  {printable(text)}"
+    """Yield the rules that a point of this space may break."""
+    space = plan.asked.space
+    varies = {one.name for one in (*space.parameters, *space.tied)}
+    fixed = {path: value for path, value in space.fixed.items() if path not in varies}
+    for constraint in space.constraints:
+        if constraint.can_fail(fixed):
+            yield f"  {printable(constraint.expression.text)}"
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
@@ -142,27 +155,39 @@ def _notes(asked: Asked) -> Iterator[str]:
 def _origins(asked: Asked) -> Iterator[str]:
     swept = {parameter.name for parameter in asked.space.parameters}
     values = dict(leaves(asked.training))
+    chosen = {origin.choice: origin.source for origin in asked.origins.values() if origin.choice}
+    for choice, source in chosen.items():
+        yield f"  {printable(choice.replace('=', ' = ', 1))}    {source}"
     for path, origin in asked.origins.items():
-        if origin.source != "defaults" and path in values and path not in swept:
+        given = origin.source != "defaults" and not origin.choice and path in values and path not in swept
+        if given and origin.default != values[path]:
             place = "" if origin.place == origin.source else f": {printable(origin.place)}"
             yield f"  {printable(path)} = {plain(values[path])}    {origin.source}{place}"
 
 
+def _head_of_suggestions(plan: Plan) -> str:
+    return f"{'Next' if plan.done else 'First'} suggestions by {optimizer_in_words(plan.asked.optimizer)}"
+
+
 def _suggestions(plan: Plan) -> Iterator[str]:
     short = short_names(parameter.name for parameter in plan.asked.space.parameters)
-    for number, suggestion in enumerate(plan.suggestions, start=plan.done):
+    for number, suggestion in enumerate(plan.suggestions[: plan.left], start=plan.done):
         yield f"  rollout {number}: {', '.join(params(suggestion.params, short))}"
-        yield f"    {suggestion.origin}: {printable(suggestion.reason)}"
+        yield f"    {why_in_short(suggestion, plan.asked.metric)}"
 
 
 def _takes(plan: Plan) -> Iterator[str]:
     asked = plan.asked
-    left = max(0, math.ceil(asked.rollout_count - plan.done + plan.unspent))
-    again = asked.confirm.top_k * asked.confirm.seeds if asked.confirm else 0
+    left = plan.left
+    again = asked.confirm.top_k * asked.confirm.seeds if asked.confirm and not plan.confirmed else 0
+    if not left and not again:
+        done = count(asked.rollout_count, "rollout")
+        yield f"  nothing: all of {done} were suggested before; a larger rollout_count goes on"
+        return
     runs = left * asked.num_samples + again
     same = "common " if asked.common_seeds else ""
     seeds = f" x {count(asked.num_samples, f'{same}seed')}" if asked.num_samples > 1 or same else ""
-    confirmed = f" + {again} that confirm the best {asked.confirm.top_k}" if asked.confirm else ""
+    confirmed = f" + {again} that confirm the best {asked.confirm.top_k}" if asked.confirm and again else ""
     every = f"{count(left, 'rollout')}{seeds}{confirmed} = {count(runs, 'run')}"
     yield f"  {every}, {asked.launcher.max_parallel} at a time"
     if plan.done:
@@ -174,8 +199,8 @@ def _takes(plan: Plan) -> Iterator[str]:
         yield f"  all of it: {_interval(plan.run_cost.times(runs / asked.launcher.max_parallel))}"
     yield from _early_stop(asked, left)
     yield from _limits(asked)
-    need = "unknown" if plan.disk_bytes is None else size(plan.disk_bytes * runs)
-    yield f"  disk: {need} of {size(plan.free_bytes)} that are free"
+    need = "not known before the first run" if plan.disk_bytes is None else size(plan.disk_bytes * runs)
+    yield f"  disk: {need}; {size(plan.free_bytes)} are free"
 
 
 def _early_stop(asked: Asked, left: int) -> Iterator[str]:

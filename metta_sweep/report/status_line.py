@@ -44,7 +44,11 @@ def status(state: SweepState, running: Mapping[str, str] | None = None, since_s:
     line = Table.grid(padding=(0, 1))
     line.add_row(
         ProgressBar(total=max(1, total), completed=decided - unspent, width=12, complete_style="green"),
-        Text(" · ".join(_parts(state, decided, total, unspent, running or {}, since_s)), no_wrap=True, overflow="ellipsis"),
+        Text(
+            " · ".join(_parts(state, decided, total, unspent, running or {}, since_s)),
+            no_wrap=True,
+            overflow="ellipsis",
+        ),
     )
     return Group(line)
 

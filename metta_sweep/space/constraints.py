@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,16 @@ class Constraint:
     reads: frozenset[str]
     """The swept parameters that it depends on, through tied ones and conditions too."""
 
+    def can_fail(self, fixed: Mapping[str, Any]) -> bool:
+        """Tell whether any point may break the rule: it reads what is swept, and no alternative of it always holds.
+
+        Args:
+            fixed: Base config values by dotted path, without those that are swept or tied.
+        """
+        tree = self.expression.tree
+        parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.Or) else []
+        return bool(self.reads) and not any(_always_holds(part, fixed) for part in parts)
+
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Tell whether the rule holds; one that reads an inactive parameter without a base value says nothing."""
         return self.complaint(values) is None
@@ -38,6 +49,15 @@ class Constraint:
         if not isinstance(result, bool):
             return f"{self.expression.text!r} gives {result!r}: need a comparison"
         return None if result else "is not met"
+
+
+def _always_holds(part: ast.expr, fixed: Mapping[str, Any]) -> bool:
+    """Tell whether one alternative of a rule reads fixed values only and is true; one that cannot be told is not."""
+    try:
+        expression = Expression.parse(ast.unparse(part))
+        return expression.names <= fixed.keys() and bool(expression(fixed))
+    except ExpressionError:
+        return False
 
 
 def read_constraints(texts: Any, wrong: Wrong) -> list[Expression]:

@@ -48,6 +48,7 @@ def test_a_plan_leaves_the_disk_as_it_is_before_and_after_the_sweep(sweep):
     after = tree(sweep.root)
     second = plan(sweep, asked, "rollout_count=7")
     assert "5 rollouts = 5 runs, 1 at a time" in second.stdout
+    assert "Next suggestions by protein" in second.stdout
     assert "from 2 runs of this sweep" in second.stdout
     assert tree(sweep.root) == after
 
@@ -75,6 +76,38 @@ def test_the_plan_names_what_is_pinned_where_values_come_from_and_the_exact_comm
         "rollout 0: learning_rate=0.001, batch_size=64",
     ):
         assert expected in shown
+
+
+def planned(words, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    shown = Console(file=io.StringIO(), width=140)
+    plan_sweep(compose(["run=x", "cmd=plan", *words]), shown)
+    return shown.file.getvalue()
+
+
+@pytest.mark.slow
+def test_a_plan_shows_the_rules_and_differences_of_this_sweep_alone(monkeypatch, tmp_path):
+    same = planned(["++sweep_params=sweep/my_test_sweep", "trainer.num_workers=1"], monkeypatch, tmp_path)
+    assert "trainer.batch_size % trainer.minibatch_size == 0" in same
+    assert [
+        word for word in ("trainer.num_workers", "env.name", "use_lstm", "trainer.num_steps =") if word in same
+    ] == []
+    assert "not known before the first run; " in same
+    with_memory = planned(["++sweep_params=sweep/protein_complex"], monkeypatch, tmp_path)
+    assert "not trainer.use_lstm or trainer.num_steps % trainer.bptt_horizon == 0" in with_memory
+    chosen = planned(["++sweep_params=sweep/protein_fast", "env=pong", "trainer.num_workers=2"], monkeypatch, tmp_path)
+    assert "env = pong    command line" in chosen
+    assert "trainer.num_workers = 2    command line" in chosen
+    assert "env.name" not in chosen.partition("Where values")[2]
+
+
+@pytest.mark.slow
+def test_the_plan_of_a_sweep_that_is_done_proposes_nothing(sweep):
+    asked = sweep.write_trial(rollouts=2, seconds=0.05)
+    sweep.run(asked)
+    shown = plan(sweep, asked).stdout
+    assert "nothing: all of 2 rollouts were suggested before; a larger rollout_count goes on" in shown
+    assert [word for word in ("suggestions", "Command of", "disk:", " a run:") if word in shown] == []
 
 
 @pytest.mark.slow
@@ -120,7 +153,7 @@ def test_a_sweep_whose_runs_cost_nothing_is_planned_as_it_is_run(sweep, optimize
     assert (done.returncode, done.stderr) == (0, "")
     shown = plan(sweep, asked, f"optimizer={optimizer}", "rollout_count=4")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"First suggestions by {optimizer}" in shown.stdout
+    assert f"Next suggestions by {optimizer}" in shown.stdout
     planned = next(line for line in shown.stdout.splitlines() if "rollout 3:" in line).partition(": ")[2]
     sweep.run(asked, f"optimizer={optimizer}", "rollout_count=4")
     assert planned in sweep.summarize().stdout
