@@ -16,6 +16,7 @@ from rich.text import Text
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
 from metta_sweep.report.narration import why_in_short
+from metta_sweep.report.requested_space import rules_that_matter
 from metta_sweep.report.wording import count, duration, optimizer_in_words, params, plain, printable, short_names, size
 from metta_sweep.trees import leaves
 
@@ -133,13 +134,7 @@ def _share(share: float) -> str:
 
 
 def _constraints(plan: Plan) -> Iterator[str]:
-    """Yield the rules that a point of this space may break."""
-    space = plan.asked.space
-    varies = {one.name for one in (*space.parameters, *space.tied)}
-    fixed = {path: value for path, value in space.fixed.items() if path not in varies}
-    for constraint in space.constraints:
-        if constraint.can_fail(fixed):
-            yield f"  {printable(constraint.expression.text)}"
+    yield from (f"  {printable(rule)}" for rule in rules_that_matter(plan.asked.space))
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[str]:

@@ -25,3 +25,10 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
     return found
+
+
+def rules_that_matter(space: SearchSpace) -> list[str]:
+    """Return the constraints that a point of the space may break, as written."""
+    varies = {one.name for one in space.parameters} | {one.name for one in space.tied}
+    fixed = {path: value for path, value in space.fixed.items() if path not in varies}
+    return [constraint.expression.text for constraint in space.constraints if constraint.can_fail(fixed)]

@@ -151,6 +151,7 @@ def _sweep(found: Gathered, prefix: str, figures: dict[str, Figure], *, alone: b
         sections.failures(found),
         sections.runs(prefix + "runs"),
         sections.configuration(found),
+        sections.for_a_paper(found),
     )
 
 

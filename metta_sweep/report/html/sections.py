@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import yaml
 
+from metta_sweep.report.checklist import SOURCE, checklist
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.provenance import code_in_words, different_starts, restore_command, versions_in_words
@@ -146,6 +147,24 @@ def configuration(found: Gathered) -> Markup:
             "Limits and settings of the optimizer", _yaml({"limits": asdict(spec.limits), "protein": spec.protein})
         ),
         _code(found),
+    )
+
+
+def for_a_paper(found: Gathered) -> Markup:
+    """Return what a paper should state of the search, with what is left to say."""
+    lines = [
+        (
+            "from the sweep" if item.known else "yours to say",
+            item.title,
+            tag("ul", [tag("li", one) for one in item.lines]),
+        )
+        for item in checklist(found.state, found.place)
+    ]
+    return tag(
+        "section",
+        tag("h2", "For a paper"),
+        tag("p", f"What to state of a search, {SOURCE}."),
+        tag("details", tag("summary", "The checklist, filled in"), table(("", "", ""), lines)),
     )
 
 
