@@ -21,7 +21,7 @@ from wandb.errors import Error
 from metta_sweep.track.errors import ClientFailedError, one_line
 from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
 from metta_sweep.track.graphql import GraphQL
-from metta_sweep.track.server import SentRun, annotate, change_runs, file_names, ids_there, log_lines, sent_runs
+from metta_sweep.track.server import SentRun, annotate, change_runs, ids_there, log_lines, runs_there, sent_runs
 from metta_sweep.track.settings import page_url
 from metta_sweep.track.sources import Origin
 from metta_sweep.track.stream import send_usage
@@ -187,9 +187,9 @@ class Client:
         """Return what the server has of the sweep, by W&B id."""
         return {} if self.graphql is None else sent_runs(self.graphql, str(self.place.sweep_id))
 
-    def file_names(self, wandb_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Return the names of runs' files."""
-        return {} if self.graphql is None else file_names(self.graphql, wandb_ids)
+    def runs_there(self, wandb_ids: Sequence[str]) -> dict[str, SentRun]:
+        """Return those of these runs that the server has, by W&B id, with the names of their files."""
+        return {} if self.graphql is None else runs_there(self.graphql, wandb_ids)
 
     def annotate(self, facts: RunFacts, seal: str, *, creates: bool) -> bool:
         """Add outcome, swept parameters and state to a run that its trainer writes; what it has stays.

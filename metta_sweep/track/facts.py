@@ -219,9 +219,12 @@ def _rows(paths: RunPaths) -> Iterator[Row]:
 
 
 def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
-    """Return the run's small files by the name that they get at W&B, without secrets."""
+    """Return the run's small files by the name that they get at W&B, without secrets.
+
+    What the suggestion's own file says stands in the run's config and summary.
+    """
     found = {}
-    for path in (paths.config, paths.suggestion, paths.result):
+    for path in (paths.config, paths.result):
         try:
             content = read_bytes(path, FILE_SIZE_LIMIT)
         except FileNotFoundError:

@@ -227,7 +227,7 @@ class _Process:
 
     def _begin(self) -> Mirroring:
         """Come to know what W&B has; the client is loaded once the service has answered."""
-        graphql, sent = self._connect() if not self._offline else (None, {})
+        graphql, sent = self._connect() if not self._offline else (None, None)
         from metta_sweep.track.client import Client, WandbPath, prepare_environment
         from metta_sweep.track.mirroring import Mirroring
         from metta_sweep.track.sources import RunSources
@@ -253,7 +253,7 @@ class _Process:
         if graphql is None:
             mirroring.begin_offline()
         else:
-            mirroring.begin(sent, compare=self._once)
+            mirroring.begin(sent or {}, compare=self._once, is_new=sent is None)
             self._share(graphql)
             sweep_id, known = str(self._link.sweep_id), self._link.sweep_state
             self._steering = Steering(graphql, sweep_id, known=known, hear=self._hear)
@@ -263,8 +263,11 @@ class _Process:
         self._say("ok")
         return mirroring
 
-    def _connect(self) -> tuple[GraphQL, dict[str, SentRun]]:
+    def _connect(self) -> tuple[GraphQL, dict[str, SentRun] | None]:
         """Register the sweep and read what W&B has of it, however long the service takes to answer.
+
+        Returns:
+            What asks the service, and the sweep's runs there; None where the sweep was made just now.
 
         Raises:
             TryLaterError: The time to end is up.
@@ -295,14 +298,14 @@ class _Process:
         is_late = self._once and waited_s > PATIENCE_S
         return self._is_ending and (is_stranger or is_late or self._watchdog.left_s <= 1.0)
 
-    def _connected(self) -> tuple[GraphQL, dict[str, SentRun]]:
+    def _connected(self) -> tuple[GraphQL, dict[str, SentRun] | None]:
         from metta_sweep.track.graphql import GraphQL
         from metta_sweep.track.server import sent_runs
 
         graphql = GraphQL.of_environment(os.environ, entity=self._link.entity, project=self._link.project)
         graphql.check()
-        self._register(graphql)
-        return graphql, sent_runs(graphql, str(self._link.sweep_id))
+        is_new = self._register(graphql)
+        return graphql, None if is_new else sent_runs(graphql, str(self._link.sweep_id))
 
     def _share(self, graphql: GraphQL) -> None:
         """Work together with other machines, where the sweep is shared."""
@@ -324,12 +327,13 @@ class _Process:
         here = kept is not None and kept.project == self._link.project and self._link.entity in (None, kept.entity)
         return kept.sweep_id if kept is not None and here else self._link.sweep_id
 
-    def _register(self, graphql: GraphQL) -> None:
+    def _register(self, graphql: GraphQL) -> bool:
+        """Register the sweep where it is not, and return whether it was made just now."""
         from metta_sweep.track.register import register
 
         created = self._feed.state.created
         if created is None:
-            return
+            return False
         identity = identity_of(created)
         settle_s = SETTLE_S if created.shared else 0.0
         config = registration(self._feed.state.spec, identity, self._link.description)
@@ -341,6 +345,7 @@ class _Process:
             url=found.url,
             namesake=found.namesake or self._link.namesake,
         )
+        return found.is_new
 
     def _end(self, mirroring: Mirroring) -> int:
         """Send what is left, prove it, and let go of runs that are not over."""

@@ -90,6 +90,7 @@ class Mirroring:
         self._sent: dict[str, SentRun] = {}
         self._untouched = 0
         self._begun: set[str] = set()
+        self._is_drawn = True
         self._forms: dict[str, tuple[str | None, int]] = {}
         self.whole: set[str] = set()
         """Runs that are whole at W&B, by id."""
@@ -112,13 +113,15 @@ class Mirroring:
         """Living runs that a person stopped at W&B."""
         return tuple(run_id for run_id, opened in self._open.items() if opened.is_stopped)
 
-    def begin(self, sent: dict[str, SentRun], *, compare: bool) -> None:
+    def begin(self, sent: dict[str, SentRun], *, compare: bool, is_new: bool = False) -> None:
         """Learn from the server which runs are whole.
 
         Args:
             sent: What the server has.
             compare: Whether each digest is compared with the journal, rather than taken as right.
+            is_new: Whether the sweep was registered just now: only runs that trainers began themselves can be there.
         """
+        self._is_drawn = not is_new
         self._sent, sealed = sent, []
         for run in self._runs():
             there = sent.get(self._sources.wandb_id(run))
@@ -128,11 +131,16 @@ class Mirroring:
             is_taken = not compare or not self._sources.is_here(run)
             if seal is not None and (is_taken or seal == self._sources.delivery(run).seal):
                 sealed.append(run)
+        self._look(self._sources.wandb_id(run) for run in sealed if self._has_files_here(run))
         torn = self._torn(sealed)  # an earlier mirror may have died between a run's summary and its files
         for run in sealed:
             if run.run_id not in torn:
                 self._is_whole(run)
-        unseen = [self._sources.wandb_id(run) for run in self._runs() if run.attempts]
+        unseen = [
+            self._sources.wandb_id(run)
+            for run in self._runs()
+            if run.attempts and (not is_new or self._sources.is_joined(run))
+        ]
         self._begun |= self._client.ids_there([wandb_id for wandb_id in unseen if wandb_id not in sent])
         self._untouched = int(bool(self._to_touch_up()))
 
@@ -304,15 +312,22 @@ class Mirroring:
         if self._client.is_offline:
             self._mark_written()
             return
-        if self._unproven:
-            self._prove_sent(again=again)
-        elif self._to_touch_up():
-            self._sent = self._client.sent_runs()  # what a person changed there since it was read stays
+        unproven = [self._sources.wandb_id(self._run(run_id)) for run_id in self._unproven]
+        self._look(dict.fromkeys([*unproven, *(there.wandb_id for there in self._to_touch_up())]))
+        self._prove_sent(again=again)
         self._touch_up()
 
+    def _look(self, wandb_ids: Iterable[str]) -> None:
+        """Read anew what the server has of these runs: what a person changed there since it was read stays."""
+        for chosen in batches(list(wandb_ids)):
+            self._alive()
+            found = self._client.runs_there(chosen)
+            for wandb_id in chosen:
+                self._sent.pop(wandb_id, None)
+            self._sent.update(found)
+
     def _prove_sent(self, *, again: bool) -> None:
-        """Look which runs arrived: one request for the runs, and one for the files of those that are there."""
-        self._sent = self._client.sent_runs()
+        """Tell of each run that was sent whether it has arrived."""
         runs = {run_id: self._run(run_id) for run_id in self._unproven}
         sealed = {run_id for run_id, run in runs.items() if self._seal_there(run) == self._unproven[run_id]}
         torn = self._torn([runs[run_id] for run_id in sealed])
@@ -330,14 +345,16 @@ class Mirroring:
         return None if there is None else there.seal
 
     def _torn(self, runs: Iterable[Run]) -> set[str]:
-        """Return which of these runs lack a file at W&B; those that their trainers write are left to them."""
-        found = set()
-        for chosen in batches([run for run in runs if self._sources.is_here(run) and not self._sources.is_joined(run)]):
-            self._alive()
-            names = self._client.file_names([self._sources.wandb_id(run) for run in chosen])
-            there = {run.run_id: names.get(self._sources.wandb_id(run), frozenset()) for run in chosen}
-            found |= {run.run_id for run in chosen if not there[run.run_id] >= self._sources.files(run).keys()}
-        return found
+        """Return which of these runs, just looked at, lack a file at W&B; what trainers write is left to them."""
+        return {run.run_id for run in runs if self._has_files_here(run) and self._lacks_a_file(run)}
+
+    def _has_files_here(self, run: Run) -> bool:
+        return self._sources.is_here(run) and not self._sources.is_joined(run)
+
+    def _lacks_a_file(self, run: Run) -> bool:
+        there = self._sent.get(self._sources.wandb_id(run))
+        names = there.files if there is not None else None
+        return not (names or frozenset()) >= self._sources.files(run).keys()
 
     def _touch_up(self) -> None:
         """Have whole runs show the training's times and the best of them its tag: one request where any does not."""
@@ -438,7 +455,17 @@ class Mirroring:
         config = redaction.of_config(config)
         files = self._work / OVERVIEW
         answer = redaction.of_text(self._answer_page(f"{{run}}-{identity}"))
-        send_overview(self._client, shown, name=name, wandb_id=wandb_id, config=config, files=files, answer=answer)
+        is_new, self._is_drawn = not self._is_drawn, True
+        send_overview(
+            self._client,
+            shown,
+            name=name,
+            wandb_id=wandb_id,
+            config=config,
+            files=files,
+            answer=answer,
+            is_new=is_new,
+        )
         self._client.discard_local(wandb_id)
         self._kept.set_mark(OVERVIEW, mark)
 

@@ -29,6 +29,7 @@ def send_overview(
     config: Mapping[str, Any],
     files: Path,
     answer: str = "",
+    is_new: bool = False,
 ) -> None:
     """Bring the sweep's overview run up to date.
 
@@ -40,6 +41,7 @@ def send_overview(
         config: What identifies and describes the sweep.
         files: A folder; its files are sent as they are.
         answer: The report's answer as a page; empty where there is none.
+        is_new: Whether the server has nothing of it: it is not asked then.
 
     Raises:
         TryLaterError, RefusedError: See :class:`Client`.
@@ -52,7 +54,7 @@ def send_overview(
             name=name,
             job_type=OVERVIEW_JOB,
             config=dict(config),
-            resume="allow",
+            resume=None if is_new else "allow",
             reinit="create_new",
             dir=str(client.folder),
             settings=client.run_settings(None, sweep_id=None, finish_s=OVERVIEW_S),

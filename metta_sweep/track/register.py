@@ -68,6 +68,8 @@ class Registered:
     """Its page."""
     namesake: str = ""
     """The latest other sweep of ours of this name, where this one was made just now."""
+    is_new: bool = False
+    """Whether it was made just now and by nobody else: it has no runs."""
 
 
 def register(
@@ -95,7 +97,9 @@ def register(
         return _registered(graphql, known)
     ours = list(_ours(graphql)) if known_id else ours
     namesake = _namesake(ours, graphql, str(config["name"]))
-    graphql.ask_once(_CREATE, config=text, description=config["description"])
+    reply = graphql.ask_once(_CREATE, config=text, description=config["description"])
+    if not settle_s:
+        return replace(_registered(graphql, _name_of(reply)), namesake=namesake, is_new=True)
     time.sleep(settle_s)
     made = _find(_ours(graphql), identity)
     if made is None:
@@ -117,6 +121,14 @@ def sweep_at(graphql: GraphQL, sweep_id: str) -> Mapping[str, Any] | None:
 def _registered(graphql: GraphQL, sweep_id: str) -> Registered:
     page = f"{page_url(graphql.url, os.environ)}/{graphql.entity}/{graphql.project}/sweeps/{sweep_id}"
     return Registered(sweep_id=sweep_id, entity=str(graphql.entity), project=graphql.project, url=page)
+
+
+def _name_of(reply: Mapping[str, Any]) -> str:
+    """Return the id of the sweep that was made just now; what has another form is looked for at the next try."""
+    try:
+        return str(reply["upsertSweep"]["sweep"]["name"])
+    except (KeyError, TypeError) as error:
+        raise TryLaterError("the sweep was registered but cannot be seen yet") from error
 
 
 def _is_outdated(there: Mapping[str, Any], config: Mapping[str, Any]) -> bool:

@@ -20,16 +20,19 @@ Item = TypeVar("Item")
 PAGE = 1000
 """Runs a request when a sweep is read."""
 
-_RUNS = """
+_SHOWN = "id name displayName state tags config summaryMetrics createdAt"
+"""What is read of a run."""
+
+_RUNS = f"""
 query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int!, $order: String,
-           $filters: JSONString) {
-  project(name: $project, entityName: $entity) {
-    runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
-      edges { node { id name displayName state tags config summaryMetrics createdAt } }
-      pageInfo { endCursor hasNextPage }
-    }
-  }
-}
+           $filters: JSONString) {{
+  project(name: $project, entityName: $entity) {{
+    runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {{
+      edges {{ node {{ {_SHOWN} }} }}
+      pageInfo {{ endCursor hasNextPage }}
+    }}
+  }}
+}}
 """
 _FILES = """
 query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor: String, $fileLimit: Int = 100) {
@@ -94,6 +97,8 @@ class SentRun:
     """What the server itself calls it."""
     tags: tuple[str, ...] = field(default=())
     """Its tags."""
+    files: frozenset[str] | None = None
+    """Names of its files, a hundred at most; None where they were not asked for."""
 
     @property
     def run_id(self) -> str:
@@ -147,14 +152,16 @@ def change_runs(graphql: GraphQL, runs: Sequence[SentRun]) -> None:
         graphql.ask(f"mutation UpsertBucket({given}) {{ {asked} }}", **values)
 
 
-def file_names(graphql: GraphQL, wandb_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the names of several runs' files, a hundred of each at most; runs that are not there are left out.
+def runs_there(graphql: GraphQL, wandb_ids: Sequence[str]) -> dict[str, SentRun]:
+    """Return several runs with the names of their files, by W&B id; those that are not there are left out.
+
+    One request for 25 runs.
 
     Raises:
         TryLaterError, RefusedError: See :meth:`GraphQL.ask`.
     """
-    nodes = _run_nodes(graphql, "RunFiles", wandb_ids, "files(first: 100) { edges { node { name } } }")
-    return {name: frozenset(edge["node"]["name"] for edge in node["files"]["edges"]) for name, node in nodes}
+    fields = f"{_SHOWN} files(first: 100) {{ edges {{ node {{ name }} }} }}"
+    return {name: sent_run(node) for name, node in _run_nodes(graphql, "RunsThere", wandb_ids, fields)}
 
 
 def ids_there(graphql: GraphQL, wandb_ids: Sequence[str]) -> set[str]:
@@ -261,6 +268,7 @@ def sent_run(node: Mapping[str, Any]) -> SentRun:
             created_at=node.get("createdAt") or "",
             node_id=node.get("id") or "",
             tags=tuple(node.get("tags") or ()),
+            files=None if "files" not in node else frozenset(edge["node"]["name"] for edge in node["files"]["edges"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TryLaterError(f"an answer that is not the service's ({type(error).__name__})") from error

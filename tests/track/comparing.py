@@ -112,6 +112,6 @@ def assert_outcome(remote: RemoteRun, run_id: str, sweep: Mirrored) -> None:
         assert remote.summary["_runtime"] == run.wall_s
         assert remote.summary["_wandb"] == {"runtime": int(run.wall_s)}
     assert remote.exit_code == (0 if run.metrics is not None else 1)
-    for path in (paths.config, paths.suggestion, paths.result):
+    for path in (paths.config, paths.result):
         if path.exists():
             assert remote.files[f"run/{path.name}"].decode() == path.read_text(), path.name

@@ -127,7 +127,6 @@ def what_finished(server, mirrored, run):
     assert "[redacted]" in run.files["run/config.yaml"].decode()
     assert {name for name in run.files if name.startswith("run/")} == {
         "run/config.yaml",
-        "run/protein_suggestion.yaml",
         "run/result.json",
     }
     assert [line.split(" ", 1)[1] for line in run.lines["output.log"].values()] == ["loading", "epoch 1"]

@@ -134,7 +134,7 @@ def test_a_file_that_is_too_large_is_not_sent(tmp_path):
     sweep.run_dir(0)
     paths = sweep.paths.run("my_test.r.0")
     paths.result.write_bytes(b" " * (FILE_SIZE_LIMIT + 1))
-    assert run_files(paths, NO_SECRETS).keys() == {"run/config.yaml", "run/protein_suggestion.yaml"}
+    assert run_files(paths, NO_SECRETS).keys() == {"run/config.yaml"}
 
 
 def test_a_run_that_confirms_is_told_from_those_of_the_search(tmp_path):

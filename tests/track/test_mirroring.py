@@ -83,9 +83,13 @@ class RememberingClient:
                 config={},
                 summary=r.summary,
                 tags=r.tags,
+                files=frozenset(r.files),
             )
             for r in self.runs.values()
         }
+
+    def runs_there(self, wandb_ids):
+        return {name: there for name, there in self.sent_runs().items() if name in wandb_ids}
 
     def change_runs(self, runs):
         if self.stubborn:
@@ -108,9 +112,6 @@ class RememberingClient:
 
     def ids_there(self, wandb_ids):
         return set(wandb_ids) & self.runs.keys()
-
-    def file_names(self, wandb_ids):
-        return {wandb_id: frozenset(self.runs[wandb_id].files) for wandb_id in wandb_ids}
 
 
 class Bench:

@@ -69,7 +69,7 @@ def test_it_registers_once_whatever_the_first_answers_are(server, process, name)
     before = server.faults.happened
     client, sent = process()._connect()
     assert server.faults.happened - before >= 4
-    assert (len(server.world.sweeps), sent, client.entity) == (1, {}, "tester")
+    assert (len(server.world.sweeps), sent or {}, client.entity) == (1, {}, "tester")
 
 
 def test_a_server_that_is_away_for_a_moment_is_waited_for(server, process):
