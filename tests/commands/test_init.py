@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 
 from metta_sweep.commands.cli import main
 from metta_sweep.commands.init import command
+from tests import warm
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -87,7 +87,7 @@ def test_without_a_command_it_is_a_file_for_the_bundled_trainer(here):
         pytest.param("python3 examples/hydra_groups/train.py", "return", "hydra", marks=pytest.mark.long),
         ("python3 examples/lightning_csv/train.py", "val_loss", "numpy"),
         ("python3 examples/wandb_trainer/train.py", "val/accuracy", "wandb"),
-        ("python3 examples/tensorboard_ppo/ppo.py", "charts/episodic_return", "tensorboard"),
+        ("python3 examples/tensorboard_ppo/ppo.py --total-timesteps 1024", "charts/episodic_return", "tensorboard"),
         ("node examples/node_script/train.js", "loss", ""),
     ],
 )
@@ -97,11 +97,10 @@ def test_an_example_is_swept_by_init_and_one_command(here, words, metric, needs)
     if not needs and shutil.which("node") is None:
         pytest.skip("node is not installed")
     (here / "examples").symlink_to(EXAMPLES)
-    program = [sys.executable, "-m", "metta_sweep.commands"]
-    made = subprocess.run([*program, "init", "--", *words.split()], capture_output=True, text=True, check=False)
+    made = warm.run("init", "--", *words.split(), cwd=here, env=os.environ)
     assert made.returncode == 0, made.stdout + made.stderr
     request = ["run=my", "++sweep_params=sweep.yaml", "rollout_count=1", "wandb=off", "data_dir=data"]
-    done = subprocess.run([*program, "run", *request], capture_output=True, text=True, check=False)
+    done = warm.run("run", *request, cwd=here, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     run = here / "data" / "sweep" / "my" / "runs" / "my.r.0"
     assert metric in json.loads((run / "result.json").read_text())["metrics"]

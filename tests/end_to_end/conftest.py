@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 
 TRIAL = """
@@ -78,26 +80,14 @@ class SweepUnderTest:
         )
 
     def run(self, *overrides: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*overrides),
-            cwd=self.root,
-            env=self.env(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return self.type("run", f"run={self.name}", *overrides, timeout=timeout)
+
+    def type(self, *words: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run any command of ``metta-sweep``."""
+        return warm.run(*words, cwd=self.root, env=self.env(), timeout=timeout)
 
     def summarize(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "metta_sweep.commands", "summarize", self.name, *options],
-            cwd=self.root,
-            env=self.env(),
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        return self.type("summarize", self.name, *options)
 
     def facts(self) -> dict:
         return json.loads(self.summarize("--format", "json").stdout)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -13,15 +11,7 @@ from tests.end_to_end.conftest import HELD, TRIAL
 
 
 def control(sweep, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "metta_sweep.commands", *words],
-        cwd=sweep.root,
-        env=sweep.env(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return sweep.type(*words)
 
 
 @pytest.mark.slow

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-import subprocess
-import sys
 
 import pytest
 from rich.console import Console
@@ -16,15 +14,7 @@ from tests.end_to_end.conftest import ROOT, TRIAL
 
 
 def plan(sweep, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "metta_sweep.commands", "plan", f"run={sweep.name}", *words],
-        cwd=sweep.root,
-        env=sweep.env(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return sweep.type("plan", f"run={sweep.name}", *words)
 
 
 def tree(folder):

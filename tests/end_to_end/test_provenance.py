@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,8 +11,9 @@ from tests.store.test_revision import git
 
 
 def best(sweep: SweepUnderTest, form: str) -> str:
-    command = [sys.executable, "-m", "metta_sweep.commands", "best", sweep.name, "--as", form]
-    return subprocess.run(command, cwd=sweep.root, env=sweep.env(), check=True, capture_output=True, text=True).stdout
+    done = sweep.type("best", sweep.name, "--as", form)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.paths import SweepPaths
+from tests import warm
 
 READ = """
 rollout_count: 1
@@ -26,6 +25,7 @@ sweep:
 
 PRINTS = """
 import os, sys
+from tests import warm
 given = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:])
 open(os.path.join(os.environ["METTA_SWEEP_RUN_DIR"], "weights.txt"), "w").write(given["seed"])
 print("loss:", float(os.environ["FACTOR"]) * float(given["x"]))
@@ -48,17 +48,8 @@ def rerun(sweep, tmp_path_factory):
     del environment["DATA_DIR"]
 
     def typed(*words):
-        command = [
-            sys.executable,
-            "-m",
-            "metta_sweep.commands",
-            "rerun",
-            *words,
-            "--data-dir",
-            str(sweep.root / "data"),
-        ]
-        how = {"cwd": elsewhere, "env": environment, "capture_output": True, "text": True}
-        done = subprocess.run(command, timeout=240, check=False, **how)
+        given = ("rerun", *words, "--data-dir", str(sweep.root / "data"))
+        done = warm.run(*given, cwd=elsewhere, env=environment)
         assert list(elsewhere.iterdir()) == []
         return done
 

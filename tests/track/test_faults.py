@@ -12,7 +12,10 @@ from tests.track.comparing import assert_mirrored
 from tests.track.server import Fault
 from tests.track.told import ToldSweep, environment
 
-OPERATIONS = ("Viewer", "GetSweeps", "UpsertSweep", "Runs", "RunResumeStatus", "UpsertBucket", "CreateRunFiles")
+OPERATIONS = ("Viewer", "GetSweeps", "UpsertSweep", "RunsThere", "UpsertBucket", "CreateRunFiles")
+
+OF_A_SWEEP_THAT_IS_THERE = ("Runs", "RunResumeStatus")
+"""What is asked only of a sweep that an earlier mirror has begun."""
 
 
 def two_runs(tmp_path):
@@ -30,10 +33,13 @@ def synced(server, sweep, tries=4):
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", [*OPERATIONS, "file_stream", "storage"])
+@pytest.mark.parametrize("operation", [*OPERATIONS, *OF_A_SWEEP_THAT_IS_THERE, "file_stream", "storage"])
 @pytest.mark.parametrize("fault", [{"status": 500}, {"kind": "lost"}], ids=["500", "lost"])
 def test_one_fault_loses_and_doubles_nothing(server, tmp_path, operation, fault):
-    sweep = two_runs(tmp_path)
+    sweep = ToldSweep(tmp_path, rollout_count=2).whole_run(1.0)
+    if operation in OF_A_SWEEP_THAT_IS_THERE:
+        synced(server, sweep)
+    sweep.whole_run(2.0).close()
     server.faults.order(Fault(on=operation, times=2, **fault))
     synced(server, sweep)
     assert server.faults.happened >= 1
