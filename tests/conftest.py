@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Before numpy is loaded: on busy cores two threads of a small matrix product wait for each other.
@@ -13,9 +14,15 @@ from hypothesis import settings
 
 settings.register_profile("same_every_time", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None)  # HYPOTHESIS=search looks for examples that nobody has seen yet
+gc.disable()  # until all tests are collected: what that makes stays, and is not to be looked through again and again
 settings.load_profile(os.environ.get("HYPOTHESIS", "same_every_time"))
 
 CLUSTERS = ("slurm", "ray")
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
