@@ -21,6 +21,8 @@ UNSET = "???"
 """OmegaConf's mark of a value that must still be given."""
 
 _RESOLVER = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:")
+_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\$\{")
+"""An interpolation that OmegaConf takes for text: an odd number of backslashes before it."""
 _VARIABLE = re.compile(r"(?=\$\{\s*oc\.env\s*:\s*['\"]?((?:\$\{)?[^,}'\"\s]+))")
 
 
@@ -34,7 +36,7 @@ def refused(tree: Any, *, expressions: frozenset[str] = frozenset()) -> Iterator
     for path, text in texts(tree):
         if text == UNSET:
             yield path, f"has no value yet ({UNSET})", "write a value, or remove the key"
-        elif "${" in text and not expressions.intersection(path.split(".")):
+        elif "${" in _ESCAPED.sub("", text) and not expressions.intersection(path.split(".")):
             yield from ((path, *reason) for reason in _reasons(path, text))
 
 
@@ -42,11 +44,12 @@ def _reasons(path: str, text: str) -> Iterator[tuple[str, str]]:
     if is_carbs(text):
         yield f"CARBS search spaces (${{ss:...}}) are no longer supported, got {text!r}", parameter_yaml(path, text)
         return
-    for name in _RESOLVER.findall(text):
+    meant = _ESCAPED.sub("", text)
+    for name in _RESOLVER.findall(meant):
         if name not in ALLOWED_RESOLVERS:
             allowed = listing(f"${{{known}:...}}" for known in ALLOWED_RESOLVERS)
             yield f"${{{name}:...}} is not allowed", f"allowed are ${{some.key}} and {allowed}"
-    for variable in _VARIABLE.findall(text):
+    for variable in _VARIABLE.findall(meant):
         if "${" in variable:
             yield f"{variable}}} names a variable by another one", "write the variable's name itself"
         elif is_secret(variable):
