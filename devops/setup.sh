@@ -35,6 +35,8 @@ pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check -c c
 echo "Setting up .venv (once; a minute or two, longer where the network is slow)" >&2
 [ -x .venv/bin/python ] || stage "an environment of its own" "$python" -m venv .venv
 stage "torch, by far the largest download" pip torch
-stage "the other packages: $extras" pip -e ".[$extras]"
+own_too=() # the dev extra has the plugins that the tests try
+case ",$extras," in *,dev,*) own_too=(-e plugins/hydra-protein-sweeper) ;; esac
+stage "the other packages: $extras" pip -e ".[$extras]" ${own_too[@]+"${own_too[@]}"}
 .venv/bin/python -m compileall -q metta_sweep >/dev/null || true
 echo "$want" >"$own"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from metta_sweep.commands.for_hydra import hydra_app, in_its_words
 from metta_sweep.errors import MettaSweepError, RequestError, SweepFailedError
 from metta_sweep.invocation import PROGRAM, going_back
 
@@ -108,11 +109,12 @@ def program(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 wrong request, 130/143 interrupted."""
+    app = hydra_app(os.environ)
     try:
         with going_back():
             code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except MettaSweepError as error:
-        return _say_error(error)
+        return _say_error(in_its_words(error) if app is not None else error)
     except click.ClickException as error:
         error.show()
         return error.exit_code
