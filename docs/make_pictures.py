@@ -24,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from docs import make_protein
 from metta_sweep.report import Place, Progress
 from metta_sweep.report.html.writing import page_of
 from metta_sweep.report.reading import state_of
@@ -238,6 +239,7 @@ MAKERS: dict[str, Callable[[], None]] = {
     "together": lambda: said("together", f"{SWEEP} {SHARED}", [*together()[:24], "…"]),
     "wandb": lambda: said("wandb", f"{SWEEP} {SCRIPT}", ends_of(mirrored())),
     "mistake": mistake,
+    "protein": make_protein.main,
 }
 
 
@@ -247,7 +249,7 @@ def main(*wanted: str) -> None:
     os.chdir(ROOT)
     for picture in wanted or MAKERS:
         MAKERS[picture]()
-        sys.stdout.write(f"{PICTURES / picture}.png\n")
+        sys.stdout.write(f"{PICTURES / picture}\n")
 
 
 if __name__ == "__main__":
