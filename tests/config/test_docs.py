@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from metta_sweep.config.ask import ask
 from metta_sweep.envs.config import ENV_NAMES
@@ -101,6 +103,19 @@ def test_the_statistics_that_the_trainer_page_names_are_reported(env: str, tmp_p
 def test_the_trainer_page_knows_every_environment_task_and_key() -> None:
     names = (*ENV_NAMES, *TASKS, *TrainerConfig.model_fields)
     assert [name for name in names if f"`{name}`" not in TRAINER.replace(".*`", "`")] == []
+
+
+def pages_of(navigation: Any) -> list[str]:
+    if isinstance(navigation, str):
+        return [navigation]
+    parts = navigation.values() if isinstance(navigation, dict) else navigation
+    return [page for part in parts for page in pages_of(part)]
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    navigation = yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    named = [page for page in pages_of(navigation) if not page.startswith("project/")]
+    assert sorted(named) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
 def test_every_page_is_in_the_index() -> None:

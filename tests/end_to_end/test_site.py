@@ -8,25 +8,9 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
 from metta_sweep.commands.cli import NAMES
 from tests.end_to_end.conftest import ROOT
-
-DOCS = ROOT / "docs"
-
-
-def pages_of(navigation) -> list[str]:
-    if isinstance(navigation, str):
-        return [navigation]
-    parts = navigation.values() if isinstance(navigation, dict) else navigation
-    return [page for part in parts for page in pages_of(part)]
-
-
-def test_every_page_is_in_the_navigation_once():
-    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    named = [page for page in pages_of(navigation) if not page.startswith("project/")]
-    assert sorted(named) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
 @pytest.fixture(scope="module")
