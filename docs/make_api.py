@@ -33,7 +33,8 @@ METHODS = {
         "observe_partial",
         "reconsider",
     ),
-    "Sweep": ("open", "best", "frame", "suggestions"),
+    "Sweep": ("open", "best", "frame", "report", "suggestions"),
+    "Trial": ("report", "should_stop", "finish"),
 }
 """What is shown of a class, in this order."""
 _NAME = re.compile(r"^(\w+(?:, \w+)*): ")
@@ -48,7 +49,10 @@ def page() -> str:
             "## In a training script\n" if name == "report" else "",
             *_function(f"metta_sweep.{name}", getattr(writing, name)),
         ]
-    for cls in (metta_sweep.Protein, metta_sweep.Sweep):
+    parts.append("## A sweep over a Python function\n")
+    for name in ("run", "run_async"):
+        parts += _function(f"metta_sweep.{name}", getattr(metta_sweep, name))
+    for cls in (metta_sweep.Trial, metta_sweep.Sweep, metta_sweep.Protein):
         parts += _class(cls)
     parts.append("## What a suggestion holds\n")
     for cls in (Suggestion, Prediction, Expectation):

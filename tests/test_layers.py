@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "metta_sweep"
 
 LAYERS = (
-    ("sweep_init",),
+    ("sweep_init", "function"),
     ("commands",),
     ("launch", "results", "track", "report"),
     ("store",),

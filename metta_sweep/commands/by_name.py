@@ -38,6 +38,9 @@ def words_of(paths: SweepPaths, beside: Sequence[str] = ()) -> list[str]:
     """
     state = state_of(paths)
     words = state.asked.words if state.asked is not None else ()
+    if state.spec.called:
+        fix = f'metta_sweep.run({state.spec.called}, …, name="{paths.name}"), with confirm= to run the best again'
+        raise RequestError.of("its runs are calls of a Python function", key=paths.name, fix=fix)
     if not words:
         fix = invoked("run", f"run={paths.name}", "++sweep_params=FILE", data_dir=paths.data_dir)
         raise RequestError.of("the command that started this sweep is not known", key=paths.name, fix=fix)

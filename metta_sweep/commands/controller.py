@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 
@@ -23,7 +25,7 @@ from metta_sweep.commands.parts import (
     start_event,
     with_code,
 )
-from metta_sweep.commands.process import StopSignals, SystemClock, need_open_files
+from metta_sweep.commands.process import Attention, StopSignals, SystemClock, need_open_files
 from metta_sweep.commands.reading import with_reading_words
 from metta_sweep.commands.source_sweeps import sources_of
 from metta_sweep.config.ask import ask
@@ -48,15 +50,30 @@ from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import check_command, fixed_values
 from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
-from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
+from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings, SweepLoop
 from metta_sweep.sweep.next_actions import Stop, next_actions
-from metta_sweep.sweep.ports import Instruction
-from metta_sweep.sweep.recorder import Recorder
+from metta_sweep.sweep.ports import Instruction, Journal, Launcher, RunStore
+from metta_sweep.sweep.recorder import Listener, Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.sweep.thinking import Thinker
+from metta_sweep.sweep.thinking import Submit, Thinker
 from metta_sweep.track.companion import MirrorCompanion
 from metta_sweep.trainer.schema import schema
+
+Made = TypeVar("Made")
+
+
+class Show(Listener, Protocol):
+    """Who shows a sweep while it goes on."""
+
+    def begin(self, state: SweepState) -> None:
+        """Say what there is before the first event."""
+
+    def tick(self, state: SweepState, now_s: float) -> None:
+        """Bring what is shown up to date; ``now_s`` only goes forward."""
+
+    def close(self) -> None:
+        """Show nothing more."""
 
 
 def compose(overrides: Sequence[str]) -> Asked:
@@ -98,6 +115,58 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         InterruptedSweepError: A signal stopped it; its runs wait for the next start.
         TakenOverError: Another process has taken the sweep over, with its runs.
     """
+    signals = StopSignals(patient=asked.launcher.on_interrupt == "finish")
+    outcome = conduct(asked, words, Host(attention=signals, console=console))
+    if outcome.stop.reason.rule == "stopped" and signals.is_finishing:
+        return 128 + signal.SIGINT
+    return int(outcome.has_failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Where a sweep is controlled: by default a process of its own, else a program that asks for it."""
+
+    attention: Attention
+    """What interrupts it."""
+    console: Console
+    """Where it says what no listener is told."""
+    listener: Callable[[Console, SweepPaths], Show] = lambda console, paths: Progress(console, paths=paths)
+    """Makes who shows the sweep."""
+    launcher: Callable[[Asked, SweepPaths, LoopSettings], Launcher] = new_launcher
+    """Makes what starts its runs."""
+    settings: Callable[[Asked], LoopSettings] = loop_settings
+    """Says how runs are started and ended."""
+    keeping: Callable[[SweepPaths, SqliteJournal], tuple[Journal, RunStore]] = lambda paths, journal: (
+        journal,
+        RunDirectories(paths),
+    )
+    """Makes of the open journal how events and the runs' directories are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a controller ended."""
+
+    stop: Stop
+    """The rule that ended it."""
+    has_score: bool
+    """Whether any rollout has a score."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the sweep has failed: by its rule, or because everything was done in vain."""
+        return self.stop.failed or (self.stop.reason.rule == "rollout_count" and not self.has_score)
+
+
+def conduct(asked: Asked, words: Sequence[str], host: Host) -> Outcome:
+    """Control a sweep from where it stands until a stop rule ends it.
+
+    Raises:
+        RequestError: What was asked does not fit what is there; nothing was started.
+        InterruptedSweepError: It was interrupted; its runs wait for the next start.
+        TakenOverError: Another process has taken the sweep over, with its runs.
+    """
+    console = host.console
     for note in asked.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     need_open_files()
@@ -108,12 +177,12 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
         _check(kept, asked, start.spec)  # before anything is touched
     search_task(asked)
     sources = sources_of(asked, kept)
-    patient = asked.launcher.on_interrupt == "finish"
-    with SweepLock.acquire(paths, takeover=asked.takeover) as lock, StopSignals(patient=patient) as signals:
-        journal = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
-        progress = Progress(console, paths=paths)
+    with SweepLock.acquire(paths, takeover=asked.takeover) as lock, host.attention as attention:
+        stored = SqliteJournal.open(paths, create=True, fence=lock.check, before=lock.taken_from)
+        progress = host.listener(console, paths)
+        journal, runs = host.keeping(paths, stored)
         try:
-            recorder = Recorder(journal, SystemClock(signals), [progress])
+            recorder = Recorder(journal, SystemClock(attention), [progress])
             progress.begin(recorder.state)
             if lock.taken_from is not None:
                 recorder.note(f"taken over from {lock.taken_from}: it stops as soon as it notices, its runs go on here")
@@ -130,8 +199,9 @@ def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:
                     slots=asked.launcher.max_parallel,
                     description=asked.description or "",
                 )
-                stop = _control(asked, start, paths, recorder, signals, companion, lock.check, progress, sources)
-            return _exit_code(stop, recorder, signals)
+                parts = Parts(asked=asked, paths=paths, host=host, recorder=recorder, runs=runs, companion=companion)
+                stop = _control(parts, start, lock.check, progress, sources)
+            return Outcome(stop=stop, has_score=recorder.state.incumbent is not None)
         finally:
             progress.close()
             journal.close()
@@ -145,13 +215,6 @@ def _check(state: SweepState, asked: Asked, spec: SweepSpec) -> tuple[Change, ..
     """
     check_shared(state, asked)
     return check_request(state, spec, said=asked.change)
-
-
-def _exit_code(stop: Stop, recorder: Recorder, signals: StopSignals) -> int:
-    if stop.reason.rule == "stopped" and signals.is_finishing:
-        return 128 + signal.SIGINT
-    in_vain = stop.reason.rule == "rollout_count" and recorder.state.incumbent is None
-    return int(stop.failed or in_vain)
 
 
 def _nothing_left(spec: SweepSpec, recorder: Recorder, console: Console) -> Stop | None:
@@ -178,24 +241,36 @@ def effective_instruction(instruction: Instruction, *, finishing: bool) -> Instr
     return instruction
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What one controller works with."""
+
+    asked: Asked
+    """The request."""
+    paths: SweepPaths
+    """The sweep's files."""
+    host: Host
+    """Where it is controlled."""
+    recorder: Recorder
+    """Its journal and state."""
+    runs: RunStore
+    """Its run directories."""
+    companion: MirrorCompanion
+    """Its mirror."""
+
+
 def _control(
-    asked: Asked,
-    start: SweepAsked,
-    paths: SweepPaths,
-    recorder: Recorder,
-    signals: StopSignals,
-    companion: MirrorCompanion,
-    fence: Callable[[], None],
-    progress: Progress,
-    sources: tuple[Source, ...],
+    parts: Parts, start: SweepAsked, fence: Callable[[], None], progress: Show, sources: tuple[Source, ...]
 ) -> Stop:
     """Be the sweep's one controller until a stop rule ends it."""
-    with ExitStack() as parts:
-        settings = loop_settings(asked)
-        launcher = parts.enter_context(closing(new_launcher(asked, paths, settings)))
+    asked, paths, recorder, companion = parts.asked, parts.paths, parts.recorder, parts.companion
+    attention = parts.host.attention
+    with ExitStack() as opened:
+        settings = parts.host.settings(asked)
+        launcher = opened.enter_context(closing(parts.host.launcher(asked, paths, settings)))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="optimizer")
-        parts.callback(thread.shutdown, wait=False, cancel_futures=True)
-        instructions, clock = InstructionFile(paths), SystemClock(signals)
+        opened.callback(thread.shutdown, wait=False, cancel_futures=True)
+        instructions, clock = InstructionFile(paths), SystemClock(attention)
         instructions.clear()
         start = with_code(start, paths)
         recorder.record(start)
@@ -210,19 +285,19 @@ def _control(
         state = recorder.state
         task = search_task(asked, turn=machine_seed_offset(state), sources=state.sources)
         peers = companion.join(task.space)
-        optimizer = parts.enter_context(closing(OptimizerProcess(asked.optimizer, task)))
+        optimizer = opened.enter_context(closing(OptimizerProcess(asked.optimizer, task)))
         try:
             stop = SweepLoop(
                 recorder=recorder,
                 launcher=launcher,
-                runs=RunDirectories(paths),
-                thinker=Thinker(optimizer, clock, thread.submit, completer(task)),
+                runs=parts.runs,
+                thinker=Thinker(optimizer, clock, _waking(thread, attention), completer(task)),
                 clock=clock,
                 settings=settings,
-                interrupted=lambda: signals.received,
+                interrupted=lambda: attention.received,
                 fence=fence,
-                instructed=lambda: effective_instruction(instructions.read(), finishing=signals.is_finishing),
-                instructed_from=lambda: "Ctrl-C" if signals.is_finishing else instructions.source,
+                instructed=lambda: effective_instruction(instructions.read(), finishing=attention.is_finishing),
+                instructed_from=lambda: "Ctrl-C" if attention.is_finishing else instructions.source,
                 environment=companion.environment,
                 between=between,
                 peers=peers,
@@ -232,5 +307,16 @@ def _control(
         except InterruptedSweepError:
             companion.end(hurry=True)
             raise
-        companion.end(hurry=False, interrupted=lambda: signals.received is not None)
+        companion.end(hurry=False, interrupted=lambda: attention.received is not None)
         return stop
+
+
+def _waking(thread: ThreadPoolExecutor, attention: Attention) -> Submit:
+    """Return what starts a piece of work on a thread and wakes the loop up when it is done."""
+
+    def submit(work: Callable[[], Made], /) -> Future[Made]:
+        future = thread.submit(work)
+        future.add_done_callback(lambda _: attention.wake())
+        return future
+
+    return submit

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from types import FrameType, TracebackType
+from typing import Protocol
 
 from metta_sweep.errors import RequestError
 
@@ -30,6 +31,30 @@ def need_open_files(least: int = LEAST_OPEN_FILES) -> None:
         message = f"only {hard} files may be open at once, and a sweep needs {least}"
         raise RequestError.of(message, key="ulimit -n", fix="ulimit -n 1024, or a shell in which nobody has lowered it")
     resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
+
+
+class Attention(Protocol):
+    """What interrupts a controller, or wakes it up."""
+
+    @property
+    def received(self) -> int | None:
+        """Number of the signal that asks to stop now, or None."""
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether runs under way are to finish, and nothing else is to be started."""
+
+    def wake(self) -> None:
+        """Have whoever waits look again; any thread may call it."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until there is something to look at."""
+
+    def __enter__(self) -> Attention:
+        """Begin to heed what interrupts."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Heed it no more."""
 
 
 class StopSignals:
@@ -67,8 +92,12 @@ class StopSignals:
         for again in STOP_SIGNALS:
             signal.signal(again, signal.SIG_DFL)
 
+    def wake(self) -> None:
+        """Have whoever waits look again; any thread may call it."""
+        self._wake.set()
+
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a signal comes."""
+        """Wait so long, or until a signal comes or somebody calls :meth:`wake`."""
         self._wake.wait(seconds)
         self._wake.clear()
         # After a signal that stops the loop still polls while runs end: it must neither spin nor be late.
@@ -80,7 +109,7 @@ class StopSignals:
 class SystemClock:
     """The machine's clocks; sleeping ends when a stop signal comes."""
 
-    def __init__(self, signals: StopSignals) -> None:
+    def __init__(self, signals: Attention) -> None:
         self._signals = signals
 
     def now_s(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metta_sweep.errors import MettaSweepError
-from metta_sweep.launch.registry import kinds
+from metta_sweep.launch.registry import following
 from metta_sweep.sweep.ports import Handle, JobSpec, JobState, JobStatus, Launcher, LaunchError
 
 TRY_AGAIN_S = 30.0
@@ -90,9 +90,10 @@ class Launchers:
         return self._known[kind]
 
     def _follow(self, kind: str, handle: Handle) -> Launcher:
-        if kind not in kinds():
-            raise LaunchError(f"there is none of that name; there are {', '.join(kinds())}")
-        return kinds()[kind].follow(self._folder, handle)
+        known = following()
+        if kind not in known:
+            raise LaunchError(f"there is none of that name; there are {', '.join(known)}")
+        return known[kind].follow(self._folder, handle)
 
     def close(self) -> None:
         """Release what each launcher holds; jobs that still run are left running."""

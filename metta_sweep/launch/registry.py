@@ -29,6 +29,9 @@ BUILT_IN: Mapping[str, str] = {
 }
 """Modules of our own launchers by kind, each with its ``KIND``."""
 
+FOLLOWED: Mapping[str, str] = {"threads": "metta_sweep.launch.threads.kind"}
+"""Modules of launchers that no request chooses: a program makes them itself, and whoever comes later follows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOrder(Generic[S]):
@@ -87,6 +90,11 @@ def _loaded(point: EntryPoint) -> LauncherKind[Any]:
 def _unusable(name: str, why: str) -> RequestError:
     fix = "mend or uninstall the package that brings it"
     return RequestError.of(f"the launcher {name!r} of another package cannot be used: {why}", key="launcher", fix=fix)
+
+
+def following() -> Mapping[str, LauncherKind[Any]]:
+    """Return every launcher that a handle may name."""
+    return {**kinds(), **{name: import_module(module).KIND for name, module in FOLLOWED.items()}}
 
 
 def settings_by_kind() -> dict[str, type[LauncherSettings]]:

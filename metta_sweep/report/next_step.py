@@ -128,7 +128,9 @@ def rerun_command(which: str, place: Place) -> str:
 
 
 def _again(rows: SweepRows, place: Place, command: str = "run") -> str:
-    """Return the command that takes the sweep up again."""
+    """Return the command that takes the sweep up again; the call, where it is one over a Python function."""
+    if rows.spec.called:
+        return f'metta_sweep.run({rows.spec.called}, …, name="{rows.spec.name}")'
     if rows.spec.reruns:
         return place.command("rerun", *rows.words)
     if rows.words:

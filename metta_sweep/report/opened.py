@@ -65,6 +65,21 @@ class Sweep:
         """
         return frame(records(self.state, paths=self.paths))
 
+    def report(self, file: Path | str | None = None) -> Path:
+        """Write one HTML file with everything about the sweep, as ``metta-sweep report`` does, and return its path.
+
+        Args:
+            file: The file; by default ``report.html`` in the sweep's folder.
+
+        Raises:
+            RequestError: plotly is not installed; the message says how to install it.
+        """
+        from metta_sweep.report.html.writing import default_file, write_report
+
+        path = default_file([self.paths]) if file is None else Path(file)
+        write_report([self.paths], path)
+        return path
+
     def suggestions(self) -> Sequence[Suggestion]:
         """Return every point that was suggested, in order, with its origin and what was predicted of it."""
         return [rollout.suggestion for rollout in rows_of(self.state).rollouts]

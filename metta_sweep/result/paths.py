@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ METRIC_VARIABLE = "METTA_SWEEP_METRIC"
 GOAL_VARIABLE = "METTA_SWEEP_GOAL"
 """Environment variable that tells a run whether that is to be large or small: ``maximize`` or ``minimize``."""
 
+RUN_HERE: ContextVar[Path | None] = ContextVar("RUN_HERE", default=None)
+"""Directory of the run that this thread is, where runs are threads of one process; None everywhere else."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
@@ -21,9 +25,15 @@ class RunPaths:
     root: Path
 
     @classmethod
+    def given(cls) -> RunPaths | None:
+        """Return the directory that the sweep gave this thread or this process; None outside a sweep."""
+        root = RUN_HERE.get() or os.environ.get(RUN_DIR_VARIABLE)
+        return None if root is None else cls(Path(root))
+
+    @classmethod
     def of_environment(cls) -> RunPaths:
-        """Return the directory that the sweep gave this process, or ``.`` outside a sweep."""
-        return cls(Path(os.environ.get(RUN_DIR_VARIABLE, ".")))
+        """Return the directory that the sweep gave this thread or this process, or ``.`` outside a sweep."""
+        return cls.given() or cls(Path())
 
     @property
     def config(self) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metta_sweep.result.paths import RUN_DIR_VARIABLE, RunPaths
+from metta_sweep.result.paths import RunPaths
 
 
 def report(*, step: int, run_dir: Path | str | None = None, **metrics: float) -> None:
@@ -26,10 +26,16 @@ def report(*, step: int, run_dir: Path | str | None = None, **metrics: float) ->
     report_metrics(metrics, step=step, run_dir=run_dir)
 
 
-def report_metrics(metrics: Mapping[str, float], *, step: int, run_dir: Path | str | None = None) -> None:
-    """Do what :func:`report` does for metric names that are no Python identifiers (``action.use.altar``)."""
+def report_metrics(
+    metrics: Mapping[str, float], *, step: int, run_dir: Path | str | None = None, time_s: float | None = None
+) -> None:
+    """Do what :func:`report` does for metric names that are no Python identifiers (``action.use.altar``).
+
+    ``time_s`` says how many seconds the run has taken so far; None: as many as this process is old.
+    """
     paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.of_environment()
-    line = {"step": int(step), "time_s": round(_since_start_s(), 3), "metrics": _plain(metrics)}
+    since_s = _since_start_s() if time_s is None else time_s
+    line = {"step": int(step), "time_s": round(since_s, 3), "metrics": _plain(metrics)}
     descriptor = os.open(paths.metrics, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, (json.dumps(line) + "\n").encode())
@@ -64,10 +70,12 @@ def finish_metrics(
     eval_s: float | None = None,
     steps: int | None = None,
     run_dir: Path | str | None = None,
+    sync: bool = True,
 ) -> None:
     """Do what :func:`finish` does for metric names that are no Python identifiers.
 
-    ``eval_s`` says how many of the seconds of ``cost_s`` were spent on evaluations.
+    ``eval_s`` says how many of the seconds of ``cost_s`` were spent on evaluations; without ``sync`` the caller sees
+    to it that a power cut loses nothing.
     """
     paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.of_environment()
     content: dict[str, Any] = {"metrics": _plain(metrics)}
@@ -77,7 +85,7 @@ def finish_metrics(
         content["eval_s"] = round(float(eval_s), 3)
     if steps is not None:
         content["steps"] = int(steps)
-    _write_once(paths.result, json.dumps(content, indent=1) + "\n")
+    _write_once(paths.result, json.dumps(content, indent=1) + "\n", sync=sync)
 
 
 def should_stop(*, run_dir: Path | str | None = None) -> bool:
@@ -92,9 +100,9 @@ def should_stop(*, run_dir: Path | str | None = None) -> bool:
     Side effects:
         Empty files in the run's directory say that this run asks, and that it was told.
     """
-    if run_dir is None and RUN_DIR_VARIABLE not in os.environ:
+    paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.given()
+    if paths is None:
         return False
-    paths = RunPaths(Path(run_dir)) if run_dir is not None else RunPaths.of_environment()
     paths.asks_stop.touch()
     if not paths.stop.exists():
         return False
@@ -119,12 +127,13 @@ def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
     return {str(name): float(value) for name, value in metrics.items()}
 
 
-def _write_once(path: Path, text: str) -> None:
+def _write_once(path: Path, text: str, *, sync: bool) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with beside.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     try:
         os.link(beside, path)
     finally:

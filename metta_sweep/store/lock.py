@@ -82,6 +82,7 @@ class SweepLock:
         said: bytes = b"",
     ) -> None:
         self._paths = paths
+        self._file = paths.lock
         self._descriptor: int | None = descriptor
         self._made = made
         self._said = said
@@ -121,7 +122,7 @@ class SweepLock:
         Raises:
             TakenOverError: Another process has taken it over, or the lock was removed.
         """
-        if self._descriptor is None or not is_at(self._descriptor, self._paths.lock):
+        if self._descriptor is None or not is_at(self._descriptor, self._file):
             raise _taken_over(self._paths)
 
     def release(self) -> None:

@@ -24,15 +24,22 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class RunDirectories:
-    """The run directories of one sweep; implements the port ``RunStore``."""
+    """The run directories of one sweep; implements the port ``RunStore``.
 
-    def __init__(self, paths: SweepPaths) -> None:
+    Args:
+        paths: The sweep's files.
+        sync: Have a run's own files on disk before its command is started; otherwise each attempt writes them anew,
+            since a power cut may have left them empty.
+    """
+
+    def __init__(self, paths: SweepPaths, *, sync: bool = True) -> None:
         self._paths = paths
+        self._sync = sync
 
     def prepare(
         self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
     ) -> RunPaths:
-        """Make the run's directory with its config and its suggestion; a file that is there already is kept.
+        """Make the run's directory with its config and its suggestion; a synced file that is there already is kept.
 
         Args:
             run_id: ``NAME.r.K``.
@@ -47,8 +54,8 @@ class RunDirectories:
         for folder in (run.attempts, *([run.workdir] if has_workdir else [])):
             folder.mkdir(parents=True, exist_ok=True)
         for path, content in ((run.config, config), (run.suggestion, suggestion)):
-            if not path.exists():
-                write_whole(path, to_yaml(content), keep_existing=True)
+            if not self._sync or not path.exists():
+                write_whole(path, to_yaml(content), keep_existing=self._sync, sync=self._sync)
         return run
 
     def paths(self, run_id: str) -> RunPaths:

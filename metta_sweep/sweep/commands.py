@@ -51,6 +51,8 @@ def environment_of(
         seed: The run's seed.
         beside: The sweep's own variables. Those of the sweep file win, and a search path of both is joined.
     """
+    if not spec.env:
+        return dict(beside)
     fixed = fixed_values(spec.training)
     blanks = _Blanks.of(paths=paths, params=params, seed=seed, fixed=fixed, styles=_styles(spec))
     given = {name: _filled(text, blanks.texts) for name, text in spec.env.items()}
@@ -92,6 +94,8 @@ def render_command(
     """
     if not template:
         return [*BUNDLED_TRAINER, f"config={paths.config.resolve()}", f"run_dir={paths.root.resolve()}"]
+    if not any("{" in word for word in template):
+        return list(template)
     blanks = _Blanks.of(paths=paths, params=params, seed=seed, fixed=fixed or {}, styles=styles or {})
     command: list[str] = []
     for word in template:

@@ -16,6 +16,10 @@ Evaluated = tuple[float, float, float]
 """Steps done, the metric (raw) and the seconds spent at one evaluation."""
 
 
+CALLED = "metta_sweep.run"
+"""Stands for the program in a command where runs are calls of a Python function, whose name follows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSpec:
     """What was asked for: everything that decides what a sweep does."""
@@ -70,6 +74,11 @@ class SweepSpec:
     """Where a command is started: ``here``, the controller's working directory, or ``run``, one of the run's own."""
     reruns: str = ""
     """The run that is done again and kept; empty for a search."""
+
+    @property
+    def called(self) -> str:
+        """Name of the Python function whose calls are the runs; empty where they are commands."""
+        return self.command[1] if self.command[:1] == (CALLED,) and len(self.command) > 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ class Kinds:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Kinds:
     found = Kinds()
     settings_by_kind()
-    monkeypatch.setattr(module, "kinds", found)
+    monkeypatch.setattr(module, "following", found)
     return found
 
 

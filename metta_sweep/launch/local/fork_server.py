@@ -38,6 +38,8 @@ class ServerSettings:
     """Module whose ``python -m`` command lines are run by a fork of this process; None to execute every command."""
     preload: tuple[str, ...] = ()
     """Modules to load beside it, before any fork."""
+    argument: str = ""
+    """What ``warm_up`` of the module is told before any fork; empty: it is not called."""
 
     def to_argument(self) -> str:
         """Return the settings as one command-line argument."""
@@ -157,8 +159,10 @@ class ForkServer:
         try:
             for name in (*self._settings.preload, *filter(None, [self._settings.module])):
                 importlib.import_module(name)
-        except (ImportError, OSError) as error:
-            sys.stderr.write(f"{error}: runs start without preloading\n")
+            if self._settings.argument and self._module is not None:
+                sys.modules[self._module].warm_up(self._settings.argument)
+        except Exception as error:  # noqa: BLE001  it may be somebody's own module: its runs will show what it raises
+            sys.stderr.write(f"{type(error).__name__}: {error}: runs start without preloading\n")
             self._module = None
         gc.collect()
         gc.freeze()

@@ -36,6 +36,8 @@ class WarmStart:
     """Command lines ``[sys.executable, "-m", module, …]`` are run by a fork that calls its ``main(arguments)``."""
     preload: tuple[str, ...] = ()
     """What to load beside it."""
+    argument: str = ""
+    """What the module's ``warm_up(argument)`` is told before any fork; empty: it is not called."""
 
 
 BUNDLED = WarmStart(module="metta_sweep.train", preload=("numpy", "torch", "torch._dynamo"))
@@ -148,8 +150,8 @@ def _spawn(lock: Path, log: Path, warm: WarmStart | None) -> tuple[int, int, int
         with contextlib.suppress(OSError):
             fcntl.fcntl(orders_write, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     os.set_blocking(answers_read, False)
-    module, preload = (warm.module, warm.preload) if warm else (None, ())
-    settings = ServerSettings(accepting=_ACCEPTING, module=module, preload=preload)
+    module, preload, argument = (warm.module, warm.preload, warm.argument) if warm else (None, (), "")
+    settings = ServerSettings(accepting=_ACCEPTING, module=module, preload=preload, argument=argument)
     given = (orders_read, answers_write, log_file, held)
     try:
         pid = os.posix_spawn(
