@@ -2,8 +2,7 @@
 
     python -m benchmarks.optimizer.tables --out DIR [--write]
 
-With ``--write`` the results are kept beside this file: ``results.json``, ``RESULTS.md`` and, where matplotlib is
-installed, ``results.png``.
+With ``--write`` the results are kept beside this file: ``results.json``, ``RESULTS.md`` and ``results.svg``.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.optimizer.drawing import draw
 
 HERE = Path(__file__).parent
 HEAD = """# Results of the optimizer benchmark
@@ -221,32 +222,6 @@ def report(folder: Path) -> tuple[str, dict[str, Any]]:
     return "\n".join(lines), summary
 
 
-def plot(folder: Path, path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    found = load(folder, 1)
-    families = list(dict.fromkeys(p.split("/")[0] for p in found["protein"]))
-    peers = [peer for peer in found if len(found[peer]) == len(found["protein"])]
-    seeds = {peer: min(len(each) for each in found[peer].values()) for peer in peers}
-    figure, axes = plt.subplots(2, (len(families) + 1) // 2, figsize=(15, 6), sharex=True)
-    for axis, family in zip(axes.flat, families, strict=False):
-        for i, peer in enumerate(peers):
-            style = {"color": "black", "linewidth": 2.2} if peer == "protein" else {"color": f"C{i}", "linewidth": 1.1}
-            style["label"] = f"{peer} ({seeds[peer]})"
-            axis.plot(range(1, 51), np.maximum(mean_curve(found, peer, family), 1e-3), **style)
-        axis.set(title=family, yscale="log")
-    for axis in axes.flat[len(families) :]:
-        axis.remove()
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="lower right", title="peer (seeds)", borderaxespad=3.0)
-    figure.supxlabel("runs")
-    figure.supylabel("normalized regret")
-    figure.tight_layout()
-    figure.savefig(path, dpi=90)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
@@ -257,7 +232,7 @@ def main() -> None:
     if args.write:
         (HERE / "RESULTS.md").write_text(HEAD + text + "\n")
         (HERE / "results.json").write_text(json.dumps(summary) + "\n")
-        plot(args.out, HERE / "results.png")
+        (HERE / "results.svg").write_text(draw(summary), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,24 @@ from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Choice, Interval, Parameter
 
 GROUPS = (
-    ("best tenth", "@best", "solid", 2.5, 1.0),
-    ("upper half", "@ok", "solid", 1.2, 0.6),
-    ("lower half", "@muted", "dot", 1.0, 0.45),
+    ("best tenth", "@score1", "solid", 2.6, 1.0),
+    ("next fifth", "@score2", "solid", 1.6, 0.9),
+    ("middle", "@score3", "solid", 1.3, 0.8),
+    ("worse half", "@score4", "dot", 1.2, 0.7),
     ("failed", "@bad", "dash", 1.0, 0.6),
 )
-"""Parallel coordinates: name, colour, dash, width and opacity of each group of rollouts."""
+"""Parallel coordinates: name, colour, dash, width and opacity of each group of rollouts, the best first."""
+SHARES = (0.1, 0.3, 0.5, 1.0)
+"""The share of all scored rollouts, the best first, at which each group of them ends."""
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Heights at which the axis of a range is labelled."""
+MOST_OPTIONS = 8
+"""Choices of a list that are all labelled; of a longer one the first and the last."""
 
 
 def parallel(rows: SweepRows, space: SearchSpace) -> Figure:
     """Return every rollout as a line through its parameters, in groups by score."""
     names = [parameter.name for parameter in space.parameters]
-    ends = [_ends(parameter) for parameter in space.parameters]
     ticks = [label(rows.short.get(name, name)) for name in names]
     data = []
     for (name, color, dash, width, opacity), group in reversed(list(zip(GROUPS, _groups(rows), strict=True))):
@@ -37,21 +43,20 @@ def parallel(rows: SweepRows, space: SearchSpace) -> Figure:
             style = {"dash": dash, "width": width}
             trace = line(f"{name} ({len(group)})", x, y, color=color, line=style, opacity=opacity)
             data.append({**trace, "rollouts": told, "hoverinfo": "text", "legendrank": 1000 - int(width * 100)})
-    notes = [
-        {"x": place, "y": side, "text": label(text), "showarrow": False, "yshift": 12 if side else -12}
-        for place, pair in enumerate(ends)
-        for side, text in zip((0, 1), pair, strict=True)
-    ]
+    notes = [note for place, parameter in enumerate(space.parameters) for note in _tick_notes(place, parameter)]
+    axes = [{"type": "line", "x0": k, "x1": k, "y0": 0, "y1": 1, "line": {"color": "@rule"}} for k in range(len(names))]
     return Figure(
         key="parallel",
         title="Parameters of good and bad rollouts",
-        caption="One line a rollout, from parameter to parameter; each axis has the parameter's own scale. "
-        "A click on the legend hides a group. Where the best tenth keeps together, the value matters.",
+        caption="One line a rollout, from parameter to parameter; the colour is its score, and each axis has the "
+        "parameter's own scale. A click on the legend hides a group. Where the best tenth keeps together, the value "
+        "matters.",
         data=data,
         layout={
             "xaxis": {"tickvals": list(range(len(names))), "ticktext": ticks, "range": [-0.4, len(names) - 0.6]},
             "yaxis": {"visible": False, "range": [-0.12, 1.12]},
             "annotations": notes,
+            "shapes": [{**one, "layer": "below"} for one in axes],
             "hovermode": "closest",
         },
         height=440,
@@ -64,9 +69,9 @@ def _groups(rows: SweepRows) -> list[list[RolloutRow]]:
         ((goal.score(row.mean), row) for row in rows.rollouts if row.mean is not None), key=lambda pair: -pair[0]
     )
     ordered = [row for _, row in scored]
-    tenth, half = max(1, len(ordered) // 10), (len(ordered) + 1) // 2
+    ends = [max(1, round(share * len(ordered))) for share in SHARES]
     failed = [row for row in rows.rollouts if row.failure is not None]
-    return [ordered[:tenth], ordered[tenth:half], ordered[max(tenth, half) :], failed]
+    return [*(ordered[begin:end] for begin, end in zip((0, *ends), ends, strict=False)), failed]
 
 
 def _lines(group: Sequence[RolloutRow], space: SearchSpace) -> tuple[list[Any], list[Any], list[Any]]:
@@ -92,11 +97,28 @@ def _height(parameter: Parameter, value: Any) -> float | None:
     return round(code, 3)
 
 
-def _ends(parameter: Parameter) -> tuple[str, str]:
+def _tick_notes(place: int, parameter: Parameter) -> Iterator[dict[str, Any]]:
+    """Yield the labels of an axis: the ends outside of it, what lies between beside it."""
+    for height, text in _labels(parameter):
+        end = {"yshift": 12 if height else -12} if height in (0.0, 1.0) else {"xanchor": "left", "xshift": 3}
+        size = {} if height in (0.0, 1.0) else {"font": {"size": 11, "color": "@ink"}, "bgcolor": "@surface"}
+        yield {"x": place, "y": height, "text": label(text), "showarrow": False, **end, **size}
+
+
+def _labels(parameter: Parameter) -> list[tuple[float, str]]:
+    """Return where an axis is labelled, and with what; a value stands where its own line would meet the axis."""
     domain = parameter.domain
-    if isinstance(domain, Interval):
-        return _bound(domain, domain.low), _bound(domain, domain.high)
-    return plain(domain.options[0]), plain(domain.options[-1])
+    if not isinstance(domain, Interval):
+        few = domain.options if len(domain.options) <= MOST_OPTIONS else (domain.options[0], domain.options[-1])
+        return [(_height(parameter, option) or 0.0, plain(option)) for option in few]
+    values = list(dict.fromkeys(domain.values(np.array(TICKS))))
+    between = [(_height(parameter, value) or 0.0, _rounded(domain, value)) for value in values[1:-1]]
+    return [(0.0, _bound(domain, values[0])), *between, (1.0, _bound(domain, values[-1]))]
+
+
+def _rounded(domain: Interval, value: float) -> str:
+    """Return a value between the ends to the digits that tell where it is; near to 1 that takes more of them."""
+    return _bound(domain, value if domain.integer or abs(value) > 0.9 else float(f"{value:.2g}"))
 
 
 def _bound(domain: Interval, value: float) -> str:

@@ -85,6 +85,18 @@ def test_parallel_coordinates_show_every_rollout_in_one_group() -> None:
     assert all(y is None or 0 <= y <= 1 for trace in data for y in trace["y"])
 
 
+def test_each_axis_of_the_parallel_coordinates_is_labelled_between_its_ends_too() -> None:
+    state = simulated(12).state
+    space = space_of(state.spec)
+    assert space is not None
+    notes = parallel(rows_of(state), space).layout["annotations"]
+    for place, parameter in enumerate(space.parameters):
+        heights = [note["y"] for note in notes if note["x"] == place]
+        assert (min(heights), max(heights)) == (0.0, 1.0)
+        assert len(heights) == len(set(heights))
+        assert len(heights) > 2 or (parameter.domain.size or 9) <= 2
+
+
 def test_predictions_are_drawn_only_where_something_was_predicted() -> None:
     assert predictions(rows_of(History().rollout(0.5).state)) is None
     figure = predictions(rows_of(History().rollout(0.5, predicted=prediction()).state))
