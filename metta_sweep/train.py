@@ -1,6 +1,7 @@
 """The training process: ``python -m metta_sweep.train config=PATH [run_dir=DIR] [dotted.key=value ...]``.
 
-Exit codes: 0 done, 2 the config is invalid, 3 the training diverged, 143 ended by SIGTERM or SIGUSR1 with a checkpoint.
+Exit codes: 0 done, 1 it failed, 2 the config is invalid, 3 the training diverged, 143 ended by SIGTERM or SIGUSR1 with
+a checkpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from metta_sweep.envs.config import EnvUnavailableError
 from metta_sweep.result import RUN_DIR_VARIABLE, RunPaths
 from metta_sweep.trainer.config import ConfigError, TrainingConfig, parse
 
-INVALID, DIVERGED, TERMINATED = 2, 3, 128 + signal.SIGTERM
+FAILED, INVALID, DIVERGED, TERMINATED = 1, 2, 3, 128 + signal.SIGTERM
 
 HELP = f"""\
 Usage: python -m metta_sweep.train config=PATH [run_dir=DIR] [dotted.key=value ...]
@@ -33,7 +34,7 @@ Usage: python -m metta_sweep.train config=PATH [run_dir=DIR] [dotted.key=value .
                      (default: ${RUN_DIR_VARIABLE}, or a new repeat-N beside the config)
   dotted.key=value   values over those of the file, as in trainer.total_timesteps=100000
 
-Exit codes: 0 done, {INVALID} the config is invalid, {DIVERGED} the training diverged,
+Exit codes: 0 done, {FAILED} it failed, {INVALID} the config is invalid, {DIVERGED} the training diverged,
 {TERMINATED} ended by SIGTERM or SIGUSR1 with a checkpoint.
 """
 
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(config: TrainingConfig, run_dir: Path) -> int:
     """Run the training; torch is imported here, after everything that can be wrong with the request."""
+    from metta_sweep.envs.workers import WorkerDiedError
     from metta_sweep.trainer.checkpoint import CheckpointError
     from metta_sweep.trainer.device import find_device, limit_threads, local_rank
     from metta_sweep.trainer.metrics import Judge
@@ -99,6 +101,9 @@ def _train(config: TrainingConfig, run_dir: Path) -> int:
     except InterruptedRunError as error:
         sys.stderr.write(f"terminated: {error}\n")
         return TERMINATED
+    except WorkerDiedError as error:
+        sys.stderr.write(f"WorkerDiedError: {error}\n")
+        return FAILED
     except CheckpointError as error:
         raise ConfigError([("run_dir", str(error))]) from error
     except EnvUnavailableError as error:

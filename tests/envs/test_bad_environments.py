@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+import yaml
 
 pytest.importorskip("gymnasium")
 
@@ -15,6 +16,7 @@ from metta_sweep.envs.make import make_env
 from metta_sweep.envs.vec_env import Step
 from metta_sweep.envs.workers import WorkerDiedError
 from metta_sweep.result import RunPaths, read_result
+from metta_sweep.train import main
 from metta_sweep.trainer.config import parse
 from metta_sweep.trainer.training import DivergedError, Training
 from tests.trainer.configs import put, shipped
@@ -86,6 +88,16 @@ def test_what_an_environment_raises_in_a_worker_is_raised_here():
 def test_an_environment_that_ends_its_worker_is_one_message():
     with pytest.raises(WorkerDiedError, match=r"worker 0 of 2, which plays environments, ended \(exit code 7\)"):
         step_until_it_breaks("Deadly")
+
+
+@pytest.mark.slow
+def test_a_training_whose_worker_is_gone_ends_with_that_one_message(tmp_path, capfd):
+    changes = {"env.id": "tests.envs.bad_environments:Deadly-v0", "trainer.num_workers": 2}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(put(shipped(env="gymnasium"), SMALL | changes)))
+    assert main([f"config={tmp_path / 'config.yaml'}", f"run_dir={tmp_path / 'run'}"]) == 1
+    said = capfd.readouterr().err
+    assert "WorkerDiedError: worker 0 of 2, which plays environments, ended (exit code 7)" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
