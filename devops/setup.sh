@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Make .venv and install the project into it: ./devops/setup.sh [EXTRA,EXTRA]. Does nothing when all is in place.
+# PYTHON says with which Python. TORCH=cpu or TORCH=default says which build of torch; left out, what the machine needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras="${1:-report,wandb}" # what the README and the first pages use
@@ -30,13 +31,31 @@ stage() { # stage WHAT COMMAND...: say what is being done, and how long it took
   "$@" >&2
   echo "    done in $((SECONDS - began)) s" >&2
 }
-pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"; }
+install() { # uv where it is there: it takes a fraction of the time
+  if command -v uv >/dev/null; then
+    uv pip install --quiet --python .venv/bin/python -c constraints.txt "$@"
+  else
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "$@"
+  fi
+}
+build() { # on Linux the default build brings gigabytes of CUDA, which a machine without a GPU does not need
+  if [ "$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null; then echo cpu; else echo default; fi
+}
+install_torch() { # the CPU's build lies at an index of its own; where that cannot be reached the default one does as well
+  local index="https://download.pytorch.org/whl/cpu"
+  if [ "$torch" = cpu ] && "$python" -c "import urllib.request as u; u.urlopen('$index/torch/', timeout=5)" 2>/dev/null; then
+    local both=(--extra-index-url "$index")
+    command -v uv >/dev/null && both+=(--index-strategy unsafe-best-match)
+    install torch "${both[@]}" && return
+  fi
+  install torch
+}
 
-echo "Setting up .venv (once; a minute or two, longer where the network is slow)" >&2
+torch="${TORCH:-$(build)}"
+with="$(command -v uv >/dev/null && echo uv || echo pip)"
+echo "Setting up .venv with $with (once; a minute or two, longer where the network is slow)" >&2
 [ -x .venv/bin/python ] || stage "an environment of its own" "$python" -m venv .venv
-stage "torch, by far the largest download" pip torch
-own_too=() # the dev extra has the plugins that the tests try
-case ",$extras," in *,dev,*) own_too=(-e plugins/hydra-protein-sweeper) ;; esac
-stage "the other packages: $extras" pip -e ".[$extras]" ${own_too[@]+"${own_too[@]}"}
+stage "torch ($torch build), by far the largest download" install_torch
+stage "the other packages: $extras" install -e ".[$extras]"
 .venv/bin/python -m compileall -q metta_sweep >/dev/null || true
 echo "$want" >"$own"

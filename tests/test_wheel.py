@@ -53,3 +53,28 @@ def test_an_installed_sweep_finds_shipped_and_own_sweep_files(installed, tmp_pat
         )
         assert done.returncode == 0, done.stderr
         assert "trainer.gamma" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_first_commands_work_where_there_is_no_checkout(installed, tmp_path):
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("WANDB")},
+        "PYTHONPATH": str(installed),
+        "DATA_DIR": str(tmp_path / "data"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def typed(*words):
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    tool = "metta_sweep.commands"
+    assert typed(tool, "--version").startswith("metta-sweep ")
+    typed(tool, "run", "run=my_test", "++sweep_params=sweep/my_test_sweep", "rollout_count=2", "wandb=off")
+    assert "OVERALL BEST RUN: my_test.r." in typed(tool, "summarize", "my_test")
+    (tmp_path / "winner.yaml").write_text(typed(tool, "best", "my_test", "--as", "hydra"))
+    typed("metta_sweep.train", "config=winner.yaml", "run_dir=again", "trainer.total_timesteps=1024")
+    assert (tmp_path / "again" / "result.json").exists()
+    assert "[x] Tuning seeds: 0 to 1" in typed(tool, "report", "my_test", "--checklist")

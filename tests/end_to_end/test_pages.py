@@ -53,6 +53,43 @@ def test_every_subcommand_that_is_named_exists():
     assert named - set(NAMES) == set()
 
 
+def typed_on(text: str) -> list[list[str]]:
+    """Return the words of every command of ours on a page, in blocks, tables and sentences; options that are optional
+    are taken, and of alternatives the first."""
+    spans = [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^(?:    |\$ )?(\S.*)$", text, re.MULTILINE)]
+    found = []
+    for span in spans:
+        line = re.match(r"(?:\.venv/bin/|\$ )?metta-sweep ([a-z]+(?: .*)?)$", span.replace("\\|", "|"))
+        if line and "…" not in span:
+            plain = re.sub(r"[\[\]]|\|\S+| > \S+| {2,}#.*| # .*", "", line[1]).replace(" K", " 3")
+            found.append(shlex.split(plain))
+    return found
+
+
+def test_every_command_on_every_page_is_one_that_the_command_line_takes():
+    import click
+
+    from metta_sweep.commands.cli import program
+
+    context = click.Context(program, info_name="metta-sweep")
+    commands = [words for text in PAGES.values() for words in typed_on(text)]
+    assert len(commands) > 60
+    wrong = []
+    for name, *words in commands:
+        command = program.get_command(context, name)
+        try:
+            if command is not None and words:  # the name of a command alone is no command that is typed
+                command.make_context(name, [*words], parent=context)
+        except click.ClickException as error:
+            wrong.append((name, *words, error.format_message()))
+    assert wrong == []
+
+
+def test_every_command_has_an_example():
+    text = PAGES["command_line.md"]
+    assert [name for name in NAMES if f"`metta-sweep {name} " not in text and f"`metta-sweep {name}`" not in text] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["more_than_one_machine", "own_trainer"])
 def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monkeypatch):
