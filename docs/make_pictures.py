@@ -96,6 +96,8 @@ def first_sweep() -> SweepPaths:
     process = start(FIRST)
     while process.poll() is None and not (found.journal.exists() and is_telling(state_of(found))):
         time.sleep(0.2)
+    if not found.journal.exists():
+        sys.exit(f"the sweep did not start:\n{process.communicate()[0]}")
     terminal(lambda console: console.print(Watcher(found).view(time.time())), "watch", "metta-sweep watch first_sweep")
     process.communicate()
     return found
