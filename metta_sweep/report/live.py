@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metta_sweep.report.best_so_far import best_so_far, sparkline
 from metta_sweep.report.confirmed import confirmation_lines, in_short
 from metta_sweep.report.how_far import how_far
 from metta_sweep.report.narration import compared_in_words
@@ -19,7 +22,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import amounts, mean_of, totals
-from metta_sweep.report.wording import duration, number, params, printable, progress_in_short
+from metta_sweep.report.wording import duration, number, params, plain, printable, progress_in_short
 from metta_sweep.result import Evaluation
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
@@ -119,7 +122,7 @@ def _best(rows: SweepRows) -> Iterator[Text]:
         said = f"best, confirmed: {metric} {in_short(rows.verdict, winner)} (rollout {winner.rollout})"
     else:
         said = f"best: {metric} {mean_of(best)} ({best.best.run_id})"
-    yield Text(said, style="bold green")
+    yield Text(said, style="bold green").append(f"  {sparkline(best_so_far(rows))}", style="not bold green")
     yield Text(f"  {', '.join(params(best.params, rows.short))}")
 
 
@@ -131,18 +134,20 @@ def _confirmation(rows: SweepRows) -> Iterator[Text]:
     yield from map(Text, confirmation_lines(rows))
 
 
-def _running(state: SweepState, rows: SweepRows, moment: Moment, elapsed_s: float) -> Table:
+def _running(state: SweepState, rows: SweepRows, moment: Moment, elapsed_s: float) -> _Table:
     shown = state.live_runs[:MOST_RUNNING]
     cells = [_running_cells(state, rows, moment, run, elapsed_s) for run in shown]
+    points = [state.rollouts[run.rollout].suggestion.params for run in shown]
     hidden = len(state.live_runs) - len(shown)
     if hidden > 0:
-        cells.append((f"and {hidden} more", "", "", "", ""))
-    return _table(("running", "for", "step", printable(rows.spec.metric), "parameters"), cells)
+        cells.append((f"and {hidden} more", "", "", ""))
+        points.append({})
+    return _Table(head=("running", "for", "step", printable(rows.spec.metric)), cells=cells, points=points, rows=rows)
 
 
 def _running_cells(
     state: SweepState, rows: SweepRows, moment: Moment, run: Run, elapsed_s: float
-) -> tuple[str, str, str, str, str]:
+) -> tuple[str, str, str, str]:
     newest = moment.latest.get(run.run_id)
     value = None if newest is None else newest.metrics.get(rows.spec.metric)
     attempt = f" (attempt {len(run.attempts)})" if len(run.attempts) > 1 else ""
@@ -152,16 +157,20 @@ def _running_cells(
         duration(max(0.0, elapsed_s - run.attempts[-1].started_s)),
         how_far(state, run, newest, moment.place.paths.run(run.run_id)).removeprefix("step "),
         "" if value is None else number(value),
-        ", ".join(params(state.rollouts[run.rollout].suggestion.params, rows.short)),
     )
 
 
-def _last(rows: SweepRows) -> Table:
+def _last(rows: SweepRows) -> _Table:
     over = [row for row in rows.rollouts if row.state not in GOING_ON]
     shown = over[: -LAST - 1 : -1]
     styles = ["red" if row.failure else "green" if row is rows.best_rollout else "" for row in shown]
-    head = ("rollout", "from", printable(rows.spec.metric), "against model", "parameters")
-    return _table(head, [_last_cells(rows, row) for row in shown], styles)
+    return _Table(
+        head=("rollout", "from", printable(rows.spec.metric), "against model"),
+        cells=[_last_cells(rows, row) for row in shown],
+        points=[row.params for row in shown],
+        rows=rows,
+        styles=styles,
+    )
 
 
 def _last_cells(rows: SweepRows, row: RolloutRow) -> tuple[str, ...]:
@@ -170,7 +179,6 @@ def _last_cells(rows: SweepRows, row: RolloutRow) -> tuple[str, ...]:
         printable(row.suggestion.origin),
         _outcome(row),
         compared_in_words(row),
-        ", ".join(params(row.params, rows.short)),
     )
 
 
@@ -192,6 +200,33 @@ def _next(rows: SweepRows, moment: Moment) -> Text:
         return Text("Ctrl-C leaves this view; the sweep goes on", style="dim")
     step = next_step(rows, moment.place)
     return Text(f"next, {step.purpose}: {step.command}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """Rows that end in a point: a column for each parameter where the terminal is wide enough, else one for all."""
+
+    head: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    points: Sequence[Mapping[str, Any]]
+    rows: SweepRows
+    styles: Sequence[str] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = self._wide()
+        fits = Measurement.get(console, options.update(width=10_000), wide).maximum <= options.max_width
+        yield wide if fits else self._narrow()
+
+    def _wide(self) -> Table:
+        names = list(dict.fromkeys(name for point in self.points for name in point))
+        each = [[plain(point[name]) if name in point else "" for name in names] for point in self.points]
+        cells = [[*row, *values] for row, values in zip(self.cells, each, strict=True)]
+        return _table([*self.head, *(printable(self.rows.short.get(name, name)) for name in names)], cells, self.styles)
+
+    def _narrow(self) -> Table:
+        told = [", ".join(params(point, self.rows.short)) for point in self.points]
+        cells = [[*row, point] for row, point in zip(self.cells, told, strict=True)]
+        return _table([*self.head, "parameters"], cells, self.styles)
 
 
 def _table(head: Sequence[str], cells: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> Table:

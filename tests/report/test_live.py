@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,9 +8,11 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from metta_sweep.config.settings import ConfirmSettings, LimitSettings
+from metta_sweep.report.best_so_far import LONGEST, best_so_far, sparkline
 from metta_sweep.report.live import LAST, MOST_RUNNING, Moment, live_view
+from metta_sweep.report.rows import rows_of
 from metta_sweep.result import Evaluation
-from tests.factories import History
+from tests.factories import History, guide_history
 from tests.report.test_summary import PLACE, busy_history
 
 TENDED = replace(PLACE, controller="host box, pid 7")
@@ -94,3 +97,17 @@ def test_the_confirmed_best_is_called_so() -> None:
 def test_a_table_without_a_row_is_left_out() -> None:
     assert "against model" not in shown(History().suggest().start(0))
     assert "against model" in shown(History().rollout(0.5))
+
+
+def test_a_wide_terminal_has_a_column_for_each_parameter_and_a_narrow_one_a_column_for_all() -> None:
+    wide, narrow = shown(busy_history(), 200), shown(busy_history(), 70)
+    assert re.search(r"against model +learning_rate +batch_size +gamma", wide)
+    assert "parameters" not in wide
+    assert re.search(r"against model +parameters", narrow)
+
+
+def test_the_best_so_far_is_drawn_as_heights() -> None:
+    assert sparkline([None, 1.0, 1.0, 2.0, 8.0]) == "▁▁▂█"
+    assert sparkline([1.0, 1.0]) == sparkline([]) == ""
+    assert len(sparkline([float(k) for k in range(1000)])) == LONGEST
+    assert sparkline(best_so_far(rows_of(guide_history().state))) in shown(guide_history(), 120)

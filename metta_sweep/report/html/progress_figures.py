@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from metta_sweep.goal import Goal
+from metta_sweep.report.best_so_far import best_so_far
 from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.html.figure import Figure, axis, label, line, log_axis, outside_note, points, window
 from metta_sweep.report.rows import RolloutRow, SweepRows
@@ -18,21 +19,6 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """Dashes of sweeps that are compared: they read without colour."""
 
 
-def incumbent(rows: SweepRows) -> list[float | None]:
-    """Return the best mean up to each rollout."""
-    best: float | None = None
-    found: list[float | None] = []
-    for row in rows.rollouts:
-        if (
-            row.mean is not None
-            and not row.outside
-            and (best is None or rows.spec.goal.score(row.mean) > rows.spec.goal.score(best))
-        ):
-            best = row.mean
-        found.append(best)
-    return found
-
-
 def spent(rows: SweepRows) -> list[float]:
     """Return the seconds of runs spent up to and with each rollout."""
     return list(accumulate(sum(run.cost_s for run in row.runs) for row in rows.rollouts))
@@ -40,7 +26,7 @@ def spent(rows: SweepRows) -> list[float]:
 
 def by_rollout(rows: SweepRows) -> Figure:
     """Return the score of each rollout and the best so far."""
-    found = [value for value in incumbent(rows) if value is not None]
+    found = [value for value in best_so_far(rows) if value is not None]
     gained = (
         f" It went from {number(found[0])} to {number(found[-1])}." if len(found) > 1 and found[0] != found[-1] else ""
     )
@@ -71,7 +57,7 @@ def _progress(rows: SweepRows, key: str, title: str, x: Sequence[float], x_title
     better = "higher" if rows.spec.goal is Goal.MAXIMIZE else "lower"
     frame, outside = window(row.mean for row in rows.rollouts if row.mean is not None)
     data = [
-        line("best so far", x, incumbent(rows), color="@best", line={"shape": "hv"}),
+        line("best so far", x, best_so_far(rows), color="@best", line={"shape": "hv"}),
         *_outcomes(rows, x),
         *(fresh := _confirmed(rows, x)),
     ]
@@ -238,7 +224,7 @@ def comparison(sweeps: Sequence[SweepRows]) -> list[Figure]:
                 line(
                     label(rows.spec.name),
                     x,
-                    incumbent(rows),
+                    best_so_far(rows),
                     color=SERIES[place % len(SERIES)],
                     line={"shape": "hv", "dash": DASHES[place % len(DASHES)]},
                     hoverinfo="all",

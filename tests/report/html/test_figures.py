@@ -4,9 +4,10 @@ import pytest
 
 from metta_sweep.goal import Goal
 from metta_sweep.report import rows_of
+from metta_sweep.report.best_so_far import best_so_far
 from metta_sweep.report.html.figure import log_axis, window
 from metta_sweep.report.html.parameter_figures import parallel, slices
-from metta_sweep.report.html.progress_figures import front_of, incumbent, pareto, spent
+from metta_sweep.report.html.progress_figures import front_of, pareto, spent
 from metta_sweep.report.html.run_figures import (
     MOST_CURVES,
     idle_share,
@@ -25,7 +26,7 @@ from tests.report.simulated import simulated
 @pytest.mark.parametrize("goal", Goal)
 def test_the_incumbent_never_gets_worse(goal: Goal) -> None:
     rows = rows_of(simulated(30, goal=goal).state)
-    scores = [goal.score(value) for value in incumbent(rows) if value is not None]
+    scores = [goal.score(value) for value in best_so_far(rows) if value is not None]
     assert scores == sorted(scores)
     assert rows.best_rollout is not None
     assert scores[-1] == goal.score(rows.best_rollout.mean or math.nan)
