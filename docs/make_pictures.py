@@ -2,8 +2,7 @@
 
 Runs the sweeps that the pictures need into train_dir; one that is there is taken as it is. The first call takes some
 minutes of two cores. Needs Chromium and a font with emoji (apt-get install chromium fonts-noto-color-emoji), the extras
-``report`` and ``wandb``, and ``unshare``, which gives two machines on one their names. ``watch`` is made while its
-sweep goes on: to make it again, remove train_dir/sweep/first_sweep.
+``report`` and ``wandb``, and ``unshare``, which gives two machines on one their names.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -27,11 +26,12 @@ from rich.text import Text
 from docs import make_protein
 from metta_sweep.report import Place, Progress
 from metta_sweep.report.html.writing import page_of
-from metta_sweep.report.reading import state_of
-from metta_sweep.report.watch import Watcher
+from metta_sweep.report.live import Moment, live_view
+from metta_sweep.result import Evaluation, read_evaluations
 from metta_sweep.store.journal import read_events
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import ConfirmationChosen, Event, SweepStopped, from_json
+from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
 from tests.track.server import LoopbackServer
 from tests.track.server.loopback import KEY
@@ -89,17 +89,12 @@ def start(words: str, *, host: str = "", **more: str) -> subprocess.Popen[str]:
 
 
 def first_sweep() -> SweepPaths:
-    """Return the first sweep, run where it is not there; ``watch`` is made when it is half done."""
+    """Return the first sweep, run where it is not there."""
     found = paths("first_sweep")
-    if found.exists():
-        return found
-    process = start(FIRST)
-    while process.poll() is None and not (found.journal.exists() and is_telling(state_of(found))):
-        time.sleep(0.2)
-    if not found.journal.exists():
-        sys.exit(f"the sweep did not start:\n{process.communicate()[0]}")
-    terminal(lambda console: console.print(Watcher(found).view(time.time())), "watch", "metta-sweep watch first_sweep")
-    process.communicate()
+    if not found.exists():
+        said = start(FIRST).communicate()[0]
+        if not found.exists():
+            sys.exit(f"the sweep did not start:\n{said}")
     return found
 
 
@@ -210,6 +205,30 @@ def report(name: str, found: SweepPaths, heading: str) -> None:
     photograph(page.replace("</main>", f"</main>{keep}"), name, 1100)
 
 
+def watched(name: str, found: SweepPaths) -> None:
+    """Write what ``watch`` showed when the sweep was half done: its journal tells what was known then."""
+    state = SweepState()
+    for stored in read_events(found):
+        state.apply(from_json(stored))
+        if is_telling(state):
+            break
+    seen = {run.run_id: _seen(found, run, state.elapsed_s + 1.0) for run in state.live_runs}
+    latest = {run_id: evaluation for run_id, evaluation in seen.items() if evaluation is not None}
+    place = Place.here(found, controller="host gpu-07, pid 4711")
+    moment = Moment(place=place, since_last_event_s=1.0, latest=latest)
+    terminal(lambda console: console.print(live_view(state, moment)), name, f"metta-sweep watch {found.name}")
+
+
+def _seen(found: SweepPaths, run: Run, elapsed_s: float) -> Evaluation | None:
+    """Return what a run had reported by a moment of the sweep, with the newest metric by then."""
+    metric, newest = "reward", None
+    for one in read_evaluations(found.run(run.run_id)):
+        if one.time_s <= elapsed_s - run.attempts[-1].started_s:
+            known = newest.metrics if newest is not None else {}
+            newest = replace(one, metrics={**known, **one.metrics} if metric in known else one.metrics)
+    return newest
+
+
 def progress(name: str, found: SweepPaths, *, until: type[Event], amount: int) -> None:
     """Tell the last events before the first one of a kind as the sweep's command told them, and that one."""
     events, state = [from_json(stored) for stored in read_events(found)], SweepState()
@@ -228,6 +247,7 @@ def progress(name: str, found: SweepPaths, *, until: type[Event], amount: int) -
 SWEEP, TOOL = "./devops/sweep.sh", ".venv/bin/metta-sweep"
 MAKERS: dict[str, Callable[[], None]] = {
     "plan": lambda: typed("plan", f"{SWEEP} run=mine ++sweep_params=sweep/my_sweep cmd=plan"),
+    "watch": lambda: watched("watch", first_sweep()),
     "progress": lambda: progress("progress", first_sweep(), until=ConfirmationChosen, amount=18),
     "confirmation": lambda: progress("confirmation", first_sweep(), until=SweepStopped, amount=16),
     "summary": lambda: typed("summary", "./summarize_sweep.sh first_sweep", slice(-27, None)),
