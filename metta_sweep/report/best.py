@@ -129,7 +129,7 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows, winner, place)]
     lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
-    lines += [*_changes(winner), ""]
+    lines += [*_changes(rows, winner), ""]
     lines += [f"{name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id)]
     if rows.words and not rows.spec.reruns:
         lines += ["", "▶ NEXT: train it again and keep that", f"  {rerun_command(winner.run.run_id, place)}"]
@@ -182,8 +182,12 @@ def _cost(winner: Winner) -> str:
     return f"{duration(cost_of(winner.rollout))} a run{steps}, seed {winner.run.seed}"
 
 
-def _changes(winner: Winner) -> Iterator[str]:
+def _changes(rows: SweepRows, winner: Winner) -> Iterator[str]:
     """Yield what differs from the base config, then what was searched and came out the same."""
+    if rows.spec.command:  # another program's own defaults are not known
+        yield "Its parameters:"
+        yield from (f"  {printable(change.name)}: {plain(change.best)}" for change in winner.changes)
+        return
     changed = [change for change in winner.changes if change.base != change.best]
     yield "Changed from the base config:" if changed else "Nothing is changed from the base config."
     for change in changed:

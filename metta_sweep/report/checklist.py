@@ -144,7 +144,7 @@ def _final(state: SweepState, rows: SweepRows, place: Place) -> Item:
         score = f"on test seeds: {printable(rows.spec.metric)} {in_short(rows.verdict, rows.winner)}"
     else:
         score = f"on tuning seeds only: {printable(rows.spec.metric)} {score_in_words(rows, winner)}"
-    whole = f"the whole config: {place.command('best', rows.spec.name)} --as hydra"
+    whole = f"to have it: {place.command('best', rows.spec.name)} --as {'args' if rows.spec.command else 'hydra'}"
     return Item(
         title="Final configuration",
         lines=(f"run {winner.run.run_id}", *values, score, whole),
@@ -167,7 +167,8 @@ def _made_with(state: SweepState, rows: SweepRows, place: Place) -> Iterator[Ite
     starts = different_starts(state)
     code = dict.fromkeys(code_in_words(start.code, place, f"{rows.spec.name}.r.0") for start in starts)
     code.pop("", None)
-    yield Item(title="Code", lines=tuple(code) or ("the revision is not known",), known=bool(code))
+    known = bool(code) and all(start.code is not None and not start.code.unknown for start in starts)
+    yield Item(title="Code", lines=tuple(code) or ("the revision is not known",), known=known)
     versions = dict.fromkeys(versions_in_words(start) for start in starts if start.versions)
     yield Item(title="Versions", lines=tuple(versions) or ("not known",), known=bool(versions))
     found = tuple(machines(rows, place))

@@ -63,7 +63,7 @@ def test_no_file_is_written_over_unless_that_is_asked_for(here, capfd):
     assert "is there already" in capfd.readouterr().err
     assert (here / "sweep.yaml").read_text() == "mine"
     assert main(["init", "--force", *words]) == 0
-    assert "lr: {min: 0.01, max: 1.0, distribution: log_normal}" in (here / "sweep.yaml").read_text()
+    assert "lr: {min: 0.01, max: 1.0, distribution: log_normal, mean: 0.1}" in (here / "sweep.yaml").read_text()
 
 
 def test_options_of_the_command_stay_in_it_and_are_not_searched(here):

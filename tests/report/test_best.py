@@ -93,3 +93,10 @@ def test_flat_leaves_are_named_by_their_paths() -> None:
 def test_a_standard_error_that_the_run_reports_is_told() -> None:
     history = History().suggest().start(0).finish(0, 0.5, reward_se=0.012)
     assert "Reward: 0.5 ± 0.012 over its evaluation (one run" in told(history)
+
+
+def test_another_programs_parameters_are_listed_and_not_called_a_change() -> None:
+    history = History(asked={"command": ("python", "train.py", "{args}")}).rollout(0.5)
+    said = best(history.state, paths=PLACE.paths, place=PLACE)
+    assert "Its parameters:\n  trainer.learning_rate: 0.001\n" in said
+    assert "base config" not in said

@@ -76,13 +76,22 @@ def _ranked(option: Option) -> tuple[int, Proposal] | None:
     for place, rule in enumerate(RULES):
         leaf_or_none = rule.leaf(option.default) if rule.names.fullmatch(last) else None
         if leaf_or_none is not None and _fits(option, leaf_or_none):
+            leaf_or_none = _from_default(option, leaf_or_none)
             return place, _proposal(option, leaf_or_none, rule.what, is_searched=rule.is_searched)
     generic = _generic(option.default)
     return None if generic is None else (len(RULES), _proposal(option, generic, "a number", is_searched=False))
 
 
+def _from_default(option: Option, leaf: Leaf) -> Leaf:
+    """Return a range whose search starts at the option's own default, where that lies inside of it."""
+    value = _number(option.default)
+    return {**leaf, "mean": option.default} if value is not None and leaf["min"] < value < leaf["max"] else leaf
+
+
 def _of_choices(option: Option, last: str) -> tuple[int, Proposal] | None:
     choices = list(dict.fromkeys(option.choices))
+    if option.default in choices:  # the first is where the search starts
+        choices = [option.default, *(choice for choice in choices if choice != option.default)]
     if not 1 < len(choices) <= 12 or any("${" in str(choice) for choice in choices):
         return None
     is_known = _CHOSEN.fullmatch(last) is not None

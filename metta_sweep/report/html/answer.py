@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from metta_sweep.report.advice import IDLE
-from metta_sweep.report.best import found_by, score_in_words
+from metta_sweep.report.best import Winner, found_by, score_in_words
 from metta_sweep.report.calibration import cost_of
 from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, worth
 from metta_sweep.report.html.gather import Gathered
@@ -52,6 +52,16 @@ def _best(found: Gathered) -> Iterator[Content]:
     )
     yield from _expected(found) if winner.confirmed is None else [tag("p", luck(winner.confirmed))]
     yield from _confirmation(found)
+    if rows.spec.command:
+        yield table(("Parameter", "Best"), [(change.name, plain(change.best)) for change in winner.changes])
+    yield from [] if rows.spec.command else _changes(winner)
+    if mattered := what_mattered(found.surrogate, rows.short):
+        yield tag("p", mattered)
+    yield tag("p", f"Found by {found_by(rows, winner)}.")
+
+
+def _changes(winner: Winner) -> Iterator[Content]:
+    """Yield what the best changes in the base config, and what was searched and left as it is."""
     changed = [change for change in winner.changes if change.base != change.best]
     same = [f"{change.name}={plain(change.best)}" for change in winner.changes if change.base == change.best]
     if changed:
@@ -62,9 +72,6 @@ def _best(found: Gathered) -> Iterator[Content]:
         )
     if same:
         yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
-    if mattered := what_mattered(found.surrogate, rows.short):
-        yield tag("p", mattered)
-    yield tag("p", f"Found by {found_by(rows, winner)}.")
 
 
 def what_mattered(surrogate: Surrogate | None, short: Mapping[str, str]) -> str:

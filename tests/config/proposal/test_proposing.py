@@ -33,10 +33,18 @@ def leaf(name, kind="float", default=None):
 )
 def test_the_name_says_the_range(name, kind, default, expected):
     found = leaf(name, kind, default)
+    found.pop("mean", None)
     assert found["distribution"] == expected["distribution"]
     assert {
         key: pytest.approx(value) if isinstance(value, float) else value for key, value in expected.items()
     } == found
+
+
+def test_a_search_starts_at_the_programs_own_defaults():
+    assert leaf("lr", "float", 0.003)["mean"] == 0.003
+    assert "mean" not in leaf("weight_decay", "float", 0.0)
+    (act,) = proposals([Option(name="act", kind="choice", choices=("relu", "tanh"), default="tanh")])
+    assert act.leaf["values"] == ["tanh", "relu"]
 
 
 @pytest.mark.parametrize(
