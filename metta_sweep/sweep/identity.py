@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def check_continues(before: SweepSpec, now: SweepSpec, *, searched: Collection[s
     if differences:
         raise RequestError(
             *(
-                Problem(key=path, message=f"sweep {now.name!r} was started with {old!r}, got {new!r}")
+                Problem(key=path, message=f"sweep {now.name!r} was started with {_told(old, new)}")
                 for path, old, new in differences[:8]
             ),
             Problem(
@@ -49,6 +50,14 @@ def check_continues(before: SweepSpec, now: SweepSpec, *, searched: Collection[s
                 "may change",
             ),
         )
+
+
+def _told(old: Any, new: Any) -> str:
+    """Return what is kept and what came; of commands only the words in which they differ."""
+    if not isinstance(old, list) or not isinstance(new, list) or set(old) == set(new):
+        return f"{old!r}, got {new!r}"
+    parts = ([word for word in one if word not in other] for one, other in ((old, new), (new, old)))
+    return ", got ".join(shlex.join(map(str, words)) or "nothing beside the rest" for words in parts)
 
 
 def search_of(spec: SweepSpec) -> dict[str, Any]:

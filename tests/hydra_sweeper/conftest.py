@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "hydra-protein-sweeper"
 SHOP = Path(__file__).parent / "shop"
 
+APP_PYTHON = os.environ.get("HYDRA_APP_PYTHON", sys.executable)
+"""Python of the app: one that has another Hydra, where the plugin is to be tried with that."""
+
 sys.path.append(str(PLUGIN))
 
 
@@ -24,7 +27,8 @@ def environment(**more):
 
 def typed(*words, cwd, app=SHOP / "train.py"):
     """Return the words of an app that is swept with the plugin."""
-    return [sys.executable, str(app), "-m", "hydra/sweeper=protein", f"hydra.sweeper.data_dir={cwd}/data", *words]
+    own = ["hydra/sweeper=protein", f"hydra.sweeper.data_dir={cwd}/data", f"hydra.sweeper.controller={sys.executable}"]
+    return [APP_PYTHON, str(app), "-m", *own, *words]
 
 
 def run(*words, cwd, app=SHOP / "train.py"):

@@ -93,8 +93,9 @@ def test_params_are_flat_nested_mappings_of_ours_or_texts_of_hydra_s(loader):
 def test_the_command_line_wins_over_params(loader):
     params = {"optimizer.lr": "interval(0,1)", "label": {"values": ["a", "b"], "when": {"model": "large"}}}
     space = space_of(params, "optimizer.lr=0.5", "label=c,d", loader=loader)
-    assert space.parameters == {"label": {"when": {"model": "large"}, "values": ["c", "d"]}}
-    assert space.held == {"optimizer.lr": "optimizer.lr=0.5"}
+    label = {"when": {"model": "large"}, "values": ["c", "d"]}
+    assert space.parameters == {"optimizer.lr": {"values": [0.5]}, "label": label}
+    assert space.held == {}
     assert space.notes == ["optimizer.lr is held at 0.5 by the command line and is not searched"]
 
 

@@ -134,3 +134,19 @@ def test_ctrl_c_ends_the_runs_which_wait_for_the_next_start_and_two_at_once_are_
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_away_and_another_goal_are_named_and_nothing_is_lost(tmp_path):
+    (tmp_path / "away").touch()
+    refused = run(LR, f"hydra.sweeper.data_dir={tmp_path}/away/data", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f"hydra.sweeper.data_dir: {tmp_path}/away/data" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert run(LR, "hydra.sweeper.rollout_count=1", cwd=tmp_path).returncode == 0
+    before = files(tmp_path / "data/sweep")
+    turned = run(LR, "hydra.sweeper.rollout_count=2", "hydra.sweeper.goal=maximize", cwd=tmp_path)
+    assert turned.returncode == 2
+    assert "hydra.sweeper.goal: sweep 'train' was started with minimize, got maximize" in turned.stderr
+    assert "add hydra.sweeper.change=goal" in turned.stderr
+    assert files(tmp_path / "data/sweep") == before

@@ -10,6 +10,7 @@ from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.events import RunFinished
+from metta_sweep.sweep.identity import check_continues
 from tests.factories import History, guide_history
 
 
@@ -39,6 +40,21 @@ def test_another_goal_has_to_be_said():
     assert "change=goal" in str(caught.value)
     (change,) = check_request(guide_history().state, flipped, said=("goal",))
     assert "judged the other way round" in change.describe()
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (("py", "app.py", "lr=2"), "was started with lr=1, got lr=2"),
+        (("py", "app.py", "lr=1", "+x=a b"), "was started with nothing beside the rest, got '+x=a b'"),
+        (("py", "lr=1", "app.py"), "got ['py', 'lr=1', 'app.py']"),
+    ],
+)
+def test_of_another_command_the_words_are_told_that_differ(now, told):
+    kept = replace(asked(), command=("py", "app.py", "lr=1"))
+    with pytest.raises(RequestError) as caught:
+        check_continues(kept, replace(kept, command=now))
+    assert told in str(caught.value)
 
 
 def test_a_metric_that_no_run_has_reported_is_refused_even_where_the_change_is_said():

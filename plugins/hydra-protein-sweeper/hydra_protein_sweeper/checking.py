@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from hydra_protein_sweeper.grammar import written
@@ -24,7 +24,9 @@ class Variant:
     chosen: Mapping[str, Any]
     """Option by group."""
     config: DictConfig
-    """What it composes to."""
+    """What it composes to, without Hydra's own part: that is large, and copied for every value that is tried."""
+    choices: Mapping[str, Any]
+    """The option of every group."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +61,7 @@ def check(space: Space, config: DictConfig, loader: ConfigLoader) -> Checked:
     checked.has_seed = "seed" in base.config
     variants = list(_variants(groups, composing, checked.problems))
     for key in groups:
-        _start(checked, key, base.config.hydra.runtime.choices.get(bare(key)))
+        _start(checked, key, base.choices.get(bare(key)))
     for key, leaf in space.parameters.items():
         if key not in groups:
             _check_key(checked, key, leaf, variants or [base])
@@ -100,10 +102,14 @@ class _Composing:
     def variant(self, chosen: Mapping[str, Any], problems: list[Problem], key: str) -> Variant | None:
         """Return the config with these options; None where it does not compose, which is noted."""
         try:
-            return Variant(chosen=chosen, config=self.compose(chosen))
+            config = self.compose(chosen)
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(Problem(key=key, message=f"does not compose: {first_line(error)}"))
             return None
+        choices = dict(config.hydra.runtime.choices)
+        with open_dict(config), read_write(config):
+            del config["hydra"]
+        return Variant(chosen=chosen, config=config, choices=choices)
 
 
 def _variants(groups: Mapping[str, Sequence[Any]], composing: _Composing, problems: list[Problem]) -> Iterator[Variant]:
@@ -132,7 +138,7 @@ def _start(checked: Checked, key: str, value: Any) -> None:
 
 def _check_key(checked: Checked, key: str, leaf: Mapping[str, Any], variants: Sequence[Variant]) -> None:
     """Note a key that the config does not have, and values that it does not take."""
-    where = [variant for variant in variants if _is_active(leaf, variant)]
+    where = [variant for variant in variants if _is_active(leaf, variant.chosen)]
     there = where if key.startswith("+") else [variant for variant in where if _has(variant.config, bare(key))]
     if where and not there:
         fix = f"add it with +{key}, or: {_nearest(bare(key), where[0].config)}"
@@ -147,11 +153,11 @@ def _check_key(checked: Checked, key: str, leaf: Mapping[str, Any], variants: Se
                 break
 
 
-def _is_active(leaf: Mapping[str, Any], variant: Variant) -> bool:
-    """Return whether a parameter counts under the options of a variant; conditions on others are not judged here."""
+def _is_active(leaf: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
+    """Return whether a parameter counts under the options of the groups; conditions on others are not judged here."""
     for other, wanted in (leaf.get("when") or {}).items():
         options = wanted if isinstance(wanted, list) else [wanted]
-        if other in variant.chosen and variant.chosen[other] not in options:
+        if other in chosen and chosen[other] not in options:
             return False
     return True
 
@@ -230,4 +236,4 @@ def _compose_whole(checked: Checked, groups: Mapping[str, Sequence[Any]], compos
 
 
 def _counts(leaf: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
-    return bool(_values(leaf)) and _is_active(leaf, Variant(chosen=chosen, config=OmegaConf.create()))
+    return bool(_values(leaf)) and _is_active(leaf, chosen)

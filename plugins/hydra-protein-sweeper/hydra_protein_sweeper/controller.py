@@ -62,13 +62,20 @@ def control(words: Sequence[str], request: Request) -> int:
 
     Signals that ask this process to end are handed on, once each: Ctrl-C means here what it means in any sweep.
 
+    Raises:
+        RefusedError: The folder of sweeps cannot be written to.
+
     Side effects:
         Writes the sweep file; one that was not there is taken away again where the request is refused.
     """
-    is_new = not request.file.exists()
-    folder_is_new = not request.data_dir.exists()
-    request.file.parent.mkdir(parents=True, exist_ok=True)
-    request.file.write_text(request.content, encoding="utf-8")
+    is_new, folder_is_new = not request.file.exists(), not request.data_dir.exists()
+    try:
+        request.file.parent.mkdir(parents=True, exist_ok=True)
+        request.file.write_text(request.content, encoding="utf-8")
+    except OSError as error:
+        message = f"{error.filename or request.data_dir} cannot be written to: {error.strerror}"
+        fix = "name another folder, or see that this one is there"
+        raise RefusedError([Problem(key="hydra.sweeper.data_dir", message=message, fix=fix)]) from error
     code = _run([*words, "run", f"run={request.name}", f"++sweep_params={request.file}", *request.words])
     if is_new and (code == 2 or "cmd=plan" in request.words):
         _take_away(request, folder_is_new)

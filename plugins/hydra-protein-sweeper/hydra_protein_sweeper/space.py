@@ -93,12 +93,16 @@ def _take(space: Space, parser: OverridesParser, text: str, place: str, *, searc
 
 
 def _hold(space: Space, override: Override, key: str, text: str, searched: set[str]) -> None:
+    """Hold a value; one that the config searches stays a parameter, so that the sweep goes on in a smaller space."""
     same = [name for name in space.parameters if bare(name) == bare(key)]
+    value = plain(override.value())
     for name in same:
         del space.parameters[name]
-        if name in searched and not override.is_delete():
-            space.notes.append(f"{name} is held at {plain(override.value())} by the command line and is not searched")
-    space.held[key] = text
+    if any(name in searched for name in same) and not override.is_delete():
+        space.parameters[key] = {"values": [value]}
+        space.notes.append(f"{key} is held at {value} by the command line and is not searched")
+    else:
+        space.held[key] = text
 
 
 def _condition(space: Space, key: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from hydra_protein_sweeper.space import Space, read_space
 
 RESULTS = "optimization_results.yaml"
 """File that has the best of the sweep, in ``hydra.sweep.dir`` and in the sweep's own folder."""
+
+REFUSED = 2
+"""Exit code of a request that is wrong: nothing was started and nothing was written."""
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +61,13 @@ def sweep(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], se
     try:
         words = controller_words(None if settings["controller"] is None else str(settings["controller"]))
         asked = _asked(config, loader, arguments, settings)
+        code = control(words, asked.request)
+        found = best(words, asked.request) if code != REFUSED and not settings["plan"] else None
     except RefusedError as error:
         sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2) from None
-    code = control(words, asked.request)
-    found = best(words, asked.request) if code != 2 and not settings["plan"] else None
+        raise SystemExit(REFUSED) from None
+    except KeyboardInterrupt:  # while nothing ran: the controller is told by itself
+        raise SystemExit(128 + signal.SIGINT) from None
     results = _results(found, asked) if found is not None else None
     if results is not None:
         _keep(results, asked.request, config)
@@ -80,7 +86,8 @@ def _asked(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], s
     space = read_space(params, arguments, loader)
     checked = check(space, config, loader)
     problems = [*settings_problems(settings), *space.problems, *checked.problems]
-    if not space.parameters and not problems:
+    is_searched = any(len(leaf.get("values", (0, 1))) > 1 for leaf in space.parameters.values())
+    if not is_searched and not problems:
         fix = "write 'lr=interval(1e-4,1e-1)' or model=mlp,cnn on the command line, or hydra.sweeper.params"
         problems.append(Problem(key="hydra.sweeper.params", message="there is nothing to search", fix=fix))
     if problems:
