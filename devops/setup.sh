@@ -56,6 +56,8 @@ with="$(command -v uv >/dev/null && echo uv || echo pip)"
 echo "Setting up .venv with $with (once; a minute or two, longer where the network is slow)" >&2
 [ -x .venv/bin/python ] || stage "an environment of its own" "$python" -m venv .venv
 stage "torch ($torch build), by far the largest download" install_torch
-stage "the other packages: $extras" install -e ".[$extras]"
+packages=(-e ".[$extras]")
+case ",$extras," in *,dev,*) packages+=(-e plugins/hydra-protein-sweeper) ;; esac # the tests try it as it is installed
+stage "the other packages: $extras" install "${packages[@]}"
 .venv/bin/python -m compileall -q metta_sweep >/dev/null || true
 echo "$want" >"$own"

@@ -58,6 +58,10 @@ def test_uv_is_used_where_it_is_there_and_each_stage_is_told_with_its_time(clone
     assert set_up(clone, "report") == ("", calls)
 
 
+def test_the_dev_extra_has_the_plugin_that_the_tests_try(clone):
+    assert set_up(clone, "dev")[1][-1].endswith("-e .[dev] -e plugins/hydra-protein-sweeper")
+
+
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("nvidia-smi") is not None, reason="needs Linux, no GPU")
 def test_the_build_of_torch_is_that_of_the_machine_unless_it_is_said(clone):
     assert "torch (cpu build)" in set_up(clone, "a")[0]
