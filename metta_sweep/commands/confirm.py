@@ -12,6 +12,7 @@ from metta_sweep.commands.controller import compose, run_sweep
 from metta_sweep.commands.sweeps import of_a_sweep
 from metta_sweep.config.job import read_confirm
 from metta_sweep.errors import RequestError
+from metta_sweep.invocation import invoked
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.paths import SweepPaths
 
@@ -27,6 +28,10 @@ def command(paths: SweepPaths, *, top_k: int, seeds: int) -> int:
     """
     asked_for = read_confirm({"top_k": top_k, "seeds": seeds})
     state = state_of(paths)
+    if state.spec.has_front:
+        message = f"{paths.name} has several goals and no weights: there is no one best to confirm"
+        fix = f"run a point of its front again on fresh seeds: {invoked('rerun', 'RUN', '--seeds', str(seeds))}"
+        raise RequestError.of(message, key="NAME", fix=fix)
     if state.incumbent is None:
         raise RequestError.of(f"{paths.name} has no rollout with a score yet: there is nothing to confirm", key="NAME")
     words, spec = words_of(paths), state.spec
@@ -34,6 +39,8 @@ def command(paths: SweepPaths, *, top_k: int, seeds: int) -> int:
         compose(words),
         metric=spec.metric,
         goal=spec.goal.value,
+        objectives=spec.objectives,
+        bounds=spec.bounds,
         rollout_count=spec.rollout_count,
         num_samples=spec.num_samples,
         limits=spec.limits,

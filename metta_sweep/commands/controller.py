@@ -201,7 +201,7 @@ def conduct(asked: Asked, words: Sequence[str], host: Host) -> Outcome:
                 )
                 parts = Parts(asked=asked, paths=paths, host=host, recorder=recorder, runs=runs, companion=companion)
                 stop = _control(parts, start, lock.check, progress, sources)
-            return Outcome(stop=stop, has_score=recorder.state.incumbent is not None)
+            return Outcome(stop=stop, has_score=recorder.state.has_score)
         finally:
             progress.close()
             journal.close()

@@ -24,7 +24,7 @@ from metta_sweep.launch.launchers import Launchers
 from metta_sweep.launch.local.gpus import visible_gpus
 from metta_sweep.launch.registry import StartOrder, kinds
 from metta_sweep.optimize.port import SearchTask, Source
-from metta_sweep.optimize.registry import has_model
+from metta_sweep.optimize.registry import has_model, kind_of
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision, trainers_folder
@@ -45,7 +45,7 @@ def search_task(asked: Asked, *, turn: int = 0, sources: tuple[Source, ...] = ()
 
     Raises:
         RequestError: Runs are to be stopped early by a model, or other sweeps are evidence for one, and the optimizer
-            has none.
+            has none; or it does not take several goals, or bounds, where there are any.
     """
     if asked.sources and not has_model(asked.optimizer):
         message = (
@@ -55,9 +55,25 @@ def search_task(asked: Asked, *, turn: int = 0, sources: tuple[Source, ...] = ()
     if asked.early_stop is not None and asked.early_stop.policy == "model" and not has_model(asked.optimizer):
         message = f"policy model needs an optimizer with a model, and this is optimizer: {asked.optimizer}"
         raise RequestError.of(message, key="sweep.early_stop", fix="write early_stop: halving, or auto")
+    spec = spec_of(asked)
+    if spec.told_metrics and not kind_of(asked.optimizer).takes_several:
+        message = f"needs an optimizer that knows what to do with {_what(spec)}, and {asked.optimizer} does not say so"
+        raise RequestError.of(message, key="sweep.metric" if spec.has_front else "sweep.bounds")
     planned = asked.protein.get("planned_rollouts")
     settings = {**asked.protein, "planned_rollouts": asked.rollout_count if planned is None else planned}
-    return SearchTask(space=asked.space, goal=asked.goal, seed=asked.seed + turn, settings=settings, sources=sources)
+    return SearchTask(
+        space=asked.space,
+        goal=asked.goal,
+        seed=asked.seed + turn,
+        settings=settings,
+        sources=sources,
+        objectives=spec.named_goals,
+        bounds=spec.bounds,
+    )
+
+
+def _what(spec: SweepSpec) -> str:
+    return "several goals" if spec.has_front else "bounds on metrics"
 
 
 def spec_of(asked: Asked) -> SweepSpec:
@@ -66,6 +82,8 @@ def spec_of(asked: Asked) -> SweepSpec:
         name=asked.name,
         metric=asked.metric,
         goal=Goal(asked.goal),
+        objectives=asked.objectives,
+        bounds=asked.bounds,
         rollout_count=asked.rollout_count,
         num_samples=asked.num_samples,
         common_seeds=asked.common_seeds,

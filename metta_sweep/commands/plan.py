@@ -120,7 +120,7 @@ def _first_suggestions(asked: Asked, state: SweepState | None, optimizer: Optimi
     pending = [] if state is None else [*pending_points(state), *lessons_of(state).avoided]
     suggestions: list[Suggestion] = []
     for point in queue[:SHOWN]:
-        suggestions.append(complete(asked.space, point, optimizer, goal=asked.goal, seed=asked.seed))
+        suggestions.append(complete(search_task(asked), point, optimizer))
         pending = [*pending, suggestions[-1].params]
     while len(suggestions) < SHOWN:
         suggestions.append(optimizer.suggest(pending))

@@ -162,6 +162,8 @@ def again(changes: Changes, state: SweepState, run: Run, *, seeds: int) -> Asked
         common_seeds=False,
         metric=state.spec.metric,
         goal=state.spec.goal.value,
+        objectives=state.spec.objectives,
+        bounds=state.spec.bounds,
         parameters=parameters,
         constraints=spec.constraints,
         limits=LimitSettings(),

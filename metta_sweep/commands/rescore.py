@@ -24,7 +24,7 @@ from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState
 
-JUDGED_BY = ("sweep.metric", "sweep.goal")
+JUDGED_BY = ("sweep.metric", "sweep.goal", "sweep.weights")
 """Words of a request that say how runs are judged."""
 
 
@@ -46,8 +46,8 @@ def command(paths: SweepPaths, *, metric: str, goal: str | None) -> int:
         try:
             recorder = Recorder(journal, SystemClock(signals))
             state = recorder.state
-            spec = replace(state.spec, metric=metric, goal=Goal(goal) if goal else state.spec.goal)
-            if (spec.metric, spec.goal) == (state.spec.metric, state.spec.goal):
+            spec = _judged_by(state.spec, metric, goal)
+            if not state.spec.objectives and (spec.metric, spec.goal) == (state.spec.metric, state.spec.goal):
                 raise RequestError.of(f"its runs are judged by that: {spec.goal} {spec.metric}", key="--metric")
             changes = check_request(state, spec, said=("metric", "goal"))
             recorder.record_together(*_events(state, spec))
@@ -58,6 +58,14 @@ def command(paths: SweepPaths, *, metric: str, goal: str | None) -> int:
     for line in _told(recorder.state):
         click.echo(line)
     return 0
+
+
+def _judged_by(spec: SweepSpec, metric: str, goal: str | None) -> SweepSpec:
+    """Return the request with one metric instead of those it has; one of several keeps its own goal."""
+    own = next((one.goal for one in spec.objectives if one.metric == metric), spec.goal)
+    if spec.objectives and goal is None and metric not in [one.metric for one in spec.objectives]:
+        raise RequestError.of(f"need the goal of {metric}: the sweep has several goals", key="--goal")
+    return replace(spec, metric=metric, goal=Goal(goal) if goal else own, objectives=())
 
 
 def _events(state: SweepState, spec: SweepSpec) -> list[Event]:
@@ -73,6 +81,7 @@ def _words(state: SweepState, spec: SweepSpec) -> Sequence[str]:
     words = () if state.asked is None else state.asked.words
     kept = [word for word in words if word.partition("=")[0].lstrip("+") not in JUDGED_BY]
     judged = hydra_overrides({"sweep.metric": spec.metric, "sweep.goal": str(spec.goal)})
+    judged += ["++sweep.weights=null"] if state.spec.is_weighted else []
     return [*kept, *judged] if words else []
 
 

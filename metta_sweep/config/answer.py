@@ -33,6 +33,8 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         common_seeds=job.common_seeds,
         metric=job.metric,
         goal=job.goal,
+        objectives=found.aims.objectives,
+        bounds=found.aims.bounds,
         parameters=found.swept.declared,
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=job.limits,

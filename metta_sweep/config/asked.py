@@ -16,6 +16,7 @@ from metta_sweep.config.settings import (
     LimitSettings,
     WandbSettings,
 )
+from metta_sweep.goal import Bound, Objective
 from metta_sweep.space import SearchSpace
 
 
@@ -91,6 +92,11 @@ class Asked:
     """Sweeps whose runs are evidence, as written under ``from``."""
     description: str | None = None
     """What the sweep is about."""
+    objectives: tuple[Objective, ...] = ()
+    """All of several metrics with their goals; empty where there is one. ``metric`` is then the first of them, or what
+    their weighted sum is called."""
+    bounds: tuple[Bound, ...] = ()
+    """Limits on reported metrics that a point must keep to count."""
     common_seeds: bool = False
     """Whether every point is run with the same seeds."""
     change: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.config.asked import Asked
+from metta_sweep.goal import in_words
 from metta_sweep.space import SearchSpace
 
 _HEAD = """\
@@ -54,7 +55,8 @@ def _row(file: Path, asked: Asked) -> list[str]:
         else _count(asked.training["trainer"]["total_timesteps"])
     )
     link = f"[`{file.stem}`](#{file.stem})"
-    metric = f"{asked.metric} ({asked.goal})"
+    metric = in_words(asked.metric, asked.goal, asked.objectives, asked.bounds)
+    metric = f"{asked.metric} ({asked.goal})" if not asked.objectives and not asked.bounds else metric
     return [link, purpose(text), str(len(asked.parameters)), str(asked.rollout_count), length, metric]
 
 

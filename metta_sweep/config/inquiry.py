@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
+from metta_sweep.config.aims import Aims, bounds_on_settings, read_aims, unsupported
 from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.environment import ENV, env_problems, without_variables
@@ -55,6 +56,8 @@ class Findings:
     """Where its values came from."""
     job: JobSettings
     """The sweep's own settings."""
+    aims: Aims
+    """What is asked of the metrics that runs report."""
     protein: Mapping[str, Any]
     """The optimizer's settings, as its reader made them."""
     values: Mapping[str, Any]
@@ -97,7 +100,8 @@ class Inquiry:
         """
         self._check_texts()
         sweep, values = self._resolved()
-        job = self._job(sweep, values)
+        aims = self._aims(sweep, values)
+        job = self._job(aims, sweep, values)
         if job is not None and job.launcher.RUNS_HERE:
             self.schema = self.schema.here(self.gpus(job.launcher.gpus_per_run))
         protein = self._optimizer_settings(values.get("protein"), job)
@@ -110,8 +114,10 @@ class Inquiry:
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
         swept = Swept(declared=left, training=training, schema=None if free else self.schema)
         space = self._space(swept, sweep.get("constraints"))
+        for key, message, fix in bounds_on_settings(aims, list(declared), [path for path, _ in leaves(training)]):
+            self._wrong(f"sweep.{key}", message, fix)
         if job is not None and space is not None and not free:
-            self._check_metric(job.metric, training, space)
+            self._check_metrics(aims, training, space)
             center = with_values(training, space.center())
             self.notes += [f"{key}: {message}" for key, message in self.schema.notes(center)]
         points = (
@@ -126,6 +132,7 @@ class Inquiry:
             tree=self.tree,
             origins=self.origins,
             job=job,
+            aims=aims,
             protein=protein,
             values=values,
             training=training,
@@ -199,9 +206,20 @@ class Inquiry:
                 message = "holds the value of a secret of the environment: it would be written to disk"
                 self._wrong(path, message, "remove it; the runs see the environment as it is")
 
-    def _job(self, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> JobSettings | None:
+    def _aims(self, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> Aims:
+        """Return what is asked of the metrics; note what is wrong with it, and what does not go together with it."""
+        aims, problems = read_aims(sweep)
+        protein = values.get("protein")
+        settings = protein if isinstance(protein, Mapping) else {}
+        for key, message, fix in [*problems, *unsupported(aims, sweep, settings)]:
+            self._wrong(key if key.startswith("protein.") else f"sweep.{key}", message, fix)
+        return aims
+
+    def _job(self, aims: Aims, sweep: Mapping[str, Any], values: Mapping[str, Any]) -> JobSettings | None:
         content = {key: values[key] for key in AT_ROOT if key in values}
         content |= {key: sweep[key] for key in IN_SWEEP if sweep.get(key) is not None}
+        content |= {"metric": aims.metric, "goal": aims.goal}
+        content = {key: value for key, value in content.items() if key not in ("weights", "bounds")}
         command = values.get("command") or sweep.get("command")
         content |= {"command": command} if command is not None else {}
         content["data_dir"] = content.get("data_dir") or "./train_dir"  # DATA_DIR may be set and empty
@@ -217,7 +235,7 @@ class Inquiry:
         if job.results is not None:
             known = self.readers()
             has_command = job.command is not None
-            for found in results_problems(job.results, metric=job.metric, known=known, has_command=has_command):
+            for found in results_problems(job.results, metrics=aims.names, known=known, has_command=has_command):
                 key, message, fix = found
                 self._wrong(f"sweep.{key}", message, fix)
         return job
@@ -296,14 +314,15 @@ class Inquiry:
             self.problems.append(self.origins.located(replace(problem, key=key)))
         return points
 
-    def _check_metric(self, metric: str, training: Mapping[str, Any], space: SearchSpace) -> None:
+    def _check_metrics(self, aims: Aims, training: Mapping[str, Any], space: SearchSpace) -> None:
         """Note a metric that neither the base config reports nor one of the points to be searched."""
         point = space.decode(space.sample(1, np.random.default_rng(0))[0])
         reported = [self.schema.metrics(config) for config in (training, with_values(training, point))]
         known = {name for names in reported for name in names or ()}
-        if known and metric not in known:
-            message = f"need a metric that the training reports, got {metric!r}"
-            self._wrong("sweep.metric", message, _metrics(metric, known))
+        for metric in aims.names:
+            if known and metric not in known:
+                message = f"need a metric that the training reports, got {metric!r}"
+                self._wrong(f"sweep.{aims.key_of(metric)}", message, _metrics(metric, known))
 
     def _note_emptiness(self, *, pinned: bool) -> None:
         """Note that there is nothing to search; a plan shows it, a sweep needs something."""

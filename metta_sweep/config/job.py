@@ -34,6 +34,8 @@ AT_ROOT = ("rollout_count", "num_samples", "seed", "data_dir", "optimizer", "lau
 IN_SWEEP = (
     "metric",
     "goal",
+    "weights",
+    "bounds",
     "constraints",
     "limits",
     "confirm",

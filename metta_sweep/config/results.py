@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar
 
@@ -73,13 +73,13 @@ class ResultSettings:
 
 
 def results_problems(
-    results: ResultSettings, *, metric: str, known: Collection[str], has_command: bool
+    results: ResultSettings, *, metrics: Sequence[str], known: Collection[str], has_command: bool
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the key below ``sweep``, the message and the fix of everything that is wrong with the block.
 
     Args:
         results: The block.
-        metric: The metric that is searched for.
+        metrics: The metrics that every run has to report, the first one above all.
         known: The readers that there are; empty where nobody knows.
         has_command: Whether runs are a command of the user's own.
     """
@@ -92,31 +92,39 @@ def results_problems(
     for name in results.readers:
         if known and name not in known:
             yield "results.from", f"need a reader, got {name!r}", did_you_mean(name, known, otherwise="there are")
-    yield from _metric_problems(results, metric)
-    yield from _reduction_problems(results, metric)
+    yield from _metric_problems(results, metrics)
+    yield from _reduction_problems(results, metrics)
     yield from _pattern_problems(results)
 
 
-def _metric_problems(results: ResultSettings, metric: str) -> Iterator[tuple[str, str, str]]:
-    if results.metrics and metric not in results.metrics:
-        message = f"need an entry for the metric {metric!r}, which sweep.metric names"
+def _metric_problems(results: ResultSettings, metrics: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    missing = [metric for metric in metrics if results.metrics and metric not in results.metrics]
+    for metric in missing[:1]:
+        where = "sweep.metric" if metric == metrics[0] else "sweep.metric or sweep.bounds"
+        message = f"need an entry for the metric {metric!r}, which {where} names"
         yield "results.metrics", message, f"it has {listing(results.metrics)}"
     if isinstance(results.reduce, Mapping):
-        names = {metric, *results.metrics}
+        names = {*metrics, *results.metrics}
         for name in results.reduce:
             if results.metrics and name not in names:
                 yield f"results.reduce.{name}", "there is no such metric", did_you_mean(name, names)
 
 
-def _reduction_problems(results: ResultSettings, metric: str) -> Iterator[tuple[str, str, str]]:
+def _reduction_problems(results: ResultSettings, metrics: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     each = results.reduce if isinstance(results.reduce, Mapping) else {"": results.reduce}
     for name, how in each.items():
         key = f"results.reduce.{name}" if name else "results.reduce"
         if not _REDUCTION.fullmatch(how):
             yield key, f"need {_REDUCTIONS}, got {how!r}", did_you_mean(how, ["last", "first", "best", "mean:20"])
-        elif how == "best" and (name or metric) != metric:
-            message = f"best is known for {metric} alone, which has a goal"
-            yield key, message, "write max or min"
+        elif how == "best" and (len(metrics) > 1 or (name or metrics[0]) != metrics[0]):
+            yield key, *_no_best(metrics)
+
+
+def _no_best(metrics: Sequence[str]) -> tuple[str, str]:
+    """Return why the best value of a metric is not known, and what to write."""
+    if len(metrics) > 1:
+        return "the best values of several metrics may be of different moments", "write last, max or min for each"
+    return f"best is known for {metrics[0]} alone, which has a goal", "write max or min"
 
 
 def _pattern_problems(results: ResultSettings) -> Iterator[tuple[str, str, str]]:

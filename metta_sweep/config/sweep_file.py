@@ -23,6 +23,8 @@ SWEEP_KEYS = (
     "parameters",
     "metric",
     "goal",
+    "weights",
+    "bounds",
     "constraints",
     "optimizer",
     "protein",

@@ -10,7 +10,10 @@ from metta_sweep.optimize.port import Optimizer, OptimizerKind, SearchTask, alwa
 def _protein(task: SearchTask) -> Optimizer:
     from metta_sweep.optimize.protein import Protein
 
-    return Protein(task.space, goal=task.goal, seed=task.seed, settings=task.settings, sources=task.sources)
+    goal = {one.metric: one.goal for one in task.objectives} or task.goal
+    return Protein(
+        task.space, goal=goal, seed=task.seed, settings=task.settings, sources=task.sources, bounds=task.bounds
+    )
 
 
 def _needs_no_model(protein: Any, pending: int, ahead: int) -> bool:
@@ -44,13 +47,14 @@ def _sobol(task: SearchTask) -> Optimizer:
 PROTEIN = OptimizerKind(
     name="protein",
     make=_protein,
+    takes_several=True,
     has_model=True,
     is_quick=_needs_no_model,
     prepare=_load_protein,
     self_check=_check_arithmetic,
 )
 """The cost-aware Gaussian-process optimizer."""
-RANDOM = OptimizerKind(name="random", make=_random, is_quick=always)
+RANDOM = OptimizerKind(name="random", make=_random, takes_several=True, is_quick=always)
 """Random search: the baseline that every other optimizer has to beat."""
-SOBOL = OptimizerKind(name="sobol", make=_sobol, is_quick=always)
+SOBOL = OptimizerKind(name="sobol", make=_sobol, takes_several=True, is_quick=always)
 """Quasi-random search: a sequence that fills the space more evenly."""

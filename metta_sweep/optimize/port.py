@@ -11,11 +11,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
+from metta_sweep.goal import Bound, Objective
+
 if TYPE_CHECKING:
     from metta_sweep.space import SearchSpace
 
+Measured = float | Mapping[str, float]
+"""One metric (raw), or each of several by its name: where there are several goals, or bounds on metrics."""
 CurvePoint = tuple[float, float, float]
 """Share of the run's length done (0 to 1], the metric (raw) and the cost so far at one report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPrediction:
+    """What is expected of one of several metrics, raw; the interval covers 90%."""
+
+    metric: str
+    """Its name."""
+    value: float
+    """Median."""
+    low: float
+    """5% quantile."""
+    high: float
+    """95% quantile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +54,8 @@ class Prediction:
     """95% quantile of the cost, seconds."""
     success: float
     """Chance that the run gives a score at all, 0 to 1."""
+    others: tuple[MetricPrediction, ...] = ()
+    """The other metrics that are looked at: of further goals, and of bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +177,14 @@ class Optimizer(Protocol):
     def observe(
         self,
         params: Mapping[str, Any],
-        score: float,
+        score: Measured,
         cost: float,
-        noise: float | None = None,
+        noise: Measured | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn a raw metric value, its variance where known, a cost in seconds, and what came on the way.
+
+        Where the task names objectives, score and noise are by metric.
 
         Raises:
             RequestError: The point is not one of the space.
@@ -326,6 +348,10 @@ class SearchTask:
     """What the sweep file says under ``protein``; another optimizer may use what means something to it too."""
     sources: tuple[Source, ...] = ()
     """Older sweeps whose runs are evidence; an optimizer without a model passes over them."""
+    objectives: tuple[Objective, ...] = ()
+    """The metrics by name, where there are several goals or bounds; empty where one nameless score is all there is."""
+    bounds: tuple[Bound, ...] = ()
+    """Limits on metrics that a point must keep to count."""
 
 
 def always(optimizer: Optimizer, pending: int, ahead: int) -> bool:
@@ -352,6 +378,8 @@ class OptimizerKind:
     """What ``optimizer:`` calls it."""
     make: Callable[[SearchTask], Optimizer]
     """Makes one that has observed nothing."""
+    takes_several: bool = False
+    """Whether it knows what to do with several goals, and with bounds on metrics."""
     has_model: bool = False
     """Whether it predicts anything; where it does not, a person reads "no model"."""
     is_quick: Callable[[Any, int, int], bool] = never

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from metta_sweep.decoding import decode
 from metta_sweep.errors import RequestError
+from metta_sweep.goal import Bound, Objective
 from metta_sweep.optimize.bundled import PROTEIN, RANDOM, SOBOL
 from metta_sweep.optimize.port import OptimizerKind, SearchTask, Source
 
@@ -93,6 +94,8 @@ def to_json(name: str, task: SearchTask) -> dict[str, Any]:
         "seed": task.seed,
         "settings": dict(task.settings),
         "sources": [asdict(source) for source in task.sources],
+        "objectives": [asdict(objective) for objective in task.objectives],
+        "bounds": [asdict(bound) for bound in task.bounds],
     }
 
 
@@ -102,7 +105,15 @@ def from_json(told: Mapping[str, Any]) -> tuple[OptimizerKind, SearchTask]:
 
     space = SearchSpace.parse(told["parameters"], told["constraints"], told["fixed"])
     sources = tuple(decode(Source, source) for source in told["sources"])
-    task = SearchTask(space=space, goal=told["goal"], seed=told["seed"], settings=told["settings"], sources=sources)
+    task = SearchTask(
+        space=space,
+        goal=told["goal"],
+        seed=told["seed"],
+        settings=told["settings"],
+        sources=sources,
+        objectives=tuple(decode(Objective, objective) for objective in told["objectives"]),
+        bounds=tuple(decode(Bound, bound) for bound in told["bounds"]),
+    )
     return kind_of(told["optimizer"]), task
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.optimize.points import Encoder, FreshPoints
-from metta_sweep.optimize.port import CurvePoint, SearchTask, Suggestion
+from metta_sweep.optimize.port import CurvePoint, Measured, SearchTask, Suggestion
 from metta_sweep.space.scales import Array
 
 
@@ -47,9 +47,9 @@ class SequenceSearch:
     def observe(
         self,
         params: Mapping[str, Any],
-        score: float,
+        score: Measured,
         cost: float = 1.0,
-        noise: float | None = None,
+        noise: Measured | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Note that a point is taken.

@@ -25,6 +25,7 @@ from metta_sweep.optimize.port import (
     CurvePoint,
     Expectation,
     Insight,
+    Measured,
     Outlook,
     SearchTask,
     Suggestion,
@@ -78,9 +79,9 @@ class OptimizerProcess:
     def observe(
         self,
         params: Mapping[str, Any],
-        score: float,
+        score: Measured,
         cost: float,
-        noise: float | None = None,
+        noise: Measured | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn what a rollout gave; the twin is told with the next question."""

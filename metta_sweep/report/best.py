@@ -21,6 +21,7 @@ from metta_sweep.report.provenance import made_with
 from metta_sweep.report.requested_space import flat
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
+from metta_sweep.report.tradeoff import choices, front_in_short, front_lines, no_best
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
 from metta_sweep.sweep.commands import in_force, long_options, run_config
 from metta_sweep.sweep.events import SweepAsked
@@ -96,7 +97,12 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         RequestError: No rollout has a score.
     """
     rollout = rows.best_rollout
+    if rows.front:
+        raise _several(rows, place)
     if rollout is None or rollout.best is None:
+        if why := no_best(rows):
+            fix = "widen the bound under sweep.bounds and run it again: every run is judged anew"
+            raise RequestError.of(f"{printable(rows.spec.name)} has no best: {why}", fix=fix)
         step = next_step(rows, place)
         raise RequestError.of(f"{printable(rows.spec.name)} has no rollout with a score yet", fix=step.command)
     base = flat(rows.spec.training)
@@ -108,6 +114,14 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
         start=state.start_of(state.runs[rollout.best.run_id]),
     )
+
+
+def _several(rows: SweepRows, place: Place) -> RequestError:
+    """Return that there is no one best of several goals, which there are, and how one is chosen."""
+    name, points = printable(rows.spec.name), "\n".join(f"      {line}" for line in front_lines(rows))
+    message = f"{name} has no one best but a {front_in_short(rows)}, to {printable(rows.spec.aim)}:\n{points}"
+    fix = "choose one of it:\n" + "\n".join(f"      {command}" for command in choices(rows, place))
+    return RequestError.of(message, fix=fix)
 
 
 def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
@@ -127,6 +141,9 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     paths = place.paths.run(winner.run.run_id)
     lines = [f"🏆 BEST OF {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
     lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows, winner, place)]
+    lines += [
+        f"{name_of(name)}: {_beside(winner, name)}" for name in rows.spec.read_metrics if name != rows.spec.metric
+    ]
     lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(rows, winner), ""]
@@ -177,6 +194,13 @@ def found_by(rows: SweepRows, winner: Winner) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def _beside(winner: Winner, metric: str) -> str:
+    """Return another metric of the winner that counts: its mean, and what its best run gave where there are several."""
+    own = number(winner.run.metrics[metric]) if metric in winner.run.metrics else "none"
+    mean = winner.rollout.values.get(metric)
+    return own if mean is None or winner.rollout.scored < 2 else f"{number(mean)} on average; this run {own}"
+
+
 def _cost(winner: Winner) -> str:
     steps = "" if winner.run.steps is None else f", {winner.run.steps} steps"
     return f"{duration(cost_of(winner.rollout))} a run{steps}, seed {winner.run.seed}"
@@ -205,6 +229,7 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "name": rows.spec.name,
             "metric": rows.spec.metric,
             "goal": str(rows.spec.goal),
+            "values": winner.rollout.values,
             "run": run_object(winner.run),
             "rollout": rollout_object(winner.rollout),
             "interval_90": winner.interval,

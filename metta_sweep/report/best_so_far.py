@@ -18,7 +18,7 @@ def best_so_far(rows: SweepRows) -> list[float | None]:
     for row in rows.rollouts:
         if (
             row.mean is not None
-            and not row.outside
+            and not (row.outside or row.broken)
             and (best is None or rows.spec.goal.score(row.mean) > rows.spec.goal.score(best))
         ):
             best = row.mean

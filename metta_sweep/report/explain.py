@@ -17,6 +17,7 @@ from metta_sweep.report.second_thoughts import second_thoughts
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.text import RULE, cause, discarded_in_words, mean_of, note_lines, parameter_lines_of
+from metta_sweep.report.tradeoff import broken_in_words, front_in_short, means
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import count, duration, number, optimizer_in_words, plain, printable
 from metta_sweep.sweep.state import SweepState
@@ -63,6 +64,8 @@ def _head(rows: SweepRows) -> Iterator[str]:
     yield from (f"🔎 SUGGESTIONS OF {printable(rows.spec.name)}", RULE)
     origins = Counter(row.suggestion.origin for row in rows.rollouts)
     yield f"Origins: {', '.join(f'{printable(origin)} {n}' for origin, n in origins.items()) or 'no suggestion yet'}"
+    if rows.front:
+        yield f"Goal: {printable(rows.spec.aim)}; {front_in_short(rows)}: rollouts {', '.join(map(str, rows.front))}"
     yield from version_lines(rows)
     yield from source_lines(rows)
     found = calibration(rows)
@@ -119,13 +122,15 @@ def _move(before: Any, after: Any) -> str:
 def best_before(rows: SweepRows) -> list[RolloutRow | None]:
     """Return for each rollout the best of those with a smaller index; with runs in parallel some came out later."""
     goal = rows.spec.goal
+    if rows.spec.has_front:
+        return [None] * len(rows.rollouts)
     found: list[RolloutRow | None] = []
     best: RolloutRow | None = None
     for row in rows.rollouts:
         found.append(best)
         better = (
             best is None or best.mean is None or (row.mean is not None and goal.score(row.mean) > goal.score(best.mean))
-        ) and not row.outside
+        ) and not (row.outside or row.broken)
         best = row if row.mean is not None and better else best
     return found
 
@@ -146,6 +151,7 @@ def _outcome(rows: SweepRows, row: RolloutRow) -> str:
         return "a result without the metric" if row.state is RolloutState.UNSCORED else str(row.state)
     of = f" over {count(row.scored, 'run')}" if len(row.runs) > 1 else ""
     judged = compared_in_words(row)
-    return (
-        f"{printable(rows.spec.metric)} {mean_of(row)}{of}, {duration(cost_of(row))}{f': {judged}' if judged else ''}"
-    )
+    gave = means(rows.spec, row) or f"{printable(rows.spec.metric)} {mean_of(row)}"
+    breaks = f"; breaks {broken_in_words(row)}" if row.broken else ""
+    front = "; on the front" if row.index in rows.front else ""
+    return f"{gave}{of}, {duration(cost_of(row))}{f': {judged}' if judged else ''}{breaks}{front}"

@@ -46,6 +46,8 @@ def records(state: SweepState, *, paths: HasRunPaths) -> list[dict[str, Any]]:
     return [
         {
             **_run(rollout, run, paths),
+            "on_front": rollout.index in rows.front if rows.spec.has_front else None,
+            "breaks": "; ".join(map(str, rollout.broken)) or None,
             **_suggestion(rollout),
             **{f"param.{name}": rollout.params.get(name) for name in names},
             **{f"metric.{name}": run.metrics.get(name) for name in metrics},

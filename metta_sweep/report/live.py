@@ -22,11 +22,14 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
 from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows, rows_of
 from metta_sweep.report.text import amounts, mean_of, totals
+from metta_sweep.report.tradeoff import front_in_short, front_lines, means, no_best, shown_metrics
 from metta_sweep.report.wording import duration, number, params, plain, printable, progress_in_short
 from metta_sweep.result import Evaluation
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
 
+MOST_OF_FRONT = 6
+"""Points of a front that are listed."""
 LAST = 8
 """Rollouts that are listed, the newest first."""
 GOING_ON = (RolloutState.RUNNING, RolloutState.WAITING)
@@ -81,9 +84,7 @@ def last_line(state: SweepState, place: Place, rows: SweepRows | None = None) ->
 
 def _title(rows: SweepRows, moment: Moment) -> Text:
     name = Text(f"{printable(rows.spec.name)}  ", style="bold")
-    return name.append(f"{rows.spec.goal} {printable(rows.spec.metric)}\n", style="").append(
-        standing(rows, moment.place), style="dim"
-    )
+    return name.append(f"{printable(rows.spec.aim)}\n", style="").append(standing(rows, moment.place), style="dim")
 
 
 def _bar(rows: SweepRows) -> RenderableType:
@@ -114,14 +115,18 @@ def _left(rows: SweepRows, elapsed_s: float) -> str:
 
 def _best(rows: SweepRows) -> Iterator[Text]:
     best = rows.best_rollout
+    if rows.front:
+        yield Text(f"{front_in_short(rows)}:", style="bold green")
+        yield from (Text(f"  {line}") for line in list(front_lines(rows))[:MOST_OF_FRONT])
+        return
     if best is None or best.best is None:
-        yield Text("best: no score yet", style="dim")
+        yield Text(f"best: {no_best(rows) or 'no score yet'}", style="dim")
         return
     metric, winner = printable(rows.spec.metric), rows.winner
     if winner is not None and rows.verdict is not None:
         said = f"best, confirmed: {metric} {in_short(rows.verdict, winner)} (rollout {winner.rollout})"
     else:
-        said = f"best: {metric} {mean_of(best)} ({best.best.run_id})"
+        said = f"best: {means(rows.spec, best) or f'{metric} {mean_of(best)}'} ({best.best.run_id})"
     yield Text(said, style="bold green").append(f"  {sparkline(best_so_far(rows))}", style="not bold green")
     yield Text(f"  {', '.join(params(best.params, rows.short))}")
 
@@ -142,30 +147,30 @@ def _running(state: SweepState, rows: SweepRows, moment: Moment, elapsed_s: floa
     if hidden > 0:
         cells.append((f"and {hidden} more", "", "", ""))
         points.append({})
-    return _Table(head=("running", "for", "step", printable(rows.spec.metric)), cells=cells, points=points, rows=rows)
+    return _Table(head=("running", "for", "step", _metrics(rows)), cells=cells, points=points, rows=rows)
 
 
 def _running_cells(
     state: SweepState, rows: SweepRows, moment: Moment, run: Run, elapsed_s: float
 ) -> tuple[str, str, str, str]:
     newest = moment.latest.get(run.run_id)
-    value = None if newest is None else newest.metrics.get(rows.spec.metric)
+    value = "" if newest is None else _newest(rows, newest)
     attempt = f" (attempt {len(run.attempts)})" if len(run.attempts) > 1 else ""
     unknown = f" (not known: {printable(run.attempts[-1].unknown)})" if run.attempts[-1].unknown else ""
     return (
         f"{run.run_id}{attempt}{unknown}",
         duration(max(0.0, elapsed_s - run.attempts[-1].started_s)),
         how_far(state, run, newest, moment.place.paths.run(run.run_id)).removeprefix("step "),
-        "" if value is None else number(value),
+        value,
     )
 
 
 def _last(rows: SweepRows) -> _Table:
     over = [row for row in rows.rollouts if row.state not in GOING_ON]
     shown = over[: -LAST - 1 : -1]
-    styles = ["red" if row.failure else "green" if row is rows.best_rollout else "" for row in shown]
+    styles = ["red" if row.failure else "green" if _is_best(rows, row) else "" for row in shown]
     return _Table(
-        head=("rollout", "from", printable(rows.spec.metric), "against model"),
+        head=("rollout", "from", _metrics(rows), "against model"),
         cells=[_last_cells(rows, row) for row in shown],
         points=[row.params for row in shown],
         rows=rows,
@@ -175,17 +180,34 @@ def _last(rows: SweepRows) -> _Table:
 
 def _last_cells(rows: SweepRows, row: RolloutRow) -> tuple[str, ...]:
     return (
-        f"{'★ ' if row is rows.best_rollout else ''}{row.index}",
+        f"{'★ ' if _is_best(rows, row) else ''}{row.index}",
         printable(row.suggestion.origin),
         _outcome(row),
         compared_in_words(row),
     )
 
 
+def _is_best(rows: SweepRows, row: RolloutRow) -> bool:
+    return row is rows.best_rollout or row.index in rows.front
+
+
+def _metrics(rows: SweepRows) -> str:
+    """Return the heading of what points gave."""
+    return ", ".join(map(printable, shown_metrics(rows.spec)))
+
+
+def _newest(rows: SweepRows, newest: Evaluation) -> str:
+    """Return what a run reported last of the metrics that count."""
+    told = rows.spec.with_value(newest.metrics)
+    return ", ".join(number(told[name]) for name in shown_metrics(rows.spec) if name in told)
+
+
 def _outcome(row: RolloutRow) -> str:
     if row.state is RolloutState.DISCARDED:
         return str(row.state)
-    return str(row.failure.kind) if row.failure is not None else mean_of(row)
+    if row.failure is not None or not row.values or row.mean is None:
+        return str(row.failure.kind) if row.failure is not None else mean_of(row)
+    return f"{', '.join(map(number, row.values.values()))}{', breaks a bound' if row.broken else ''}"
 
 
 def _failures(rows: SweepRows) -> Iterator[RenderableType]:

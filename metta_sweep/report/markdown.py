@@ -14,6 +14,14 @@ from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
+from metta_sweep.report.tradeoff import (
+    broken_in_words,
+    front_in_short,
+    front_lines,
+    measured,
+    no_best,
+    shown_metrics,
+)
 from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable, seeds_in_words
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
@@ -41,17 +49,20 @@ def code(text: str) -> str:
 
 def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
     best = rows.best_run
-    if best is None or best.metric is None:
-        yield "**No run has a score yet.**"
+    if rows.front:
+        yield f"**{escape(front_in_short(rows).capitalize())}**"
+        yield from ("", *(f"- {escape(line)}" for line in front_lines(rows)))
+    elif best is None or best.metric is None:
+        yield f"**{escape((no_best(rows) or 'no run has a score yet').capitalize())}.**"
     else:
-        yield f"**Best run: {escape(best.run_id)}, {escape(rows.spec.metric)} {number(best.metric)}**"
+        yield f"**Best run: {escape(best.run_id)}, {escape(measured(rows.spec, best.metrics))}**"
         if rows.winner is not None and rows.verdict is not None:
             yield f"(confirmed on fresh seeds: {in_short(rows.verdict, rows.winner)})"
         elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
             yield f"(best mean: {mean_of(rows.best_rollout)}, rollout {rows.best_rollout.index})"
         yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
     yield f"- {escape(standing(rows, place))}"
-    yield f"- Goal: {rows.spec.goal} {escape(rows.spec.metric)}; runs: {totals(rows)}"
+    yield f"- Goal: {escape(rows.spec.aim)}; runs: {totals(rows)}"
     yield f"- Time: {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs"
     step = next_step(rows, place)
     yield from ("", f"Next, {step.purpose}:", "", f"    {printable(step.command)}")
@@ -65,21 +76,27 @@ def _confirmation(rows: SweepRows) -> Iterator[str]:
 
 def _rollouts(rows: SweepRows) -> Iterator[str]:
     names = list(rows.short)
-    head = ("Rollout", "Runs", f"Best {rows.spec.metric}", "Run", *(rows.short[name] for name in names), "Note")
+    others = [name for name in shown_metrics(rows.spec) if name != rows.spec.metric]
+    measures = (f"Best {rows.spec.metric}", "Run", *others)
+    head = ("Rollout", "Runs", *measures, *(rows.short[name] for name in names), "Note")
     yield from ("## Rollouts", "")
-    yield from _table(head, (_cells(rollout, names) for rollout in rows.rollouts))
+    yield from _table(head, (_cells(rollout, names, others) for rollout in rows.rollouts))
 
 
-def _cells(rollout: RolloutRow, names: Sequence[str]) -> tuple[str, ...]:
+def _cells(rollout: RolloutRow, names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
     best = rollout.best
+    beside = ["" if best is None or name not in best.metrics else number(best.metrics[name]) for name in others]
     value = "" if best is None or best.metric is None else number(best.metric)
     shown = {name: plain(value) for name, value in rollout.params.items()}
     note = cause(rollout.failure) if rollout.failure is not None else _note(rollout)
     run = "" if best is None else best.run_id
-    return (str(rollout.index), str(len(rollout.runs)), value, run, *(shown.get(name, "") for name in names), note)
+    given = (shown.get(name, "") for name in names)
+    return (str(rollout.index), str(len(rollout.runs)), value, run, *beside, *given, note)
 
 
 def _note(rollout: RolloutRow) -> str:
+    if rollout.broken:
+        return f"breaks {broken_in_words(rollout)}"
     why = "; ".join(f"{run.run_id} discarded: {run.discarded}" for run in rollout.runs if run.discarded is not None)
     if why:
         return why if rollout.mean is None else f"mean {mean_of(rollout)}; {why}"

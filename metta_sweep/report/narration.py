@@ -13,6 +13,7 @@ from metta_sweep.report.next_step import ended_by
 from metta_sweep.report.rows import RolloutRow, RunRow, rollout_row
 from metta_sweep.report.stopped_early import stopped_early_in_words
 from metta_sweep.report.text import mean_of
+from metta_sweep.report.tradeoff import broken_in_words, means, measured
 from metta_sweep.report.wording import (
     count,
     duration,
@@ -91,12 +92,18 @@ def opening(state: SweepState) -> Iterator[Line]:
     best = state.incumbent
     if best is not None and best.metric is not None:
         yield Line(text=f"best so far: {printable(spec.metric)} {number(best.metric)} (rollout {best.rollout})")
+    if state.front:
+        yield Line(text=f"front so far: rollouts {', '.join(str(one.rollout) for one in state.front)}")
 
 
 def expectation(predicted: Prediction, metric: str) -> str:
     """Return what was expected: ``reward 0.8 (0.6 to 1), 12 s (9.0 s to 16 s), success 97%``."""
     between = f"{number(predicted.score_low)} to {number(predicted.score_high)}"
-    score = f"{printable(metric)} {number(predicted.score)} ({between})"
+    others = [
+        f"{printable(one.metric)} {number(one.value)} ({number(one.low)} to {number(one.high)})"
+        for one in predicted.others
+    ]
+    score = ", ".join([f"{printable(metric)} {number(predicted.score)} ({between})", *others])
     cost = f"{duration(predicted.cost)} ({duration(predicted.cost_low)} to {duration(predicted.cost_high)})"
     return f"{score}, {cost}, success {predicted.success:.0%}"
 
@@ -165,7 +172,7 @@ class Narrator:
         samples = f", {count(spec.num_samples, 'run')} each" if spec.num_samples > 1 else ""
         samples += seeds_in_words(spec.common_seeds)
         amount = count(spec.rollout_count, "rollout")
-        said = f"sweep {printable(spec.name)}: {spec.goal} {printable(spec.metric)} in {amount}{samples}"
+        said = f"sweep {printable(spec.name)}: {printable(spec.aim)} in {amount}{samples}"
         return iter([Line(text=said)])
 
     @lines.register
@@ -224,12 +231,13 @@ class Narrator:
     def _(self, event: RunFinished) -> Iterator[Line]:
         row = rollout_row(self.state, self.state.rollouts[self.state.runs[event.run_id].rollout])
         run = next(run for run in (*row.runs, *row.confirmations) if run.run_id == event.run_id)
-        metric = printable(self.state.spec.metric)
+        spec = self.state.spec
+        metric = printable(" and ".join(spec.missing_in(run.metrics)) or spec.metric)
         if run.metric is None:
             there = ", ".join(map(printable, sorted(run.metrics))) or "nothing"
             yield Line(text=f"{run.run_id}: no {metric} in its result; it has {there}{self._noted(run)}", tone=Tone.BAD)
             return
-        said = f"{run.run_id}: {metric} {number(run.metric)} in {duration(run.cost_s)}{self._noted(run)}"
+        said = f"{run.run_id}: {measured(spec, run.metrics)} in {duration(run.cost_s)}{self._noted(run)}"
         if run.confirms:
             yield Line(text=f"{said}{self._confirmed(row)}", tone=Tone.GOOD)
             return
@@ -238,7 +246,8 @@ class Narrator:
             return
         yield Line(text=said, tone=Tone.GOOD)
         if row.mean is not None and all(run.state is RunState.FINISHED for run in row.runs):
-            yield self._outcome(f"rollout {row.index}: mean {metric} {mean_of(row)} over {row.scored} runs", row)
+            mean = means(spec, row) or f"{metric} {mean_of(row)}"
+            yield self._outcome(f"rollout {row.index}: mean {mean} over {row.scored} runs", row)
 
     @lines.register
     def _(self, event: RunStoppedEarly) -> Iterator[Line]:
@@ -309,7 +318,11 @@ class Narrator:
 
     def _outcome(self, said: str, row: RolloutRow) -> Line:
         """Return the line of a rollout that is decided, compared with its prediction and with the best before."""
-        parts = [part for part in (said, compared(row)) if part]
+        breaks = f"breaks {broken_in_words(row)}" if row.broken else ""
+        parts = [part for part in (said, breaks, compared(row)) if part]
+        if row.index in [one.rollout for one in self.state.front]:
+            size = count(len(self.state.front), "point")
+            return Line(text=f"{', '.join(parts)}  ★ on the front (of {size})", tone=Tone.BEST)
         best = self.state.incumbent
         if best is None or best == self.best_before:
             return Line(text=", ".join(parts), tone=Tone.GOOD)

@@ -60,6 +60,13 @@ def next_step(rows: SweepRows, place: Place) -> NextStep:
         return _mend(rows, place)
     if rows.best_run is not None:
         return _with_the_best(rows, rows.best_run, place)
+    if rows.front:
+        command = place.command("best", rows.spec.name, "--metric", rows.spec.objectives[0].metric)
+        return NextStep(purpose="see one of the front, the best by one goal", command=command)
+    if any(row.broken for row in rows.rollouts):
+        return NextStep(
+            purpose="see which points come near to the bounds", command=place.command("report", rows.spec.name)
+        )
     failed = [run for run in rows.runs if run.state is RunState.FAILED]
     if failed:
         log = place.quoted(place.paths.run(failed[-1].run_id).log)

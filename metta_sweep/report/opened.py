@@ -86,4 +86,4 @@ class Sweep:
 
     def __repr__(self) -> str:
         spec, done = self.state.spec, len(self.state.rollouts)
-        return f"<Sweep {spec.name}: {done} of {spec.rollout_count} rollouts, {spec.goal} {spec.metric}>"
+        return f"<Sweep {spec.name}: {done} of {spec.rollout_count} rollouts, {spec.aim}>"

@@ -50,6 +50,7 @@ def write_study(state: SweepState, out: Path) -> int:
     try:
         import optuna
         from optuna.storages import RDBStorage
+        from optuna.study import StudyDirection
         from sqlalchemy.engine import URL
     except ImportError:
         raise RequestError.of("an Optuna study needs optuna", key="--to", fix=how_to_install("optuna")) from None
@@ -57,10 +58,12 @@ def write_study(state: SweepState, out: Path) -> int:
     rows, beside = rows_of(state), out.absolute().with_name(f".{out.name}.{os.getpid()}")
     storage = RDBStorage(URL.create("sqlite", database=str(beside)).render_as_string())
     try:
-        study = optuna.create_study(storage=storage, study_name=rows.spec.name, direction=rows.spec.goal.value)
+        aims = rows.spec.aims
+        directions = [StudyDirection[one.goal.name] for one in aims]
+        study = optuna.create_study(storage=storage, study_name=rows.spec.name, directions=directions)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names([rows.spec.metric])
+            study.set_metric_names([one.metric for one in aims])
         study.set_user_attr("metta_sweep", {"sweep_file": rows.spec.sweep_file, "num_samples": rows.spec.num_samples})
         distributions = distributions_of(rows, state)
         study.add_trials([_trial(state, rows, row, distributions) for row in rows.rollouts])
@@ -119,19 +122,34 @@ def _trial(
     stopped = next((state.runs[run.run_id] for run in row.runs if run.judgement is not None), None)
     curve = seen.curve if seen is not None else () if stopped is None else stopped.curve
     started, ended = _times(state, row)
+    has_front = rows.spec.has_front
     return FrozenTrial(
         number=row.index,
         trial_id=row.index,
         state=done,
-        value=row.mean if done is TrialState.COMPLETE else None,
+        value=row.mean if done is TrialState.COMPLETE and not has_front else None,
+        values=[row.values[one.metric] for one in rows.spec.aims]
+        if done is TrialState.COMPLETE and has_front
+        else None,
         datetime_start=None if done is TrialState.WAITING else started,
         datetime_complete=ended if done.is_finished() else None,
         params=values,
         distributions=kinds,
         user_attrs=_attributes(rows, row),
-        system_attrs={},
-        intermediate_values={int(step): value for step, value, _ in curve},
+        system_attrs=_bounds(rows, row),
+        intermediate_values={} if has_front else {int(step): value for step, value, _ in curve},
     )
+
+
+def _values(rows: SweepRows, row: RolloutRow) -> list[float]:
+    return [row.values[one.metric] for one in rows.spec.objectives]
+
+
+def _bounds(rows: SweepRows, row: RolloutRow) -> dict[str, Any]:
+    """Return how far the trial breaks each bound, where Optuna looks for it: a positive value breaks one."""
+    if not rows.spec.bounds or not row.values:
+        return {}
+    return {"constraints": [-bound.slack(row.values[bound.metric]) for bound in rows.spec.bounds]}
 
 
 def _attributes(rows: SweepRows, row: RolloutRow) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class SweepLine:
     """What it searches for."""
     best: float | None
     """The best mean so far, raw."""
+    front: int
+    """Points of the front, where several goals have one; else 0."""
     finished: int
     """Rollouts whose outcome is known."""
     rollout_count: int
@@ -62,6 +64,7 @@ def sweep_line(paths: SweepPaths, *, controller: str, now_s: float) -> SweepLine
         state=_standing(state, controller),
         metric=state.spec.metric if known else "",
         best=None if best is None else best.metric,
+        front=len(state.front),
         finished=len(state.decided_rollouts),
         rollout_count=state.spec.rollout_count if known else 0,
         age_s=max(0.0, now_s - _changed_s(paths)),
@@ -80,6 +83,7 @@ def table(lines: Sequence[SweepLine]) -> str:
 
 def _cells(line: SweepLine) -> tuple[str, ...]:
     best = "none" if line.best is None else f"{printable(line.metric)} {number(line.best)}"
+    best = f"front of {line.front}" if line.front else best
     done = f"{line.finished}/{line.rollout_count}"
     return (line.name, line.state, best, done, f"{duration(line.age_s)} ago", size(line.size_bytes))
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from metta_sweep.goal import in_words
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.report.estimate import Estimate
 from metta_sweep.report.narration import why_in_short
@@ -72,7 +73,9 @@ class Plan:
 def show_plan(plan: Plan, console: Console) -> None:
     """Print the plan."""
     asked = plan.asked
-    console.print(Text(f"PLAN: {asked.name} ({asked.goal} {asked.metric})", style="bold"))
+    console.print(
+        Text(f"PLAN: {asked.name} ({in_words(asked.metric, asked.goal, asked.objectives, asked.bounds)})", style="bold")
+    )
     console.print(Text(f"from {asked.sweep_file}; {_done(plan)}", style="dim"))
     console.print(_space_table(asked.space))
     for line in _sections(plan):

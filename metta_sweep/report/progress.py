@@ -14,7 +14,8 @@ from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.status_line import StatusLine
 from metta_sweep.report.text import mean_of, totals
-from metta_sweep.report.wording import duration, number, printable
+from metta_sweep.report.tradeoff import front_in_short, front_lines, measured, no_best
+from metta_sweep.report.wording import duration, printable
 from metta_sweep.sweep.events import AttemptStarted, AttemptSubmitted, Event, RunFinished, SweepAsked, SweepStopped
 from metta_sweep.sweep.records import Observation
 from metta_sweep.sweep.state import SweepState
@@ -116,11 +117,14 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
     yield Line(text="")
     yield from _evidence(rows)
     best = rows.best_run
-    if best is None or best.metric is None:
-        yield Line(text="no run has a score", tone=Tone.BAD)
+    if rows.front:
+        yield Line(text=f"{front_in_short(rows)}:", tone=Tone.BEST)
+        yield from (Line(text=f"  {line}") for line in front_lines(rows))
+    elif best is None or best.metric is None:
+        yield Line(text=no_best(rows) or "no run has a score", tone=Tone.BAD)
     else:
         said = "best, confirmed" if rows.winner is not None else "best"
-        yield Line(text=f"{said}: {best.run_id}, {printable(rows.spec.metric)} {number(best.metric)}", tone=Tone.BEST)
+        yield Line(text=f"{said}: {best.run_id}, {measured(rows.spec, best.metrics)}", tone=Tone.BEST)
     if rows.winner is not None and rows.verdict is not None:
         yield Line(text=f"on fresh seeds: {in_short(rows.verdict, rows.winner)}", tone=Tone.BEST)
     elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:

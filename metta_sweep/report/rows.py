@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metta_sweep.goal import Goal
+from metta_sweep.goal import Bound, Goal
 from metta_sweep.optimize.port import Source, Suggestion
 from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
+from metta_sweep.sweep.front import scores_of, share_of_box
 from metta_sweep.sweep.records import Failure, Judgement, Observation, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
@@ -106,6 +107,12 @@ class RolloutRow:
     """The version of the search space in which it was suggested."""
     outside: str = ""
     """Why it does not count in the present space; empty where it does."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Mean of every metric of several goals and of bounds, raw; empty where there is one metric and no bound."""
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
+    """Their standard errors, where several runs tell them."""
+    broken: tuple[Bound, ...] = ()
+    """The bounds that it does not keep: it is known, and never the best."""
 
     @property
     def scored(self) -> int:
@@ -160,6 +167,10 @@ class SweepRows:
     """What other sweeps know that is evidence for this one."""
     evidence: tuple[Observation, ...] = ()
     """What the sweep's own rollouts gave in the present space, to weigh the sources by; empty without any."""
+    front: tuple[int, ...] = ()
+    """The rollouts of the Pareto front of several goals, in order; there is no one best then."""
+    front_share: float | None = None
+    """Its hypervolume as a share of the box between the worst and the best seen; None where that box is flat."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
     """Notes that many runs have, and how many: they are said once."""
 
@@ -201,7 +212,7 @@ def rows_of(state: SweepState) -> SweepRows:
     verdict = verdict_of(state)
     winner = None if verdict is None else verdict.winner
     first = winner or state.incumbent
-    inside = tuple(row for row in rollouts if not row.outside)
+    inside = tuple(row for row in rollouts if not row.outside and not row.broken and not spec.has_front)
     contenders = inside if winner is None else (rollouts[winner.rollout],)
     return SweepRows(
         words=state.asked.words if state.asked is not None else (),
@@ -209,6 +220,8 @@ def rows_of(state: SweepState) -> SweepRows:
         rollouts=rollouts,
         best_run=_best([row.best for row in contenders if row.best is not None], spec.goal),
         best_rollout=None if first is None else rollouts[first.rollout],
+        front=tuple(seen.rollout for seen in state.front),
+        front_share=_front_share(state),
         failures=failure_rows(state),
         run_counts=dict(Counter(run.state for run in state.runs.values())),
         decided=len(state.decided_rollouts),
@@ -227,6 +240,17 @@ def rows_of(state: SweepState) -> SweepRows:
     )
 
 
+def _front_share(state: SweepState) -> float | None:
+    """Return the hypervolume of the front, of the box of all that keeps the bounds in the present space."""
+    objectives = state.spec.objectives
+    seen = [one for one in state.evidence.values() if one.metric is not None and not one.broken]
+    if not state.front or not seen:
+        return None
+    return share_of_box(
+        [scores_of(one, objectives) for one in state.front], [scores_of(one, objectives) for one in seen]
+    )
+
+
 def _common_notes(state: SweepState) -> dict[str, int]:
     amounts = Counter(note for run in state.runs.values() for note in run.notes)
     return {note: amount for note, amount in amounts.items() if amount >= COMMON}
@@ -234,7 +258,7 @@ def _common_notes(state: SweepState) -> dict[str, int]:
 
 def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
     """Return the row of one rollout."""
-    runs = tuple(_run_row(run, state.spec.metric) for run in state.runs_of(rollout))
+    runs = tuple(_run_row(run, state.spec) for run in state.runs_of(rollout))
     observation = state.observations.get(rollout.index)
     mean = observation.metric if observation is not None else None
     noise = observation.noise if observation is not None else None
@@ -248,15 +272,18 @@ def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
         mean=mean,
         standard_error=None if noise is None else math.sqrt(noise),
         failure=failure,
-        confirmations=tuple(_run_row(run, state.spec.metric) for run in state.confirmations_of(rollout.index)),
+        confirmations=tuple(_run_row(run, state.spec) for run in state.confirmations_of(rollout.index)),
         version=state.version_of(rollout).number,
         outside=state.outside(rollout),
+        values={} if observation is None else observation.values,
+        standard_errors={} if observation is None else {n: math.sqrt(v) for n, v in observation.noises.items()},
+        broken=() if observation is None else observation.broken,
     )
 
 
-def _run_row(run: Run, metric: str) -> RunRow:
+def _run_row(run: Run, spec: SweepSpec) -> RunRow:
     metrics = run.metrics or {}
-    value = metrics.get(metric)
+    value = None if spec.missing_in(metrics) else metrics.get(spec.metric)
     return RunRow(
         run_id=run.run_id,
         rollout=run.rollout,

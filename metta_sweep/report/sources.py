@@ -32,7 +32,15 @@ def worth_of(rows: SweepRows) -> tuple[SourceWorth, ...]:
     if space is None or kind is None:
         return ()
     try:
-        task = SearchTask(space=space, goal=rows.spec.goal, seed=0, settings=rows.spec.protein, sources=rows.sources)
+        task = SearchTask(
+            space=space,
+            goal=rows.spec.goal,
+            seed=0,
+            settings=rows.spec.protein,
+            sources=rows.sources,
+            objectives=rows.spec.named_goals,
+            bounds=rows.spec.bounds,
+        )
         optimizer = kind.make(task)
     except RequestError:
         return ()

@@ -69,6 +69,10 @@ def _parts(
     best = state.incumbent
     if best is not None and best.metric is not None:
         parts.append(f"best {printable(state.spec.metric)} {number(best.metric)}")
+    elif state.front:
+        parts.append(f"front of {len(state.front)}")
+    elif state.spec.bounds and state.has_score:
+        parts.append(f"none keeps {printable(' and '.join(map(str, state.spec.bounds)))}")
     failures = Counter(failure.kind for rollout in state.decided_rollouts if (failure := state.failure_of(rollout)))
     return parts + [f"{amount} {kind}" for kind, amount in failures.most_common()]
 
@@ -87,14 +91,13 @@ def _short(run: Run) -> str:
 
 def told_of_running(state: SweepState, paths: HasRunPaths) -> dict[str, str]:
     """Return how far the runs that are named on the line have come, and their newest metric."""
-    metric = state.spec.metric
     live = state.live_runs[:MOST_NAMED]
-    newest = {run.run_id: newest_evaluation(paths.run(run.run_id), metric) for run in live}
+    newest = {run.run_id: newest_evaluation(paths.run(run.run_id), *state.spec.read_metrics) for run in live}
     return {run.run_id: _told(state, run, newest[run.run_id], paths) for run in live}
 
 
 def _told(state: SweepState, run: Run, newest: Evaluation | None, paths: HasRunPaths) -> str:
-    value = as_metric(newest.metrics.get(state.spec.metric)) if newest is not None else None
+    value = as_metric(state.spec.value_in(newest.metrics)) if newest is not None else None
     reported = f", {number(value)}" if value is not None else ""
     return f"{how_far(state, run, newest, paths.run(run.run_id))}{reported}"
 

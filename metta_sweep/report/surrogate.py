@@ -76,7 +76,15 @@ def optimizer_of(state: SweepState, space: SearchSpace, seed: int) -> Optimizer 
         return None
     try:
         return kind.make(
-            SearchTask(space=space, goal=spec.goal, seed=seed, settings=spec.protein, sources=state.sources)
+            SearchTask(
+                space=space,
+                goal=spec.goal,
+                seed=seed,
+                settings=spec.protein,
+                sources=state.sources,
+                objectives=spec.named_goals,
+                bounds=spec.bounds,
+            )
         )
     except RequestError:
         return None

@@ -15,6 +15,17 @@ from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import in_words, saved_in_words, stopped_early_in_words
+from metta_sweep.report.tradeoff import (
+    broken_in_words,
+    choices,
+    excluded,
+    front_in_short,
+    front_lines,
+    means,
+    measured,
+    no_best,
+    shown_metrics,
+)
 from metta_sweep.report.versions import outside_line, version_lines
 from metta_sweep.report.wording import (
     count,
@@ -80,15 +91,28 @@ def _rollouts(rows: SweepRows) -> Iterator[str]:
 def rollout_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
     """Yield the lines about one rollout."""
     yield f"Rollout {rollout.index}: {count(len(rollout.runs), 'run')}"
-    metric = printable(rows.spec.metric)
-    if rollout.best is not None and rollout.best.metric is not None:
-        yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id})"
-    if len(rollout.runs) > 1 and rollout.mean is not None:
-        yield f"  Mean {metric}: {mean_of(rollout)} over {count(rollout.scored, 'run')}"
+    yield from _score_lines(rows, rollout)
     yield from _unfinished(rows, rollout)
     yield from outside_line(rollout)
     yield from note_lines(rows, rollout)
     yield from parameter_lines_of(rows, rollout)
+
+
+def _score_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
+    """Yield what the rollout gave: the best run and the mean, or all metrics where several count."""
+    metric, several = printable(rows.spec.metric), len(rollout.runs) > 1 and rollout.mean is not None
+    if rollout.values:
+        over = f" on average over {count(rollout.scored, 'run')}" if several else f" (run {rollout.runs[0].run_id})"
+        front = ", on the front" if rollout.index in rows.front else ""
+        yield f"  Gave {means(rows.spec, rollout)}{over}{front}"
+        if rollout.broken:
+            yield f"  Breaks {broken_in_words(rollout)}: it is learned from and never the best"
+        return
+    if rollout.best is not None and rollout.best.metric is not None:
+        made_of = _beside(rows, rollout.best)
+        yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id}){made_of}"
+    if several:
+        yield f"  Mean {metric}: {mean_of(rollout)} over {count(rollout.scored, 'run')}"
 
 
 def mean_of(rollout: RolloutRow) -> str:
@@ -121,7 +145,8 @@ def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
         elif run.state is RunState.STOPPED_EARLY:
             yield f"  S{stopped_early_in_words(run)[1:]}{named}"
         elif run.state is RunState.FINISHED and run.metric is None:
-            yield f"  No {printable(rows.spec.metric)}: {_what_there_is(rows, run)}"
+            missing = " and ".join(rows.spec.missing_in(run.metrics)) or rows.spec.metric
+            yield f"  No {printable(missing)}: {_what_there_is(rows, run)}"
     for state, title in ((RunState.RUNNING, "Running"), (RunState.WAITING, "Waiting")):
         ids = [_with_attempt(run) for run in rollout.runs if run.state is state]
         if ids and rollout.state is not RolloutState.FAILED:
@@ -130,7 +155,7 @@ def _unfinished(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
 
 def discarded_in_words(rows: SweepRows, run: RunRow) -> str:
     """Return why a person took a run out of what is learned, and what it gave."""
-    gave = "" if run.metric is None else f"; it gave {printable(rows.spec.metric)} {number(run.metric)}"
+    gave = "" if run.metric is None else f"; it gave {measured(rows.spec, run.metrics)}"
     return f"{printable(run.discarded or '')}{gave}"
 
 
@@ -164,16 +189,34 @@ def _confirmation(rows: SweepRows) -> Iterator[str]:
 
 def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
     best = rows.best_run
+    if rows.front:
+        yield from _front(rows, place)
+        return
     if best is None or best.metric is None:
-        yield "🏆 OVERALL BEST RUN: none yet"
+        yield f"🏆 OVERALL BEST RUN: {no_best(rows) or 'none yet'}"
         return
     winner = rows.winner
     yield f"🏆 OVERALL BEST RUN: {best.run_id}{'' if winner is None else f' (confirmed: rollout {winner.rollout})'}"
-    yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}"
+    yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}{_beside(rows, best)}"
     if winner is not None and rows.verdict is not None:
         yield f"  On fresh seeds: {in_short(rows.verdict, winner)}"
     yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
     yield from _best_by_mean(rows) if winner is None else [f"  {luck(winner)}"]
+
+
+def _front(rows: SweepRows, place: Place) -> Iterator[str]:
+    """Yield the points of which none is better than another in everything, and how one is chosen."""
+    yield f"🏆 PARETO {front_in_short(rows).upper().replace('HYPERVOLUME', 'hypervolume')}"
+    yield f"  Of {rows.spec.aim}, none is better in one without being worse in another:"
+    yield from (f"  {line}" for line in front_lines(rows))
+    yield from ("", "To have one of them:", *(f"  {command}" for command in choices(rows, place)))
+
+
+def _beside(rows: SweepRows, run: RunRow) -> str:
+    """Return the other metrics of a run that count, in brackets."""
+    names = [name for name in shown_metrics(rows.spec) if name != rows.spec.metric and name in run.metrics]
+    told = ", ".join(f"{printable(name)} {number(run.metrics[name])}" for name in names)
+    return f" ({told})" if told else ""
 
 
 def _best_by_mean(rows: SweepRows) -> Iterator[str]:
@@ -224,7 +267,9 @@ def _ending(rows: SweepRows, place: Place) -> Iterator[str]:
     yield standing(rows, place)
     if warning := verdict(calibration(rows)):
         yield warning
-    yield f"Goal: {rows.spec.goal} {printable(rows.spec.metric)}"
+    yield f"Goal: {printable(rows.spec.aim)}"
+    if outside := excluded(rows.rollouts):
+        yield f"Bounds: {outside} of {count(len(rows.rollouts), 'rollout')} break{'s' if outside == 1 else ''} one"
     yield f"Runs: {totals(rows)}"
     yield from discarded_line(rows)
     yield f"Time: {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs"

@@ -76,7 +76,8 @@ class Watcher:
 
     def _latest(self, state: SweepState) -> Mapping[str, Evaluation]:
         found = {
-            run.run_id: newest_evaluation(self.paths.run(run.run_id), state.spec.metric) for run in state.live_runs
+            run.run_id: newest_evaluation(self.paths.run(run.run_id), *state.spec.read_metrics)
+            for run in state.live_runs
         }
         return {run_id: newest for run_id, newest in found.items() if newest is not None}
 

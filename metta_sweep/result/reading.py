@@ -140,11 +140,11 @@ def read_evaluations(paths: RunPaths, most_bytes: int = EVALUATIONS_BYTES) -> It
         return
 
 
-def newest_evaluation(paths: RunPaths, metric: str) -> Evaluation | None:
+def newest_evaluation(paths: RunPaths, *metrics: str) -> Evaluation | None:
     """Return the run's last line, from the end of its file alone; None where there is none.
 
-    Lines in between say how the learning goes: where the last one has no ``metric``, it is taken from the newest that
-    has.
+    Lines in between say how the learning goes: where the last one lacks one of ``metrics``, it is taken from the newest
+    that has it.
     """
     try:
         lines = read_end(paths.metrics, WINDOW_BYTES).split(b"\n")
@@ -152,10 +152,14 @@ def newest_evaluation(paths: RunPaths, metric: str) -> Evaluation | None:
         return None
     found = (one for line in reversed(lines) if (one := _evaluation(line)) is not None)
     newest = next(found, None)
-    if newest is None or metric in newest.metrics:
-        return newest
-    measured = next((one.metrics[metric] for one in found if metric in one.metrics), None)
-    return newest if measured is None else replace(newest, metrics={**newest.metrics, metric: measured})
+    if newest is None:
+        return None
+    values = dict(newest.metrics)
+    missing = [metric for metric in metrics if metric not in values]
+    while missing and (before := next(found, None)) is not None:
+        values |= {metric: before.metrics[metric] for metric in missing if metric in before.metrics}
+        missing = [metric for metric in missing if metric not in values]
+    return newest if len(values) == len(newest.metrics) else replace(newest, metrics=values)
 
 
 def _evaluation(line: bytes) -> Evaluation | None:

@@ -107,10 +107,11 @@ def _target(state: SweepState, limits: LimitSettings) -> StopReason | None:
 
 
 def _patience(state: SweepState, limits: LimitSettings) -> StopReason | None:
-    """Count the rollouts that came after the best one and did not beat it; failed ones count."""
-    if limits.patience is None or state.incumbent is None:
+    """Count the rollouts that came after the best one, or the newest of a front; failed ones count."""
+    best = state.front[-1] if state.front else state.incumbent
+    if limits.patience is None or best is None:
         return None
-    since = sum(rollout.index > state.incumbent.rollout for rollout in state.decided_rollouts)
+    since = sum(rollout.index > best.rollout for rollout in state.decided_rollouts)
     if since < limits.patience:
         return None
     return StopReason(rule="patience", message=f"no improvement in {since} rollouts")

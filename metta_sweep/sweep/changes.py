@@ -16,6 +16,7 @@ from metta_sweep.sweep.versions import searched_paths
 _MEANINGS: Mapping[str, str] = {
     "metric": "every run so far is judged by what it reported of the new one",
     "goal": "what was the best so far is now judged the other way round",
+    "bounds": "every run so far is judged by them anew",
     "rollout_count": "",
     "num_samples": "new rollouts take so many runs each, earlier ones keep theirs",
     "common_seeds": "from the next rollout on",
@@ -38,10 +39,17 @@ _WRITTEN: Mapping[str, str] = {"sources": "from"}
 def changes(before: SweepSpec, now: SweepSpec) -> tuple[Change, ...]:
     """Return what a request changes about a sweep that it may continue, its space left out."""
     return tuple(
-        Change(key=_WRITTEN.get(key, key), before=getattr(before, key), now=getattr(now, key), meaning=meaning)
+        Change(key=_WRITTEN.get(key, key), before=_part(before, key), now=_part(now, key), meaning=meaning)
         for key, meaning in _MEANINGS.items()
-        if getattr(before, key, None) != getattr(now, key, None)
+        if _part(before, key) != _part(now, key)
     )
+
+
+def _part(spec: SweepSpec, key: str) -> object:
+    """Return a part of a request; of several metrics all, in words."""
+    if spec.has_front and key in CHANGES:
+        return ", ".join(str(getattr(one, key)) for one in spec.objectives)
+    return tuple(map(str, spec.bounds)) if key == "bounds" else getattr(spec, key)
 
 
 def check_request(state: SweepState, now: SweepSpec, *, said: Collection[str] = ()) -> tuple[Change, ...]:
@@ -68,8 +76,9 @@ def check_request(state: SweepState, now: SweepSpec, *, said: Collection[str] = 
 
 def _free(state: SweepState) -> Iterator[str]:
     """Yield what may change without a word: a metric that no run ever had was a mistake."""
-    if not any(state.spec.metric in (run.metrics or ()) for run in state.runs.values()):
+    if not any(not state.spec.missing_in(run.metrics or {}) for run in state.runs.values()):
         yield "metric"
+        yield from ["goal"] if state.spec.objectives else []
 
 
 def _unsaid(found: Collection[Change], now: SweepSpec, said: Collection[str]) -> Iterator[Problem]:
@@ -84,23 +93,24 @@ def _unsaid(found: Collection[Change], now: SweepSpec, said: Collection[str]) ->
 
 
 def _unheard_of(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
-    """Yield the problem that no run so far has a metric that is newly asked for."""
-    if now.metric == state.spec.metric:
-        return
-    reported = {name for run in state.runs.values() for name in run.metrics or ()}
-    if reported and now.metric not in reported:
-        there = ", ".join(sorted(reported))
-        yield Problem(key="sweep.metric", message=f"no run so far has reported {now.metric!r}; they reported: {there}")
+    """Yield the problem of each metric that is newly asked for and that no run so far has."""
+    own = {state.spec.metric} if state.spec.is_weighted else set()
+    reported = {name for run in state.runs.values() for name in run.metrics or ()} - own
+    there = ", ".join(sorted(reported))
+    for name in now.read_metrics:
+        if name not in state.spec.read_metrics and reported and name not in reported:
+            message = f"no run so far has reported {name!r}; they reported: {there}"
+            yield Problem(key=f"sweep.{now.key_of(name)}", message=message)
 
 
 def _not_alone(state: SweepState, now: SweepSpec) -> Iterator[Problem]:
     """Yield the problem that other machines would go on in the space, or by the metric, as it was."""
     if state.created is None or not state.created.shared:
         return
-    changed = [key for key in CHANGES if getattr(state.spec, key) != getattr(now, key)]
+    changed = [key for key in (*CHANGES, "bounds") if _part(state.spec, key) != _part(now, key)]
     if state.preview(now) is not None:
         message = "several machines share this sweep, and the others would go on in the space as it was"
         yield Problem(key="sweep.parameters", message=message, fix="choose another run= name for the new space")
     for key in changed:
-        message = f"several machines share this sweep, and the others would go on by {getattr(state.spec, key)}"
+        message = f"several machines share this sweep, and the others would go on by {in_words(_part(state.spec, key))}"
         yield Problem(key=f"sweep.{key}", message=message, fix="choose another run= name")

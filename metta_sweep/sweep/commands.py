@@ -165,7 +165,8 @@ def render_env(env: Mapping[str, str], *, paths: RunPaths, run_id: str) -> dict[
 
 def searched_for(spec: SweepSpec) -> dict[str, str]:
     """Return the environment variables that tell a run what its sweep searches for: the metric and the goal."""
-    return {METRIC_VARIABLE: spec.metric, GOAL_VARIABLE: str(spec.goal)}
+    metric = spec.objectives[0].metric if spec.objectives else spec.metric
+    return {METRIC_VARIABLE: metric, GOAL_VARIABLE: str(spec.goal)}
 
 
 def _filled(text: str, texts: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ def contenders(state: SweepState) -> list[Observation]:
     """Return what the search saw of each distinct point that has a score, in the order of the rollouts."""
     seen: dict[str, Observation] = {}
     for _, one in sorted(state.evidence.items()):
-        if one.metric is not None:
+        if one.metric is not None and not one.broken:
             seen.setdefault(repr(sorted(one.params.items())), one)
     return list(seen.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,7 @@ from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.events import AttemptFailed, AttemptInterrupted, RunFinished, RunStoppedEarly
 from metta_sweep.sweep.failures import Ending, failure_of
 from metta_sweep.sweep.ports import JobState, JobStatus, RunStore
-from metta_sweep.sweep.records import Evaluated, Failure, FailureClass, Run
+from metta_sweep.sweep.records import Evaluated, Failure, FailureClass, Run, SweepSpec
 
 CURVE_POINTS = 64
 """Points of a learning curve that the journal keeps."""
@@ -50,7 +50,7 @@ def ending_event(
     runs: RunStore,
     left: Left,
     *,
-    metric: str,
+    spec: SweepSpec,
     elapsed_s: float,
     released: bool,
     stopped_from: str = "",
@@ -62,7 +62,7 @@ def ending_event(
         status: The launcher's answer: the attempt is over.
         runs: Where results and logs lie.
         left: What the run left as its result.
-        metric: The metric that is searched for.
+        spec: What is searched for.
         elapsed_s: Sweep time now; stands in where the launcher does not know how long the attempt took.
         stopped_from: Where somebody asked that this run end; empty where nobody did.
         released: Whether the sweep itself ended the attempt; one that left its result first is finished all the same.
@@ -79,21 +79,21 @@ def ending_event(
         log_tail="" if has_result else runs.log_tail(run.run_id),
         last_step=reported[-1].step if reported else None,
     )
-    failure = failure_of(ending, metric)
+    failure = failure_of(ending, *spec.read_metrics)
     is_partial = run.judgement is not None and runs.saw_stop(run.run_id)
     if failure is None and left.result is not None and not is_partial:
         return RunFinished(
             run_id=run.run_id,
             attempt=attempt.number,
-            metrics=_kept(left.result.metrics, metric),
+            metrics=_kept(left.result.metrics, spec.read_metrics),
             cost_s=left.result.cost_s,
             steps=left.result.steps,
             wall_s=_until_result_s(status, wall_s),
-            curve=_curve(run, runs, metric),
+            curve=_curve(run, runs, spec),
             notes=(*left.result.notes, *_notes(status, wall_s, released=released)),
         )
     if run.judgement is not None:
-        curve = _curve(run, runs, metric)
+        curve = _curve(run, runs, spec)
         return RunStoppedEarly(run_id=run.run_id, attempt=attempt.number, wall_s=wall_s, curve=curve)
     if stopped_from:
         failure = Failure(kind=FailureClass.STOPPED, message=f"stopped from {stopped_from}")
@@ -131,19 +131,20 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _kept(metrics: Mapping[str, float], metric: str) -> dict[str, float]:
-    """Return the metrics that are kept: the one that is searched for is always among them."""
+def _kept(metrics: Mapping[str, float], wanted: Sequence[str]) -> dict[str, float]:
+    """Return the metrics that are kept: those that are searched for are always among them."""
     if len(metrics) <= MOST_METRICS:
         return dict(metrics)
-    first = dict(islice(metrics.items(), MOST_METRICS - 1))
-    return {**first, metric: metrics[metric]} if metric in metrics else first
+    first = dict(islice(metrics.items(), MOST_METRICS - len(wanted)))
+    return first | {name: metrics[name] for name in wanted if name in metrics}
 
 
-def _curve(run: Run, runs: RunStore, metric: str) -> tuple[Evaluated, ...]:
+def _curve(run: Run, runs: RunStore, spec: SweepSpec) -> tuple[Evaluated, ...]:
     """Return the metric at the run's evaluations, thinned evenly where there are many."""
+    told = ((seen, as_metric(spec.value_in(seen.metrics))) for seen in runs.evaluations(run.run_id))
     points = [
         (float(seen.step), value, seen.time_s)
-        for seen in runs.evaluations(run.run_id)
-        if math.isfinite(seen.time_s) and (value := as_metric(seen.metrics.get(metric))) is not None
+        for seen, value in told
+        if math.isfinite(seen.time_s) and value is not None
     ]
     return tuple(points[:: max(1, math.ceil(len(points) / CURVE_POINTS))])

@@ -65,14 +65,15 @@ class Ending:
     """The last step of what the run reported, where it reported anything but has no result."""
 
 
-def failure_of(ending: Ending, metric: str) -> Failure | None:
+def failure_of(ending: Ending, *metrics: str) -> Failure | None:
     """Return why the attempt failed, or None where it left a usable result.
 
     A result wins over the exit status: a process that crashes while it closes down has done its work.
-    A result that lacks ``metric`` is not a failure of the run; the caller tells the user which metrics there are.
+    A result that lacks one of ``metrics`` is not a failure of the run; the caller tells the user which there are.
     """
     if ending.result is not None:
-        return _of_value(metric, ending.result.metrics.get(metric))
+        found = (_of_value(metric, ending.result.metrics.get(metric)) for metric in metrics)
+        return next((failure for failure in found if failure is not None), None)
     kind, message = _class_and_message(ending)
     external = kind is FailureClass.KILLED or _is_of_the_machine(ending)
     return Failure(kind=kind, message=message, detail=_evidence(ending.log_tail), external=external)

@@ -13,7 +13,7 @@ from metta_sweep.result import Evaluation
 from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.ports import RunStore
-from metta_sweep.sweep.records import AttemptState, Judgement, Run, RunState
+from metta_sweep.sweep.records import AttemptState, Judgement, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.thinking import OutlookQuestion, Thinker
 from metta_sweep.trees import MISSING, get
@@ -84,7 +84,7 @@ class Judging:
         """Return what the run has reported by share of its length, and that length in steps."""
         told = list(self._runs.evaluations(run.run_id))
         length = self._asked.total_steps or length_of(state, run)
-        return by_share(told, state.spec.metric, length)
+        return by_share(told, state.spec, length)
 
     def _ask(
         self,
@@ -144,7 +144,7 @@ def length_of(state: SweepState, run: Run) -> float | None:
     return float(median(done)) if done else None
 
 
-def by_share(told: Iterable[Evaluation], metric: str, length: float | None) -> tuple[tuple[CurvePoint, ...], float]:
+def by_share(told: Iterable[Evaluation], spec: SweepSpec, length: float | None) -> tuple[tuple[CurvePoint, ...], float]:
     """Return evaluations by the share of the run's length, and that length in steps; empty where it is not known.
 
     A report that has the number ``share`` or ``total_steps`` says its own length.
@@ -152,7 +152,8 @@ def by_share(told: Iterable[Evaluation], metric: str, length: float | None) -> t
     found: list[CurvePoint] = []
     steps = length or 0.0
     for seen in told:
-        value, share = as_metric(seen.metrics.get(metric)), as_metric(seen.metrics.get(SHARE))
+        value = as_metric(spec.value_in(seen.metrics))
+        share = as_metric(seen.metrics.get(SHARE))
         own = as_metric(seen.metrics.get(TOTAL_STEPS)) or length
         if share is None and own:
             share = seen.step / own

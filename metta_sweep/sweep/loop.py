@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -442,14 +442,13 @@ class SweepLoop:
         if left.unreadable and not released and self._is_looked_at_again(run, left, elapsed_s):
             return
         self._unreadable_s.pop(run.run_id, None)
-        metric = state.spec.metric
         self._recorder.record(
             ending_event(
                 run,
                 status,
                 self._runs,
                 left,
-                metric=metric,
+                spec=state.spec,
                 elapsed_s=elapsed_s,
                 released=released,
                 stopped_from=state.is_to_end(run),
@@ -572,7 +571,7 @@ def _planned(spec: SweepSpec, number: int, sample: int | None = None) -> Planned
 def _suggestion_file(run: Run, suggestion: Suggestion) -> dict[str, Any]:
     """Return what ``protein_suggestion.yaml`` shows a person."""
     predicted = suggestion.predicted
-    shown = {name: getattr(predicted, name) for name in predicted.__slots__} if predicted is not None else None
+    shown = {**asdict(predicted), "others": [asdict(o) for o in predicted.others]} if predicted is not None else None
     return {
         "run": run.run_id,
         "rollout": run.rollout,

@@ -26,7 +26,8 @@ def metric_problem(state: SweepState) -> RequestError | None:
     """
     if not state.unscored:
         return None
-    metric, last = state.spec.metric, state.unscored[-1]
+    last = state.unscored[-1]
+    metric = next(iter(state.spec.missing_in(last.metrics or {})), state.spec.metric)
     near = nearest(metric, last)
     rollouts = {run.rollout for run in state.unscored_now}
     if not near and len(rollouts) < ROLLOUTS_WITHOUT:
@@ -35,10 +36,11 @@ def metric_problem(state: SweepState) -> RequestError | None:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     there = f"{', '.join(names[:LISTED])}{more}" or "none"
     meant = f"did you mean {near}? " if near else ""
+    key = f"sweep.{state.spec.key_of(metric)}"
     return RequestError.of(
         f"no run has reported a metric of this name; {last.run_id} reported: {there}",
-        key=f"sweep.metric: {metric}",
-        fix=f"{meant}name one of these under sweep.metric and run the same command again: finished runs are kept",
+        key=f"{key}: {metric}",
+        fix=f"{meant}name one of these under {key} and run the same command again: finished runs are kept",
     )
 
 

@@ -126,7 +126,7 @@ def refusal_wait_s(refusals: int) -> float:
 def nothing_worked(state: SweepState) -> StopReason | None:
     """Return why a sweep whose end is reached has failed: rollouts are done, and none of them has a score."""
     decided = state.decided_rollouts
-    if not decided or state.incumbent is not None:
+    if not decided or state.has_score:
         return None
     causes = Counter(failure.kind for rollout in decided if (failure := state.failure_of(rollout)) is not None)
     last = next((failure for rollout in reversed(decided) if (failure := state.failure_of(rollout)) is not None), None)
@@ -134,7 +134,7 @@ def nothing_worked(state: SweepState) -> StopReason | None:
     unscored = len(decided) - causes.total() - discarded
     said = [f"{amount} {kind}" for kind, amount in causes.most_common()] + [f"{unscored} without it"] * (unscored > 0)
     said += [f"{discarded} discarded"] * (discarded > 0)
-    message = f"none of {len(decided)} rollouts has a {state.spec.metric}: {', '.join(said)}"
+    message = f"none of {len(decided)} rollouts has a {' and '.join(state.spec.read_metrics)}: {', '.join(said)}"
     if last is not None:
         message += f"; the last: {last.message}{advice_on(last, state.spec)}"
     return StopReason(rule="failed", message=message)

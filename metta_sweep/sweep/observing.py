@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, variance
 
-from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run, RunState
+from metta_sweep.sweep.records import Evaluated, Failure, Observation, Rollout, Run, RunState, SweepSpec
 
 
 def counted(runs: Iterable[Run]) -> list[Run]:
@@ -14,13 +14,13 @@ def counted(runs: Iterable[Run]) -> list[Run]:
     return [run for run in runs if run.discarded is None]
 
 
-def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observation | None:
+def observation_of(rollout: Rollout, runs: Sequence[Run], spec: SweepSpec) -> Observation | None:
     """Return the observation of a decided rollout; None where it says nothing of its parameters.
 
     Args:
         rollout: The rollout.
         runs: Its runs that count, in order.
-        metric: The metric that is searched for; a run that did not report it says nothing.
+        spec: What is searched for; a run that did not report all of it says nothing.
     """
     if not runs:
         return None
@@ -32,9 +32,12 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         return Observation(rollout=rollout.index, params=params, metric=None, cost_s=cost_s) if taught else None
     if any(run.state is RunState.STOPPED_EARLY for run in runs):
         return None
-    values = [run.metrics.get(metric, math.nan) for run in runs if run.metrics is not None]
-    if not all(math.isfinite(value) for value in values):
+    finished = [run.metrics for run in runs if run.metrics is not None]
+    if not all(map(_reports(spec), finished)):
         return None
+    values = [metrics[spec.metric] for metrics in finished]
+    told = {name: [metrics[name] for metrics in finished] for name in spec.told_metrics}
+    means = {name: fmean(each) for name, each in told.items()}
     return Observation(
         rollout=rollout.index,
         params=rollout.suggestion.params,
@@ -43,7 +46,16 @@ def observation_of(rollout: Rollout, runs: Sequence[Run], metric: str) -> Observ
         cost_s=cost_s,
         curve=_mean_curve([run.curve for run in runs]),
         steps=_mean_steps(runs),
+        values=means,
+        noises={name: variance(each) / len(each) for name, each in told.items() if len(each) > 1},
+        broken=tuple(bound for bound in spec.bounds if bound.slack(means[bound.metric]) < 0.0),
     )
+
+
+def _reports(spec: SweepSpec) -> Callable[[Mapping[str, float]], bool]:
+    """Return what says of a run's metrics whether all are there that are searched for, and finite."""
+    wanted = dict.fromkeys([*spec.read_metrics, spec.metric])
+    return lambda metrics: all(math.isfinite(metrics.get(name, math.nan)) for name in wanted)
 
 
 def partial_observation_of(rollout: Rollout, runs: Sequence[Run]) -> Observation | None:
@@ -70,11 +82,11 @@ def partial_observation_of(rollout: Rollout, runs: Sequence[Run]) -> Observation
     )
 
 
-def says_something(run: Run, metric: str) -> bool:
+def says_something(run: Run, spec: SweepSpec) -> bool:
     """Return whether a run says something of its parameters: by a score, or by a failure that they are to blame for."""
     if run.failure is not None:
         return run.failure.kind.blames_parameters
-    return run.metrics is not None and math.isfinite(run.metrics.get(metric, math.nan))
+    return run.metrics is not None and _reports(spec)(run.metrics)
 
 
 def deciding_failure(runs: Sequence[Run]) -> Failure | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings, LimitSettings
-from metta_sweep.goal import Goal
+from metta_sweep.goal import Bound, Goal, Objective, in_words, weighted
 from metta_sweep.optimize.port import CurvePoint, Suggestion
 from metta_sweep.sweep.tracebacks import without_values
 
@@ -27,13 +27,17 @@ class SweepSpec:
     name: str
     """The sweep's name, ``run=NAME``."""
     metric: str
-    """Name of the metric as runs report it."""
+    """Name of the metric as runs report it; of several, the first one, or what their weighted sum is called."""
     goal: Goal
     """Direction of the metric."""
     rollout_count: int
     """Total number of rollouts, over all starts of the sweep."""
     num_samples: int = 1
     """Runs a rollout, each with its own seed."""
+    objectives: tuple[Objective, ...] = ()
+    """All of several metrics with their goals; empty where there is one."""
+    bounds: tuple[Bound, ...] = ()
+    """Limits on reported metrics that a point must keep to count."""
     common_seeds: bool = False
     """Whether those seeds are the same for every rollout."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -79,6 +83,61 @@ class SweepSpec:
     def called(self) -> str:
         """Name of the Python function whose calls are the runs; empty where they are commands."""
         return self.command[1] if self.command[:1] == (CALLED,) and len(self.command) > 1 else ""
+
+    @property
+    def has_front(self) -> bool:
+        """Whether several metrics are traded off and no weights decide between them: there is no one best."""
+        return any(one.weight is None for one in self.objectives)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the metric is a weighted sum of several that runs report."""
+        return bool(self.objectives) and not self.has_front
+
+    @property
+    def aims(self) -> tuple[Objective, ...]:
+        """What the search trades off: each metric of a front, else the one metric."""
+        return self.objectives if self.has_front else (Objective(metric=self.metric, goal=self.goal),)
+
+    @property
+    def read_metrics(self) -> tuple[str, ...]:
+        """Every metric that a run has to report, each once."""
+        own = [one.metric for one in self.objectives] or [self.metric]
+        return tuple(dict.fromkeys([*own, *(bound.metric for bound in self.bounds)]))
+
+    def key_of(self, metric: str) -> str:
+        """Return the key of the sweep file that names a metric: ``metric`` or ``bounds``."""
+        return "metric" if metric in [one.metric for one in self.objectives] or metric == self.metric else "bounds"
+
+    @property
+    def told_metrics(self) -> tuple[str, ...]:
+        """The metrics that the optimizer is told by name; none where there is one metric and no bound."""
+        if not self.has_front and not self.bounds:
+            return ()
+        return tuple(dict.fromkeys([*(one.metric for one in self.aims), *(bound.metric for bound in self.bounds)]))
+
+    @property
+    def named_goals(self) -> tuple[Objective, ...]:
+        """The goals as the optimizer is given them: by name where there are several or bounds, else none."""
+        return self.aims if self.told_metrics else ()
+
+    @property
+    def aim(self) -> str:
+        """What is searched for, in words: ``maximize reward, minimize latency with energy <= 5``."""
+        return in_words(self.metric, self.goal, self.objectives, self.bounds)
+
+    def with_value(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Return a run's metrics together with their weighted sum, where that is what is searched for."""
+        value = weighted(self.objectives, metrics) if self.is_weighted else None
+        return metrics if value is None else {**metrics, self.metric: value}
+
+    def value_in(self, metrics: Mapping[str, float]) -> float | None:
+        """Return what is searched for in a run's metrics: the metric, or the weighted sum; None where it is missing."""
+        return self.with_value(metrics).get(self.metric)
+
+    def missing_in(self, metrics: Mapping[str, float]) -> list[str]:
+        """Return the metrics that a run has to report and did not."""
+        return [name for name in self.read_metrics if name not in metrics]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +404,12 @@ class Observation:
     """Whether a run was ended on its way: its curve is all that is known of the point."""
     by_seed: Mapping[int, float] = field(default_factory=dict)
     """The metric of each run by its seed, raw, where points are compared on the same seeds."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Mean of every metric of several goals and of bounds, raw; empty where there is one metric and no bound."""
+    noises: Mapping[str, float] = field(default_factory=dict)
+    """Variances of those means, where at least two runs tell them."""
+    broken: tuple[Bound, ...] = ()
+    """The bounds that it does not keep: it is known, and never the best."""
 
     @property
     def curve_by_share(self) -> tuple[CurvePoint, ...]:

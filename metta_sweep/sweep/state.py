@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any
@@ -39,6 +40,7 @@ from metta_sweep.sweep.events import (
     SweepRegistered,
     SweepStopped,
 )
+from metta_sweep.sweep.front import with_one_more
 from metta_sweep.sweep.observing import (
     counted,
     deciding_failure,
@@ -73,6 +75,7 @@ class SweepState:
         self._decided: list[Rollout] = []
         self._observations: dict[int, Observation] = {}
         self._incumbent: Observation | None = None
+        self._front: list[Observation] = []
         self._live: dict[str, None] = {}
         self._crashes = Crashes()
         self._refusals: list[AttemptRefused] = []
@@ -136,7 +139,7 @@ class SweepState:
     @_apply.register
     def _(self, event: SweepAsked) -> None:
         before, now = self._spec, event.spec
-        rescored = before is not None and (before.metric, before.goal) != (now.metric, now.goal)
+        rescored = before is not None and _judged_by(before) != _judged_by(now)
         self._spec = event.spec
         self.starts.append(event)
         self.instructed = None
@@ -144,8 +147,8 @@ class SweepState:
         self._forget_hopeless()
         self._unscored_before = len(self._unscored)
         renewed = self._versions.take_up(event.spec, rollouts=len(self._rollouts))
-        if rescored:
-            self._rescore()
+        if before is not None and rescored:
+            self._rescore(before)
         elif renewed:
             self.confirmation = None
             self._choose_incumbent()
@@ -259,7 +262,7 @@ class SweepState:
         cost_s = as_cost_s(event.cost_s)
         finished = replace(
             run,
-            metrics=_numbers(event.metrics),
+            metrics=self.spec.with_value(_numbers(event.metrics)),
             cost_s=run.wall_s if cost_s is None else cost_s,
             steps=as_steps(event.steps),
             curve=_curve(event.curve),
@@ -270,8 +273,8 @@ class SweepState:
         self._settle(finished)
 
     def _note_metric(self, run: Run) -> None:
-        """Take note of whether a run that finished has the metric, which may be misspelled."""
-        if self.spec.metric in (run.metrics or {}):
+        """Take note of whether a run that finished has the metrics, which may be misspelled."""
+        if not self.spec.missing_in(run.metrics or {}):
             self._is_scored = True
         else:
             self._unscored.append(run)
@@ -410,15 +413,21 @@ class SweepState:
         return counted if run.metrics is None or run.ended_before is not None else 0.0
 
     def _observe(self, rollout: Rollout) -> None:
-        observation = observation_of(rollout, counted(self.runs_of(rollout)), self.spec.metric)
+        observation = observation_of(rollout, counted(self.runs_of(rollout)), self.spec)
         if observation is None:
             return
         self._observations[rollout.index] = observation
         self._consider(observation)
 
     def _consider(self, observation: Observation) -> None:
-        """Make an observation the incumbent where it beats the one so far and its point is one of the space."""
-        if observation.metric is None or self.outside(self._rollouts[observation.rollout]):
+        """Make an observation the incumbent where it beats the one so far and its point is one of the space.
+
+        One that breaks a bound never is. Where several metrics are traded off there is none, but a front.
+        """
+        if observation.metric is None or observation.broken or self.outside(self._rollouts[observation.rollout]):
+            return
+        if self.spec.has_front:
+            self._front = with_one_more(self._front, observation, self.spec.objectives)
             return
         best, score = self._incumbent, self.spec.goal.score
         if best is None or best.metric is None or score(observation.metric) > score(best.metric):
@@ -426,22 +435,33 @@ class SweepState:
 
     def _choose_incumbent(self) -> None:
         """Choose the best observation anew: which of them count has changed."""
-        self._incumbent = None
+        self._incumbent, self._front = None, []
         for rollout in self._decided:
             if rollout.index in self._observations:
                 self._consider(self._observations[rollout.index])
 
-    def _rescore(self) -> None:
-        """Derive every observation anew: the metric or the goal has changed. Curves were of the metric before."""
+    def _rescore(self, before: SweepSpec) -> None:
+        """Derive every observation anew: the metric, the goal or a bound has changed."""
         self._observations.clear()
         self._incumbent = self.confirmation = None
+        self._front = []
         self._unscored, self._unscored_before, self._is_scored = [], 0, False
+        self._runs = {run_id: _rejudged(run, before, self.spec) for run_id, run in self._runs.items()}
         for run in self._runs.values():
             if run.metrics is not None:
                 self._note_metric(run)
-        self._runs = {run_id: replace(run, curve=()) for run_id, run in self._runs.items()}
         for rollout in self._decided:
             self._observe(rollout)
+
+    def judged_by(self, spec: SweepSpec) -> SweepState:
+        """Return the same sweep judged by the metrics, goals and bounds of another request; this one stays as it is.
+
+        For readers: what one goal of several, or weights, make the best. O(n).
+        """
+        other, before = copy(self), self.spec
+        other._observations, other._spec = {}, spec
+        other._rescore(before)
+        return other
 
     # ---------------------------------------------------------------- what is so
 
@@ -657,15 +677,30 @@ class SweepState:
             by_seed = {run.seed: run.metrics[self.spec.metric] for run in runs if run.metrics is not None}
             return replace(seen, params=at.params, by_seed=by_seed)
         confirming = counted(self.confirmations_of(rollout.index))
-        again = [run for run in confirming if says_something(run, self.spec.metric)]
+        again = [run for run in confirming if says_something(run, self.spec)]
         if again and partial is None:
-            seen = observation_of(rollout, [*runs, *again], self.spec.metric)
+            seen = observation_of(rollout, [*runs, *again], self.spec)
         return seen if seen is None or at.params is seen.params else replace(seen, params=at.params)
 
     @property
     def incumbent(self) -> Observation | None:
-        """The best observation of the present space so far; the earliest among equals."""
+        """The best observation of the present space that keeps the bounds; the earliest among equals.
+
+        None where several metrics are traded off: there is a :attr:`front` then.
+        """
         return self._incumbent
+
+    @property
+    def front(self) -> Sequence[Observation]:
+        """The Pareto front of several metrics: what keeps the bounds and no other beats in all of them, in order."""
+        return self._front
+
+    @property
+    def has_score(self) -> bool:
+        """Whether any rollout of the present space has a score, be it one that breaks a bound. O(n)."""
+        if self._incumbent is not None or self._front:
+            return True
+        return any(seen.metric is not None for seen in self.evidence.values())
 
     @property
     def hopeless(self) -> list[Failure]:
@@ -704,6 +739,20 @@ class SweepState:
     def failure_of(self, rollout: Rollout) -> Failure | None:
         """Return the failure that decided the rollout, or None."""
         return deciding_failure(counted(self.runs_of(rollout)))
+
+
+def _judged_by(spec: SweepSpec) -> tuple[object, ...]:
+    """Return everything that decides what a run's metrics are worth."""
+    return spec.metric, spec.goal, spec.objectives, spec.bounds
+
+
+def _rejudged(run: Run, before: SweepSpec, now: SweepSpec) -> Run:
+    """Return a run as it is judged from now on; its curve was of the metric before."""
+    curve = run.curve if before.metric == now.metric else ()
+    if run.metrics is None:
+        return replace(run, curve=curve)
+    reported = {name: value for name, value in run.metrics.items() if not before.is_weighted or name != before.metric}
+    return replace(run, curve=curve, metrics=now.with_value(reported))
 
 
 def _begun_anew(run: Run, seed: int | None) -> Run:

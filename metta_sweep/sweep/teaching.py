@@ -65,7 +65,8 @@ def teach(optimizer: Optimizer, lesson: Observation) -> None:
         optimizer.observe_by_seed(lesson.params, lesson.by_seed, cost_s, lesson.curve_by_share)
     else:
         cost_s = max(lesson.cost_s, LEAST_COST_S)
-        optimizer.observe(lesson.params, lesson.metric, cost_s, lesson.noise, lesson.curve_by_share)
+        score, noise = (lesson.values, lesson.noises) if lesson.values else (lesson.metric, lesson.noise)
+        optimizer.observe(lesson.params, score, cost_s, noise, lesson.curve_by_share)
 
 
 def teach_what_fits(optimizer: Optimizer, lessons: Lessons) -> list[Observation]:

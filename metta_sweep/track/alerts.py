@@ -79,8 +79,11 @@ def of_the_best(state: SweepState) -> Alert | None:
 
 def _best(state: SweepState) -> str:
     best = state.incumbent
+    if state.front:
+        return f"Front of {len(state.front)} points: rollouts {', '.join(str(one.rollout) for one in state.front)}."
     if best is None:
-        return "No rollout has a score."
+        kept = " and ".join(map(str, state.spec.bounds))
+        return f"No rollout keeps {kept}." if state.has_score else "No rollout has a score."
     run_id = state.rollouts[best.rollout].run_ids[0]
     return f"Best {state.spec.metric}: {best.metric:.6g}, rollout {best.rollout} ({run_id})."
 

@@ -256,7 +256,8 @@ class Client:
             )
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
-        run.define_metric(facts.metric, step_metric="step", summary="max" if facts.is_maximized else "min")
+        for name, is_maximized in (facts.goals or {facts.metric: facts.is_maximized}).items():
+            run.define_metric(name, step_metric="step", summary="max" if is_maximized else "min")
         run.summary.update({OWN_KEY: facts.summary[OWN_KEY]})
         return OpenRun(run, stopped, is_watched=pid is not None)
 

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ class RunFacts:
     """Whether more of it is better."""
     state: RunState
     """Where the run is."""
+    goals: Mapping[str, bool] = field(default_factory=dict)
+    """Of several goals each metric, and whether more of it is better; empty where there is one."""
 
     @property
     def exit_code(self) -> int:
@@ -137,6 +139,7 @@ def run_facts(
         metric=state.spec.metric,
         is_maximized=state.spec.goal.sign > 0,
         state=run.state,
+        goals={one.metric: one.goal.sign > 0 for one in state.spec.objectives},
     )
 
 
@@ -322,11 +325,12 @@ def _outcome(state: SweepState, run: Run, paths: RunPaths) -> dict[str, Any]:
     if not math.isfinite(value):
         return {}
     sign = state.spec.goal.score
-    told = {"score": sign(value), "metric": value}
+    outcome = {"score": sign(value), "metric": value}
     if not is_here(paths):
-        return told
-    seen = [row[state.spec.metric] for row in _rows(paths) if math.isfinite(row.get(state.spec.metric, math.nan))]
-    return {**told, "best": max([value, *seen], key=sign)}
+        return outcome
+    told = map(state.spec.value_in, _rows(paths))
+    seen = [each for each in told if each is not None and math.isfinite(each)]
+    return {**outcome, "best": max([value, *seen], key=sign)}
 
 
 def digest(text: str) -> str:

@@ -375,10 +375,11 @@ class Mirroring:
         """Return whole runs that do not show what they are to show yet, as they are to be.
 
         W&B's own columns are to show when the training was and how long it took, not the mirror's part in it. Runs of
-        the best rollout, and no others, carry the tag ``best``.
+        the best rollout, or of the front of several goals, and no others, carry the tag ``best``.
         """
         state, found = self._sources.feed.state, []
-        best = state.rollouts[state.incumbent.rollout].run_ids if state.incumbent is not None else ()
+        chosen = [seen.rollout for seen in state.front] if state.incumbent is None else [state.incumbent.rollout]
+        best = [run_id for rollout in chosen for run_id in state.rollouts[rollout].run_ids]
         for run in self._runs():
             there = self._sent.get(self._sources.wandb_id(run))
             if there is None or run.run_id not in self.whole - self.elsewhere:
@@ -446,6 +447,8 @@ class Mirroring:
             return
         name, spec = f"{state.spec.name} {OVERVIEW}", state.spec
         described = {"sweep": spec.name, "identity": identity, "metric": spec.metric, "goal": str(spec.goal)}
+        if spec.objectives or spec.bounds:
+            described |= {"aim": spec.aim}
         config = {OWN_KEY: {**described, "parameters": dict(spec.parameters), "constraints": list(spec.constraints)}}
         wandb_id, redaction = self._overview_id, self._sources.redaction
         kept = "".join(json.dumps(redaction.of_config(event)) + "\n" for event in read_events(self._sources.paths))

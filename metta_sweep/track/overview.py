@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metta_sweep.sweep.front import growth
 from metta_sweep.sweep.observing import counted
 from metta_sweep.sweep.records import Rollout, RunState
 from metta_sweep.sweep.state import SweepState
@@ -64,8 +65,13 @@ def overview(state: SweepState) -> Overview:
 
 
 def pareto_front(state: SweepState) -> frozenset[int]:
-    """Return the rollouts that no other beats in score at no more cost; the earlier one of two equals."""
-    known = [o for o in state.observations.values() if o.metric is not None]
+    """Return the rollouts that no other beats: of several goals in all of them, else in score at no more cost.
+
+    Of two equals it is the earlier one; what breaks a bound is not among them.
+    """
+    if state.spec.has_front:
+        return frozenset(seen.rollout for seen in state.front)
+    known = [o for o in state.observations.values() if o.metric is not None and not o.broken]
     better = state.spec.goal.score
     known.sort(key=lambda o: (o.cost_s, -better(o.metric or 0.0), o.rollout))
     front, best = set(), -math.inf
@@ -77,22 +83,39 @@ def pareto_front(state: SweepState) -> frozenset[int]:
 
 
 def _curves(state: SweepState) -> Iterator[dict[str, float]]:
-    best, total_s, saved = None, 0.0, 0.0
+    best: float | None = None
+    total_s, saved, fronts = 0.0, 0.0, _fronts(state)
     for number, rollout in enumerate(state.decided_rollouts, 1):
         metric, cost_s = _outcome(state, rollout)
         total_s += sum(run.cost_s for run in state.runs_of(rollout) if run.state.is_over)
         saved += _saved(state, rollout)
         row = {"decided": number, "rollout": rollout.index, "cost_s": cost_s, "total_cost_s": total_s}
         row["failed"] = float(metric is None)
-        if metric is not None:
+        row |= {} if metric is None else {"metric": metric, **_measured(state, rollout)}
+        if metric is not None and not row.get("breaks_a_bound") and not state.spec.has_front:
             best = metric if best is None else max(best, metric, key=state.spec.goal.score)
-            row["metric"] = metric
+        row |= next(fronts, {})
         if best is not None:
             row |= {"best": best, "best_by_cost": best}
         row["saved_rollouts"] = saved
         if rollout.suggestion.predicted is not None:
             row["predicted"] = rollout.suggestion.predicted.score
         yield {f"{OVERVIEW_ROWS_PREFIX}{name}": value for name, value in row.items()}
+
+
+def _measured(state: SweepState, rollout: Rollout) -> dict[str, float]:
+    """Return a rollout's metrics by name where several count, and whether it breaks a bound where there are any."""
+    seen = state.observations[rollout.index]
+    told = {f"metric.{name}": value for name, value in seen.values.items()}
+    return told | ({"breaks_a_bound": float(bool(seen.broken))} if state.spec.bounds else {})
+
+
+def _fronts(state: SweepState) -> Iterator[dict[str, float]]:
+    """Yield after each decided rollout how large the front of several goals is; nothing where there is one."""
+    if state.spec.has_front:
+        seen = (state.observations.get(rollout.index) for rollout in state.decided_rollouts)
+        for points, share in growth(seen, state.spec.objectives):
+            yield {"front_points": float(points), "front_share": share}
 
 
 def _saved(state: SweepState, rollout: Rollout) -> float:
@@ -123,8 +146,14 @@ def _rollouts(state: SweepState, decided: Sequence[Rollout]) -> Table:
         predicted = [getattr(suggestion.predicted, name, None) for name in _PREDICTED]
         why = str(failure.kind) if failure else "" if counted(state.runs_of(rollout)) else DISCARDED
         head = (rollout.index, suggestion.origin, metric, cost_s, rollout.index in front, why)
+        known = state.observations.get(rollout.index)
+        measured = [None if known is None else known.values.get(name) for name in state.spec.told_metrics]
+        breaks = "" if known is None else "; ".join(map(str, known.broken))
+        head = (*head, *measured, *((breaks,) if state.spec.bounds else ()))
         rows.append((*head, *predicted, *(suggestion.params.get(name) for name in names)))
-    head_names = ("rollout", "origin", "metric", "cost_s", "on_front", "failure")
+    told = [f"metric.{name}" for name in state.spec.told_metrics]
+    head_names = ("rollout", "origin", "metric", "cost_s", "on_front", "failure", *told)
+    head_names = (*head_names, *(("breaks",) if state.spec.bounds else ()))
     return Table(columns=(*head_names, *(f"predicted_{name}" for name in _PREDICTED), *names), rows=tuple(rows))
 
 
@@ -142,6 +171,9 @@ def _summary(state: SweepState) -> dict[str, Any]:
         "total_cost_s": state.total_cost_s,
         "stopped": state.stopped.rule if state.stopped else None,
     }
+    if state.front:
+        found |= {"front": [seen.rollout for seen in state.front]}
+        found |= {"front_values": [dict(seen.values) for seen in state.front]}
     if best is not None:
         run_ids = list(state.rollouts[best.rollout].run_ids)
         found |= {"best": best.metric, "best_rollout": best.rollout, "best_runs": run_ids}

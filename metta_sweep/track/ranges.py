@@ -61,7 +61,8 @@ def registration(spec: SweepSpec, identity: str, description: str = "") -> dict[
         identity: See :func:`identity_of`.
         description: What the sweep is about, in the user's words.
     """
-    lines = [description, f"{spec.name}: {spec.rollout_count} rollouts of {spec.num_samples} runs", _source(spec)]
+    asked = f"{spec.name}: {spec.rollout_count} rollouts of {spec.num_samples} runs"
+    lines = [description, asked, spec.aim if spec.objectives or spec.bounds else "", _source(spec)]
     return {
         "name": spec.name,
         "description": "\n".join([*filter(None, lines), NO_AGENTS, IDENTITY_MARK + identity]),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from metta_sweep.commands.doctor.checks import Check, Verdict, good, machine_checks, optimizer_checks, sweep_checks
+from metta_sweep.decoding import decode
 from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.result.bounded import read_bytes
 from metta_sweep.store.files import read_json
@@ -140,7 +141,7 @@ class Rebuilt:
     def _add_suggestion(self, paths: SweepPaths, run_id: str) -> None:
         try:
             shown = yaml.safe_load(read_bytes(paths.run(run_id).suggestion, SUGGESTION_BYTES))
-            predicted = Prediction(**shown["predicted"]) if shown["predicted"] else None
+            predicted = decode(Prediction, shown["predicted"]) if shown["predicted"] else None
             suggestion = Suggestion(
                 params=shown["params"], origin=shown["origin"], reason=shown["reason"], predicted=predicted
             )

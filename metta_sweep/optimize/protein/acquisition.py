@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
 
+from metta_sweep.optimize.protein.bound_model import BoundModel
 from metta_sweep.optimize.protein.model import STEP_VARIANCE, Model
 from metta_sweep.space.scales import Array
 
@@ -33,17 +34,24 @@ class Acquisition:
     the surer the next must be, so that the boundary is found without being run into again and again."""
     max_cost: float | None
     """Standardized log cost that is not to be exceeded."""
+    bounds: tuple[BoundModel, ...] = ()
+    """What keeps a point from counting: improvement is weighed by the chance that each bound is kept (Gardner et al.
+    2014, section 3)."""
 
     def value(self, points: Array) -> Array:
         """Return the value ``(m,)`` of codes ``(m, d)``."""
+        cost, cost_variance = (each[0] for each in self.model.cost.predict(points))
+        value: Array = self._improvement(points, cost) + self._rest(points, cost, cost_variance)
+        return value
+
+    def _improvement(self, points: Array, cost: Array) -> Array:
+        """Return the log of the expected improvement ``(m,)``, averaged over hyperparameters."""
         mean, variance = self.model.score.predict(points)
         deviation = np.sqrt(variance)
-        cost, cost_variance = (each[0] for each in self.model.cost.predict(points))
         shares, _ = self._shares(cost)
         each = log_improvement((mean[..., None] - self._levels) / deviation[..., None])
-        improvement = (np.log(deviation) + _log_total(each, shares)).mean(0)
-        value: Array = improvement + self._rest(points, cost, cost_variance)
-        return value
+        improvement: Array = (np.log(deviation) + _log_total(each, shares)).mean(0)
+        return improvement
 
     def cheapest(self, points: Array) -> Array:
         """Return the one of ``(m, d)`` that is expected to cost least ``(d,)``: the answer where all cost too much."""
@@ -75,6 +83,8 @@ class Acquisition:
         if self.model.success is not None:
             chance = np.maximum(self.model.chance_of_success(points), 1e-300)
             total += np.log(chance) - _TOO_RISKY * np.maximum(0.0, self.least_chance - chance)
+        for bound in self.bounds:
+            total += bound.log_chance(points)
         return total
 
     def gradient(self, points: Array) -> Array:
@@ -85,6 +95,8 @@ class Acquisition:
         total -= self.cost_power * self.model.cost_map.deviation * by_cost
         if self.model.success is not None:
             total += self._success_gradient(points)
+        for bound in self.bounds:
+            total += bound.gradient(points)
         return total
 
     def _improvement_gradient(self, points: Array, cost: Array, by_cost: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,16 @@ class Observation:
 
     by_seed: tuple[tuple[int, float], ...] = ()
     """Scores by the seed of their run, in the order of the seeds, where points are compared on the same seeds."""
+    told: tuple[float, ...] = ()
+    """Every metric that is looked at, larger is better, in the order of the criteria; empty where there is one."""
+    told_noise: tuple[float, ...] = ()
+    """Their variances, 0 where unknown."""
 
     @property
     def sort_key(self) -> tuple[Any, ...]:
         """Place in the canonical order."""
-        rest = (self.score, self.cost, self.noise)
-        return (self.partial, self.codes, *((value is None, value or 0.0) for value in rest), self.by_seed)
+        rest, every = (self.score, self.cost, self.noise), (self.by_seed, self.told, self.told_noise)
+        return (self.partial, self.codes, *((value is None, value or 0.0) for value in rest), *every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +70,10 @@ class History:
     successes, after the rollouts."""
     ended_money: float
     """What those runs took, in full runs."""
+    told: Array
+    """Every metric that is looked at of each rollout ``(rollouts, V)``, larger is better; V is 0 where there is one."""
+    told_noise: Array
+    """Their variances ``(rollouts, V)``, 0 where unknown."""
 
     @classmethod
     def of(cls, observations: Iterable[Observation], dim: int, ended: Iterable[RunCurve] = ()) -> History:
@@ -80,15 +88,33 @@ class History:
         good = [each for each in ordered if each.score is not None]
         bad = [each for each in ordered if each.score is None]
         cut = sorted(ended, key=lambda each: (each.codes, each.reports))
+        rollouts = [each for each in good if not each.partial]
+        looked_at = len(rollouts[0].told) if rollouts else 0
         return cls(
             points=_stack([each.codes for each in good], dim),
             scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
             costs=np.array([each.cost for each in good], dtype=np.float64),
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
-            rollouts=sum(not each.partial for each in good),
+            rollouts=len(rollouts),
             failures=_stack([each.codes for each in bad], dim),
             ended=_stack([each.codes for each in cut], dim),
             ended_money=sum(each.share for each in cut),
+            told=_stack([each.told for each in rollouts], looked_at),
+            told_noise=_stack([each.told_noise for each in rollouts], looked_at),
+        )
+
+    def of_metric(self, column: int) -> History:
+        """Return the history of one of the metrics that are looked at: what is known of its rollouts alone."""
+        return self.of_scores(self.told[:, column], self.told_noise[:, column])
+
+    def of_scores(self, scores: Array, noises: Array) -> History:
+        """Return the history of the rollouts alone, with other scores ``(rollouts,)`` and their variances."""
+        return replace(
+            self,
+            points=self.points[: self.rollouts],
+            costs=self.costs[: self.rollouts],
+            scores=np.clip(scores, -_HUGE, _HUGE),
+            noises=noises,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from metta_sweep.optimize.port import Suggestion
@@ -19,7 +21,7 @@ from metta_sweep.space.scales import Array
 
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
-_ELITE = 5
+ELITE = 5
 _BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.1, 0.3, 0.6
 """Weight of the whole front and power of the cost at the start, and the share of the budget after which money no longer
 counts: early money buys knowledge, late money the winner."""
@@ -52,12 +54,12 @@ def propose(
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
     model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng, trend)
-    if _is_resample(settings, history, pending):
-        return _resample(space, model, sign)
+    if is_resample(settings, history, pending):
+        return resampled(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
     rollouts = history.points[: history.rollouts]
     order = np.argsort(-model.observed.predict(rollouts)[0].mean(0), kind="stable")
-    elite = rollouts[order[:_ELITE]] if trend is None else np.concatenate([rollouts[order[:_ELITE]], trend.tops])
+    elite = rollouts[order[:ELITE]] if trend is None else np.concatenate([rollouts[order[:ELITE]], trend.tops])
     taken = np.concatenate([history.all_points, pending])
     search = Search(space=space, acquisition=acquisition, taken=taken, elite=elite, rng=rng)
     best = search.best(settings.candidates)
@@ -69,12 +71,13 @@ def propose(
     return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
 
 
-def _is_resample(settings: ProteinSettings, history: History, pending: Array) -> bool:
+def is_resample(settings: ProteinSettings, history: History, pending: Array) -> bool:
+    """Return whether it is the turn of a point that was run already."""
     every = settings.resample_frequency
     return every > 0 and (history.count + len(pending)) % every == 0
 
 
-def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
+def resampled(space: SearchSpace, model: Model, sign: float) -> Suggestion:
     """Return the best point so far once more: its mean over several runs is what counts."""
     return Suggestion(
         params=space.decode(model.best_point),
@@ -85,13 +88,17 @@ def _resample(space: SearchSpace, model: Model, sign: float) -> Suggestion:
 
 
 def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> Acquisition:
+    return Acquisition(model=model, **weights_of(space, settings, history, model))
+
+
+def weights_of(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> dict[str, Any]:
+    """Return what an acquisition weighs beside the improvement itself: money, the user's center, failures."""
     progress = min(1.0, history.money / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
     thrift = max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0
     radius = np.array([parameter.radius for parameter in space.parameters])
     numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])
     cap = settings.max_suggestion_cost
-    return Acquisition(
-        model=model,
+    return dict(
         breadth=0.0 if model.front.is_flat else _BREADTH * thrift,
         cost_power=_FRUGALITY * thrift,
         prior_center=space.center_codes,

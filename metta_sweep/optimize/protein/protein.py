@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metta_sweep.errors import RequestError
-from metta_sweep.goal import Goal
+from metta_sweep.goal import Bound, Goal
 from metta_sweep.optimize.points import Encoder
-from metta_sweep.optimize.port import CurvePoint, Expectation, Insight, Outlook, Source, SourceWorth, Suggestion
+from metta_sweep.optimize.port import (
+    CurvePoint,
+    Expectation,
+    Insight,
+    Measured,
+    Outlook,
+    Source,
+    SourceWorth,
+    Suggestion,
+)
+from metta_sweep.optimize.protein.criteria import Criteria
 from metta_sweep.optimize.protein.curves import RunCurve, read_reports
 from metta_sweep.optimize.protein.history import History, Observation, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
@@ -44,35 +55,42 @@ class Protein:
     def __init__(
         self,
         parameters: Mapping[str, Any] | SearchSpace,
-        goal: str = "maximize",
+        goal: str | Mapping[str, str] = "maximize",
         seed: int = 0,
         constraints: Sequence[str] = (),
         fixed: Mapping[str, Any] | None = None,
         settings: ProteinSettings | Mapping[str, Any] | None = None,
         sources: Sequence[Source] = (),
+        bounds: Sequence[str | Bound] = (),
     ) -> None:
         """Make an optimizer that has seen nothing.
 
         Args:
             parameters: The sweep file's mapping, or a space made from it.
-            goal: ``maximize`` or ``minimize``.
+            goal: ``maximize`` or ``minimize``; or the goal of each metric by its name. Several of them give a Pareto
+                front: a suggestion is what is expected to add most to the hypervolume that the front dominates.
             seed: Seed of all random numbers; ``settings.seed`` wins.
             constraints: Expressions over config paths that every suggestion satisfies.
             fixed: Base config values by dotted path, for conditions and constraints.
             settings: What a user may set, or the mapping that a sweep file has; the defaults rarely need touching.
             sources: What other sweeps know: evidence that this sweep's own runs weigh, never observations of it.
+            bounds: Limits on metrics, as ``latency <= 20``: a point that breaks one is learned from and never the
+                best. They need ``goal`` by name, also where there is one.
 
         Raises:
             RequestError: The space, the goal, the seed or a setting is wrong.
         """
-        if goal not in set(Goal):
+        if not isinstance(goal, Mapping) and goal not in set(Goal):
             raise RequestError.of(f"need maximize or minimize, got {goal!r}", key="goal")
+        if isinstance(goal, str) and bounds:
+            raise RequestError.of("bounds need the goal by metric, as {'reward': 'maximize'}", key="goal")
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise RequestError.of(f"need a whole number of at least 0, got {seed!r}", key="seed")
         if not isinstance(parameters, SearchSpace):
             parameters = SearchSpace.parse(parameters, constraints, fixed)
         self.space: SearchSpace = parameters
-        self.goal = goal
+        self.criteria = None if isinstance(goal, str) else Criteria.read(goal, bounds)
+        self.goal: str = goal if isinstance(goal, str) else next(iter(goal.values()))
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
@@ -86,18 +104,19 @@ class Protein:
     def observe(
         self,
         params: Point,
-        score: float,
+        score: Measured,
         cost: float = 1.0,
-        noise: float | None = None,
+        noise: Measured | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn what a rollout gave.
 
         Args:
             params: Plain values by dotted path, or the suggestion itself.
-            score: The metric as reported; one that is not finite counts as a failure.
+            score: The metric as reported; where ``goal`` is by name, every metric of the goals and the bounds by its
+                name. One that is not finite counts as a failure.
             cost: Seconds, or any other unit that is the same for all; left out, every run costs the same.
-            noise: Variance of ``score`` where it is known, as from several runs of one rollout.
+            noise: Variance of ``score`` where it is known, as from several runs of one rollout; by name as the score.
             curve: Share of the run's length done (0 to 1], metric and cost so far, a report each. It teaches how
                 early reports foretell the end; where ``settings.steps_parameter`` is swept, it also stands for
                 shorter runs.
@@ -106,10 +125,27 @@ class Protein:
             RequestError: The point is outside the space, a name is unknown, or the cost is not a positive number.
         """
         sign = Goal(self.goal).sign
-        seen = read_observation(self.space, _values(params), score=score, cost=cost, noise=noise, sign=sign)
+        seen = self._read(params, score, cost, noise)
         reports, _ = read_reports(curve, sign)
         self._note(seen)
         self._note_curve(seen, reports, curve)
+
+    def _read(self, params: Point, score: Measured, cost: float, noise: Measured | None) -> Observation:
+        """Return an observation of what was reported.
+
+        Raises:
+            RequestError: See :meth:`observe`.
+        """
+        sign, point = Goal(self.goal).sign, _values(params)
+        if self.criteria is None:
+            if isinstance(score, Mapping) or isinstance(noise, Mapping):
+                fix = "make it with goal={'METRIC': 'maximize', ...}"
+                raise RequestError.of("metrics by name need their goals by name", key="score", fix=fix)
+            return read_observation(self.space, point, score=score, cost=cost, noise=noise, sign=sign)
+        told, noises = self.criteria.told(score), self.criteria.noises(noise)
+        first = math.nan if told is None else sign * told[0]
+        seen = read_observation(self.space, point, score=first, cost=cost, noise=noises[0] or None, sign=sign)
+        return seen if told is None else replace(seen, told=told, told_noise=noises)
 
     def observe_by_seed(
         self, params: Point, scores: Mapping[int, float], cost: float = 1.0, curve: Sequence[CurvePoint] = ()
@@ -130,6 +166,8 @@ class Protein:
             RequestError: The point is outside the space, a name is unknown, there is no score, or the cost is not a
                 positive number.
         """
+        if self.criteria is not None:
+            raise RequestError.of("scores by seed are for one goal without a name", key="scores")
         if not scores:
             raise RequestError.of("need a score of at least one seed", key="scores")
         sign = Goal(self.goal).sign
@@ -149,7 +187,8 @@ class Protein:
             return
         before = tuple(report for report in reports if report[0] < 1.0)
         self._curves.add(RunCurve(codes=seen.codes, reports=(*before, (1.0, seen.score)), cost=seen.cost))
-        if curve and self.settings.steps_parameter:
+        has_front = self.criteria is not None and self.criteria.has_front  # a curve is of one metric
+        if curve and self.settings.steps_parameter and not has_front:
             sign = Goal(self.goal).sign
             self._observations += read_curve(self.space, seen.codes, self.settings.steps_parameter, curve, sign)
 
@@ -246,9 +285,9 @@ class Protein:
     def tell(
         self,
         params: Point,
-        score: float,
+        score: Measured,
         cost: float = 1.0,
-        noise: float | None = None,
+        noise: Measured | None = None,
         curve: Sequence[CurvePoint] = (),
     ) -> None:
         """Learn what a rollout gave: :meth:`observe` by its other name."""
@@ -329,10 +368,13 @@ class Protein:
         """Ask the model; where it cannot be fitted, the next space-filling point is the one fallback."""
         from metta_sweep.optimize.protein.posterior import FitError
         from metta_sweep.optimize.protein.proposal import propose
+        from metta_sweep.optimize.protein.tradeoff import propose_tradeoff
 
         try:
             sign = Goal(self.goal).sign
             history, trend = self._history(), self._trend
+            if self.criteria is not None:
+                return propose_tradeoff(self.space, self.settings, history, waiting, self.seed, self.criteria, trend)
             return propose(self.space, self.settings, history, waiting, self.seed, sign, trend)
         except FitError as error:
             found = self._start_points.next(waiting)

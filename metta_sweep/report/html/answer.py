@@ -15,6 +15,7 @@ from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import totals
+from metta_sweep.report.tradeoff import bounds_in_words, by_first, choices, front_in_short, no_best
 from metta_sweep.report.wording import duration, number, plain, progress_in_short
 
 MOST_NAMED = 5
@@ -37,13 +38,20 @@ def answer(found: Gathered) -> Markup:
 
 def _best(found: Gathered) -> Iterator[Content]:
     winner, rows = found.winner, found.rows
+    if rows.front:
+        yield from _front(found)
+        return
+    if winner is None and (why := no_best(rows)):
+        yield tag("p", f"There is no best: {why}.", class_="lead")
+        return
     if winner is None:
         yield tag("p", "No rollout has a score yet.", class_="lead")
         return
     better = "larger" if rows.spec.goal.sign > 0 else "smaller"
+    kept = f" with {bounds_in_words(rows.spec)}" if rows.spec.bounds else ""
     yield tag(
         "p",
-        f"The best {rows.spec.metric} ({better} is better): ",
+        f"The best {rows.spec.metric}{kept} ({better} is better): ",
         tag("strong", score_in_words(rows, winner)),
         ", by run ",
         run_link(found, winner.run.run_id),
@@ -72,6 +80,27 @@ def _changes(winner: Winner) -> Iterator[Content]:
         )
     if same:
         yield tag("p", f"Searched and left as it is: {', '.join(same)}.")
+
+
+def _front(found: Gathered) -> Iterator[Content]:
+    """Yield the points of which none is better in everything, and how one of them is chosen."""
+    rows = found.rows
+    yield tag("p", f"There is no one best but a {front_in_short(rows)}, to {rows.spec.aim}.", class_="lead")
+    metrics, ordered = list(rows.spec.told_metrics), by_first(rows)
+    names = list(rows.short)
+    lines = [
+        (
+            str(row.index),
+            row.runs[0].run_id,
+            *(number(row.values[name]) for name in metrics),
+            *(plain(row.params[name]) if name in row.params else "" for name in names),
+        )
+        for row in ordered
+    ]
+    head = ("Rollout", "Run", *metrics, *(rows.short[name] for name in names))
+    yield table(head, lines, caption="None of these is better in one metric without being worse in another")
+    yield tag("p", "To choose one of them, type one of:")
+    yield tag("pre", tag("code", "\n".join(choices(rows, found.place))), tabindex="0")
 
 
 def what_mattered(surrogate: Surrogate | None, short: Mapping[str, str]) -> str:

@@ -14,11 +14,13 @@ from metta_sweep.report.html import sections
 from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.data import sweep_data
 from metta_sweep.report.html.figure import Figure
+from metta_sweep.report.html.front_figures import front_growth, fronts
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.parameter_figures import importance, parallel, slices
 from metta_sweep.report.html.progress_figures import by_cost, by_rollout, comparison, pareto
 from metta_sweep.report.html.run_figures import learning_curves, predictions, slots
 from metta_sweep.report.html.tags import Content, Markup, json_island, tag
+from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.wording import duration, number
 
 POLICY = (
@@ -159,10 +161,17 @@ def _groups(found: Gathered) -> Iterator[tuple[str, list[Figure]]]:
     """Yield the plots under their headings; a plot that has nothing to show is left out."""
     rows = found.rows
     if any(row.mean is not None for row in rows.rollouts):
-        yield "How it went", [by_rollout(rows), by_cost(rows), pareto(rows)]
+        if rows.spec.has_front:
+            yield "What is traded off", [*fronts(rows), front_growth(rows)]
+        yield _how_it_went(rows), [by_rollout(rows), by_cost(rows), pareto(rows)]
         yield "The parameters", list(_parameters(found))
     curves, judged, used = learning_curves(rows, found.evaluations), predictions(rows), slots(found.state)
     yield "The runs and the model", [one for one in (curves, judged, used) if one is not None]
+
+
+def _how_it_went(rows: SweepRows) -> str:
+    """Return the heading of the figures of one metric; of several goals they show the first."""
+    return f"How it went, by {rows.spec.metric} alone" if rows.spec.has_front else "How it went"
 
 
 def _parameters(found: Gathered) -> Iterator[Figure]:

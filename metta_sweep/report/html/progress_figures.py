@@ -19,6 +19,10 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """Dashes of sweeps that are compared: they read without colour."""
 
 
+BREAKS = "breaks a bound"
+"""What points are called that count for nothing."""
+
+
 def spent(rows: SweepRows) -> list[float]:
     """Return the seconds of runs spent up to and with each rollout."""
     return list(accumulate(sum(run.cost_s for run in row.runs) for row in rows.rollouts))
@@ -79,16 +83,13 @@ def _outcomes(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
         "start and fallbacks" if any(row.suggestion.predicted for row in rows.rollouts) else "chosen without a model"
     )
     groups = (
-        ("chosen by the model", "@ok", "circle", True),
-        (others, "@start", "square-open", False),
+        ("chosen by the model", "@ok", "circle"),
+        (others, "@start", "square-open"),
+        (BREAKS, "@bad", "triangle-down-open"),
     )
     found = []
-    for name, color, symbol, chosen_by_model in groups:
-        chosen = [
-            (place, row)
-            for place, row in pairs
-            if row.mean is not None and (row.suggestion.predicted is not None) is chosen_by_model
-        ]
+    for name, color, symbol in groups:
+        chosen = [(place, row) for place, row in pairs if row.mean is not None and _group_of(row, others) == name]
         if chosen:
             errors = [row.standard_error or 0.0 for _, row in chosen]
             bars = {"error_y": {"type": "data", "array": errors, "thickness": 1, "width": 2}} if any(errors) else {}
@@ -104,6 +105,13 @@ def _outcomes(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
                 )
             )
     return found + _failed(rows, pairs)
+
+
+def _group_of(row: RolloutRow, others: str) -> str:
+    """Return among which points a rollout is drawn."""
+    if row.broken:
+        return BREAKS
+    return others if row.suggestion.predicted is None else "chosen by the model"
 
 
 def _confirmed(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
@@ -190,7 +198,7 @@ def pareto(rows: SweepRows) -> Figure:
 def front_of(rows: SweepRows) -> list[tuple[float, RolloutRow]]:
     """Return the front, the cheapest first; of equals the earliest."""
     goal = rows.spec.goal
-    scored = [(cost_of(row), row.mean, row) for row in rows.rollouts if row.mean is not None]
+    scored = [(cost_of(row), row.mean, row) for row in rows.rollouts if row.mean is not None and not row.broken]
     front: list[tuple[float, RolloutRow]] = []
     best: float | None = None
     for cost, mean, row in sorted(scored, key=lambda one: (one[0], -goal.score(one[1]), one[2].index)):

@@ -131,7 +131,7 @@ def configuration(found: Gathered) -> Markup:
         tag("h2", "What was asked"),
         tag(
             "p",
-            f"Goal: {spec.goal} {spec.metric}. {count(spec.rollout_count, 'rollout')}, "
+            f"Goal: {spec.aim}. {count(spec.rollout_count, 'rollout')}, "
             f"{count(spec.num_samples, 'run')} each{seeds_in_words(spec.common_seeds)}. "
             f"Optimizer: {optimizer_in_words(spec.optimizer)}.",
         ),

@@ -62,7 +62,7 @@ def _suggestion(own: Mapping[str, Any]) -> Suggestion:
         params=dict(own["params"]),
         origin=own["origin"],
         reason=own["reason"],
-        predicted=None if predicted is None else Prediction(**predicted),
+        predicted=None if predicted is None else decode(Prediction, predicted),
     )
 
 
