@@ -135,7 +135,7 @@ def _by_name(key: str, written: Any, names: Sequence[str], problems: list[Wrong]
         unknown = [str(name) for name in written if name not in names]
         missing = [name for name in names if name not in written]
         problems += [(f"{key}.{name}", "there is no such metric", did_you_mean(name, names)) for name in unknown]
-        if missing:
+        if missing and not unknown:
             problems.append((key, f"need {what} for {', '.join(missing)} too", f"add {missing[0]}: {example}"))
         return {name: written[name] for name in names if name in written}
     if isinstance(written, list | tuple) and len(written) == len(names):
@@ -173,7 +173,9 @@ def _bounds(written: Any) -> tuple[tuple[Bound, ...], list[Wrong]]:
         return (), []
     texts = [written] if isinstance(written, str) else written
     if not isinstance(texts, list | tuple):
-        return (), [("bounds", f"need a list of bounds, got {brief(written)}", "write bounds: [latency <= 20]")]
+        texts = [f"{name} {limit}" for name, limit in written.items()] if isinstance(written, Mapping) else []
+        fix = f"write bounds: {_listed(texts or ['METRIC <= NUMBER'])}"
+        return (), [("bounds", f"need a list of bounds, got {brief(written)}", fix)]
     found: list[Bound] = []
     problems: list[Wrong] = []
     for number, text in enumerate(texts):
@@ -210,6 +212,21 @@ def bounds_on_settings(aims: Aims, swept: Sequence[str], configured: Sequence[st
         else:
             continue
         yield "bounds", f"{bound.metric} is {what}: a bound is on a metric that runs report", fix
+
+
+def as_bound(constraint: str, unknown: str) -> str:
+    """Return what is to be written of a constraint over the config that was meant for a metric; empty for any other.
+
+    Args:
+        constraint: The expression.
+        unknown: What is said of it: a metric is an unknown name there.
+    """
+    try:
+        bound = Bound.parse(constraint)
+    except ValueError:
+        return ""
+    is_meant = "unknown" in unknown and bound.metric in unknown
+    return f"a limit on a metric that runs report is written under bounds: [{bound}]" if is_meant else ""
 
 
 def unsupported(aims: Aims, sweep: Mapping[str, Any], protein: Mapping[str, Any]) -> Iterator[Wrong]:

@@ -12,7 +12,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from metta_sweep.config.aims import Aims, bounds_on_settings, read_aims, unsupported
+from metta_sweep.config.aims import Aims, as_bound, bounds_on_settings, read_aims, unsupported
 from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
 from metta_sweep.config.environment import ENV, env_problems, without_variables
@@ -296,7 +296,7 @@ class Inquiry:
         space = swept.space(texts, with_rules=not wrong_base)
         if space is not None:
             swept.check_bounds(space)
-        self.problems += [self.origins.located(problem) for problem in swept.problems]
+        self.problems += [self.origins.located(_with_bound(problem, texts)) for problem in swept.problems]
         for key, message in wrong_base or swept.refused(space):
             unknown = not self.schema.has_path(key) and "unknown" in message
             fix = known_fix(key, self.schema, swept.training) if unknown else ""
@@ -332,6 +332,13 @@ class Inquiry:
         elif not self.problems:
             fix = "write at least one under sweep.parameters, as configs/sweep/my_sweep.yaml shows"
             self._wrong("sweep.parameters", reason, fix)
+
+
+def _with_bound(problem: Problem, constraints: Sequence[str]) -> Problem:
+    """Return what is wrong with a constraint, and where it is written if it was meant for a metric."""
+    fixes = [as_bound(text, problem.message) for text in constraints if text in problem.message]
+    meant = next(filter(None, fixes), "")
+    return replace(problem, fix=meant if not problem.fix else f"{problem.fix} {meant}") if meant else problem
 
 
 def _metrics(asked: str, known: set[str]) -> str:

@@ -22,7 +22,7 @@ from metta_sweep.report.tradeoff import (
     no_best,
     shown_metrics,
 )
-from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable, seeds_in_words
+from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable, seeds_in_words, sentence
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -50,10 +50,10 @@ def code(text: str) -> str:
 def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
     best = rows.best_run
     if rows.front:
-        yield f"**{escape(front_in_short(rows).capitalize())}**"
+        yield f"**{escape(sentence(front_in_short(rows)))}**"
         yield from ("", *(f"- {escape(line)}" for line in front_lines(rows)))
     elif best is None or best.metric is None:
-        yield f"**{escape((no_best(rows) or 'no run has a score yet').capitalize())}.**"
+        yield f"**{escape(sentence(no_best(rows) or 'no run has a score yet'))}.**"
     else:
         yield f"**Best run: {escape(best.run_id)}, {escape(measured(rows.spec, best.metrics))}**"
         if rows.winner is not None and rows.verdict is not None:

@@ -206,7 +206,7 @@ def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
 
 def _front(rows: SweepRows, place: Place) -> Iterator[str]:
     """Yield the points of which none is better than another in everything, and how one is chosen."""
-    yield f"🏆 PARETO {front_in_short(rows).upper().replace('HYPERVOLUME', 'hypervolume')}"
+    yield f"🏆 PARETO FRONT: {front_in_short(rows).removeprefix('front of ')}"
     yield f"  Of {rows.spec.aim}, none is better in one without being worse in another:"
     yield from (f"  {line}" for line in front_lines(rows))
     yield from ("", "To have one of them:", *(f"  {command}" for command in choices(rows, place)))

@@ -127,6 +127,11 @@ def name_of(metric: str) -> str:
     return metric.capitalize() if metric.isalpha() and metric.islower() else printable(metric)
 
 
+def sentence(text: str) -> str:
+    """Return text that begins with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def printable(text: str) -> str:
     """Return text without what would steer a terminal (escapes, bells, direction marks); line ends become blanks."""
     return "".join(_harmless(character) for character in text)
