@@ -12,10 +12,11 @@ MIXED = SearchSpace.parse(PLAIN, ["b <= a"])
 
 
 def completed(space, given, points=()):
-    optimizer = kind_of("protein").make(SearchTask(space=space, goal="minimize", seed=0))
+    task = SearchTask(space=space, goal="minimize", seed=0)
+    optimizer = kind_of("protein").make(task)
     for params, score in points:
         optimizer.observe(params, score, 1.0)
-    return complete(space, given, optimizer, goal="minimize", seed=0)
+    return complete(task, given, optimizer)
 
 
 def test_a_whole_point_is_run_to_the_digit():
