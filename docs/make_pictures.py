@@ -49,6 +49,8 @@ FIRST = (
 )
 """The template with one parameter more, and a confirmation: docs/first_sweep.md."""
 SCRIPT = "run=any_script ++sweep_params=examples/any_script/sweep.yaml"
+CASE = "run=cartpole ++sweep_params=examples/cartpole/sweep.yaml"
+"""docs/case_study.md; its numbers are of one such sweep, and another machine's may differ."""
 SHARED = (
     "run=together ++sweep_params=sweep/protein_working rollout_count=8 wandb.share=true trainer.total_timesteps=65536"
 )
@@ -101,6 +103,13 @@ def first_sweep() -> SweepPaths:
 def is_telling(state: SweepState) -> bool:
     """Return whether a picture of the running sweep shows what there is to see."""
     return len(state.decided_rollouts) >= 12 and len(state.live_runs) == 2
+
+
+def case() -> SweepPaths:
+    """Return the sweep of the case study, run where it is not there: 64 runs of some seconds."""
+    if not paths("cartpole").exists():
+        start(CASE).communicate()
+    return paths("cartpole")
 
 
 def any_script() -> SweepPaths:
@@ -257,6 +266,8 @@ MAKERS: dict[str, Callable[[], None]] = {
     "report_progress": lambda: report("report_progress", first_sweep(), "How it went"),
     "report_parameters": lambda: report("report_parameters", first_sweep(), "The parameters"),
     "report_runs": lambda: report("report_runs", first_sweep(), "The runs and the model"),
+    "case_answer": lambda: report("case_answer", case(), "The answer"),
+    "case_parameters": lambda: report("case_parameters", case(), "The parameters"),
     "own_trainer": lambda: progress("own_trainer", any_script(), until=SweepStopped, amount=14),
     "together": lambda: said("together", f"{SWEEP} {SHARED}", [*together()[:24], "…"]),
     "wandb": lambda: said("wandb", f"{SWEEP} {SCRIPT}", ends_of(mirrored())),

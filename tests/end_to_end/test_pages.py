@@ -91,7 +91,7 @@ def test_every_command_has_an_example():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["more_than_one_machine", "own_trainer"])
+@pytest.mark.parametrize("page", ["more_than_one_machine", "own_trainer", "case_study"])
 def test_every_sweep_command_of_a_page_is_a_request_that_is_accepted(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     words = [shlex.split(line)[1:] for line in commands(page) if line.startswith("./devops/sweep.sh")]
@@ -124,15 +124,21 @@ def test_the_first_sweep_goes_as_its_page_says(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     said = {}
     for line in commands("first_sweep"):
-        program, *words = shlex.split(
-            line.replace("mine.yaml", str(tmp_path / "mine.yaml")).replace("--seeds 4", "--seeds 1")
-        )
+        shorter = line.replace("--seeds 4", "--seeds 1").replace("=200000", "=4096")
+        here = re.sub(r"\b(mine\.yaml|winner\.yaml)|(?<=run_dir=)(winner)", rf"{tmp_path}/\1\2", shorter)
+        command, _, file = here.partition(" > ")
+        program, *words = shlex.split(command)
         if program == "cp":
             shutil.copy(*words)
+        elif program == ".venv/bin/python":
+            subprocess.run([sys.executable, *words], check=True, capture_output=True)
         elif "run=my_test" not in words and "watch" not in words:  # the README's test types it; it stays until Ctrl-C
             short = ["rollout_count=2", "trainer.total_timesteps=4096"] if "run=mine" in words else []
             assert main([*ENTRIES[program], *words, *short]) == 0, line
             said[line] = capsys.readouterr().out
+        if file:
+            Path(file).write_text(said[line])
+    assert (tmp_path / "winner" / "result.json").exists()
     (plan,) = (text for line, text in said.items() if "cmd=plan" in line)
     assert "nothing was started and nothing was written" in plan
     assert (tmp_path / "sweep" / "mine" / "report.html").stat().st_size > 1_000_000
@@ -152,6 +158,15 @@ def test_the_own_trainers_page_shows_the_examples_as_they_are():
     assert sorted(listed) == sorted([*PLACEHOLDERS, "NAME"])
     (result,) = blocks("own_trainer", "json")
     assert json.loads(result)["metrics"]["loss"] == 0.01
+
+
+def test_the_case_study_shows_the_sweep_file_that_it_is_of():
+    from yaml import safe_load
+
+    (shown,) = [safe_load(block) for block in blocks("case_study", "yaml")]
+    file = safe_load((ROOT / "examples" / "cartpole" / "sweep.yaml").read_text())
+    assert shown["rollout_count"] == file["rollout_count"]
+    assert shown["sweep"].items() <= file["sweep"].items()
 
 
 def test_the_own_trainers_python_leaves_what_a_sweep_reads(tmp_path):
