@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Sweep": ("init", "run", "plan", "confirm", "rerun"),
-    "Read": ("list", "summarize", "watch", "explain", "best", "report", "export", "replay"),
+    "Read": ("list", "summarize", "watch", "explain", "best", "report", "serve", "export", "replay"),
     "Steer": ("stop", "pause", "resume", "add", "retry", "discard", "rescore"),
     "Move and mend": ("sync", "import", "migrate", "remove", "doctor"),
 }

@@ -126,6 +126,8 @@ def _going_on(rows: SweepRows, place: Place) -> str:
 
 def confirm_command(rows: SweepRows, place: Place, *words: str) -> str:
     """Return what to type to have the best points run again on fresh seeds."""
+    if rows.spec.called:
+        return f'metta_sweep.run({rows.spec.called}, …, name="{rows.spec.name}", confirm={{"top_k": 3, "seeds": 5}})'
     return place.command("confirm", rows.spec.name, *words)
 
 

@@ -45,13 +45,14 @@ class SweepLine:
         return asdict(self)
 
 
-def sweep_line(paths: SweepPaths, *, controller: str, now_s: float) -> SweepLine:
+def sweep_line(paths: SweepPaths, *, controller: str, now_s: float, is_sized: bool = True) -> SweepLine:
     """Return the line of a sweep.
 
     Args:
         paths: Its files.
         controller: Who controls it; empty for nobody.
         now_s: Seconds since the epoch.
+        is_sized: Whether its files are counted, every one.
     """
     try:
         state = state_of(paths)
@@ -68,7 +69,7 @@ def sweep_line(paths: SweepPaths, *, controller: str, now_s: float) -> SweepLine
         finished=len(state.decided_rollouts),
         rollout_count=state.spec.rollout_count if known else 0,
         age_s=max(0.0, now_s - _changed_s(paths)),
-        size_bytes=size_of(paths.root),
+        size_bytes=size_of(paths.root) if is_sized else 0,
     )
 
 

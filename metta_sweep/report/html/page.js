@@ -4,6 +4,10 @@
   const sweeps = JSON.parse(document.getElementById("sweeps").textContent);
   const root = document.documentElement;
   const drawn = new Set();
+  // A live page runs this again for what has changed; then nothing of before listens any more.
+  window.pageEnds?.abort();
+  window.pageEnds = new AbortController();
+  const { signal } = window.pageEnds;
 
   // Colours are named by meaning and looked up when a plot is drawn: one file serves light and dark.
   const coloured = (value, style) => {
@@ -86,7 +90,7 @@
   );
   plots.forEach((plot) => watcher.observe(plot));
   const drawAll = () => Promise.all(plots.filter((plot) => !drawn.has(plot)).map(draw));
-  window.addEventListener("beforeprint", drawAll);
+  window.addEventListener("beforeprint", drawAll, { signal });
   window.drawAll = drawAll;
 
   const setTheme = (name) => {
@@ -95,7 +99,7 @@
   };
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   setTheme(dark.matches ? "dark" : "light");
-  dark.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
+  dark.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"), { signal });
   document.getElementById("theme").addEventListener("click", () => {
     setTheme(root.dataset.theme === "dark" ? "light" : "dark");
   });

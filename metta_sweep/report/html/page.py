@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 
@@ -27,14 +28,31 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
 """Content security policy of the page: the browser itself refuses every request."""
+LIVE_POLICY = POLICY.replace("script-src", "script-src 'self'") + "; connect-src 'self'"
+"""The same of a page that a server keeps up to date: it may ask that server."""
 
 
-def html_report(sweeps: Sequence[Gathered], *, refresh_s: int | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Where a page that a server keeps up to date finds what it needs, as addresses on that server."""
+
+    mark: str
+    """What the page was made of; what there is later has another one."""
+    events: str
+    """Says the mark of what there is."""
+    plotly: str
+    """Plotly's JavaScript."""
+    home: str
+    """All sweeps."""
+
+
+def html_report(sweeps: Sequence[Gathered], *, refresh_s: int | None = None, live: Live | None = None) -> str:
     """Return the report of one sweep, or of several on the same axes, as one file that needs nothing else.
 
     Args:
         sweeps: At least one.
         refresh_s: Seconds after which a browser loads the file again; None for never.
+        live: The server that keeps the page up to date; None where it is a file of its own.
 
     Raises:
         RequestError: plotly is not installed; the message says how to install it.
@@ -45,8 +63,16 @@ def html_report(sweeps: Sequence[Gathered], *, refresh_s: int | None = None) -> 
     title = ", ".join(found.rows.spec.name for found in sweeps)
     page = tag(
         "html",
-        _head(title, refresh_s),
-        tag("body", _banner(title, sweeps), tag("main", body), _footer(sweeps), _scripts(sweeps, figures)),
+        _head(title, refresh_s, POLICY if live is None else LIVE_POLICY),
+        tag(
+            "body",
+            _banner(title, sweeps, live),
+            tag("main", body),
+            _footer(sweeps, live),
+            _scripts(sweeps, figures, live),
+            data_events=None if live is None else live.events,
+            data_mark=None if live is None else live.mark,
+        ),
         lang="en",
     )
     return f"<!DOCTYPE html>\n{page}\n"
@@ -74,11 +100,11 @@ def own_text(name: str) -> Markup:
     return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
-def _head(title: str, refresh_s: int | None) -> Markup:
+def _head(title: str, refresh_s: int | None, policy: str) -> Markup:
     return tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="refresh", content=str(refresh_s)) if refresh_s else None,
         tag("title", f"Sweep {title}"),
@@ -87,12 +113,13 @@ def _head(title: str, refresh_s: int | None) -> Markup:
     )
 
 
-def _banner(title: str, sweeps: Sequence[Gathered]) -> Markup:
+def _banner(title: str, sweeps: Sequence[Gathered], live: Live | None) -> Markup:
     at_s = max((found.state.asked.at for found in sweeps if found.state.asked is not None), default=0.0)
     asked = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return tag(
         "header",
         tag("a", "Skip to the answer", href="#answer", class_="skip"),
+        None if live is None else tag("p", tag("a", "All sweeps", href=live.home)),
         tag("h1", f"Sweep {title}"),
         tag("p", f"Last started {asked}."),
         tag("button", "Light or dark", type="button", id="theme"),
@@ -100,18 +127,23 @@ def _banner(title: str, sweeps: Sequence[Gathered]) -> Markup:
     )
 
 
-def _footer(sweeps: Sequence[Gathered]) -> Markup:
+def _footer(sweeps: Sequence[Gathered], live: Live | None) -> Markup:
     command = sweeps[0].place.command("report", *(found.rows.spec.name for found in sweeps))
+    if live is not None:
+        return tag("footer", tag("p", "As a file that needs no server: ", tag("code", command)))
     return tag("footer", tag("p", "Made by ", tag("code", command), "; this file needs no network."))
 
 
-def _scripts(sweeps: Sequence[Gathered], figures: dict[str, Figure]) -> Iterator[Content]:
+def _scripts(sweeps: Sequence[Gathered], figures: dict[str, Figure], live: Live | None) -> Iterator[Content]:
     island = {key: {"data": one.data, "layout": one.layout, "height": one.height} for key, one in figures.items()}
     data = {_prefix(place): sweep_data(found) for place, found in enumerate(sweeps)}
     yield json_island("figures", island)
     yield json_island("sweeps", data)
-    yield tag("script", Markup(plotly_js()))
-    yield tag("script", own_text("page.js"))
+    yield tag("script", Markup(plotly_js())) if live is None else tag("script", src=live.plotly)
+    yield tag("script", own_text("page.js"), id=None if live is None else "page")
+    if live is not None:
+        yield tag("p", id="live", role="status")
+        yield tag("script", own_text("live.js"))
 
 
 # -------------------------------------------------------------------- parts
