@@ -99,6 +99,16 @@ def test_the_command_line_wins_over_params(loader):
     assert space.notes == ["optimizer.lr is held at 0.5 by the command line and is not searched"]
 
 
+def test_a_mapping_of_ours_on_the_command_line_is_a_parameter_and_any_other_is_the_app_s(loader):
+    width = "model.width={distribution: int_uniform, min: 1, max: 8, when: {model: large}}"
+    space = space_of({}, width, "label={expr: 'seed + 1'}", "extra={min: 1, values: [2], of: me}", loader=loader)
+    assert space.parameters == {
+        "model.width": {"distribution": "int_uniform", "min": 1, "max": 8, "when": {"model": "large"}},
+        "label": {"expr": "seed + 1"},
+    }
+    assert list(space.held) == ["extra"]
+
+
 def test_a_glob_is_the_options_of_its_group(loader):
     assert space_of({}, "model=glob(*,exclude=broken)", loader=loader).parameters == {
         "model": {"values": ["large", "small"]}

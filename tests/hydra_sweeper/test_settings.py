@@ -44,7 +44,8 @@ def test_the_defaults_are_right():
                 "x": {"type": "float", "low": 0.1, "high": 1, "log": True},
                 "y": {"type": "categorical", "choices": [1, 2]},
             },
-            "write hydra.sweeper.params={x: tag(log,interval(0.1,1)),y: choice(1,2)}",
+            "write 'x=tag(log,interval(0.1,1))' 'y=choice(1,2)' on the command line, or the same under "
+            "hydra.sweeper.params",
         ),
         ("rollout_cuont", 3, "did you mean rollout_count?"),
     ],

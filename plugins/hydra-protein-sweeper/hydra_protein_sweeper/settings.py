@@ -76,7 +76,8 @@ def _space(value: Any) -> str:
     """Return the ranges of the older form in Hydra's grammar."""
     if not isinstance(value, Mapping) or not value:
         return f"write the ranges under {PLACE}.params, and remove it"
-    return f"write {PLACE}.params={{{','.join(f'{name}: {_range(spec)}' for name, spec in value.items())}}}"
+    ranges = " ".join(f"'{name}={_range(spec)}'" for name, spec in value.items())
+    return f"write {ranges} on the command line, or the same under {PLACE}.params"
 
 
 def _range(spec: Any) -> str:

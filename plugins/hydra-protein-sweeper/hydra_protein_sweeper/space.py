@@ -17,6 +17,10 @@ from hydra_protein_sweeper.problems import Problem, first_line
 LEAF = frozenset({"min", "max", "values", "expr", "distribution", "mean"})
 """Keys by which a mapping under ``params`` is one parameter, and not a level of names."""
 
+_KINDS = frozenset({"distribution", "values", "expr"})
+_WORDS = frozenset({*LEAF, "scale", "step", "integer", "ordered", "when"})
+"""A mapping on the command line is a parameter where one of its keys is of the first and all are of the second."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Space:
@@ -75,7 +79,12 @@ def _take(space: Space, parser: OverridesParser, text: str, place: str, *, searc
         return
     key = override.get_key_element()
     if not override.is_sweep_override():
-        _hold(space, override, key, text, searched)
+        value = plain(override.value()) if not override.is_delete() else None
+        if isinstance(value, dict) and _KINDS & value.keys() and value.keys() <= _WORDS:
+            space.held.pop(key, None)
+            space.parameters[key] = value
+        else:
+            _hold(space, override, key, text, searched)
         return
     problem = _refusal(override)
     try:
