@@ -34,17 +34,16 @@ def command(folder: Path) -> list[str]:
     return [sys.executable, str(HERE / "app.py"), "-m", "hydra/sweeper=protein", *settings, *own]
 
 
-def kill(process: subprocess.Popen[bytes], *, app: bool) -> str:
-    """Kill the app, or the controller that it starts; return which."""
-    while not app and process.poll() is None:
-        children = psutil.Process(process.pid).children()
-        for child in children:
+def kill(process: subprocess.Popen[bytes], *, app: bool, after_s: float) -> str:
+    """Kill the app or the controller so long after the controller is there; return which."""
+    while process.poll() is None:
+        for child in psutil.Process(process.pid).children():
             if "metta_sweep.commands" in child.cmdline():
-                child.kill()
-                return "controller"
-        time.sleep(0.1)
-    process.kill()
-    return "app"
+                time.sleep(after_s)
+                (process if app else child).kill()
+                return "app" if app else "controller"
+        time.sleep(0.05)
+    return "nothing"
 
 
 def main() -> None:
@@ -58,8 +57,7 @@ def main() -> None:
         folder = Path(name)
         for number in range(asked.kills):
             process = subprocess.Popen(command(folder), cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
-            time.sleep(draw.uniform(1.0, 12.0))
-            killed[kill(process, app=number % 2 == 0)] += 1
+            killed[kill(process, app=number % 2 == 0, after_s=draw.uniform(0.0, 10.0))] += 1
             process.wait()
         done = subprocess.run(command(folder), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         runs = state_of(SweepPaths(folder / "train_dir", "app")).runs.values()

@@ -51,8 +51,9 @@ def test_a_condition_that_is_written_is_kept(loader):
     [
         (["model=small,lrage"], "the group model has no lrage\n  fix: did you mean large?"),
         (["model=small,broken"], "model=broken: does not compose"),
-        (["optimizer.lrr=1,2"], "no such key\n  fix: add it with +optimizer.lrr, or: did you mean lr?"),
-        (["nothing.at.all=1,2"], "no such key"),
+        (["optimizer.lrr=1,2"], "no such key\n  fix: did you mean lr? (a new key is added with +optimizer.lrr)"),
+        (["nothing.at.all=1,2"], "no such key\n  fix: a new key is added with +nothing.at.all"),
+        (["model=small,large", "model.widht=1,2"], "did you mean width?"),
         (["optimizer.steps=5,1.5"], "optimizer.steps=1.5: "),
         (["optimizer.steps=interval(0,1)"], "could not be converted to Integer"),
         (["optimizer.lr=a,b"], "could not be converted to Float"),

@@ -141,8 +141,8 @@ def _check_key(checked: Checked, key: str, leaf: Mapping[str, Any], variants: Se
     where = [variant for variant in variants if _is_active(leaf, variant.chosen)]
     there = where if key.startswith("+") else [variant for variant in where if _has(variant.config, bare(key))]
     if where and not there:
-        fix = f"add it with +{key}, or: {_nearest(bare(key), where[0].config)}"
-        checked.problems.append(Problem(key=key, message="the app's config has no such key", fix=fix))
+        message, fix = "the app's config has no such key", _nearest(bare(key), where)
+        checked.problems.append(Problem(key=key, message=message, fix=fix))
     elif len(there) < len(where):
         _make_conditional(checked, key, leaf, where, there)
     for variant in there[:1]:
@@ -171,12 +171,13 @@ def _has(config: DictConfig, key: str) -> bool:
         return False
 
 
-def _nearest(key: str, config: DictConfig) -> str:
+def _nearest(key: str, variants: Sequence[Variant]) -> str:
+    """Return what may be written for a key that is not there."""
     above, _, last = key.rpartition(".")
-    node = OmegaConf.select(config, above, default=None) if above else config
-    names = [str(name) for name in node if name != "hydra"] if isinstance(node, DictConfig) else []
-    where = f"{above} has" if above else "it has"
-    return did_you_mean(last, names).replace("there are:", f"{where}") if names else f"it has no {above} either"
+    nodes = [OmegaConf.select(one.config, above, default=None) if above else one.config for one in variants]
+    names = list(dict.fromkeys(str(name) for node in nodes if isinstance(node, DictConfig) for name in node))
+    added = f"a new key is added with +{key}"
+    return f"{did_you_mean(last, names)} ({added})" if names else added
 
 
 def _make_conditional(

@@ -71,6 +71,8 @@ def sweep(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], se
     results = _results(found, asked) if found is not None else None
     if results is not None:
         _keep(results, asked.request, config)
+    if code == 128 + signal.SIGKILL:
+        sys.stderr.write("error: the controller was killed; its runs go on, and the same command adopts them\n")
     if code != 0:
         raise SystemExit(code)
     return results
