@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from metta_sweep.config.aims import Aims, Wrong, bounds_on_settings, read_aims, unsupported
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.command_line import CHANGES
 from metta_sweep.config.job import JobSettings, Launchers, job_problems, name_problem
@@ -17,9 +19,10 @@ from metta_sweep.config.parameters import Swept, flat_parameters
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import did_you_mean
+from metta_sweep.secrecy import Redaction
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.given import checked_points
-from metta_sweep.trees import nested
+from metta_sweep.trees import leaves, nested
 
 SETTINGS = (
     "constraints",
@@ -36,6 +39,8 @@ SETTINGS = (
     "rollout_count",
     "metric",
     "goal",
+    "weights",
+    "bounds",
     "launcher",
     "wandb",
     "data_dir",
@@ -91,19 +96,32 @@ def ask_in_keywords(
     """
     problems: list[Problem] = []
     plain = _Plain(problems)
+    message = "holds the value of a secret of the environment: it would be written to disk"
     wrong = name_problem(given.name) if isinstance(given.name, str) else f"need text, got {brief(given.name)}"
     if wrong:
         problems.append(Problem(key="name", message=wrong))
     problems += _change_problems(given.change)
-    job = _job(plain.mapping("", given.settings), launchers, problems)
+    settings = {key: value for key, value in plain.mapping("", given.settings).items() if value is not None}
+    aims, wrong_aims = read_aims(settings)
+    problems += [_problem(each) for each in [*wrong_aims, *unsupported(aims, settings, given.protein)]]
+    job = _job(aims, settings, launchers, problems)
     params, config = plain.mapping("params", given.params), nested(plain.mapping("config", given.config))
     problems += [
         Problem(key=f"config.{key}", message="is set by the sweep for every run", fix="leave it out")
         for key in _OWN
         if key in config
     ]
+    redaction = Redaction.of_environment(os.environ)
+    problems += [
+        Problem(key=f"config.{path}", message=message, fix="read it from the environment inside of the function")
+        for path, text in leaves(config)
+        if isinstance(text, str) and redaction.of_known(text) != text
+    ]
     constraints = job.constraints if job is not None else ()
     swept, space = _searched(params, config, constraints, problems)
+    problems += [
+        _problem(each) for each in bounds_on_settings(aims, list(swept.declared), [p for p, _ in leaves(config)])
+    ]
     points: list[dict[str, Any]] = []
     protein: Mapping[str, Any] = {}
     if job is not None:
@@ -122,6 +140,8 @@ def ask_in_keywords(
         common_seeds=job.common_seeds,
         metric=job.metric,
         goal=job.goal,
+        objectives=aims.objectives,
+        bounds=aims.bounds,
         parameters=swept.declared,
         constraints=tuple(constraint.expression.text for constraint in space.constraints),
         limits=job.limits,
@@ -188,8 +208,14 @@ def _change_problems(change: Sequence[str]) -> Iterator[Problem]:
             yield Problem(key="change", message=f"need {' or '.join(CHANGES)}, got {word!r}", fix=fix)
 
 
-def _job(settings: Mapping[str, Any], launchers: Launchers, problems: list[Problem]) -> JobSettings | None:
-    content = {key: value for key, value in settings.items() if value is not None}
+def _problem(wrong: Wrong) -> Problem:
+    key, message, fix = wrong
+    return Problem(key=key, message=message, fix=fix)
+
+
+def _job(aims: Aims, settings: Mapping[str, Any], launchers: Launchers, problems: list[Problem]) -> JobSettings | None:
+    content = {key: value for key, value in settings.items() if key not in ("weights", "bounds")}
+    content |= {"metric": aims.metric, "goal": aims.goal}
     try:
         return JobSettings.model_validate(content, context={"launchers": launchers})
     except ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metta_sweep.errors import RequestError
@@ -66,38 +66,39 @@ def arguments(function: Function, config: dict[str, Any], trial: Trial) -> tuple
     return (config, trial) if takes_trial(function) else (config,)
 
 
-def leave(returned: Any, trial: Trial, *, metric: str, name: str) -> str:
+def leave(returned: Any, trial: Trial, *, metrics: Sequence[str], name: str) -> str:
     """Leave what a call returned as the run's result, and return why there is none; empty where there is one.
 
     Args:
         returned: A number, a mapping of metrics, or None where the trial was told already.
         trial: The run.
-        metric: The metric that a number is.
+        metrics: Those that are searched for; a number is the only one.
         name: The function, for the message.
     """
     if trial.has_finished:
         return ""
-    problem, metrics = _metrics(returned, metric, name)
+    problem, found = _metrics(returned, metrics, name)
     if problem:
         seen = "" if trial.last_step is None else f" (it reported values up to step {trial.last_step})"
         return f"{NO_RESULT}{problem}{seen}"
-    trial.finish(metrics)
+    trial.finish(found)
     return ""
 
 
-def _metrics(returned: Any, metric: str, name: str) -> tuple[str, dict[str, float]]:
+def _metrics(returned: Any, metrics: Sequence[str], name: str) -> tuple[str, dict[str, float]]:
     """Return what is wrong with a return value, or the metrics that it is."""
-    wanted = f"return the {metric} as a number, or a dict of metrics with {metric!r} in it"
+    inside = " and ".join(map(repr, metrics))
+    number_or = f"the {metrics[0]} as a number, or " if len(metrics) == 1 else ""
+    wanted = f"return {number_or}a dict of metrics with {inside} in it"
     if returned is None:
         return f"{name} returned None: {wanted}", {}
     if isinstance(returned, Mapping):
         found = {path: value for path, each in _leaves(returned) if (value := as_number(each)) is not None}
-        missing = not found and bool(returned)
-        return (f"{name} returned a dict without a number in it: {wanted}" if missing or not found else ""), found
+        return ("" if found else f"{name} returned a dict without a number in it: {wanted}"), found
     number = as_number(returned)
-    if number is None:
+    if number is None or len(metrics) > 1:
         return f"{name} returned {_shown(returned)}: {wanted}", {}
-    return "", {metric: number}
+    return "", {metrics[0]: number}
 
 
 def _leaves(metrics: Mapping[Any, Any], above: str = "") -> list[tuple[str, Any]]:

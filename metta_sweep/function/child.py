@@ -31,7 +31,7 @@ def main(words: list[str]) -> int:
     config = {key: value for key, value in content.items() if key != "run"}
     trial = Trial(run, seed=config["seed"])
     returned = function(*arguments(function, config, trial))
-    problem = leave(returned, trial, metric=os.environ[METRIC_VARIABLE], name=name_of(function))
+    problem = leave(returned, trial, metrics=(os.environ[METRIC_VARIABLE],), name=name_of(function))
     if problem:
         sys.stderr.write(f"{problem}\n")
     return 0

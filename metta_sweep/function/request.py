@@ -42,6 +42,13 @@ class Call:
         """The function's name."""
         return name_of(self.function)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that a run has to report."""
+        asked = self.asked
+        names = [one.metric for one in asked.objectives] or [asked.metric]
+        return tuple(dict.fromkeys([*names, *(bound.metric for bound in asked.bounds)]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -50,6 +57,8 @@ class Options:
     name: str
     metric: Any
     goal: Any
+    weights: Any = None
+    bounds: Any = None
     rollout_count: int = 10
     max_parallel: int = 1
     workers: str = THREADS
@@ -124,7 +133,9 @@ def _check_async(function: Function, options: Options, *, may_await: bool) -> No
         raise RequestError.of(f"{name} is async", key="function", fix=fix)
 
 
-_INSIDE = re.compile(r"\bsweep\.(?=(?:metric|goal|parameters|constraints|from|early_stop|points|limits|confirm)\b)")
+_INSIDE = re.compile(
+    r"\bsweep\.(?=(?:metric|goal|weights|bounds|parameters|constraints|from|early_stop|points|limits|confirm)\b)"
+)
 
 
 def in_keywords(problem: Problem) -> Problem:
@@ -173,6 +184,8 @@ def _keywords(function: Function, params: Any, options: Options) -> Keywords:
         settings={
             "metric": options.metric,
             "goal": options.goal,
+            "weights": options.weights,
+            "bounds": options.bounds,
             "rollout_count": options.rollout_count,
             "num_samples": options.num_samples,
             "common_seeds": options.common_seeds,

@@ -29,12 +29,13 @@ from metta_sweep.launch.local.server_process import WarmStart
 from metta_sweep.launch.threads.launcher import KIND as THREADS
 from metta_sweep.launch.threads.launcher import RunEndedError, ThreadJob, ThreadLauncher, append_to_log
 from metta_sweep.report import Progress
+from metta_sweep.report.notebook import NotebookTable, is_notebook
 from metta_sweep.report.opened import Sweep
 from metta_sweep.result import RunPaths
 from metta_sweep.store.grouping import GroupedJournal, GroupedRuns
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings
+from metta_sweep.sweep.loop import LoopSettings
 from metta_sweep.sweep.ports import Journal, Launcher, RunStore
 from metta_sweep.sweep.records import CALLED
 
@@ -208,7 +209,7 @@ class Sweeping:
             returned = self._awaited_result(self._begin(returned))
         if not trial.has_finished:
             check()  # what comes after it was told to end is no result
-        problem = leave(returned, trial, metric=self._call.asked.metric, name=self._call.name)
+        problem = leave(returned, trial, metrics=self._call.metrics, name=self._call.name)
         if problem:
             append_to_log(job.spec, f"{problem}\n")
         return 0
@@ -234,8 +235,8 @@ def run(
     params: Mapping[str, Any],
     *,
     name: str,
-    metric: str,
-    goal: str,
+    metric: str | Sequence[str],
+    goal: str | Sequence[str] | Mapping[str, str],
     rollout_count: int = 10,
     max_parallel: int = 1,
     workers: str = THREADS,
@@ -259,8 +260,8 @@ def run(
         function: What trains and evaluates.
         params: The search space, in the form of ``sweep.parameters`` of a sweep file.
         name: The sweep's name. A call with the same name goes on with it, up to ``rollout_count`` in all.
-        metric: Name of the metric that is searched for.
-        goal: ``maximize`` or ``minimize``.
+        metric: Name of the metric that is searched for, or a list of several.
+        goal: ``maximize`` or ``minimize``; of several metrics one each.
         rollout_count: Rollouts in all, over all calls.
         max_parallel: Runs at once.
         workers: ``threads``: calls in this process, the first on this very thread. ``processes``: each in a process of
@@ -273,9 +274,9 @@ def run(
         early_stop: ``"auto"``, a policy, or a mapping: runs that will not win are ended on their way.
         confirm: ``{"top_k": 3, "seeds": 5}``: the best are run again on fresh seeds.
         progress: Whether to show how it goes: a live table in a notebook, lines elsewhere.
-        **more: ``num_samples``, ``common_seeds``, ``seed``, ``optimizer``, ``protein``, ``sources`` (``from`` in a
-            sweep file), ``description``, ``wandb`` (off by default; ``True``, a mode, or a mapping), ``launcher`` (its
-            other settings), ``change`` and ``takeover``.
+        **more: ``weights`` and ``bounds`` of several metrics, ``num_samples``, ``common_seeds``, ``seed``,
+            ``optimizer``, ``protein``, ``sources`` (``from`` in a sweep file), ``description``, ``wandb`` (off by
+            default; ``True``, a mode, or a mapping), ``launcher`` (its other settings), ``change`` and ``takeover``.
 
     Returns:
         The sweep as it is at the end: ``.best.params``, ``.frame()``, ``.report("mine.html")``.
@@ -288,7 +289,7 @@ def run(
     written = dict(locals())
     call = read_call(function, params, _options(written), may_await=False)
     check_not_loading()
-    Sweeping(call, _show(progress=progress, is_here=call.reference is None)).run()
+    Sweeping(call, _show(call, progress=progress)).run()
     return Sweep.open(call.asked.name, data_dir=call.asked.data_dir)
 
 
@@ -305,7 +306,7 @@ async def run_async(function: Function, params: Mapping[str, Any], **keywords: A
     def begin(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
-    sweeping = Sweeping(call, _show(progress=progress, is_here=call.reference is None), begin)
+    sweeping = Sweeping(call, _show(call, progress=progress), begin)
     work = asyncio.ensure_future(asyncio.to_thread(sweeping.run))
     try:
         await asyncio.shield(work)
@@ -347,11 +348,13 @@ class _Silent:
         """Do nothing."""
 
 
-def _show(*, progress: bool, is_here: bool) -> Callable[[Console, SweepPaths], Show]:
+def _show(call: Call, *, progress: bool) -> Callable[[Console, SweepPaths], Show]:
+    """Return what makes who shows the sweep; in a notebook its output is begun here, under the cell that asked."""
     if not progress:
         return lambda *_: _Silent()
+    if is_notebook():
+        table = NotebookTable(SweepPaths(call.asked.data_dir, call.asked.name))
+        return lambda *_: table
     # What the function prints goes to the same terminal where it is called in this process.
+    is_here = call.reference is None
     return lambda _, paths: Progress(Console(), paths=paths, status_line=not is_here)
-
-
-__all__ = ["InterruptedSweepError", "run", "run_async"]

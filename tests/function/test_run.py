@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,62 @@ def test_a_function_that_cannot_be_called_so_is_named_with_what_to_do(search, tm
         search(function, workers=workers)
     assert said in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_metrics_have_a_goal_each_and_bounds_hold(search):
+    def train(config):
+        return {"loss": config["x"] ** 2, "size": 2 - config["x"]}
+
+    goals = {"metric": ["loss", "size"], "goal": ["minimize", "minimize"], "optimizer": "protein"}
+    weighted = search(train, name="weighted", weights=[1, 2], **goals)
+    assert weighted.state.spec.metric == "loss + 2*size"
+    with pytest.raises(metta_sweep.SweepFailedError, match="return a dict of metrics with 'loss' and 'size' in it"):
+        search(lambda config: 1.0, name="number", **goals)
+    with pytest.raises(metta_sweep.RequestError, match=r"^goal\.1: need one of maximize, minimize, got the text 'min'"):
+        search(train, **{**goals, "goal": ["minimize", "min"]})
+
+
+def test_a_secret_of_the_environment_is_not_written_into_a_config(search, monkeypatch):
+    monkeypatch.setenv("MY_API_KEY", "s3cr3t-0123456789")
+    with pytest.raises(metta_sweep.RequestError, match=r"config\.key: holds the value of a secret") as caught:
+        search(squared, config={"key": "s3cr3t-0123456789"})
+    assert "s3cr3t" not in str(caught.value)
+
+
+class Notebook:
+    """Stands for IPython in a kernel: what is displayed, and what it is replaced by."""
+
+    def __init__(self):
+        self.shown = []
+
+    def get_ipython(self):
+        return type("Shell", (), {"kernel": None})
+
+    def display(self, html, display_id):
+        assert display_id
+        self.update(html)
+        return self
+
+    def update(self, html):
+        self.shown.append(html)
+
+
+def test_a_notebook_has_one_output_that_shows_how_it_stands(search, monkeypatch, capsys):
+    notebook = Notebook()
+    modules = types.SimpleNamespace(HTML=str, display=notebook.display)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", modules)
+    search(squared, progress=True)
+    assert "the sweep begins" in notebook.shown[0]
+    assert "Complete: all 3 rollouts are done" in notebook.shown[-1]
+    assert capsys.readouterr().out == ""
+
+
+def test_lines_are_printed_where_there_is_no_notebook(search, capsys):
+    search(squared, progress=True)
+    said = capsys.readouterr().out
+    assert "mine.r.2: loss" in said
+    assert "Complete: all 3 rollouts are done" in said
 
 
 def test_numbers_of_numpy_and_tuples_are_plain_data():
