@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS, PROJECT, OPTIONS = "docs/", "project/", "project/options.md"
 PICTURES = (".png", ".svg", ".gif")
 _LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
-_KIND = re.compile(r"^```(\w+) \w+$", re.MULTILINE)
+_KIND = re.compile(r"^```(\w+) \S+$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
