@@ -124,10 +124,10 @@ def why_in_short(suggestion: Suggestion, metric: str) -> str:
     predicted = suggestion.predicted
     if predicted is None:
         return said
-    between = f"{number(predicted.score_low)} to {number(predicted.score_high)}"
-    expects = f"expects {printable(metric)} {number(predicted.score)} ({between}), {duration(predicted.cost)}"
+    middle, low, high = (f"{one:.3g}" for one in (predicted.score, predicted.score_low, predicted.score_high))
+    expects = f"expects {printable(metric)} {middle} ({low} to {high}), {duration(predicted.cost)}"
     fails = f", success {predicted.success:.0%}" if predicted.success < SURE else ""
-    return f"{expects}{fails}; {said}"
+    return f"{expects}{fails}; {said.replace('from the best so far: ', 'from the best: ')}"
 
 
 def compared(row: RolloutRow) -> str:

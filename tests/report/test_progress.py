@@ -66,9 +66,7 @@ def test_a_reason_that_repeats_the_expectation_is_told_once() -> None:
 def test_a_reason_is_one_line_of_a_terminal_and_says_what_moves_in_short_names() -> None:
     reason = "expects 0.5 (0.3 to 0.7) for 10 s; 90% chance of success; from the best so far: trainer.gamma 0.9 -> 0.99"
     history = History().suggest(origin="protein", reason=reason, predicted=prediction())
-    assert "expects reward 0.5 (0.3 to 0.7), 10 s, success 95%; from the best so far: gamma 0.9 -> 0.99" in told(
-        history
-    )
+    assert "expects reward 0.5 (0.3 to 0.7), 10 s, success 95%; from the best: gamma 0.9 -> 0.99" in told(history)
     (why,) = [line for line in told(history, width=60, terminal=True).splitlines() if "why:" in line]
     assert "from the best" not in why
     assert "…" in why
