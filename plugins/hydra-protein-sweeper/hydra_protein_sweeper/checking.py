@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -67,7 +68,7 @@ def check(space: Space, config: DictConfig, loader: ConfigLoader) -> Checked:
             _check_key(checked, key, leaf, variants or [base])
             _start(checked, key, OmegaConf.select(base.config, bare(key), default=None))
     if not checked.problems:
-        _compose_whole(checked, groups, composing)
+        _try_together(checked, groups, (variants or [base])[0])
     return checked
 
 
@@ -229,12 +230,15 @@ def _refused(config: DictConfig, key: str, value: Any) -> str:
     return ""
 
 
-def _compose_whole(checked: Checked, groups: Mapping[str, Sequence[Any]], composing: _Composing) -> None:
-    """Compose one whole run, so that what no single value shows is found as well."""
-    chosen = {key: options[0] for key, options in groups.items()}
-    point = {**chosen, **{key: _values(leaf)[0] for key, leaf in checked.parameters.items() if _counts(leaf, chosen)}}
-    composing.variant(point, checked.problems, " ".join(f"{key}={written(value)}" for key, value in point.items()))
-
-
-def _counts(leaf: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
-    return bool(_values(leaf)) and _is_active(leaf, chosen)
+def _try_together(checked: Checked, groups: Mapping[str, Any], variant: Variant) -> None:
+    """Set one value of every parameter as a run's command line will: what no single value shows is found as well."""
+    trial, parser = deepcopy(variant.config), OverridesParser.create()
+    for key, leaf in checked.parameters.items():
+        values = _values(leaf) if key not in groups and _is_active(leaf, variant.chosen) else []
+        for value in values[:1]:
+            word = f"{key}={written(value)}"
+            try:
+                read = parser.parse_override(word).value()
+                OmegaConf.update(trial, bare(key), read, merge=True, force_add=key.startswith("+"))
+            except (HydraException, OmegaConfBaseException) as error:
+                checked.problems.append(Problem(key=word, message=first_line(error)))
