@@ -21,7 +21,7 @@ def reading_plan(asked: Asked, settings: ResultSettings) -> ReadingPlan:
     """Return what is read of every run."""
     each = isinstance(settings.reduce, Mapping)
     return ReadingPlan(
-        metric=asked.objectives[0].metric if asked.objectives else asked.metric,
+        metric=asked.first_metric,
         maximizes=asked.goal == "maximize",
         readers=settings.readers,
         path=settings.path,

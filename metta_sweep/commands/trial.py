@@ -63,7 +63,7 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         command = command_of(started, run, suggestion.params, asked.seed)
         ours = {**searched_for(spec), **render_env(_variables(asked), paths=run, run_id=run_id)}
         env = environment_of(spec, run, suggestion.params, asked.seed, ours)
-        source = Source(run=run, cwd=cwd, metric=asked.metric, began_s=time.time())
+        source = Source(run=run, cwd=cwd, metric=asked.first_metric, began_s=time.time())
         surveys = _surveys(asked, source)
         gathering = _gathering(asked, source)
         outputs = Outputs(Path.cwd(), besides=asked.data_dir) if asked.command and not is_apart else None
@@ -80,7 +80,7 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         wall_s=wall_s,
         sightings=[(each.reader, each.place, each.name, each.count, each.last, each.step) for each in sightings],
         metrics=dict(result.metrics) if result is not None else {},
-        metric=asked.metric,
+        metric=asked.first_metric,
         written=written,
         is_parallel=asked.launcher.max_parallel > 1,
     )

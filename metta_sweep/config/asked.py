@@ -105,3 +105,8 @@ class Asked:
     """The run that is done again and kept; empty for a search."""
     takeover: bool = False
     """Whether to take the sweep from a controller that holds it."""
+
+    @property
+    def first_metric(self) -> str:
+        """The metric that a single number is: the one there is, or the first of several."""
+        return self.objectives[0].metric if self.objectives else self.metric

@@ -260,8 +260,8 @@ def run(
         function: What trains and evaluates.
         params: The search space, in the form of ``sweep.parameters`` of a sweep file.
         name: The sweep's name. A call with the same name goes on with it, up to ``rollout_count`` in all.
-        metric: Name of the metric that is searched for, or a list of several.
-        goal: ``maximize`` or ``minimize``; of several metrics one each.
+        metric: Name of the metric that is searched for; or several of them, which give a Pareto front.
+        goal: ``maximize`` or ``minimize``; of several metrics one each, in their order or by name.
         rollout_count: Rollouts in all, over all calls.
         max_parallel: Runs at once.
         workers: ``threads``: calls in this process, the first on this very thread. ``processes``: each in a process of
@@ -274,9 +274,10 @@ def run(
         early_stop: ``"auto"``, a policy, or a mapping: runs that will not win are ended on their way.
         confirm: ``{"top_k": 3, "seeds": 5}``: the best are run again on fresh seeds.
         progress: Whether to show how it goes: a live table in a notebook, lines elsewhere.
-        **more: ``weights`` and ``bounds`` of several metrics, ``num_samples``, ``common_seeds``, ``seed``,
-            ``optimizer``, ``protein``, ``sources`` (``from`` in a sweep file), ``description``, ``wandb`` (off by
-            default; ``True``, a mode, or a mapping), ``launcher`` (its other settings), ``change`` and ``takeover``.
+        **more: ``weights`` (of several metrics), ``bounds`` (``["latency <= 20"]``), ``num_samples``,
+            ``common_seeds``, ``seed``, ``optimizer``, ``protein``, ``sources`` (``from`` in a sweep file),
+            ``description``, ``wandb`` (off by default; ``True``, a mode, or a mapping), ``launcher`` (its other
+            settings), ``change`` and ``takeover``.
 
     Returns:
         The sweep as it is at the end: ``.best.params``, ``.frame()``, ``.report("mine.html")``.

@@ -20,6 +20,7 @@ from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.requested_space import rules_that_matter, space_of
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.text import RULE, totals
+from metta_sweep.report.tradeoff import front_in_short, front_lines, no_best
 from metta_sweep.report.wording import count, duration, plain, printable, progress_in_short, size
 from metta_sweep.sweep.state import SweepState
 
@@ -62,7 +63,7 @@ def checklist(state: SweepState, place: Place) -> Iterator[Item]:
     yield _tool(rows)
     yield _space(rows)
     yield _fixed(rows)
-    yield Item(title="Objective", lines=(f"{rows.spec.goal} {printable(rows.spec.metric)}, {_seeds_each(rows)}",))
+    yield Item(title="Objective", lines=(f"{printable(rows.spec.aim)}, {_seeds_each(rows)}",))
     yield _budget(rows)
     yield from _seeds(rows, place)
     yield _final(state, rows, place)
@@ -136,8 +137,11 @@ def _seeds(rows: SweepRows, place: Place) -> Iterator[Item]:
 
 
 def _final(state: SweepState, rows: SweepRows, place: Place) -> Item:
+    if rows.front:
+        told = (f"a {front_in_short(rows)}; say which of it you take, and by what", *front_lines(rows))
+        return Item(title="Final configuration", lines=told, known=False)
     if rows.best_rollout is None or rows.best_rollout.best is None:
-        return Item(title="Final configuration", lines=("no rollout has a score",), known=False)
+        return Item(title="Final configuration", lines=(no_best(rows) or "no rollout has a score",), known=False)
     winner = winner_of(state, rows, place)
     values = [f"{printable(name)} = {plain(value)}" for name, value in winner.rollout.params.items()]
     if rows.winner is not None and rows.verdict is not None:

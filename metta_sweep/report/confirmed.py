@@ -31,6 +31,8 @@ def in_short(verdict: Verdict, one: Confirmed) -> str:
         return f"failed on a fresh seed ({count(len(one.runs), 'run')}); not taken for the best"
     if one.mean is None:
         return worth(one)
+    if one.breaks:
+        return f"{worth(one)} over {count(one.scored, 'run')}, and breaks {one.breaks}; not taken for the best"
     likely = f", {chance(one)} likely the best" if chance(one) and len(verdict.points) > 1 else ""
     return f"{worth(one)} over {count(one.scored, 'run')}{likely}"
 

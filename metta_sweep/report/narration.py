@@ -98,14 +98,22 @@ def opening(state: SweepState) -> Iterator[Line]:
 
 def expectation(predicted: Prediction, metric: str) -> str:
     """Return what was expected: ``reward 0.8 (0.6 to 1), 12 s (9.0 s to 16 s), success 97%``."""
-    between = f"{number(predicted.score_low)} to {number(predicted.score_high)}"
-    others = [
-        f"{printable(one.metric)} {number(one.value)} ({number(one.low)} to {number(one.high)})"
-        for one in predicted.others
-    ]
-    score = ", ".join([f"{printable(metric)} {number(predicted.score)} ({between})", *others])
+    score = _scores(predicted, metric)
     cost = f"{duration(predicted.cost)} ({duration(predicted.cost_low)} to {duration(predicted.cost_high)})"
     return f"{score}, {cost}, success {predicted.success:.0%}"
+
+
+def _scores(predicted: Prediction, metric: str, *, digits: int | None = None) -> str:
+    """Return what is expected of each metric: ``reward 0.8 (0.6 to 1), latency 12 (10 to 14)``."""
+
+    def shown(value: float) -> str:
+        return number(value) if digits is None else f"{value:.{digits}g}"
+
+    first = (metric, predicted.score, predicted.score_low, predicted.score_high)
+    every = [first, *((one.metric, one.value, one.low, one.high) for one in predicted.others)]
+    return ", ".join(
+        f"{printable(name)} {shown(value)} ({shown(low)} to {shown(high)})" for name, value, low, high in every
+    )
 
 
 def reason_of(suggestion: Suggestion) -> str:
@@ -124,8 +132,7 @@ def why_in_short(suggestion: Suggestion, metric: str) -> str:
     predicted = suggestion.predicted
     if predicted is None:
         return said
-    middle, low, high = (f"{one:.3g}" for one in (predicted.score, predicted.score_low, predicted.score_high))
-    expects = f"expects {printable(metric)} {middle} ({low} to {high}), {duration(predicted.cost)}"
+    expects = f"expects {_scores(predicted, metric, digits=3)}, {duration(predicted.cost)}"
     fails = f", success {predicted.success:.0%}" if predicted.success < SURE else ""
     return f"{expects}{fails}; {said.replace('from the best so far: ', 'from the best: ')}"
 

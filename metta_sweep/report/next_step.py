@@ -11,6 +11,8 @@ from metta_sweep.report.wording import finished_in_words, printable
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.records import RunState
 
+SEEDS_OF_A_RERUN = 5
+"""Fresh runs of one point that are proposed where there is no one best to confirm."""
 NAMED = 8
 """Failed runs that are named, the last ones."""
 
@@ -125,7 +127,10 @@ def _going_on(rows: SweepRows, place: Place) -> str:
 
 
 def confirm_command(rows: SweepRows, place: Place, *words: str) -> str:
-    """Return what to type to have the best points run again on fresh seeds."""
+    """Return what to type to have the best points run again on fresh seeds; of a front, one of its points."""
+    of_front = rows.rollouts[rows.front[0]].runs[0] if rows.front else rows.best_run if rows.chosen else None
+    if of_front is not None and not rows.spec.called:
+        return place.command("rerun", of_front.run_id, "--seeds", str(SEEDS_OF_A_RERUN))
     if rows.spec.called:
         return f'metta_sweep.run({rows.spec.called}, …, name="{rows.spec.name}", confirm={{"top_k": 3, "seeds": 5}})'
     return place.command("confirm", rows.spec.name, *words)

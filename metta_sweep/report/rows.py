@@ -169,6 +169,8 @@ class SweepRows:
     """What the sweep's own rollouts gave in the present space, to weigh the sources by; empty without any."""
     front: tuple[int, ...] = ()
     """The rollouts of the Pareto front of several goals, in order; there is no one best then."""
+    chosen: bool = False
+    """Whether one goal or weights chose of the front of a sweep that has several: nothing of it is confirmed."""
     front_share: float | None = None
     """Its hypervolume as a share of the box between the worst and the best seen; None where that box is flat."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
@@ -221,6 +223,7 @@ def rows_of(state: SweepState) -> SweepRows:
         best_run=_best([row.best for row in contenders if row.best is not None], spec.goal),
         best_rollout=None if first is None else rollouts[first.rollout],
         front=tuple(seen.rollout for seen in state.front),
+        chosen=state.asked is not None and state.asked.spec.has_front and not spec.has_front,
         front_share=_front_share(state),
         failures=failure_rows(state),
         run_counts=dict(Counter(run.state for run in state.runs.values())),

@@ -110,7 +110,8 @@ def _score_lines(rows: SweepRows, rollout: RolloutRow) -> Iterator[str]:
         return
     if rollout.best is not None and rollout.best.metric is not None:
         made_of = _beside(rows, rollout.best)
-        yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id}){made_of}"
+        beside = f"; {made_of}" if made_of else ""
+        yield f"  Best {metric}: {number(rollout.best.metric)} (run {rollout.best.run_id}{beside})"
     if several:
         yield f"  Mean {metric}: {mean_of(rollout)} over {count(rollout.scored, 'run')}"
 
@@ -197,7 +198,8 @@ def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
         return
     winner = rows.winner
     yield f"🏆 OVERALL BEST RUN: {best.run_id}{'' if winner is None else f' (confirmed: rollout {winner.rollout})'}"
-    yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}{_beside(rows, best)}"
+    made_of = _beside(rows, best)
+    yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}{f' ({made_of})' if made_of else ''}"
     if winner is not None and rows.verdict is not None:
         yield f"  On fresh seeds: {in_short(rows.verdict, winner)}"
     yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
@@ -213,10 +215,9 @@ def _front(rows: SweepRows, place: Place) -> Iterator[str]:
 
 
 def _beside(rows: SweepRows, run: RunRow) -> str:
-    """Return the other metrics of a run that count, in brackets."""
+    """Return the other metrics of a run that count; empty where there are none."""
     names = [name for name in shown_metrics(rows.spec) if name != rows.spec.metric and name in run.metrics]
-    told = ", ".join(f"{printable(name)} {number(run.metrics[name])}" for name in names)
-    return f" ({told})" if told else ""
+    return ", ".join(f"{printable(name)} {number(run.metrics[name])}" for name in names)
 
 
 def _best_by_mean(rows: SweepRows) -> Iterator[str]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from metta_sweep.config.settings import ConfirmSettings
+from metta_sweep.goal import Bound
 from metta_sweep.optimize.port import Expectation
 from metta_sweep.sweep.events import ConfirmationChosen
 from metta_sweep.sweep.observing import counted
@@ -30,6 +32,8 @@ class Candidate:
     """What its fresh runs gave, larger is better, in the order planned."""
     failed: bool
     """Whether a fresh run failed for good: such a point is not taken for the best, and not run again."""
+    broken: tuple[Bound, ...] = ()
+    """The bounds that its fresh runs break on average: such a point is not taken for the best."""
 
 
 def candidates_of(state: SweepState) -> list[Candidate]:
@@ -46,7 +50,13 @@ def _candidate(state: SweepState, rollout: int) -> Candidate:
         planned=len(runs),
         scores=tuple(state.spec.goal.score(value) for value in values if math.isfinite(value)),
         failed=any(_failed_by_itself(run) for run in runs),
+        broken=tuple(bound for bound in state.spec.bounds if _breaks(bound, runs)),
     )
+
+
+def _breaks(bound: Bound, runs: Sequence[Run]) -> bool:
+    values = [run.metrics[bound.metric] for run in runs if run.metrics is not None and bound.metric in run.metrics]
+    return bool(values) and bound.slack(fmean(values)) < 0.0
 
 
 def _failed_by_itself(run: Run) -> bool:

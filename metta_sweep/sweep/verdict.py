@@ -39,8 +39,15 @@ class Confirmed:
     """That mean less the luck that being the best of several brings; None where the spread of runs is not known."""
     interval: tuple[float, float] | None = None
     """90% interval of the corrected mean."""
+    breaks: str = ""
+    """The bounds that its fresh runs break on average; such a point is not taken for the best."""
     chance_best: float | None = None
     """Chance that no other of the points is better, 0 to 1."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be taken for the best."""
+        return not self.failed and not self.breaks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ class Verdict:
     @property
     def best(self) -> Confirmed | None:
         """The best point that has a fresh score and did not fail; None while there is none."""
-        return next((one for one in self.points if one.mean is not None and not one.failed), None)
+        return next((one for one in self.points if one.mean is not None and one.counts), None)
 
     @property
     def winner(self) -> Confirmed | None:
@@ -81,7 +88,7 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     runs = counted(begun)
     if not found or state.confirmation is None or (begun and not runs):
         return None
-    known = [one for one in found if one.scores and not one.failed]
+    known = [one for one in found if one.scores and not (one.failed or one.broken)]
     drawn = draw_truths([one.scores for one in known], random.Random(seed))
     truths = {one.rollout: draws for one, draws in zip(known, drawn, strict=False)}
     expected = dict(zip(state.confirmation.rollouts, state.confirmation.expected, strict=True))
@@ -90,7 +97,9 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
     return Verdict(
-        points=tuple(sorted(points, key=lambda one: (one.failed, one.mean is None, -score(_told(one))))),
+        points=tuple(
+            sorted(points, key=lambda one: (one.failed or bool(one.breaks), one.mean is None, -score(_told(one))))
+        ),
         planned=len(runs),
         earlier=min(len(runs), sum(state.known_when_chosen(one.rollout) for one in found)),
         budget=budget,
@@ -118,6 +127,7 @@ def _confirmed(state: SweepState, one: Candidate, expected: float | None, truths
         runs=tuple(run.run_id for run in counted(state.confirmations_of(one.rollout))),
         scored=len(one.scores),
         failed=one.failed,
+        breaks=" and ".join(map(str, one.broken)),
         searched=state.observations[one.rollout].metric or 0.0,
         expected=expected,
         mean=score(fmean(one.scores)) if one.scores else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,9 @@ from tests.factories import Directories, History
 from tests.sweep.test_several_goals import BOUND, FRONT, told
 
 POINTS = ((1.0, 10.0), (2.0, 20.0), (0.5, 15.0), (9.0, 30.0))
+
+
+PLACE = replace(Place.here(Directories()), program="metta-sweep")
 
 
 def front():
@@ -69,6 +73,9 @@ def test_there_is_no_one_best_of_a_front_and_the_message_says_how_to_choose():
 def test_one_goal_or_weights_choose_one_of_the_front():
     assert "BEST OF my_test: my_test.r.0" in best(chosen_by(front(), metric="latency"), paths=Directories())
     assert "BEST OF my_test: my_test.r.3" in best(chosen_by(front(), metric="reward"), paths=Directories())
+    assert "To know how good it is: metta-sweep rerun my_test.r.3 --seeds 5" in best(
+        chosen_by(front(), metric="reward"), paths=Directories(), place=PLACE
+    )
     shown = best(chosen_by(front(), weights="reward=1,latency=0.2"), paths=Directories())
     assert "BEST OF my_test: my_test.r.3" in shown
     assert "reward - 0.2*latency: 3" in shown

@@ -10,9 +10,10 @@ import pytest
 
 from metta_sweep.goal import Bound, Goal, Objective, weighted, weighted_name
 from metta_sweep.sweep.changes import check_request
-from metta_sweep.sweep.events import RunDiscarded, from_json, to_json
+from metta_sweep.sweep.events import ConfirmationPlanned, PlannedRun, RunDiscarded, from_json, to_json
 from metta_sweep.sweep.front import dominates, growth, hypervolume, share_of_box
 from metta_sweep.sweep.teaching import lessons_of
+from metta_sweep.sweep.verdict import verdict_of
 from tests.factories import History
 
 REWARD = Objective(metric="reward", goal=Goal.MAXIMIZE)
@@ -198,3 +199,17 @@ def test_the_growth_of_a_front_counts_what_came_until_then() -> None:
     state = told(History(asked=FRONT), (1.0, 10.0), (2.0, 20.0), (3.0, 5.0)).state
     sizes = [points for points, _ in growth(state.observations.values(), state.spec.objectives)]
     assert sizes == [1, 2, 1]
+
+
+def test_a_point_whose_fresh_runs_break_a_bound_is_not_the_confirmed_best() -> None:
+    history = told(History(asked={"bounds": (BOUND,), "rollout_count": 2}), (1.0, 5.0), (2.0, 19.0)).choose(1, 0)
+    for rollout, reward, latency in ((1, 2.0, 24.0), (1, 2.1, 22.0), (0, 1.0, 5.0), (0, 1.1, 5.0)):
+        number = len(history.state.runs)
+        planned = PlannedRun(run_id=history.run(number), seed=number)
+        history.add(ConfirmationPlanned, rollout=rollout, run=planned, max_retries=2)
+        history.start(number).finish(number, reward, latency=latency)
+    verdict = verdict_of(history.stop().state)
+    assert verdict is not None
+    assert [(one.rollout, one.breaks) for one in verdict.points] == [(0, ""), (1, "latency <= 20")]
+    assert verdict.winner is not None
+    assert verdict.winner.rollout == 0

@@ -86,7 +86,7 @@ def _goal(draft: Draft, sweeper: Mapping[str, Any], ax: Mapping[str, Any]) -> No
     minimized = experiment.get("minimize", False) if isinstance(experiment, Mapping) else False
     goal = sweeper.get("direction", "minimize" if not ax or minimized else "maximize")
     if goal not in ("minimize", "maximize"):
-        draft.leave(f"{_SWEEPER}.direction", goal, "a sweep of ours has one goal; minimize was written")
+        draft.leave(f"{_SWEEPER}.direction", goal, "the values of one return are not told apart; minimize was written")
         goal = "minimize"
     draft.settings |= {"metric": "return", "goal": goal, "results": {"from": "hydra"}}
 

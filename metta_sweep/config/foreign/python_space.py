@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,9 @@ def _search(draft: Draft, tree: ast.Module) -> None:
             given |= {
                 w.arg: w.value.value for w in node.keywords if w.arg in wanted and isinstance(w.value, ast.Constant)
             }
+            directions = [_written(w.value) for w in node.keywords if w.arg == "directions" and name == "create_study"]
+            if any(directions):
+                given["directions"] = directions[0]
         if name in _SCHEDULERS | _PRUNERS and "early_stop" not in draft.settings:
             draft.setting("", "early_stop", "auto")
             draft.say(
@@ -211,6 +214,9 @@ def _search(draft: Draft, tree: ast.Module) -> None:
     count = given.get("n_trials", given.get("num_samples"))
     if isinstance(count, int) and 1 <= count <= 1_000_000 and not isinstance(count, bool):
         draft.rollout_count = count
+    if "directions" in given:
+        _several_goals(draft, given["directions"])
+        return
     metric = given.get("metric")
     draft.setting("", "metric", metric if isinstance(metric, str) and metric else "score")
     if not isinstance(metric, str):
@@ -219,6 +225,20 @@ def _search(draft: Draft, tree: ast.Module) -> None:
     draft.setting("", "goal", goal or "maximize")
     if goal is None:
         draft.say("goal: maximize was written; the file does not say which way is better")
+
+
+def _written(value: ast.AST) -> list[str]:
+    """Return the goals of a list of directions; empty where one of them is not written out."""
+    texts = [each.value for each in value.elts if isinstance(each, ast.Constant)] if isinstance(value, ast.List) else []
+    goals = [_GOALS.get(str(text), "") for text in texts]
+    return goals if isinstance(value, ast.List) and len(goals) == len(value.elts) and all(goals) else []
+
+
+def _several_goals(draft: Draft, goals: Sequence[str]) -> None:
+    """Take a study with several directions for a sweep with a front."""
+    draft.setting("", "metric", [f"score_{number}" for number in range(1, len(goals) + 1)])
+    draft.setting("", "goal", list(goals))
+    draft.say("metric: score_1 and so on stand in for the values of the objective, in its order; write their names")
 
 
 _SETTINGS: Mapping[str, tuple[str, ...]] = {

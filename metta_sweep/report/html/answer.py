@@ -128,7 +128,7 @@ def _confirmation(found: Gathered) -> Iterator[Content]:
             str(one.rollout),
             number(one.searched),
             "none" if one.mean is None else number(one.mean),
-            "failed on a fresh seed" if one.failed else worth(one),
+            "failed on a fresh seed" if one.failed else f"breaks {one.breaks}" if one.breaks else worth(one),
             chance(one),
             str(one.scored),
         )

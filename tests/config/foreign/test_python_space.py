@@ -111,6 +111,18 @@ study.optimize(objective, n_trials=25)
     assert "is the study itself" in told
 
 
+def test_a_study_with_several_directions_becomes_a_sweep_with_a_front():
+    text = """
+def objective(trial):
+    x = trial.suggest_float("x", -1.0, 1.0)
+    return x, x**2
+study = optuna.create_study(directions=["minimize", "maximize"])
+"""
+    tree, told = migrated(text)
+    assert (tree["sweep"]["metric"], tree["sweep"]["goal"]) == (["score_1", "score_2"], ["minimize", "maximize"])
+    assert "score_1 and so on stand in" in told
+
+
 @pytest.mark.parametrize(
     ("text", "function", "message"),
     [
