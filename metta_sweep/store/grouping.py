@@ -71,6 +71,16 @@ class GroupedRuns(RunDirectories):
         self._configs[run_id] = config
         return super().prepare(run_id, config=config, suggestion=suggestion, has_workdir=has_workdir)
 
+    def _make_folders(self, run: RunPaths, *, has_workdir: bool) -> None:
+        """Make the run's directory alone: a call leaves no marks of a launcher."""
+        del has_workdir
+        try:
+            run.root.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:  # the first of all runs
+            run.root.mkdir(parents=True, exist_ok=True)
+
     def take_config(self, run_id: str) -> dict[str, Any]:
         """Return the config of the attempt that was prepared last, to whoever begins it."""
         return dict(self._configs.pop(run_id))

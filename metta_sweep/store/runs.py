@@ -51,12 +51,15 @@ class RunDirectories:
             yaml.representer.RepresenterError: A value is of no built-in type.
         """
         run = self._paths.run(run_id)
-        for folder in (run.attempts, *([run.workdir] if has_workdir else [])):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._make_folders(run, has_workdir=has_workdir)
         for path, content in ((run.config, config), (run.suggestion, suggestion)):
             if not self._sync or not path.exists():
                 write_whole(path, to_yaml(content), keep_existing=self._sync, sync=self._sync)
         return run
+
+    def _make_folders(self, run: RunPaths, *, has_workdir: bool) -> None:
+        for folder in (run.attempts, *([run.workdir] if has_workdir else [])):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def paths(self, run_id: str) -> RunPaths:
         """Return the run's paths, whether or not they exist."""

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import signal
+import threading
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,13 @@ def show_token(environ: MutableMapping[str, str]) -> None:
 
 
 def _connect(ray: Any, address: str, namespace: str) -> None:
-    """Connect this process; the handlers of its signals are left as they were."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    """Connect this process; the handlers of its signals are left as they were.
+
+    Beside the main thread Ray touches none, and none could be put back.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGTERM, signal.SIGINT) if is_main else ()
+    handlers = {number: signal.getsignal(number) for number in numbers}
     try:
         ray.init(
             address=address,
