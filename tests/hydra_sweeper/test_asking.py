@@ -65,6 +65,11 @@ def test_the_settings_arrive_in_the_request(tmp_path):
     assert (request.constraints, request.data_dir) == (("model.lr < 2",), tmp_path / "here")
 
 
+def test_several_metrics_are_named_to_the_callback(tmp_path):
+    words = template(["py"], [], passes_seed=False, keeps_return=True, metrics=["val/loss", "size"])
+    assert words[-1] == "++hydra.callbacks.protein_sweeper.metrics=[val/loss,size]"
+
+
 def test_another_request_never_overwrites_the_file_of_the_last(tmp_path):
     assert asked(tmp_path)[1].file == asked(tmp_path)[1].file
     assert asked(tmp_path)[1].file != asked(tmp_path, rollout_count=3)[1].file

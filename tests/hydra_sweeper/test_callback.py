@@ -55,6 +55,13 @@ def test_what_is_no_result_is_a_failure_with_its_name(value, run_dir, capsys):
     assert "the function under @hydra.main returned " in failure.message
 
 
+def test_of_several_metrics_as_many_numbers_are_those(run_dir):
+    assert metrics_of((1, 2.5), "loss", ["loss", "size"]) == ({"loss": 1.0, "size": 2.5}, "")
+    assert metrics_of((1, 2.5, 3), "loss", ["loss", "size"])[1]
+    assert metrics_of((1, 2), "a", ["a", "b", "c"])[1]
+    assert metrics_of({"loss": 1, "size": 2}, "loss", ["loss", "size"])[0] == {"loss": 1.0, "size": 2.0}
+
+
 def test_none_is_told_what_to_return():
     assert metrics_of(None, "loss")[1] == (
         "the function under @hydra.main returned None: have it return loss, a number, or a mapping of metrics"

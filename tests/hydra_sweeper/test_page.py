@@ -51,7 +51,7 @@ def test_every_name_of_another_sweeper_is_answered():
     settings = {name: value for name, value in DEFAULTS.items() if not name.startswith("_")}
     named = [safe_load(text) for row in rows("Coming from hydra-optuna-sweeper") for text in row if ": " in text]
     answered = [item for item in named if not str(next(iter(item))).startswith(("_target_", "override"))]
-    assert len(answered) == 9
+    assert len(answered) == 10
     for item in answered:
         (problem,) = settings_problems({**settings, **item})
         assert "is a setting of the Optuna sweeper" in problem.message

@@ -60,8 +60,9 @@ def test_a_setting_that_has_no_counterpart_is_answered_with_what_there_is(name):
     assert fix.startswith("remove it: ")
 
 
-def test_several_directions_are_refused():
-    assert "one metric and one goal" in fixes(direction=["minimize", "maximize"])[0]
+def test_several_directions_are_several_goals():
+    (fix,) = fixes(direction=["minimize", "maximize"])
+    assert fix.startswith("write hydra.sweeper.goal=[minimize,maximize] and as many names, hydra.sweeper.metric=[a,b]")
 
 
 SLURM = {"partition": "gpu", "timeout_min": 60, "mem_gb": 8, "cpus_per_task": 4, "gpus_per_node": 1, "nodes": 1}

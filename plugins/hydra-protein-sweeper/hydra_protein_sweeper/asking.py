@@ -19,6 +19,11 @@ from hydra_protein_sweeper.launchers import Launching
 OUTPUT = "output"
 """Folder of a run's directory that is ``hydra.run.dir``."""
 
+_SAME = ("bounds", "weights", "constraints", "limits", "confirm", "early_stop", "protein", "results")
+"""Settings that a sweep file calls the same."""
+
+_CALLBACK = "++hydra.callbacks.protein_sweeper"
+
 HEAD = "# Written by hydra/sweeper=protein; the command of the Hydra app that asked for it writes it anew.\n"
 
 
@@ -88,7 +93,10 @@ def _group(name: str, value: Any) -> list[str]:
 
 
 def _content(settings: Mapping[str, Any], parameters: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
-    same = {key: settings[key] for key in ("constraints", "limits", "confirm", "early_stop", "protein", "results")}
+    same = {
+        key: settings[key]
+        for key in ("bounds", "weights", "constraints", "limits", "confirm", "early_stop", "protein", "results")
+    }
     return {
         "rollout_count": settings["rollout_count"],
         "num_samples": settings["num_samples"],
@@ -102,7 +110,14 @@ def _content(settings: Mapping[str, Any], parameters: Mapping[str, Any], command
     }
 
 
-def template(program: Sequence[str], overrides: Sequence[str], *, passes_seed: bool, keeps_return: bool) -> list[str]:
+def template(
+    program: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    passes_seed: bool,
+    keeps_return: bool,
+    metrics: Sequence[str] = (),
+) -> list[str]:
     """Return the command of a run; words of ``overrides`` are taken as they are.
 
     Args:
@@ -110,8 +125,10 @@ def template(program: Sequence[str], overrides: Sequence[str], *, passes_seed: b
         overrides: What every run is given.
         passes_seed: Whether the app's key ``seed`` is set for every run.
         keeps_return: Whether the return value is the result.
+        metrics: Names of what is searched by, where these are several.
     """
-    own = [OVERRIDE] if keeps_return else [OVERRIDE, "++hydra.callbacks.protein_sweeper.keeps_return=false"]
+    own = [OVERRIDE] if keeps_return else [OVERRIDE, f"{_CALLBACK}.keeps_return=false"]
+    own += [_braces(f"{_CALLBACK}.metrics={written(list(metrics))}")] if metrics else []
     return [
         *map(_braces, [*program, "hydra.mode=RUN", *overrides]),
         *(["seed={seed}"] if passes_seed else []),

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,11 @@ class RunCallback(Callback):
 
     Args:
         keeps_return: Whether the return value is the result; not where it is read from the run's files.
+        metrics: Names of the values that are returned together, where the sweep searches by several metrics.
     """
 
-    def __init__(self, keeps_return: bool = True) -> None:
-        self._keeps_return = keeps_return
+    def __init__(self, keeps_return: bool = True, metrics: Sequence[str] = ()) -> None:
+        self._keeps_return, self._metrics = keeps_return, list(metrics)
 
     def on_run_start(self, config: Any, **kwargs: Any) -> None:
         """Set ``hydra.job.num`` and ``hydra.job.id`` as in any multirun: configs refer to them."""
@@ -53,7 +54,7 @@ class RunCallback(Callback):
         result = Path(folder) / "result.json"
         if result.exists():  # the app has called finish()
             return
-        metrics, problem = metrics_of(job_return._return_value, os.environ.get(METRIC, "return"))
+        metrics, problem = metrics_of(job_return._return_value, os.environ.get(METRIC, "return"), self._metrics)
         if problem:
             sys.stdout.flush()
             sys.stderr.write(f"\nno_result: {problem}\n")
@@ -61,11 +62,11 @@ class RunCallback(Callback):
             _write(result, {"metrics": metrics})
 
 
-def metrics_of(value: Any, metric: str) -> tuple[dict[str, Any], str]:
+def metrics_of(value: Any, metric: str, several: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
     """Return the metrics in a return value, or why there are none.
 
     A number is the metric itself; a mapping has metrics by name; a pair is the metric's mean and its standard error,
-    which is kept as ``METRIC_se``.
+    which is kept as ``METRIC_se``. Where the sweep has several metrics, as many numbers are those, in their order.
     """
     main = "the function under @hydra.main returned"
     if isinstance(value, Mapping):
@@ -76,7 +77,9 @@ def metrics_of(value: Any, metric: str) -> tuple[dict[str, Any], str]:
         return {metric: number}, ""
     if isinstance(value, list | tuple):
         pair = [_number(part) for part in value]
-        mean, spread = pair if len(pair) == 2 else (None, None)
+        if several and len(pair) == len(several) and None not in pair:
+            return dict(zip(several, pair, strict=True)), ""
+        mean, spread = pair if len(pair) == 2 and not several else (None, None)
         if mean is not None and spread is not None and (spread >= 0.0 or math.isnan(spread)):
             return {metric: mean, **({} if math.isnan(spread) else {f"{metric}_se": spread})}, ""
         shown = f"a {type(value).__name__} of {len(value)}"

@@ -63,7 +63,8 @@ def _jobs(value: Any) -> str:
 
 def _direction(value: Any) -> str:
     if isinstance(value, list | tuple) and len(value) != 1:
-        return f"a sweep has one metric and one goal: write {PLACE}.goal=minimize or maximize, and remove it"
+        goals = written(_plain(value))
+        return f"write {PLACE}.goal={goals} and as many names, {PLACE}.metric=[a,b], and remove it"
     return _instead("goal")(value[0] if isinstance(value, list | tuple) else value)
 
 

@@ -96,13 +96,14 @@ def _asked(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], s
         raise RefusedError(problems)
     runs = _launching(config, settings)
     passes_seed = _passes_seed(settings, space, checked)
+    several = settings["metric"] if isinstance(settings["metric"], list) else []
     app = [*program(), *flags(sys.argv[1:])]
     own = [*hydra_overrides(config.hydra.overrides.hydra), *space.held.values()]
     request = request_of(
         settings,
         name=str(settings["name"] or config.hydra.job.name),
         parameters=checked.parameters,
-        command=template(app, own, passes_seed=passes_seed, keeps_return=settings["results"] is None),
+        command=template(app, own, passes_seed=passes_seed, keeps_return=settings["results"] is None, metrics=several),
         launching=runs,
         cwd=Path.cwd(),
     )

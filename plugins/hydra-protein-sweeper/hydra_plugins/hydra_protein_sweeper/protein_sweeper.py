@@ -20,6 +20,8 @@ DEFAULTS: dict[str, Any] = {
     "num_samples": 1,
     "params": {},
     "constraints": [],
+    "bounds": None,
+    "weights": None,
     "limits": {},
     "confirm": None,
     "early_stop": None,
