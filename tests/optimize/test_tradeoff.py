@@ -13,6 +13,7 @@ from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.protein import Protein, tradeoff
 from metta_sweep.optimize.protein.boxes import undominated, undominated_boxes
 from metta_sweep.optimize.protein.front_acquisition import _sizes, boxes_of
+from metta_sweep.optimize.protein.outputs import ScoreTransform
 from metta_sweep.optimize.registry import from_json, to_json
 from metta_sweep.optimize.worker import OptimizerProcess
 
@@ -138,6 +139,12 @@ def test_the_twin_in_its_own_process_proposes_the_same() -> None:
         assert taught(process).suggest() == own.suggest()
     finally:
         process.close()
+
+
+def test_of_a_metric_that_is_traded_off_the_worst_values_are_told_apart() -> None:
+    scores = -np.array([2.9, 3.0, 3.1, 4.0, 4.1, 5.9, 18.0, 34.0])
+    told = ScoreTransform.fit(scores, traded=True)
+    assert told.inverse(told.forward(scores)) == pytest.approx(scores)
 
 
 # ---------------------------------------------------------------- the formula

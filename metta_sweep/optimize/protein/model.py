@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from metta_sweep.optimize.protein.front import SAME_COST, Front
 from metta_sweep.optimize.protein.history import History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.likelihood import JITTER, MEAN_VARIANCE, Evidence, Priors
-from metta_sweep.optimize.protein.outputs import POWERS, CostTransform, ScoreTransform
+from metta_sweep.optimize.protein.outputs import CostTransform, ScoreTransform
 from metta_sweep.optimize.protein.posterior import FitError, Posterior, Trend
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
@@ -66,14 +65,15 @@ class MetricModel:
         hyper_samples: int,
         rng: np.random.Generator,
         trend: Trend | None = None,
-        powers: Sequence[float] = POWERS,
+        *,
+        traded: bool = False,
     ) -> MetricModel:
-        """Learn one metric; the arguments are those of :meth:`Model.fit`, and ``powers`` of the score transform.
+        """Learn one metric; the arguments are those of :meth:`Model.fit`, and ``traded`` of the score transform.
 
         Raises:
             FitError: A covariance could not be factored.
         """
-        score_map, mode, evidence = _best_map(geometry, history, trend, powers)
+        score_map, mode, evidence = _best_map(geometry, history, trend, traded=traded)
         targets = score_map.forward(history.scores)
         known = _known_noise(history, score_map)
         count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
@@ -207,7 +207,7 @@ def _mixture(mean: Array, variance: Array) -> tuple[float, float]:
 
 
 def _best_map(
-    geometry: Geometry, history: History, trend: Trend | None, powers: Sequence[float]
+    geometry: Geometry, history: History, trend: Trend | None, *, traded: bool
 ) -> tuple[ScoreTransform, Array, Evidence]:
     """Return the score transform that the surrogate explains best, with its mode and its evidence.
 
@@ -215,7 +215,7 @@ def _best_map(
     Snelson et al. 2004, eq. 7), never to make the scores look normal.
     """
     maps = [
-        ScoreTransform.fit(history.scores, gain, powers)
+        ScoreTransform.fit(history.scores, gain, traded=traded)
         for gain in (GAINS if len(history.scores) >= GAIN_FROM else (1.0,))
     ]
     found: list[tuple[float, ScoreTransform, Array, Evidence]] = []

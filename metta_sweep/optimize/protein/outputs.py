@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +10,10 @@ from metta_sweep.space.scales import Array
 
 POWERS = tuple(np.arange(1.0, 3.01, 0.25).tolist())
 """Strengths of compression that are tried."""
-TRADED_POWERS = (1.0, 1.5, 2.0)
-"""Those for a metric that is traded off against others, or bounded: where it is bad another may be at its best, so that
-bad values are told apart."""
+TRADED_POWERS = (1.0, 1.25, 1.5, 1.75, 2.0)
+"""Those for a metric that is traded off against others, or bounded."""
+_SEEN = 15.0
+"""Spreads at most between the median and the worst that was seen of such a metric."""
 _DIGITS, _TINY, _TOP = 10, 1e-140, 1e9
 _FAR = 20.0
 """Spreads below the median at which bad is bad enough: worse scores count as this one."""
@@ -39,17 +39,21 @@ class ScoreTransform:
     deviation: float
 
     @classmethod
-    def fit(cls, scores: Array, gain: float = 1.0, powers: Sequence[float] = POWERS) -> ScoreTransform:
+    def fit(cls, scores: Array, gain: float = 1.0, *, traded: bool = False) -> ScoreTransform:
         """Choose the map for scores ``(n,)``; shifting or scaling the scores changes no transformed value.
 
         Args:
             scores: Larger is better.
             gain: Power of the good side.
-            powers: Strengths of compression of the bad side that are tried.
+            traded: Whether the metric is traded off against others, or bounded: where it is bad another may be at its
+                best, so that all bad values seen are told apart.
         """
         median = _low_median(scores)
         centered = scores - median
         spread = _spread(centered)
+        if traded:
+            spread = max(spread, -float(centered.min(initial=0.0)) / _SEEN)
+        powers = TRADED_POWERS if traded else POWERS
         unit = _units(centered / spread)
         power = max(powers, key=lambda each: _likelihood(unit, each)) if len(scores) >= 3 else 1.0
         bent = _bend(unit, power, gain)

@@ -22,7 +22,6 @@ from metta_sweep.optimize.protein.front_acquisition import FrontAcquisition, fro
 from metta_sweep.optimize.protein.history import History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import MetricModel, Model
-from metta_sweep.optimize.protein.outputs import TRADED_POWERS
 from metta_sweep.optimize.protein.proposal import ELITE, is_resample, resampled, weights_of
 from metta_sweep.optimize.protein.search import Search
 from metta_sweep.optimize.protein.settings import ProteinSettings
@@ -102,7 +101,7 @@ def _beliefs(
     geometry, fits = Geometry.of(space), settings.hyper_samples
     names, first = criteria.names, 0 if criteria.has_front else 1
     metrics = {
-        name: MetricModel.fit(geometry, history.of_metric(column), pending, fits, rng, powers=TRADED_POWERS)
+        name: MetricModel.fit(geometry, history.of_metric(column), pending, fits, rng, traded=True)
         for column, name in enumerate(names)
         if column >= first
     }
@@ -140,7 +139,7 @@ def _bound_models(
         column = criteria.names.index(bound.metric)
         if bound.metric not in metrics:
             of_metric = history.of_metric(column)
-            metrics[bound.metric] = MetricModel.fit(geometry, of_metric, pending, fits, rng, powers=TRADED_POWERS)
+            metrics[bound.metric] = MetricModel.fit(geometry, of_metric, pending, fits, rng, traded=True)
         metric, sign = metrics[bound.metric], criteria.signs[column]
         limit = float(metric.score_map.forward(np.array(sign * bound.limit)))
         side = -sign if bound.is_upper else sign
