@@ -18,7 +18,7 @@ class Trial:
         seed: The run's seed.
         told_to_end: Whether the sweep wants the run to end for another reason than its outlook: it is interrupted, or
             the run's time is over.
-        check: Raises where the run is to end; called by :meth:`report`.
+        check: Raises where the run is to end; called by :meth:`report` and :meth:`finish`.
         sync: Have the result on disk before it counts.
     """
 
@@ -86,6 +86,11 @@ class Trial:
             metrics: Values by name, for names that are no Python identifiers.
             cost_s: What the run cost in seconds; None: the time that the call took.
             **more: Values by name.
+
+        Raises:
+            RunEndedError: The run was to end before: what comes after that is no result.
         """
+        if self._check is not None:
+            self._check()
         finish_metrics({**(metrics or {}), **more}, cost_s=cost_s, run_dir=self.run_dir, sync=self._sync)
         self._has_finished = True

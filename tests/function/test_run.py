@@ -15,6 +15,7 @@ import pytest
 
 import metta_sweep
 from metta_sweep.report.reading import state_of
+from metta_sweep.result import RunPaths
 from metta_sweep.sweep.records import FailureClass, RunState
 from tests.function.functions import SPACE, raising, returning_none, slow, squared, with_curve
 
@@ -308,6 +309,18 @@ def test_a_function_that_cannot_be_called_so_is_named_with_what_to_do(search, tm
     with pytest.raises(metta_sweep.RequestError) as caught:
         search(function, workers=workers)
     assert said in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_call_that_was_left_behind_leaves_nothing_in_the_directory_of_the_run_that_is_done_again(tmp_path):
+    def ended():
+        raise metta_sweep.RunEndedError("mine.r.0.a1 is to end: cancelled")
+
+    trial = metta_sweep.Trial(RunPaths(tmp_path), seed=0, told_to_end=lambda: True, check=ended)
+    assert trial.should_stop()
+    for late in (lambda: trial.report(1, loss=1.0), lambda: trial.finish(loss=1.0)):
+        with pytest.raises(metta_sweep.RunEndedError):
+            late()
     assert list(tmp_path.iterdir()) == []
 
 
