@@ -107,7 +107,10 @@ def _mend(rows: SweepRows, place: Place) -> NextStep:
     if len(kept) < len(failed) or not kept:
         return NextStep(purpose=f"{where}; the same command does the failed runs again", command=_again(rows, place))
     retry = place.command("retry", rows.spec.name, *kept[-NAMED:])
-    return NextStep(purpose=f"{where}, have failed runs done again", command=f"{retry} && {_again(rows, place)}")
+    again = f"{where}, have failed runs done again"
+    if rows.spec.called:
+        return NextStep(purpose=f"{again}, then call it again", command=retry)
+    return NextStep(purpose=again, command=f"{retry} && {_again(rows, place)}")
 
 
 def _was_cut_short(rows: SweepRows, place: Place) -> bool:

@@ -14,8 +14,13 @@ from pathlib import Path
 import pytest
 
 import metta_sweep
+from metta_sweep.errors import SweepFailedError
+from metta_sweep.report.next_step import next_step
+from metta_sweep.report.place import Place
 from metta_sweep.report.reading import state_of
+from metta_sweep.report.rows import rows_of
 from metta_sweep.result import RunPaths
+from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import FailureClass, RunState
 from tests.function.functions import SPACE, raising, returning_none, slow, squared, with_curve
 
@@ -54,6 +59,19 @@ def test_the_same_name_goes_on_to_the_total_and_no_further(search):
     for total, called in ((2, 2), (3, 3), (3, 3)):
         assert states(search(train, rollout_count=total)) == [RunState.FINISHED] * total
         assert len(calls) == called
+
+
+def test_what_to_do_about_failures_is_a_command_alone(search, tmp_path):
+    def train(config):
+        return float("nan")
+
+    with pytest.raises(SweepFailedError):
+        search(train)
+    rows = rows_of(state_of(SweepPaths(tmp_path, "mine")))
+    step = next_step(rows, Place.here(SweepPaths(tmp_path, "mine"), controller=""))
+    assert "retry mine mine.r.0 mine.r.1 mine.r.2" in step.command
+    assert "metta_sweep.run(" not in step.command
+    assert step.purpose.endswith("have failed runs done again, then call it again")
 
 
 def test_another_function_is_another_search(search):
