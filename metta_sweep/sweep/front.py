@@ -48,14 +48,23 @@ def hypervolume(points: Iterable[Scores], reference: Scores) -> float:
     inside = [point for point in points if all(mine > least for mine, least in zip(point, reference, strict=True))]
     if not inside:
         return 0.0
-    if len(reference) == 1:
-        return max(point[0] for point in inside) - reference[0]
+    if len(reference) == 2:
+        return _area(inside, reference)
     levels = sorted({point[-1] for point in inside}, reverse=True)
     volume = 0.0
     for level, below in zip(levels, [*levels[1:], reference[-1]], strict=True):
         slab = [point[:-1] for point in inside if point[-1] >= level]
         volume += (level - below) * hypervolume(_undominated(slab), reference[:-1])
     return volume
+
+
+def _area(points: Sequence[Scores], reference: Scores) -> float:
+    """Return the area that points ``(x, y)`` dominate, in one sweep from the largest x down."""
+    area, height = 0.0, reference[1]
+    for x, y in sorted(points, reverse=True):
+        area += (x - reference[0]) * max(0.0, y - height)
+        height = max(height, y)
+    return area
 
 
 def _undominated(points: Sequence[Scores]) -> list[Scores]:
