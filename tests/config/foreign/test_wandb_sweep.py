@@ -273,10 +273,11 @@ def test_what_is_said_has_the_order_of_the_file() -> None:
 def test_the_ranges_of_the_page_for_newcomers_are_accepted(desk: Desk) -> None:
     page = (Path(__file__).parents[3] / "docs" / "coming_from.md").read_text(encoding="utf-8")
     leaves = re.findall(r"`(\{(?:distribution|values): [^`]*\})`", page)
-    numbers = {"a": "1", "b": "9", "s": "2"}
+    numbers = {"a": "2", "b": "8", "s": "2"}
     given = [re.sub(r"\b[abs]\b", lambda found: numbers[found[0]], leaf) for leaf in leaves]
     lines = "".join(f"    x{number}: {leaf}\n" for number, leaf in enumerate(given))
-    assert len(desk.ask(f"sweep:\n  command: python train.py {{args}}\n  parameters:\n{lines}").parameters) == 8
+    asked = desk.ask(f"sweep:\n  command: python train.py {{args}}\n  parameters:\n{lines}")
+    assert len(asked.parameters) == len(given) >= 8
 
 
 @pytest.mark.slow
