@@ -74,6 +74,7 @@ def sky(tmp_path):
     return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "LEDGER": str(tmp_path / "ledger")}
 
 
+@pytest.mark.long
 def test_runs_are_managed_jobs_of_skypilot(tmp_path, sky):
     pytest.importorskip("sklearn")
     words = ["run", "run=my", "++sweep_params=examples/skypilot/sweep.yaml", "rollout_count=2", "wandb=off"]

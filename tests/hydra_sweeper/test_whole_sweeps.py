@@ -106,7 +106,7 @@ def wait_for_runs(folder, amount, process):
     raise AssertionError("no run was started")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="a controller is told of the death of its app on Linux")
 def test_an_app_that_is_killed_goes_on_to_the_exact_total(tmp_path):
     process = started(tmp_path)
@@ -122,7 +122,7 @@ def test_an_app_that_is_killed_goes_on_to_the_exact_total(tmp_path):
     assert all("return" in json.loads(path.read_text())["metrics"] for path in results)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_ends_the_runs_which_wait_for_the_next_start_and_two_at_once_are_told(tmp_path):
     process = started(tmp_path)
     wait_for_runs(tmp_path, 1, process)
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_runs_which_wait_for_the_next_start_and_two_at_once_are_
     assert "Traceback" not in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_that_is_away_and_another_goal_are_named_and_nothing_is_lost(tmp_path):
     (tmp_path / "away").touch()
     refused = run(LR, f"hydra.sweeper.data_dir={tmp_path}/away/data", cwd=tmp_path)

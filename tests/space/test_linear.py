@@ -65,7 +65,7 @@ def test_a_refusal_says_what_is_proven_and_what_was_only_tried(rules, words):
 sums = st.lists(st.integers(-4, 4), min_size=2, max_size=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(sums, st.integers(-3, 6), st.sampled_from(["<", "<=", ">", ">="]), st.integers(0, 2**32 - 1))
 def test_judging_all_points_at_once_agrees_with_the_rule_itself(weights, bound, sign, seed):

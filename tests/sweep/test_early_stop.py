@@ -153,7 +153,7 @@ def test_a_run_that_leaves_its_result_before_it_ends_has_finished(monkeypatch):
     assert states(world.recorder.state) == [RunState.FINISHED] * 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_however_often_the_controller_is_killed_a_judged_run_ends_once_and_its_state_is_told_again():
     whole = World(goods_and_bads)
     whole.control(asked(rollout_count=5))
