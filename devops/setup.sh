@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make .venv and install the project into it: ./devops/setup.sh [EXTRA,EXTRA]. Does nothing when all is in place.
-# PYTHON says with which Python. TORCH=cpu or TORCH=default says which build of torch; left out, what the machine needs.
+# PYTHON says with which Python. With uv, TORCH=cpu or TORCH=default says which build of torch; left out, what the machine needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras="${1:-report,wandb}" # what the README and the first pages use
@@ -41,18 +41,16 @@ install() { # uv where it is there: it takes a fraction of the time
 build() { # on Linux the default build brings gigabytes of CUDA, which a machine without a GPU does not need
   if [ "$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null; then echo cpu; else echo default; fi
 }
-install_torch() { # the CPU's build lies at an index of its own; where that cannot be reached the default one does as well
-  local index="https://download.pytorch.org/whl/cpu"
-  if [ "$torch" = cpu ] && "$python" -c "import urllib.request as u; u.urlopen('$index/torch/', timeout=5)" 2>/dev/null; then
-    local both=(--extra-index-url "$index")
-    command -v uv >/dev/null && both+=(--index-strategy unsafe-best-match)
-    install torch "${both[@]}" && return
+install_torch() { # uv knows where each build is; pip takes the one of the index that it is set to
+  if [ "$with" = uv ] && [ "$torch" = cpu ]; then
+    install --torch-backend cpu torch 2>/dev/null && return
+    echo "    the CPU build cannot be reached; taking the default one" >&2
   fi
   install torch
 }
 
-torch="${TORCH:-$(build)}"
 with="$(command -v uv >/dev/null && echo uv || echo pip)"
+torch="${TORCH:-$([ "$with" = uv ] && build || echo default)}"
 echo "Setting up .venv with $with (once; a minute or two, longer where the network is slow)" >&2
 [ -x .venv/bin/python ] || stage "an environment of its own" "$python" -m venv .venv
 stage "torch ($torch build), by far the largest download" install_torch

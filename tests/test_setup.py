@@ -40,7 +40,6 @@ def set_up(clone: Path, *words: str, **more: str) -> tuple[str, list[str]]:
         "PATH": f"{clone / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": sys.executable,
         "LEDGER": str(ledger),
-        "https_proxy": "http://127.0.0.1:9",  # nothing is reached
         **more,
     }
     command = [clone / "devops" / "setup.sh", *words]
@@ -64,7 +63,17 @@ def test_the_dev_extra_has_the_plugin_that_the_tests_try(clone):
 
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("nvidia-smi") is not None, reason="needs Linux, no GPU")
 def test_the_build_of_torch_is_that_of_the_machine_unless_it_is_said(clone):
-    assert "torch (cpu build)" in set_up(clone, "a")[0]
+    said, calls = set_up(clone, "a")
+    assert "torch (cpu build)" in said
+    assert calls[0].endswith("--torch-backend cpu torch")
     assert "torch (default build)" in set_up(clone, "b", TORCH="default")[0]
     tool(clone, "nvidia-smi", "true")
     assert "torch (default build)" in set_up(clone, "c")[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("nvidia-smi") is not None, reason="needs Linux, no GPU")
+def test_the_default_build_is_taken_and_said_where_that_of_the_cpu_cannot_be_reached(clone):
+    tool(clone, "uv", 'echo "$*" >> "$LEDGER"; case "$*" in *torch-backend*) exit 1 ;; esac')
+    said, calls = set_up(clone, "a")
+    assert "the CPU build cannot be reached; taking the default one" in said
+    assert [call.rsplit(" ", 1)[1] for call in calls] == ["torch", "torch", ".[a]"]
