@@ -96,7 +96,6 @@ def ask_in_keywords(
     """
     problems: list[Problem] = []
     plain = _Plain(problems)
-    message = "holds the value of a secret of the environment: it would be written to disk"
     wrong = name_problem(given.name) if isinstance(given.name, str) else f"need text, got {brief(given.name)}"
     if wrong:
         problems.append(Problem(key="name", message=wrong))
@@ -106,17 +105,7 @@ def ask_in_keywords(
     problems += [_problem(each) for each in [*wrong_aims, *unsupported(aims, settings, given.protein)]]
     job = _job(aims, settings, launchers, problems)
     params, config = plain.mapping("params", given.params), nested(plain.mapping("config", given.config))
-    problems += [
-        Problem(key=f"config.{key}", message="is set by the sweep for every run", fix="leave it out")
-        for key in _OWN
-        if key in config
-    ]
-    redaction = Redaction.of_environment(os.environ)
-    problems += [
-        Problem(key=f"config.{path}", message=message, fix="read it from the environment inside of the function")
-        for path, text in leaves(config)
-        if isinstance(text, str) and redaction.of_known(text) != text
-    ]
+    problems += _config_problems(config)
     constraints = job.constraints if job is not None else ()
     swept, space = _searched(params, config, constraints, problems)
     problems += [
@@ -130,6 +119,21 @@ def ask_in_keywords(
             points = _points(space, job.points, problems)
     if problems or job is None or space is None:
         raise RequestError(*problems)
+    return _asked(given, cwd, job, aims, protein, config, swept, space, points)
+
+
+def _asked(
+    given: Keywords,
+    cwd: Path,
+    job: JobSettings,
+    aims: Aims,
+    protein: Mapping[str, Any],
+    config: Mapping[str, Any],
+    swept: Swept,
+    space: SearchSpace,
+    points: Sequence[Mapping[str, Any]],
+) -> Asked:
+    """Return what was found to be right as one request."""
     rollouts = job.limits.rollouts
     return Asked(
         name=given.name,
@@ -168,6 +172,20 @@ def ask_in_keywords(
         change=given.change,
         takeover=given.takeover,
     )
+
+
+def _config_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the values that are the same for every run."""
+    for key in _OWN:
+        if key in config:
+            yield Problem(key=f"config.{key}", message="is set by the sweep for every run", fix="leave it out")
+    redaction = Redaction.of_environment(os.environ)
+    message = "holds the value of a secret of the environment: it would be written to disk"
+    for path, text in leaves(config):
+        if isinstance(text, str) and redaction.of_known(text) != text:
+            yield Problem(
+                key=f"config.{path}", message=message, fix="read it from the environment inside of the function"
+            )
 
 
 @dataclass(frozen=True, slots=True)
