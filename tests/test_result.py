@@ -81,6 +81,7 @@ def test_a_training_script_reports_through_the_package_in_the_directory_it_was_g
     assert read_result(RunPaths(tmp_path)) == RunResult(metrics={"loss": 0.25}, cost_s=2.0)
 
 
+@pytest.mark.slow
 def test_report_stays_callable_when_the_report_package_is_loaded(tmp_path):
     code = f"import metta_sweep, metta_sweep.report\nmetta_sweep.report(step=1, loss=0.5, run_dir={str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -61,6 +61,7 @@ def test_the_dev_extra_has_the_plugin_that_the_tests_try(clone):
     assert set_up(clone, "dev")[1][-1].endswith("-e .[dev] -e plugins/hydra-protein-sweeper")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("nvidia-smi") is not None, reason="needs Linux, no GPU")
 def test_the_build_of_torch_is_that_of_the_machine_unless_it_is_said(clone):
     said, calls = set_up(clone, "a")

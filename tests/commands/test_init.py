@@ -87,7 +87,12 @@ def test_without_a_command_it_is_a_file_for_the_bundled_trainer(here):
         pytest.param("python3 examples/hydra_groups/train.py", "return", "hydra", marks=pytest.mark.long),
         ("python3 examples/lightning_csv/train.py", "val_loss", "numpy"),
         ("python3 examples/wandb_trainer/train.py", "val/accuracy", "wandb"),
-        ("python3 examples/tensorboard_ppo/ppo.py --total-timesteps 1024", "charts/episodic_return", "tensorboard"),
+        pytest.param(
+            "python3 examples/tensorboard_ppo/ppo.py --total-timesteps 1024",
+            "charts/episodic_return",
+            "tensorboard",
+            marks=pytest.mark.long,
+        ),
         ("node examples/node_script/train.js", "loss", ""),
     ],
 )

@@ -39,6 +39,7 @@ def winner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_winner_trains_as_it_is(winner: str, tmp_path: Path) -> None:
     (tmp_path / "winner.yaml").write_text(winner)
     assert train.main([f"config={tmp_path / 'winner.yaml'}", f"run_dir={tmp_path / 'again'}"]) == 0

@@ -30,6 +30,7 @@ def test_the_command_line_wins(desk):
     assert dict(asked.env) == {"MODE": "slow", "MORE": "1"}
 
 
+@pytest.mark.slow
 def test_any_other_name_is_handed_over_as_in_every_group(desk):
     for env in ("env.id: CartPole-v1", "env: {id: CartPole-v1, MODE: fast}"):
         asked = desk.ask(f"{SWEEP}  {env}")

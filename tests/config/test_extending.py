@@ -72,6 +72,7 @@ def test_a_long_chain_has_an_end(desk: Desk) -> None:
     assert "need at most 20 sweep files" in desk.message("defaults: [file0]\n")
 
 
+@pytest.mark.slow
 def test_a_shipped_file_can_be_extended(desk: Desk) -> None:
     asked = desk.ask("defaults: [/sweep/pong, override /hardware: macbook]\nrollout_count: 3\n")
     assert (asked.training["env"]["name"], asked.hardware, asked.rollout_count) == ("pong", "macbook", 3)

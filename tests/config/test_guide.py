@@ -78,11 +78,13 @@ def test_a_condition_makes_the_guides_comment_true(desk: Desk, use_lstm: bool) -
     assert space.decode(space.encode(point)) == point
 
 
+@pytest.mark.slow
 def test_the_end_to_end_example_is_shipped(desk: Desk) -> None:
     asked = desk.ask(None, "++sweep_params=sweep/my_test_sweep", "+hardware=aws")
     assert (asked.hardware, asked.rollout_count) == ("aws", 3)
 
 
+@pytest.mark.slow
 def test_the_multi_gpu_command_composes(desk: Desk) -> None:
     asked = desk.ask(None, "run=gpu_sweep", "++sweep_params=sweep/full_protein", "+hardware=pufferbox")
     assert (asked.name, asked.hardware) == ("gpu_sweep", "pufferbox")

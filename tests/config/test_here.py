@@ -30,6 +30,7 @@ def test_what_a_cluster_has_is_not_judged_by_this_machine(desk, swept, no_gpu, l
     assert desk.ask(swept(), f"launcher={launcher}", "env=atari").training["env"]["name"] == "atari"
 
 
+@pytest.mark.slow
 def test_the_gpus_that_the_launcher_shows_a_run_count(desk, swept, monkeypatch):
     monkeypatch.setattr(machine, "gpu_count", lambda: 4)
     desk.write(swept())

@@ -121,6 +121,7 @@ def test_any_tree_is_answered(content: bytes) -> None:
     is_answered(content, [])
 
 
+@pytest.mark.slow
 @few
 @given(edits)
 def test_any_slip_of_the_hand_is_answered(content: bytes) -> None:

@@ -76,6 +76,7 @@ def test_a_key_is_never_repeated_in_a_message(desk: Desk) -> None:
     assert "s3cr3t" not in desk.message(SWEEP, "wandb.api_key=s3cr3t", "wandb.token=s3cr3t", "++wandb.api_key=s3cr3t")
 
 
+@pytest.mark.slow
 def test_a_resolver_of_ones_own_is_never_called(desk: Desk) -> None:
     called = []
     OmegaConf.register_new_resolver("sweep_test_deed", lambda: called.append(1) or "x")

@@ -26,6 +26,7 @@ def test_an_environment_brings_its_own_trainer_and_altars_are_not_inherited(desk
     assert gymnasium["clip_coef"] == plain["clip_coef"]
 
 
+@pytest.mark.slow
 def test_atari_brings_convolutions(desk: Desk, swept: Swept) -> None:
     pytest.importorskip("ale_py")
     training = desk.ask(swept(""), "env=atari").training

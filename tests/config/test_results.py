@@ -89,6 +89,7 @@ def test_what_is_wrong_is_told_with_its_line_and_key(tmp_path, results, key, sai
     assert said in text
 
 
+@pytest.mark.slow
 def test_the_bundled_trainer_takes_no_such_block(tmp_path):
     text = FILE.replace("  command: python3 train.py {{args}}\n", "").replace("lr:", "trainer.learning_rate:")
     with pytest.raises(RequestError, match="is for a command of your own"):

@@ -47,6 +47,7 @@ def test_a_sweep_file_is_found_by_its_name(desk: Desk, name: str) -> None:
     assert Path(asked.sweep_file) == CONFIGS / "sweep" / "my_test_sweep.yaml"
 
 
+@pytest.mark.slow
 def test_the_guides_example_is_what_the_guide_says(desk: Desk) -> None:
     words = ["run=my_test", "++sweep_params=sweep/my_test_sweep", "+hardware=macbook", "+user=axel"]
     asked = desk.ask(None, *words, "trainer.num_workers=1")

@@ -136,6 +136,7 @@ class TestLimits:
 
 
 class TestDefaultsList:
+    @pytest.mark.slow
     def test_a_sweep_file_chooses_groups(self, desk: Desk, swept: Swept) -> None:
         asked = desk.ask("defaults: [override /hardware: macbook, override /wandb: off]\n" + swept())
         assert (asked.hardware, asked.wandb.mode) == ("macbook", "off")
@@ -146,6 +147,7 @@ class TestDefaultsList:
         assert desk.ask(text, "hardware=aws").hardware == "aws"
         assert desk.ask(text, "+hardware=aws").hardware == "aws"
 
+    @pytest.mark.slow
     def test_a_sweep_file_extends_another(self, desk: Desk, swept: Swept) -> None:
         base = "rollout_count: 7\nnum_samples: 2\n" + swept("trainer: {gamma: 0.5, num_workers: 3}")
         desk.write(base, "configs/sweep/base.yaml")
@@ -176,6 +178,7 @@ class TestOwnCommand:
         assert desk.ask(swept("command: [python, a b.py]")).command == ("python", "a b.py")
         assert desk.ask(swept(), "command=python 'a b.py' {args}").command == ("python", "a b.py", "{args}")
 
+    @pytest.mark.slow
     def test_its_paths_are_its_own(self, desk: Desk) -> None:
         asked = desk.ask(
             """
@@ -191,6 +194,7 @@ class TestOwnCommand:
         assert asked.training == {"seed": 0, "model": {"size": 3, "depth": 2}}
         assert asked.constraints == ()
 
+    @pytest.mark.slow
     def test_its_parameters_can_be_pinned(self, desk: Desk) -> None:
         leaf = "{distribution: uniform, min: 0, max: 1}"
         asked = desk.ask(f"sweep: {{command: ./train, parameters: {{lr: {leaf}, b: {leaf}}}}}", "lr=0.5")

@@ -47,6 +47,7 @@ def test_every_key_has_its_line() -> None:
     assert source.line_of("z") is None
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(TREES)
 def test_what_was_written_is_read(tree: dict[str, object]) -> None:

@@ -57,6 +57,7 @@ def test_a_command_that_does_not_exist_exits_127_and_says_so(site):
     assert "no-such-command-here" in (spec.run_dir / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_submitting_twice_starts_once(site):
     launcher = site.launcher()
     spec = site.spec("sleep=0.2")
@@ -294,6 +295,7 @@ def test_a_time_limit_holds_without_a_controller(site):
     assert ledger(spec) == []
 
 
+@pytest.mark.slow
 def test_closing_leaves_runs_running(site):
     launcher = site.launcher()
     spec = site.spec(f"wait_for={site.folder / 'go'}", "exit=3")

@@ -75,6 +75,7 @@ def sky(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_runs_are_managed_jobs_of_skypilot(tmp_path, sky):
     pytest.importorskip("sklearn")
     words = ["run", "run=my", "++sweep_params=examples/skypilot/sweep.yaml", "rollout_count=2", "wandb=off"]

@@ -41,6 +41,7 @@ def states(sweep):
     return [run.state for run in sweep.state.runs.values()]
 
 
+@pytest.mark.slow
 def test_a_function_is_searched_and_the_sweep_is_read_as_any_other(search, tmp_path):
     sweep = search(with_curve)
     assert sweep.best.params == min((run.params for run in sweep.suggestions()), key=lambda point: point["x"] ** 2)
@@ -194,6 +195,7 @@ def _again(function):
     return train
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_nothing_that_was_finished(tmp_path):
     code = (
         "import os, signal, metta_sweep\n"
@@ -261,7 +263,7 @@ def test_processes_leave_what_they_print_and_raise_in_the_log_and_a_function_is_
     assert states(search(with_curve, rollout_count=4)) == [RunState.FINISHED] * 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_script_is_loaded_by_its_processes_and_not_run_again(tmp_path):
     body = (
         "import metta_sweep\n"

@@ -139,6 +139,7 @@ def test_the_marks_of_an_attempt_give_a_status_whatever_is_in_them(tmp_path, exi
 STORED = [json.loads(json.dumps(to_json(event))) for event in guide_history().events]
 
 
+@pytest.mark.slow
 @FUZZ
 @given(
     st.integers(0, len(STORED) - 1),
@@ -274,6 +275,7 @@ def test_a_result_of_many_megabytes_is_refused_without_reading_it(run):
         read_result(run)
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=40)
 @example(content=b"[" * 50_000)
 @example(content=b"sweep: {parameters: " + b"{a: " * 3000)

@@ -70,6 +70,7 @@ def test_several_metrics_are_named_to_the_callback(tmp_path):
     assert words[-1] == "++hydra.callbacks.protein_sweeper.metrics=[val/loss,size]"
 
 
+@pytest.mark.slow
 def test_another_request_never_overwrites_the_file_of_the_last(tmp_path):
     assert asked(tmp_path)[1].file == asked(tmp_path)[1].file
     assert asked(tmp_path)[1].file != asked(tmp_path, rollout_count=3)[1].file

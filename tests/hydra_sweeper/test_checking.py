@@ -22,6 +22,7 @@ def problems(loader, *words, **params):
     return [str(problem) for problem in checked(loader, *words, **params).problems]
 
 
+@pytest.mark.slow
 def test_a_space_that_the_app_takes_is_left_as_it_is_and_starts_where_the_app_stands(loader):
     found = checked(loader, "optimizer.lr=tag(log,interval(1e-5,1))", "optimizer.steps=3,5", "model=large,small")
     assert found.problems == []
@@ -31,6 +32,7 @@ def test_a_space_that_the_app_takes_is_left_as_it_is_and_starts_where_the_app_st
     assert found.parameters["model"] == {"values": ["large", "small"], "mean": "small"}
 
 
+@pytest.mark.slow
 def test_a_key_of_some_options_counts_under_those(loader):
     found = checked(loader, "model=small,large", "model.width=int(interval(1,8))", "+model.depth=1,2")
     assert found.problems == []
@@ -39,6 +41,7 @@ def test_a_key_of_some_options_counts_under_those(loader):
     assert "when" not in found.parameters["+model.depth"]
 
 
+@pytest.mark.slow
 def test_a_condition_that_is_written_is_kept(loader):
     width = {"values": [1, 3], "when": {"model": "large"}}
     found = checked(loader, "model=small,large", **{"model.width": width})

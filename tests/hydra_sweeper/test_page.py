@@ -57,7 +57,7 @@ def test_every_name_of_another_sweeper_is_answered():
         assert "is a setting of the Optuna sweeper" in problem.message
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_page_s_commands_go_as_it_says(tmp_path):
     said = {}
     for line in commands():

@@ -123,6 +123,7 @@ def test_an_app_that_is_killed_goes_on_to_the_exact_total(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_ctrl_c_ends_the_runs_which_wait_for_the_next_start_and_two_at_once_are_told(tmp_path):
     process = started(tmp_path)
     wait_for_runs(tmp_path, 1, process)
@@ -136,6 +137,7 @@ def test_ctrl_c_ends_the_runs_which_wait_for_the_next_start_and_two_at_once_are_
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 @pytest.mark.long
 def test_a_folder_that_is_away_and_another_goal_are_named_and_nothing_is_lost(tmp_path):
     (tmp_path / "away").touch()

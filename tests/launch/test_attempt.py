@@ -21,6 +21,7 @@ def files(tmp_path):
     return AttemptFiles(RunPaths(tmp_path), "my.r.0.a1")
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.builds(

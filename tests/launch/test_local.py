@@ -56,6 +56,7 @@ def keeper_of(spec):
     return start["keeper"]["pid"]
 
 
+@pytest.mark.slow
 def test_a_killed_server_disturbs_no_run_and_the_next_submission_starts_another(site):
     launcher = site.launcher()
     spec = site.spec(f"wait_for={site.folder / 'go'}", "exit=4", run=0)

@@ -59,6 +59,7 @@ def test_a_run_that_is_spawned_ends_with_its_status_its_words_and_its_signal(sit
     assert not AttemptFiles.of(spoke).order.exists()
 
 
+@pytest.mark.slow
 def test_its_environment_is_that_of_a_forked_one(site):
     launcher = site.launcher()
     spec = site.spec("environment=METTA_SWEEP_ATTEMPT,OMP_NUM_THREADS,SLURM_JOB_ID,MINE", env={"MINE": "1"})
@@ -67,6 +68,7 @@ def test_its_environment_is_that_of_a_forked_one(site):
     assert (seen["METTA_SWEEP_ATTEMPT"], seen["OMP_NUM_THREADS"], seen["MINE"]) == ("my.r.0.a1", "1", "1")
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_exist_exits_127(site):
     launcher = site.launcher()
     assert wait_over(launcher, launcher.submit(site.spec(command=("no-such-command-here",)))).code == 127

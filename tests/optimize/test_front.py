@@ -27,6 +27,7 @@ def area(score, cost, ground, end):
     return total + (best - ground) * (end - at)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(points)
 def test_the_front_rises_with_the_cost_up_to_the_best_score(rows):

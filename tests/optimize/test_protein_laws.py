@@ -151,6 +151,7 @@ def test_suggesting_twice_without_news_gives_the_same_point(plain):
     assert protein.suggest() == protein.suggest()
 
 
+@pytest.mark.slow
 def test_no_point_repeats_an_observed_or_a_pending_one():
     parameters = {
         "n": {"distribution": "int_uniform", "min": 1, "max": 6},
@@ -304,6 +305,7 @@ def test_a_model_suggestion_says_what_it_expects_and_why(plain):
     assert "\n" not in last.reason
 
 
+@pytest.mark.slow
 def test_where_the_model_cannot_be_fitted_the_origin_says_so_and_the_search_goes_on(plain, monkeypatch):
     protein = Protein(PARAMETERS, seed=3, constraints=[RULE])
     for suggestion in plain[:8]:
@@ -464,6 +466,7 @@ def test_where_everything_costs_more_than_the_cap_the_cheapest_is_suggested():
     assert suggestion.predicted.cost > 2.0
 
 
+@pytest.mark.slow
 def test_the_best_point_is_run_again_at_every_so_many_suggestions():
     parameters = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in "xy"}
     protein = Protein(parameters, seed=0, settings=ProteinSettings(resample_frequency=4))

@@ -46,10 +46,12 @@ def taught(optimizer, order=None):
     return optimizer
 
 
+@pytest.mark.slow
 def test_the_order_of_observations_does_not_change_the_next_suggestion() -> None:
     assert taught(protein()).suggest() == taught(protein(), order=[3, 0, 6, 2, 5, 1, 4]).suggest()
 
 
+@pytest.mark.slow
 def test_a_pending_point_is_not_proposed_again() -> None:
     optimizer = taught(protein())
     first = optimizer.suggest()
@@ -65,6 +67,7 @@ def test_a_suggestion_says_what_is_expected_of_every_metric() -> None:
     assert ", b " in found.reason
 
 
+@pytest.mark.slow
 def test_a_front_is_found_where_the_goals_agree_to_be_good() -> None:
     optimizer, found = protein(), []
     for _ in range(14):
@@ -75,6 +78,7 @@ def test_a_front_is_found_where_the_goals_agree_to_be_good() -> None:
     assert max(params["x"] for params in found) - min(params["x"] for params in found) > 0.5
 
 
+@pytest.mark.slow
 def test_the_best_that_breaks_a_bound_is_not_sought() -> None:
     optimizer = Protein(SPACE, goal={"r": "maximize"}, bounds=["x_used <= 0.5"], settings={"candidates": 64})
     found = []

@@ -94,12 +94,14 @@ def test_no_run_of_a_source_is_ever_the_best_or_an_observation():
     assert any(np.allclose(model.best_point, point) for point in history.points)
 
 
+@pytest.mark.slow
 def test_the_order_of_a_sources_runs_changes_nothing():
     one = source()
     other = Source(name=one.name, runs=tuple(reversed(one.runs)))
     assert searched([one], rollouts=3).suggest() == searched([other], rollouts=3).suggest()
 
 
+@pytest.mark.slow
 def test_a_minimized_metric_is_the_same_search():
     up, down = source(), source(sign=-1.0)
     maximized, minimized = (

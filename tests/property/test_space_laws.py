@@ -54,6 +54,7 @@ def spaces(draw):
     return SearchSpace.parse(parameters)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_decoding_and_encoding_returns_to_the_same_point(space, seed):
@@ -69,6 +70,7 @@ def test_decoding_and_encoding_returns_to_the_same_point(space, seed):
             assert twice[name] == value or abs(twice[name] - value) <= 1e-7 * max(1e-9, abs(value))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_snapping_twice_is_snapping_once_and_stays_inside(space, seed):

@@ -62,6 +62,7 @@ def test_every_run_and_rollout_is_told_once(state: SweepState) -> None:
     assert len(told["rollouts"]) == len(state.rollouts)
 
 
+@pytest.mark.slow
 @quick
 @given(states())
 def test_each_failed_run_is_in_one_class_and_each_failed_attempt_is_counted(state: SweepState) -> None:
@@ -86,6 +87,7 @@ def test_the_best_of_the_rows_is_the_best_of_the_state(state: SweepState) -> Non
         assert rows.best_run.metric >= (best.mean or 0.0) - 1e-9
 
 
+@pytest.mark.slow
 @quick
 @given(states())
 def test_every_reader_reads_every_moment(state: SweepState) -> None:

@@ -18,6 +18,7 @@ def test_reading_a_sweep_imports_nothing_heavy() -> None:
     assert in_a_fresh_process(code) == "[]"
 
 
+@pytest.mark.slow
 def test_a_training_script_can_report_after_the_package_of_the_same_name_was_imported(tmp_path: Path) -> None:
     code = (
         f"import metta_sweep, metta_sweep.report\nmetta_sweep.report(step=1, run_dir={str(tmp_path)!r}, reward=0.5)\n"

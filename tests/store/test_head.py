@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ def digests(events):
     return found
 
 
+@pytest.mark.slow
 @given(EVENTS)
 def test_a_head_is_reached_by_its_own_journal_and_by_every_longer_one(events):
     chain = digests(events)
@@ -24,11 +26,13 @@ def test_a_head_is_reached_by_its_own_journal_and_by_every_longer_one(events):
         assert Head.of(chain).is_reached_by(chain[:length]) == (length == len(chain))
 
 
+@pytest.mark.slow
 @given(EVENTS, EVENTS)
 def test_two_histories_that_differ_anywhere_end_in_different_digests(one, other):
     assert (Head.of(digests(one)) == Head.of(digests(other))) == (one == other)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(EVENTS)
 def test_a_head_comes_back_from_its_file_also_where_a_longer_one_was_there(tmp_path_factory, events):
@@ -39,6 +43,7 @@ def test_a_head_comes_back_from_its_file_also_where_a_longer_one_was_there(tmp_p
     assert Head.read(path) == head
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 90), st.integers(0, 7))
 def test_a_flipped_bit_makes_a_head_none_and_never_another(tmp_path_factory, position, bit):

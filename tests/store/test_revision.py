@@ -118,6 +118,7 @@ def test_the_commit_and_the_kept_diff_give_the_very_files(repository, template, 
         assert (tmp_path / "again" / name).read_bytes() == (repository / name).read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20), max_size=5))
 def test_whatever_text_a_file_has_comes_back(repository, template, tmp_path_factory, lines):

@@ -140,6 +140,7 @@ def test_a_writer_paused_in_a_transaction_is_waited_for_or_named_as_the_hindranc
     assert numbers(paths) == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_writer_killed_in_a_transaction_holds_nobody_up(paths, monkeypatch):
     writer = start_a_writer(paths, monkeypatch)
     second = SweepLock.acquire(paths, takeover=True)

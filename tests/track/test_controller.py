@@ -111,6 +111,7 @@ def test_a_mirror_that_crashes_is_started_again(sweep, fake):
     mirror.stop(0.1)
 
 
+@pytest.mark.slow
 def test_a_mirror_that_hangs_is_ended_at_the_time_limit(sweep, fake, monkeypatch):
     monkeypatch.setattr(controller, "_EXIT_S", 0.2)
     fake("exec sleep 1000")

@@ -32,6 +32,7 @@ def wandb_sync(server, sweep):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_offline_runs_of_a_registered_sweep_attach_to_it_by_wandb_sync(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=3).whole_run(1.0)
     assert sync(sweep.paths, environ=environment(server), timeout_s=60).complete

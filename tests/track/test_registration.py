@@ -45,6 +45,7 @@ def test_a_reply_that_is_lost_makes_no_second_sweep(server, sweep):
     assert_mirrored(server, sweep)
 
 
+@pytest.mark.long
 def test_the_ranges_there_are_those_of_the_latest_request(server, sweep):
     synced(server, sweep)
     (remote,) = server.world.sweeps.values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def refuse(constant):
     raise AssertionError(constant)
 
 
+@pytest.mark.slow
 @given(values)
 def test_any_summary_is_json_without_constants_of_its_own(value):
     json.loads(as_json(value), parse_constant=refuse)

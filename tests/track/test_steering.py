@@ -120,7 +120,7 @@ def test_a_machine_that_joins_others_does_as_was_asked_of_them(server):
     assert (sweep.state, heard) == ("RUNNING", [Instruction.PAUSE])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stop_on_a_run_reaches_the_controller_and_the_mirror_lives(server, tmp_path, no_process_left):
     sweep = ToldSweep(tmp_path, rollout_count=2)
     mirror = start_mirror(sweep.paths, WandbSettings(), Mode.ONLINE, environment(server, TMPDIR=str(tmp_path)))

@@ -50,6 +50,7 @@ def test_what_is_seen_and_what_is_asked_for_decide_the_encoder(kind, spec, made)
     assert layer(seen).dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_the_convolutions_are_torchs_own_one_after_the_other():
     layer = encoder("conv", SCREENS)
     seen = observations(SCREENS)

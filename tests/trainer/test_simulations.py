@@ -84,6 +84,7 @@ def test_a_simulation_that_cannot_be_played_is_refused(suite, key, rule):
     assert rule in problems[0][1]
 
 
+@pytest.mark.slow
 def test_the_shipped_suite_of_tasks_is_valid_for_the_tasks():
     config = shipped(env="cogeval", sim="cogeval")
     assert schema.problems(config) == []

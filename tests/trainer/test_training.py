@@ -273,6 +273,7 @@ def test_settings_of_the_memory_matter_where_there_is_one_and_only_there(tmp_pat
     assert any(value.shape != base[name].shape or not torch.equal(value, base[name]) for name, value in changed.items())
 
 
+@pytest.mark.slow
 def test_evaluating_and_checkpointing_more_often_does_not_change_what_is_learned(tmp_path):
     seldom = weights(train(tmp_path / "seldom"))
     often = weights(train(tmp_path / "often", trainer__evaluate_interval=1, trainer__checkpoint_interval=1))

@@ -60,6 +60,7 @@ def ini(axes: dict[str, tuple[str, ...]]) -> str:
     return HEAD + "\n".join(sections) + "\n"
 
 
+@pytest.mark.slow
 def test_all_axes_of_a_file_make_a_plan_with_whole_numbers_whole(desk: Desk) -> None:
     moved = migrate_any(ini(AXES), shown="p.ini")
     asked = desk.ask(moved.text)

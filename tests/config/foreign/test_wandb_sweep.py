@@ -67,6 +67,7 @@ def command(more: str, params: dict[str, Any]) -> list[str]:
     return render_command(template, paths=RunPaths(Path("/runs/a")), params=params, seed=7)
 
 
+@pytest.mark.slow
 def test_a_whole_file_asks_for_what_it_asked_wandb_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody else")
     asked = desk.ask(migrate_any(SWEEP, shown="w.yaml").text)
@@ -162,6 +163,7 @@ def test_every_distribution_has_its_range(spec: dict[str, Any], leaf: dict[str, 
     assert [type(value) for value in found.values()] == [type(value) for value in leaf.values()]
 
 
+@pytest.mark.slow
 def test_every_range_is_accepted_by_a_plan(desk: Desk) -> None:
     moved = migrated(json.dumps({f"x{number}": spec for number, (spec, _) in enumerate(RANGES)}))
     asked = desk.ask(moved.text)

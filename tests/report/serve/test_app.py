@@ -110,6 +110,7 @@ def test_a_run_shows_its_files_and_its_log_as_text(server):
     assert "&lt;script&gt;alert(1)&lt;/script&gt; the end" in page
 
 
+@pytest.mark.slow
 def test_a_page_is_told_when_there_is_something_else(data_dir, server):
     first = re.search(r'data-mark="(\w+)"', server.text("/sweeps/mine/"))[1]
     told = server.events("/sweeps/mine/events")
