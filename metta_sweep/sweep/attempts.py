@@ -45,6 +45,23 @@ def begun(run: Run, number: int, at_s: float, launcher: str = "") -> Run:
     return replace(run, attempts=(*run.attempts, attempt))
 
 
+def begun_anew(run: Run, seed: int | None) -> Run:
+    """Return a run of which nothing so far counts any more."""
+    return replace(
+        run,
+        seed=run.seed if seed is None else seed,
+        anew=len(run.attempts),
+        metrics=None,
+        cost_s=0.0,
+        steps=None,
+        curve=(),
+        notes=(),
+        judgement=None,
+        is_stopped_early=False,
+        ended_before=None,
+    )
+
+
 def moved(
     run: Run,
     number: int,
