@@ -50,7 +50,8 @@ from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import check_command, fixed_values
 from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
-from metta_sweep.sweep.loop import InterruptedSweepError, LoopSettings, SweepLoop
+from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
+from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.next_actions import Stop, next_actions
 from metta_sweep.sweep.ports import Instruction, Journal, Launcher, RunStore
 from metta_sweep.sweep.recorder import Listener, Recorder

@@ -29,7 +29,7 @@ from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision, trainers_folder
 from metta_sweep.sweep.events import SweepAsked
-from metta_sweep.sweep.loop import LoopSettings
+from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.ports import LaunchError, Resources
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.sweep.state import SweepState

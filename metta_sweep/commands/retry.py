@@ -12,7 +12,7 @@ from metta_sweep.commands.sweeps import here, of_a_sweep
 from metta_sweep.report.reading import state_of
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.events import RunRetried
-from metta_sweep.sweep.loop import SEEDS
+from metta_sweep.sweep.planning import SEEDS
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 

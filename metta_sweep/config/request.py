@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from metta_sweep.config.command_line import (
-    CHANGES,
-    PLACE,
-    CommandLine,
-    ValueOverride,
-    changes_said,
-    read_command_line,
-)
+from metta_sweep.config.command_line import CHANGES, PLACE, CommandLine, ValueOverride, changes_said, read_command_line
 from metta_sweep.config.flags import Typed
 from metta_sweep.config.job import JOB_KEYS, name_problem
 from metta_sweep.config.places import ConfigPlaces

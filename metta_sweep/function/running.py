@@ -35,7 +35,7 @@ from metta_sweep.result import RunPaths
 from metta_sweep.store.grouping import GroupedJournal, GroupedRuns
 from metta_sweep.store.journal import SqliteJournal
 from metta_sweep.store.paths import SweepPaths
-from metta_sweep.sweep.loop import LoopSettings
+from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.ports import Journal, Launcher, RunStore
 from metta_sweep.sweep.records import CALLED
 

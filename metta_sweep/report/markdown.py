@@ -14,14 +14,7 @@ from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.sources import source_lines
 from metta_sweep.report.text import amounts, cause, mean_of, totals, where
-from metta_sweep.report.tradeoff import (
-    broken_in_words,
-    front_in_short,
-    front_lines,
-    measured,
-    no_best,
-    shown_metrics,
-)
+from metta_sweep.report.tradeoff import broken_in_words, front_in_short, front_lines, measured, no_best, shown_metrics
 from metta_sweep.report.wording import duration, number, optimizer_in_words, plain, printable, seeds_in_words, sentence
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")

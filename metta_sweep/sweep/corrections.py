@@ -6,14 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from metta_sweep.errors import Problem
 from metta_sweep.nearest import nearest
-from metta_sweep.sweep.events import (
-    Correction,
-    CorrectionRefused,
-    PointAdded,
-    RunDiscarded,
-    RunRestored,
-    RunRetried,
-)
+from metta_sweep.sweep.events import Correction, CorrectionRefused, PointAdded, RunDiscarded, RunRestored, RunRetried
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
 

@@ -13,7 +13,8 @@ from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Expectation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.sweep.events import Correction, PointAdded, SweepAsked
-from metta_sweep.sweep.loop import LoopSettings, SweepLoop
+from metta_sweep.sweep.loop import SweepLoop
+from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.next_actions import Stop
 from metta_sweep.sweep.peers import Peers
 from metta_sweep.sweep.ports import Handle, Instruction, JobSpec, JobState, JobStatus

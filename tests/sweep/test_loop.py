@@ -18,7 +18,8 @@ from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result import Evaluation
 from metta_sweep.sweep.crashes import BLAMED_LIMIT
 from metta_sweep.sweep.events import PlannedRun, RolloutSuggested, SweepAsked, from_json
-from metta_sweep.sweep.loop import InterruptedSweepError, _planned
+from metta_sweep.sweep.loop import InterruptedSweepError
+from metta_sweep.sweep.planning import planned_run
 from metta_sweep.sweep.ports import JobState, JobStatus
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
@@ -506,6 +507,6 @@ def test_a_controller_that_was_replaced_writes_starts_and_ends_nothing(asked_bef
 
 
 def test_every_run_of_a_long_sweep_has_a_seed_of_its_own():
-    seeds = {_planned(spec(seed=2**31 - 5), number).seed for number in range(10_000)}
+    seeds = {planned_run(spec(seed=2**31 - 5), number).seed for number in range(10_000)}
     assert len(seeds) == 10_000
     assert max(seeds) < 2**31
