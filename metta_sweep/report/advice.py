@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from metta_sweep.report.best import Winner
 from metta_sweep.report.calibration import calibration, verdict
-from metta_sweep.report.confirmed import chance
+from metta_sweep.report.confirmed import chance_best
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import where
@@ -109,7 +109,7 @@ def _close_call(verdict: Verdict) -> Iterator[str]:
     """Yield which points may as well be the best as the confirmed one."""
     rivals = [one for one in verdict.points[1:] if (one.chance_best or 0.0) >= RIVAL]
     if rivals:
-        names = " and ".join(f"rollout {one.rollout} ({chance(one)})" for one in rivals)
+        names = " and ".join(f"rollout {one.rollout} ({chance_best(one)})" for one in rivals)
         yield f"The confirmed best is not alone: {names} may be better. More seeds tell, or take the cheaper one."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metta_sweep.report.rows import SweepRows
-from metta_sweep.report.wording import count, number
+from metta_sweep.report.wording import chance, count, number
 from metta_sweep.sweep.verdict import Confirmed, Verdict
 
 
@@ -18,11 +18,9 @@ def worth(one: Confirmed) -> str:
     return f"{number(one.corrected)} (90% interval {number(one.interval[0])} to {number(one.interval[1])})"
 
 
-def chance(one: Confirmed) -> str:
+def chance_best(one: Confirmed) -> str:
     """Return how likely the point is the best of those that were run again; empty where that is not known."""
-    if one.chance_best is None:
-        return ""
-    return "under 1%" if one.chance_best < 0.01 else "over 99%" if one.chance_best > 0.99 else f"{one.chance_best:.0%}"
+    return "" if one.chance_best is None else chance(one.chance_best)
 
 
 def in_short(verdict: Verdict, one: Confirmed) -> str:
@@ -33,7 +31,7 @@ def in_short(verdict: Verdict, one: Confirmed) -> str:
         return worth(one)
     if one.breaks:
         return f"{worth(one)} over {count(one.scored, 'run')}, and breaks {one.breaks}; not taken for the best"
-    likely = f", {chance(one)} likely the best" if chance(one) and len(verdict.points) > 1 else ""
+    likely = f", {chance_best(one)} likely the best" if chance_best(one) and len(verdict.points) > 1 else ""
     return f"{worth(one)} over {count(one.scored, 'run')}{likely}"
 
 

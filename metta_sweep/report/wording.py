@@ -31,6 +31,11 @@ def error(value: float) -> str:
     return f"{value:.2g}"
 
 
+def chance(value: float) -> str:
+    """Return a probability: ``37%``; one that nobody is sure of is never said to be 0% or 100%."""
+    return "under 1%" if value < 0.01 else "over 99%" if value > 0.99 else f"{value:.0%}"
+
+
 def _digits(value: float) -> int:
     """Return how many digits show the value; a discount of 0.99987 is not 1, and not 0.9999 either."""
     if not 0.99 < abs(value) < 1:

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from metta_sweep.results.files import OwnFile, OwnFiles
+from metta_sweep.results.files import OwnFile
 from metta_sweep.results.numbers import flat, number, step_of
 from metta_sweep.results.port import Point, Source
-from metta_sweep.results.seen import Seen
-from metta_sweep.results.whole import WholeFile
+from metta_sweep.results.whole import WholeFiles
 
 STEP = "step"
 """Key of the step when nobody says otherwise."""
@@ -21,18 +20,13 @@ class JsonReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._files = OwnFiles(source, "**/*.json")
-        self._whole: dict[str, WholeFile] = {}
-        self._taken: dict[tuple[str, str], int] = {}
-        self.seen = Seen(self._files.said())
+        self._files = WholeFiles(source, "**/*.json")
+        self.seen = self._files.seen
 
     def read(self, *, final: bool) -> Iterator[Point]:
         """Yield what is wanted and new; see :class:`metta_sweep.results.port.Reader`."""
-        for file in self._files.look(final=final):
-            self.seen.place(file.shown)
-            text = self._whole.setdefault(file.shown, WholeFile(file, self._source.notes)).new_content(final=final)
-            if text is not None:
-                yield from self._points(text, file, final=final)
+        for file, content in self._files.new_contents(final=final):
+            yield from self._points(content, file, final=final)
 
     def _points(self, text: bytes, file: OwnFile, *, final: bool) -> Iterator[Point]:
         try:
@@ -48,9 +42,7 @@ class JsonReader:
 
     def _rows(self, rows: list[Any], file: OwnFile) -> Iterator[Point]:
         """Yield the values of the rows of a list that were not there before."""
-        first = self._taken.get((file.shown, ""), 0)
-        self._taken[file.shown, ""] = max(first, len(rows))
-        for row in rows[first:]:
+        for row in rows[self._files.take(file, "", len(rows)) :]:
             if isinstance(row, dict):
                 values = dict(flat(row))
                 step = step_of(values.get(self._source.step or STEP))
@@ -65,8 +57,7 @@ class JsonReader:
         for name, value in values.items():
             yield from self._point(name, value, step, file)
         for name, numbers in series.items():
-            first = self._taken.get((file.shown, name), 0)
-            self._taken[file.shown, name] = max(first, len(numbers))
+            first = self._files.take(file, name, len(numbers))
             for at, value in enumerate(numbers[first:], start=first):
                 when = step_of(steps[at]) if steps is not None and at < len(steps) else None
                 yield from self._point(name, value, when, file)

@@ -7,11 +7,10 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from metta_sweep.results.files import OwnFile, OwnFiles
+from metta_sweep.results.files import OwnFile
 from metta_sweep.results.numbers import step_of
 from metta_sweep.results.port import Point, Source
-from metta_sweep.results.seen import Seen
-from metta_sweep.results.whole import LIMIT_BYTES, WholeFile
+from metta_sweep.results.whole import LIMIT_BYTES, WholeFiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,18 +24,13 @@ class NpzReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._files = OwnFiles(source, "**/*.npz")
-        self._whole: dict[str, WholeFile] = {}
-        self._taken: dict[tuple[str, str], int] = {}
-        self.seen = Seen(self._files.said())
+        self._files = WholeFiles(source, "**/*.npz")
+        self.seen = self._files.seen
 
     def read(self, *, final: bool) -> Iterator[Point]:
         """Yield what is wanted and new; see :class:`metta_sweep.results.port.Reader`."""
-        for file in self._files.look(final=final):
-            self.seen.place(file.shown)
-            content = self._whole.setdefault(file.shown, WholeFile(file, self._source.notes)).new_content(final=final)
-            if content is not None:
-                yield from self._points(content, file, final=final)
+        for file, content in self._files.new_contents(final=final):
+            yield from self._points(content, file, final=final)
 
     def _points(self, content: bytes, file: OwnFile, *, final: bool) -> Iterator[Point]:
         try:
@@ -50,9 +44,7 @@ class NpzReader:
         for name, values in arrays.items():
             if name == column:
                 continue
-            first = self._taken.get((file.shown, name), 0)
-            self._taken[file.shown, name] = max(first, len(values))
-            for at in range(first, len(values)):
+            for at in range(self._files.take(file, name, len(values)), len(values)):
                 step = step_of(steps[at]) if steps is not None and at < len(steps) else None
                 self.seen.add(file.shown, name, values[at], step)
                 for ours in self._source.ours(name):

@@ -117,10 +117,10 @@ def test_the_gradients_of_a_model_with_sources_are_those_of_its_values():
         Geometry.of(protein.space), protein._history(), np.empty((0, 3)), 2, np.random.default_rng(0), protein._trend
     )
     points = protein.space.sample(4, np.random.default_rng(1))
-    _, _, by_mean, by_variance = model.score.predict_with_gradient(points)
+    _, _, by_mean, by_variance = model.metric.score.predict_with_gradient(points)
     for axis in (0, 1):
         step = np.eye(3)[axis] * 1e-6
-        ahead, behind = model.score.predict(points + step), model.score.predict(points - step)
+        ahead, behind = model.metric.score.predict(points + step), model.metric.score.predict(points - step)
         assert np.allclose((ahead[0] - behind[0]) / 2e-6, by_mean[..., axis], atol=1e-5)
         assert np.allclose((ahead[1] - behind[1]) / 2e-6, by_variance[..., axis], atol=1e-5)
 

@@ -46,7 +46,7 @@ class Acquisition:
 
     def _improvement(self, points: Array, cost: Array) -> Array:
         """Return the log of the expected improvement ``(m,)``, averaged over hyperparameters."""
-        mean, variance = self.model.score.predict(points)
+        mean, variance = self.model.metric.score.predict(points)
         deviation = np.sqrt(variance)
         shares, _ = self._shares(cost)
         each = log_improvement((mean[..., None] - self._levels) / deviation[..., None])
@@ -101,7 +101,7 @@ class Acquisition:
 
     def _improvement_gradient(self, points: Array, cost: Array, by_cost: Array) -> Array:
         """Return the gradient of the log improvement: of each level's (Jones et al. 1998, eq. 15), by its weight."""
-        mean, variance, by_mean, by_variance = self.model.score.predict_with_gradient(points)
+        mean, variance, by_mean, by_variance = self.model.metric.score.predict_with_gradient(points)
         deviation = np.sqrt(variance)
         shares, by_share = self._shares(cost)
         z = (mean[..., None] - self._levels) / deviation[..., None]

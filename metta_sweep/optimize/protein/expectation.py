@@ -17,7 +17,7 @@ def expectations(model: Model, codes: Array, sign: float) -> list[Expectation]:
     """Return what is expected of the points with codes ``(m, d)``; ``sign`` is the goal's."""
     return [
         Expectation(mean=mean, low=low, high=high)
-        for mean, low, high in zip(*metric_quantiles(model, *model.observed.predict(codes), sign), strict=True)
+        for mean, low, high in zip(*metric_quantiles(model, *model.metric.observed.predict(codes), sign), strict=True)
     ]
 
 
@@ -27,5 +27,7 @@ def metric_quantiles(
     """Return median, 5% and 95% quantile of the raw metric from the fits' means and variances ``(H, m)``."""
     center = mean.mean(axis=0)
     spread = np.sqrt((variance + (mean - center) ** 2).mean(axis=0))
-    below, middle, above = (sign * model.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95))
+    below, middle, above = (
+        sign * model.metric.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95)
+    )
     return middle.tolist(), np.minimum(below, above).tolist(), np.maximum(below, above).tolist()

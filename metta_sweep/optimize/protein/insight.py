@@ -83,7 +83,7 @@ def _slice(model: Model, space: SearchSpace, axis: int, sign: float) -> Slice:
     codes = _grid(parameter)
     points = np.repeat(model.best_point[None], len(codes), axis=0)
     points[:, axis] = codes
-    mean, variance = model.observed.predict(points)
+    mean, variance = model.metric.observed.predict(points)
     middle, low, high = metric_quantiles(model, mean, variance, sign)
     return Slice(
         name=parameter.name,
@@ -105,13 +105,13 @@ def _grid(parameter: Parameter) -> Array:
 def _importances(model: Model, space: SearchSpace, rng: np.random.Generator) -> tuple[Importance, ...]:
     """Estimate total-effect indices of the posterior mean (Jansen 1999; Saltelli et al. 2010, table 2, row f)."""
     first, second = (space.from_unit(rng.random((DRAWS, space.dim))) for _ in range(2))
-    value = model.observed.predict(first)[0]
-    spread = np.maximum(model.observed.predict(np.concatenate([first, second]))[0].var(axis=1), 1e-12)
+    value = model.metric.observed.predict(first)[0]
+    spread = np.maximum(model.metric.observed.predict(np.concatenate([first, second]))[0].var(axis=1), 1e-12)
     found = []
     for axis, parameter in enumerate(space.parameters):
         mixed = first.copy()
         mixed[:, axis] = second[:, axis]
-        moved = model.observed.predict(space.snap(mixed))[0]
+        moved = model.metric.observed.predict(space.snap(mixed))[0]
         shares = np.clip(((value - moved) ** 2).mean(axis=1) / (2.0 * spread), 0.0, 1.0)
         low, share, high = np.quantile(shares, [0.1, 0.5, 0.9]).tolist()
         found.append(Importance(name=parameter.name, share=share, low=low, high=high))

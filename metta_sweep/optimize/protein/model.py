@@ -84,23 +84,23 @@ class MetricModel:
 
     def quantiles(self, point: Array, sign: float) -> Array:
         """Return 5%, 50% and 95% quantile ``(3,)`` of what a run at codes ``(d,)`` reports, raw, in rising order."""
-        return np.sort(_quantiles(self.observed, self.score_map, point, sign))
+        mean, variance = self.observed.predict(point[None])
+        center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
+        spread *= STRETCH
+        return np.sort(sign * self.score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
     """The three surrogates, conditioned on a history and on what is expected of pending runs."""
 
-    score: Posterior
-    """Transformed score; what noise hides counts as each sample draws it, a pending run as it expects it."""
-    observed: Posterior
-    """Transformed score without pending runs: what predictions are made of."""
+    metric: MetricModel
+    """The score's."""
     cost: Posterior
     """Standardized log cost."""
     success: Posterior | None
     """Labels +1 and -1 less ``success_mean``; None while nothing has failed."""
     success_mean: float
-    score_map: ScoreTransform
     cost_map: CostTransform
     front: Front
     """The best score at every cost, at observed and pending points."""
@@ -155,12 +155,10 @@ class Model:
         at_best = int(of_rollouts.argmax())
         success, success_mean = _success(geometry, history)
         return cls(
-            score=score,
-            observed=observed,
+            metric=metric,
             cost=cost,
             success=success,
             success_mean=success_mean,
-            score_map=metric.score_map,
             cost_map=cost_map,
             front=Front.of(mean_of_seen, mean_cost, SAME_COST / cost_map.deviation),
             best_point=history.points[at_best],
@@ -176,28 +174,19 @@ class Model:
 
     def predict(self, point: Array, sign: float) -> Prediction:
         """Return what is expected of a run at codes ``(d,)``, in the user's units; ``sign`` is the goal's."""
-        scores = _quantiles(self.observed, self.score_map, point, sign)
+        low, score, high = self.metric.quantiles(point, sign)
         mean, variance = self.cost.predict(point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.cost.hypers.noise)
         costs = self.cost_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
         return Prediction(
-            score=float(scores[1]),
-            score_low=float(scores.min()),
-            score_high=float(scores.max()),
+            score=float(score),
+            score_low=float(low),
+            score_high=float(high),
             cost=float(costs[1]),
             cost_low=float(costs[0]),
             cost_high=float(costs[2]),
             success=float(self.chance_of_success(point[None])[0]),
         )
-
-
-def _quantiles(observed: Posterior, score_map: ScoreTransform, point: Array, sign: float) -> Array:
-    """Return the raw metric at 5%, 50% and 95% of its score ``(3,)``."""
-    mean, variance = observed.predict(point[None])
-    center, spread = _mixture(mean[:, 0], variance[:, 0] + observed.hypers.noise)
-    spread *= STRETCH
-    quantiles: Array = sign * score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95]))
-    return quantiles
 
 
 def _mixture(mean: Array, variance: Array) -> tuple[float, float]:

@@ -183,7 +183,7 @@ def _sought(
     model = beliefs.model
     weights = {**weights_of(space, settings, history, model), "bounds": beliefs.bounds}
     if not criteria.has_front:
-        order = np.argsort(-model.observed.predict(rollouts[kept])[0].mean(0), kind="stable")
+        order = np.argsort(-model.metric.observed.predict(rollouts[kept])[0].mean(0), kind="stable")
         return Acquisition(model=model, **weights), rollouts[kept][order[:ELITE]], "from the best that keeps the bounds"
     goals = tuple(beliefs.metrics[one.metric].score for one in criteria.objectives)
     points = np.concatenate([rollouts[kept], pending[_likely(beliefs.bounds, pending)]])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from metta_sweep.report.advice import IDLE
 from metta_sweep.report.best import Winner, found_by, score_in_words
 from metta_sweep.report.calibration import cost_of
-from metta_sweep.report.confirmed import chance, luck, progress_of, stale_note, worth
+from metta_sweep.report.confirmed import chance_best, luck, progress_of, stale_note, worth
 from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.sections import run_link, table
 from metta_sweep.report.html.tags import Content, Markup, tag
@@ -129,7 +129,7 @@ def _confirmation(found: Gathered) -> Iterator[Content]:
             number(one.searched),
             "none" if one.mean is None else number(one.mean),
             "failed on a fresh seed" if one.failed else f"breaks {one.breaks}" if one.breaks else worth(one),
-            chance(one),
+            chance_best(one),
             str(one.scored),
         )
         for one in verdict.points

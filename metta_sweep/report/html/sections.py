@@ -22,7 +22,7 @@ from metta_sweep.report.sources import source_lines
 from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import amounts, where
 from metta_sweep.report.versions import version_lines
-from metta_sweep.report.wording import count, number, optimizer_in_words, seeds_in_words
+from metta_sweep.report.wording import chance, count, number, optimizer_in_words, seeds_in_words
 from metta_sweep.sweep.commands import run_config
 
 MOST_SECOND_THOUGHTS = 10
@@ -63,7 +63,7 @@ def stopped_early(found: Gathered) -> Content:
             f"{one.run.share:.0%}",
             *_expected_then(one.run),
             number(one.now.final[0]),
-            _chance(one.now.chance),
+            chance(one.now.chance),
         )
         for one in thoughts[:MOST_SECOND_THOUGHTS]
     ]
@@ -84,11 +84,7 @@ def _expected_then(run: RunRow) -> tuple[str, str]:
     if judged is None or judged.final is None or judged.chance is None:
         return "no model judged", ""
     value, low, high = map(number, judged.final)
-    return f"{value} ({low} to {high})", _chance(judged.chance)
-
-
-def _chance(chance: float) -> str:
-    return "less than 1%" if chance < 0.01 else f"{chance:.0%}"
+    return f"{value} ({low} to {high})", chance(judged.chance)
 
 
 def runs(key: str) -> Markup:
