@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from metta_sweep.config.ask import ask
+from metta_sweep.trainer.config import flatten
 from metta_sweep.trainer.schema import schema
 from tests.config.conftest import Desk
 
@@ -38,6 +39,43 @@ def test_the_center_of_every_sweep_file_can_be_trained(desk: Desk, name: str) ->
             inside = inside[key]
         inside[last] = value
     assert schema.problems(config) == []
+
+
+OWN_CENTERS: dict[str, dict[str, str]] = {
+    "cogeval_sweep": {},
+    "full_protein": {"trainer.total_timesteps": "the length of a run is searched"},
+    "my_sweep": {},
+    "pong": {
+        "trainer.batch_size": "points are rare: a batch has more of them",
+        "trainer.num_steps": "points are rare: a trajectory holds one",
+    },
+    "protein_complex": {"trainer.batch_size": "minibatches are an eighth of it, and are of the shipped size then"},
+    "protein_fast": {
+        "trainer.batch_size": "runs of 5,000 steps have ten updates",
+        "trainer.minibatch_size": "and as many minibatches an update as others",
+    },
+    "protein_lightning": {},
+    "protein_simple": {},
+    "protein_working": {
+        "trainer.batch_size": "runs of 2,048 steps have four updates",
+        "trainer.minibatch_size": "and as many minibatches an update as others",
+    },
+}
+"""Where a search begins elsewhere than at the shipped settings of its environment, and why; the guide's example and
+the empty template are not held to it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OWN_CENTERS)
+def test_a_search_begins_at_the_shipped_settings_of_its_environment(desk: Desk, name: str) -> None:
+    asked = desk.ask(None, f"++sweep_params=sweep/{name}", "cmd=plan")
+    chosen = yaml.safe_load((CONFIGS / "sweep" / f"{name}.yaml").read_text()).get("defaults", [])
+    groups = [f"{key.removeprefix('override /')}={value}" for entry in chosen for key, value in entry.items()]
+    template = desk.ask(None, "++sweep_params=sweep/empty", "cmd=plan", *groups)
+    shipped = dict(flatten(template.training))
+    center = asked.space.center()
+    apart = {path for path, value in center.items() if value != pytest.approx(shipped[path])}
+    assert apart == set(OWN_CENTERS[name])
 
 
 @pytest.mark.slow
