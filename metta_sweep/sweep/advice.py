@@ -16,11 +16,24 @@ _WANTS_WHOLE = re.compile(
 )
 """What argparse, click, pydantic, Python, numpy and torch say of a fraction where they need a whole number."""
 
+_TAKES_NO_VALUE = re.compile(
+    r"ignored explicit argument '(?:true|false)'|does not take a value|unrecognized arguments: .*\b(?:true|false)\b"
+    r"|unexpected extra argument \((?:true|false)\)",
+    re.IGNORECASE,
+)
+"""What argparse and click say of a flag that is given a value."""
+
 
 def advice_on(failure: Failure, spec: SweepSpec) -> str:
     """Return `` (…)`` with what to write instead, or nothing where nothing is known."""
-    if not _WANTS_WHOLE.search(failure.message):
-        return ""
+    if _WANTS_WHOLE.search(failure.message):
+        return _of_a_fraction(failure, spec)
+    if _TAKES_NO_VALUE.search(failure.message) and "{args}" in spec.command:
+        return " (a flag takes no value: write {flags} for {args} in the command; true is then --name, false nothing)"
+    return ""
+
+
+def _of_a_fraction(failure: Failure, spec: SweepSpec) -> str:
     fractions = list(_fractional(spec.parameters))
     named = [name for name in fractions if _is_named(name, failure.message)] or fractions
     if not named:
