@@ -25,8 +25,23 @@ def advice(message, command, **leaves):
     ],
 )
 def test_a_flag_that_was_given_a_value_is_written_another_way(message):
-    assert "{flags}" in advice(message, "python train.py {args}", bias={"values": [True, False]})
-    assert advice(message, "python train.py {flags}", bias={"values": [True, False]}) == ""
+    said = advice(message, "python train.py {args}", lr={"min": 0, "max": 1}, bias={"values": [True, False]})
+    assert "as: flag" in said
+    assert said.endswith("in the block of bias)")
+    assert advice(message, "python train.py {args}", bias={"values": [True, False], "as": "switch"}) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "exit 2: Error: Invalid value for '--layers': '[16, 32]' is not a valid integer.",
+        "exit 2: t.py: error: argument --layers: invalid int value: '[16, 32]'",
+    ],
+)
+def test_a_list_that_was_refused_is_written_another_way(message):
+    said = advice(message, "t {args}", lr={"min": 0, "max": 1}, net={"layers": {"values": [[16, 32], [64]]}})
+    assert "as: words" in said
+    assert said.endswith("in the block of net.layers)")
 
 
 def test_a_fraction_where_a_whole_number_is_needed_names_its_range():
