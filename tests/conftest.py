@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import Counter
 
 # Before numpy is loaded: on busy cores two threads of a small matrix product wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,3 +35,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)  # -m "not slow" leaves out both
+    longest_files_first(items)
+
+
+def longest_files_first(items):
+    """Order files by how many slow tests they have, then how many at all: no worker is left alone with a long one."""
+    count = Counter()
+    for item in items:
+        count[item.path] += 100 if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: -count[item.path])
