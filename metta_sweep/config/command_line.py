@@ -30,7 +30,6 @@ CHANGES = ("metric", "goal")
 _WORDS = ("run", "cmd", "sweep_params", "takeover", "change")
 _QUOTED = re.compile(r"""^(['"])(.*)\1$""", re.DOTALL)
 _MAX_LENGTH = 10_000  # characters of one override
-_REMOVED = "???"  # stands in the tree of values where a key was removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

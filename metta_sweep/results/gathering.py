@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from metta_sweep.result import RunPaths
@@ -154,9 +154,3 @@ class _Curve:
             os.write(descriptor, lines.encode())
         finally:
             os.close(descriptor)
-
-
-def names_of(readers: Sequence[NamedReader]) -> Iterable[str]:
-    """Yield every name that the readers have seen."""
-    for each in readers:
-        yield from each.reader.seen.names

@@ -10,7 +10,6 @@ from statistics import fmean
 from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
 from metta_sweep.sweep.observing import counted
-from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.state import SweepState
 
 TAIL = 0.05
@@ -108,10 +107,6 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
         and (len(runs) >= budget or state.stopped is not None),
         is_stale=state.confirmation.decided != len(state.decided_rollouts),
     )
-
-
-def _is_over(runs: Sequence[Run]) -> bool:
-    return bool(runs) and all(run.state.is_over for run in runs)
 
 
 def _told(one: Confirmed) -> float:
