@@ -69,6 +69,7 @@ def search_task(asked: Asked, *, turn: int = 0, sources: tuple[Source, ...] = ()
         sources=sources,
         objectives=spec.named_goals,
         bounds=spec.bounds,
+        metric=spec.metric,
     )
 
 

@@ -12,7 +12,13 @@ def _protein(task: SearchTask) -> Optimizer:
 
     goal = {one.metric: one.goal for one in task.objectives} or task.goal
     return Protein(
-        task.space, goal=goal, seed=task.seed, settings=task.settings, sources=task.sources, bounds=task.bounds
+        task.space,
+        goal=goal,
+        seed=task.seed,
+        settings=task.settings,
+        sources=task.sources,
+        bounds=task.bounds,
+        metric=task.metric,
     )
 
 

@@ -352,6 +352,8 @@ class SearchTask:
     """The metrics by name, where there are several goals or bounds; empty where one nameless score is all there is."""
     bounds: tuple[Bound, ...] = ()
     """Limits on metrics that a point must keep to count."""
+    metric: str = ""
+    """What the one score is called; empty where nobody said."""
 
 
 def always(optimizer: Optimizer, pending: int, ahead: int) -> bool:

@@ -96,6 +96,7 @@ def to_json(name: str, task: SearchTask) -> dict[str, Any]:
         "sources": [asdict(source) for source in task.sources],
         "objectives": [asdict(objective) for objective in task.objectives],
         "bounds": [asdict(bound) for bound in task.bounds],
+        "metric": task.metric,
     }
 
 
@@ -113,6 +114,7 @@ def from_json(told: Mapping[str, Any]) -> tuple[OptimizerKind, SearchTask]:
         sources=sources,
         objectives=tuple(decode(Objective, objective) for objective in told["objectives"]),
         bounds=tuple(decode(Bound, bound) for bound in told["bounds"]),
+        metric=told["metric"],
     )
     return kind_of(told["optimizer"]), task
 

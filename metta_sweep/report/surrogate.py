@@ -84,6 +84,7 @@ def optimizer_of(state: SweepState, space: SearchSpace, seed: int) -> Optimizer 
                 sources=state.sources,
                 objectives=spec.named_goals,
                 bounds=spec.bounds,
+                metric=spec.metric,
             )
         )
     except RequestError:

@@ -14,6 +14,7 @@ from metta_sweep.optimize.protein.curves import STAGES, RunCurve, Stages
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
 from metta_sweep.optimize.protein.outputs import ScoreTransform
 from metta_sweep.optimize.protein.posterior import FitError
+from metta_sweep.optimize.protein.shown import ENDLESS, Shown
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
@@ -57,17 +58,18 @@ class CurveModel:
 
     @classmethod
     @on_one_thread
-    def fit(cls, geometry: Geometry, runs: Sequence[RunCurve]) -> CurveModel:
+    def fit(cls, geometry: Geometry, runs: Sequence[RunCurve], shown: Shown = ENDLESS) -> CurveModel:
         """Learn from curves in canonical order.
 
         Args:
             geometry: Kinds of the parameters.
             runs: Runs with at least one report each.
+            shown: Where final scores end.
 
         Raises:
             FitError: The covariance could not be factored.
         """
-        score_map = ScoreTransform.fit(np.array([run.reports[-1][1] for run in runs]))
+        score_map = ScoreTransform.fit(np.array([run.reports[-1][1] for run in runs]), shown=shown)
         curves = tuple(_transformed(run.reports, score_map) for run in runs)
         points = np.array([run.codes for run in runs]).reshape(len(runs), geometry.dim)
         few = _worth_fitting(np.array([scores[-1] for _, scores in curves]))

@@ -28,6 +28,6 @@ def metric_quantiles(
     center = mean.mean(axis=0)
     spread = np.sqrt((variance + (mean - center) ** 2).mean(axis=0))
     below, middle, above = (
-        sign * model.metric.score_map.inverse(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95)
+        sign * model.metric.score_map.expected(center + z * spread) for z in (-_NORMAL_95, 0.0, _NORMAL_95)
     )
     return middle.tolist(), np.minimum(below, above).tolist(), np.maximum(below, above).tolist()

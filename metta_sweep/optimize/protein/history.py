@@ -11,6 +11,7 @@ import numpy as np
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.optimize.protein.curves import RunCurve
+from metta_sweep.optimize.protein.shown import ENDLESS, Shown
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -74,15 +75,27 @@ class History:
     """Every metric that is looked at of each rollout ``(rollouts, V)``, larger is better; V is 0 where there is one."""
     told_noise: Array
     """Their variances ``(rollouts, V)``, 0 where unknown."""
+    shown: Shown = ENDLESS
+    """Where the score has shown to end."""
 
     @classmethod
-    def of(cls, observations: Iterable[Observation], dim: int, ended: Iterable[RunCurve] = ()) -> History:
+    def of(
+        cls,
+        observations: Iterable[Observation],
+        dim: int,
+        ended: Iterable[RunCurve] = (),
+        *,
+        sign: float = 1.0,
+        metric: str = "",
+    ) -> History:
         """Sort observations and lay them out as arrays.
 
         Args:
             observations: Rollouts, and what stands for them.
             dim: Number of parameters.
             ended: Runs that were ended early.
+            sign: 1 where a larger metric is better, -1 where a smaller one is.
+            metric: What it is called; empty where nobody said.
         """
         ordered = sorted(observations, key=lambda each: each.sort_key)
         good = [each for each in ordered if each.score is not None]
@@ -90,8 +103,9 @@ class History:
         cut = sorted(ended, key=lambda each: (each.codes, each.reports))
         rollouts = [each for each in good if not each.partial]
         looked_at = len(rollouts[0].told) if rollouts else 0
+        points, seen = _stack([each.codes for each in good], dim), np.array([each.score for each in rollouts])
         return cls(
-            points=_stack([each.codes for each in good], dim),
+            points=points,
             scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
             costs=np.array([each.cost for each in good], dtype=np.float64),
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
@@ -101,11 +115,13 @@ class History:
             ended_money=sum(each.share for each in cut),
             told=_stack([each.told for each in rollouts], looked_at),
             told_noise=_stack([each.told_noise for each in rollouts], looked_at),
+            shown=Shown.of(seen, points[: len(rollouts)], sign, metric),
         )
 
-    def of_metric(self, column: int) -> History:
+    def of_metric(self, column: int, sign: float, metric: str) -> History:
         """Return the history of one of the metrics that are looked at: what is known of its rollouts alone."""
-        return self.of_scores(self.told[:, column], self.told_noise[:, column])
+        found = self.of_scores(self.told[:, column], self.told_noise[:, column])
+        return replace(found, shown=Shown.of(found.scores, found.points, sign, metric))
 
     def of_scores(self, scores: Array, noises: Array) -> History:
         """Return the history of the rollouts alone, with other scores ``(rollouts,)`` and their variances."""
@@ -115,6 +131,7 @@ class History:
             costs=self.costs[: self.rollouts],
             scores=np.clip(scores, -_HUGE, _HUGE),
             noises=noises,
+            shown=ENDLESS,
         )
 
     @property

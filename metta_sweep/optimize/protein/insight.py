@@ -37,6 +37,7 @@ def insight(
     sign: float,
     rng: np.random.Generator,
     trend: Trend | None = None,
+    metric: str = "",
 ) -> Insight | None:
     """Return what a model fitted to observations has learned, or None where they are too few or cannot be fitted.
 
@@ -47,6 +48,7 @@ def insight(
         sign: 1 where a larger metric is better, -1 where a smaller one is.
         rng: Source of random numbers.
         trend: The mean that source sweeps give; None for a constant.
+        metric: What the metric is called; empty where nobody said.
     """
     ordered = sorted(observations, key=lambda one: one.sort_key)
     scored = [one for one in ordered if one.score is not None and not one.partial]
@@ -55,7 +57,7 @@ def insight(
     kept = _worth_fitting(scored)
     partial = [one for one in ordered if one.partial]
     kept += partial if len(kept) + len(partial) <= MOST_POINTS else []
-    history = History.of([*kept, *(one for one in ordered if one.score is None)], space.dim)
+    history = History.of([*kept, *(one for one in ordered if one.score is None)], space.dim, sign=sign, metric=metric)
     try:
         model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), FITS, rng, trend)
     except FitError:

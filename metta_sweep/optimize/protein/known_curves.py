@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from metta_sweep.optimize.port import Outlook
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
 from metta_sweep.optimize.protein.history import Observation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.outlook import unjudged, why_not_judged
+from metta_sweep.optimize.protein.shown import Shown
 from metta_sweep.space.scales import Array
 
 if TYPE_CHECKING:
@@ -17,10 +20,16 @@ if TYPE_CHECKING:
 
 
 class KnownCurves:
-    """Curves of runs that trained to their end and of runs that were ended; the process is fitted when it is needed."""
+    """Curves of runs that trained to their end and of runs that were ended; the process is fitted when it is needed.
 
-    def __init__(self, geometry: Geometry) -> None:
-        self._geometry = geometry
+    Args:
+        geometry: Kinds of the parameters.
+        sign: 1 where a larger metric is better, -1 where a smaller one is.
+        metric: What the metric is called; empty where nobody said.
+    """
+
+    def __init__(self, geometry: Geometry, sign: float = 1.0, metric: str = "") -> None:
+        self._geometry, self._sign, self._metric = geometry, sign, metric
         self._runs: list[RunCurve] = []
         self._fitted: tuple[CurveModel, list[RunCurve]] | None = None
 
@@ -114,5 +123,11 @@ class KnownCurves:
 
         if self._fitted is None:
             runs = sorted((run for run in self.runs if run.reports), key=lambda run: (run.codes, run.reports))
-            self._fitted = CurveModel.fit(self._geometry, runs), runs
+            self._fitted = CurveModel.fit(self._geometry, runs, self._shown()), runs
         return self._fitted
+
+    def _shown(self) -> Shown:
+        """Return where final scores end, by those of the runs that came to theirs."""
+        finished = sorted((run.codes, run.reports[-1][1]) for run in self._finished)
+        points = np.array([codes for codes, _ in finished]).reshape(len(finished), self._geometry.dim)
+        return Shown.of(np.array([score for _, score in finished]), points, self._sign, self._metric)

@@ -87,7 +87,7 @@ class MetricModel:
         mean, variance = self.observed.predict(point[None])
         center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
         spread *= STRETCH
-        return np.sort(sign * self.score_map.inverse(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95])))
+        return np.sort(sign * self.score_map.expected(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -204,7 +204,7 @@ def _best_map(
     Snelson et al. 2004, eq. 7), never to make the scores look normal.
     """
     maps = [
-        ScoreTransform.fit(history.scores, gain, traded=traded)
+        ScoreTransform.fit(history.scores, gain, traded=traded, shown=history.shown)
         for gain in (GAINS if len(history.scores) >= GAIN_FROM else (1.0,))
     ]
     found: list[tuple[float, ScoreTransform, Array, Evidence]] = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metta_sweep.optimize.protein.shown import ENDLESS, Shown
 from metta_sweep.space.scales import Array
 
 POWERS = tuple(np.arange(1.0, 3.01, 0.25).tolist())
@@ -37,9 +38,11 @@ class ScoreTransform:
     """Of the good side: 1: no compression; 0: logarithmic."""
     mean: float
     deviation: float
+    shown: Shown = ENDLESS
+    """Where scores end: nothing beyond is expected."""
 
     @classmethod
-    def fit(cls, scores: Array, gain: float = 1.0, *, traded: bool = False) -> ScoreTransform:
+    def fit(cls, scores: Array, gain: float = 1.0, *, traded: bool = False, shown: Shown = ENDLESS) -> ScoreTransform:
         """Choose the map for scores ``(n,)``; shifting or scaling the scores changes no transformed value.
 
         Args:
@@ -47,6 +50,7 @@ class ScoreTransform:
             gain: Power of the good side.
             traded: Whether the metric is traded off against others, or bounded: where it is bad another may be at its
                 best, so that all bad values seen are told apart.
+            shown: Where scores end.
         """
         median = _low_median(scores)
         centered = scores - median
@@ -65,6 +69,7 @@ class ScoreTransform:
             gain=gain,
             mean=float(bent.mean()),
             deviation=deviation if deviation > 1e-9 else 1.0,
+            shown=shown,
         )
 
     def forward(self, scores: Array) -> Array:
@@ -80,6 +85,10 @@ class ScoreTransform:
         """Return raw scores of transformed values, any shape."""
         bent = np.asarray(values) * self.deviation + self.mean
         return self.median + self.spread * _expand(bent, self.power, self.gain)
+
+    def expected(self, values: Array) -> Array:
+        """Return raw scores of transformed values, any shape, as a person is told them: within what is possible."""
+        return self.shown.within(self.inverse(values))
 
     def slope(self, scores: Array) -> Array:
         """Return the derivative of :meth:`forward`, any shape: what it does to noise."""

@@ -62,6 +62,7 @@ class Protein:
         settings: ProteinSettings | Mapping[str, Any] | None = None,
         sources: Sequence[Source] = (),
         bounds: Sequence[str | Bound] = (),
+        metric: str = "",
     ) -> None:
         """Make an optimizer that has seen nothing.
 
@@ -76,6 +77,8 @@ class Protein:
             sources: What other sweeps know: evidence that this sweep's own runs weigh, never observations of it.
             bounds: Limits on metrics, as ``latency <= 20``: a point that breaks one is learned from and never the
                 best. They need ``goal`` by name, also where there is one.
+            metric: What the metric is called, where ``goal`` does not say it: expectations of one that is a share of
+                something by its name, as ``accuracy``, end at 1.
 
         Raises:
             RequestError: The space, the goal, the seed or a setting is wrong.
@@ -94,7 +97,8 @@ class Protein:
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
         self._observations: list[Observation] = []
-        self._curves = KnownCurves(Geometry.of(parameters))
+        self._metric = metric if isinstance(goal, str) else next(iter(goal))
+        self._curves = KnownCurves(Geometry.of(parameters), Goal(self.goal).sign, self._metric)
         self._successes = self._failures = 0
         self._encoder = Encoder(parameters)
         self._start_points = space_filling(parameters, self.seed)
@@ -329,7 +333,9 @@ class Protein:
         from metta_sweep.optimize.protein.insight import insight
 
         sign, rng = Goal(self.goal).sign, np.random.default_rng(self.seed)
-        return insight(self.space, paired(self._observations), self._codes(points), sign, rng, self._trend)
+        return insight(
+            self.space, paired(self._observations), self._codes(points), sign, rng, self._trend, self._metric
+        )
 
     def worth_of_sources(self) -> list[SourceWorth]:
         """Return what each source is worth by this sweep's own runs, in the order in which they were given."""
@@ -358,7 +364,8 @@ class Protein:
 
     def _history(self) -> History:
         observations = [*paired(self._observations), *self._curves.stand_ins()]
-        return History.of(observations, self.space.dim, self._curves.ended)
+        sign, ended = Goal(self.goal).sign, self._curves.ended
+        return History.of(observations, self.space.dim, ended, sign=sign, metric=self._metric)
 
     def _codes(self, points: Sequence[Point]) -> Array:
         codes = [self.space.encode(_values(point)) for point in points]

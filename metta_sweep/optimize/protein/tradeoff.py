@@ -101,7 +101,9 @@ def _beliefs(
     geometry, fits = Geometry.of(space), settings.hyper_samples
     names, first = criteria.names, 0 if criteria.has_front else 1
     metrics = {
-        name: MetricModel.fit(geometry, history.of_metric(column), pending, fits, rng, traded=True)
+        name: MetricModel.fit(
+            geometry, history.of_metric(column, criteria.signs[column], name), pending, fits, rng, traded=True
+        )
         for column, name in enumerate(names)
         if column >= first
     }
@@ -114,7 +116,9 @@ def _beliefs(
     if criteria.has_front:
         counts = None if counts is None else _without_curves(counts, history)
         first_goal = metrics[names[0]]
-        model = Model.fit(geometry, history.of_metric(0), pending, fits, rng, trend, counts, first_goal)
+        model = Model.fit(
+            geometry, history.of_metric(0, criteria.signs[0], names[0]), pending, fits, rng, trend, counts, first_goal
+        )
     else:
         model = Model.fit(geometry, history, pending, fits, rng, trend, counts)
     return _Beliefs(model=model, metrics=metrics, bounds=bounds)
@@ -138,7 +142,7 @@ def _bound_models(
     for bound in criteria.bounds:
         column = criteria.names.index(bound.metric)
         if bound.metric not in metrics:
-            of_metric = history.of_metric(column)
+            of_metric = history.of_metric(column, criteria.signs[column], bound.metric)
             metrics[bound.metric] = MetricModel.fit(geometry, of_metric, pending, fits, rng, traded=True)
         metric, sign = metrics[bound.metric], criteria.signs[column]
         limit = float(metric.score_map.forward(np.array(sign * bound.limit)))

@@ -50,7 +50,7 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
     low = halving(reports, [run.reports for run in runs])
     for_it = _for_it(chance, told) if low else "not below the median of the other runs"
     final = _in_raw_units(model, now, sign)
-    best = sign * float(model.score_map.inverse(np.array(level)))
+    best = sign * float(model.score_map.expected(np.array(level)))
     expects = f"expects {final[1]:.4g} to {final[2]:.4g}, the best point gives {best:.4g}"
     return Outlook(
         action=RunAction.CONTINUE if for_it else RunAction.STOP,
@@ -94,7 +94,7 @@ def _chance(mean: float, variance: float, level: float) -> float:
 def _in_raw_units(model: CurveModel, forecast: Forecast, sign: float) -> tuple[float, float, float]:
     """Return median, 5% and 95% quantile of what the run will report, as the user's goal sees it."""
     spread = math.sqrt(forecast.run_variance) * np.array([0.0, -_NORMAL_95, _NORMAL_95])
-    value, *bounds = (sign * model.score_map.inverse(forecast.run_mean + spread)).tolist()
+    value, *bounds = (sign * model.score_map.expected(forecast.run_mean + spread)).tolist()
     return value, min(bounds), max(bounds)
 
 
