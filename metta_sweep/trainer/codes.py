@@ -15,14 +15,23 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from metta_sweep.trainer.native.kernel import Kernel
+
 
 class CodeLayer(nn.Module):
     """Linear layer on one-hot codes; code 0 of every place has the weight 0."""
 
     offsets: Tensor
 
-    def __init__(self, code_sizes: tuple[int, ...], features: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        code_sizes: tuple[int, ...],
+        features: int,
+        generator: torch.Generator,
+        kernel: Kernel | None = None,
+    ) -> None:
         super().__init__()
+        self._kernel = kernel
         sizes = torch.tensor(code_sizes, dtype=torch.int32)
         self.register_buffer("offsets", torch.cumsum(sizes, 0, dtype=torch.int32) - sizes, persistent=False)
         deviation = (2.0 / len(code_sizes)) ** 0.5
@@ -34,11 +43,19 @@ class CodeLayer(nn.Module):
         """Return (n, features). observations: (n, places) uint8."""
         if observations.is_cuda:
             return self._padded_sum(observations) + self.bias
+        if self._kernel is not None:
+            return self._compiled_sum(self._kernel, observations.contiguous())
         rows, starts = self._shown(observations)
         if not torch.is_grad_enabled():
             return _bag_sum(self.weight, rows, starts) + self.bias
         total: Tensor = _SumOfRows.apply(self.weight, rows, starts)  # type: ignore[no-untyped-call]  # torch
         return total + self.bias
+
+    def _compiled_sum(self, kernel: Kernel, observations: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return kernel.sum_codes(observations, self.offsets, self.weight, self.bias)
+        total: Tensor = _Compiled.apply(self.bias, self.weight, observations, self.offsets, kernel)  # type: ignore[no-untyped-call]  # torch
+        return total
 
     def _shown(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows of weights that take part, and where each observation's begin; numpy is faster at this."""
@@ -78,6 +95,29 @@ class _SumOfRows(torch.autograd.Function):
         begins = (np.cumsum(counts) - counts).astype(np.int32)
         total = _bag_sum(gradients[0], torch.from_numpy(observation[by_row]), torch.from_numpy(begins))
         return total, None, None
+
+
+class _Compiled(torch.autograd.Function):
+    """The sum, bias included, by the kernel.
+
+    The gradient of the weight is added where it belongs: as a tensor of its own it would be as large as the weight, of
+    which a minibatch shows a small part.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, bias: Tensor, weight: Tensor, codes: Tensor, offsets: Tensor, kernel: Kernel) -> Tensor:
+        ctx.weight, ctx.codes, ctx.offsets, ctx.kernel = weight, codes, offsets, kernel
+        return kernel.sum_codes(codes, offsets, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """Add to the gradient of the weight; return that of the bias."""
+        by_out = gradients[0].contiguous()
+        if ctx.weight.grad is None:
+            ctx.weight.grad = torch.zeros_like(ctx.weight)
+        ctx.kernel.add_to_codes(by_out, ctx.codes, ctx.offsets, ctx.weight.grad)
+        return by_out.sum(0), None, None, None, None
 
 
 def _bag_sum(table: Tensor, rows: Tensor, starts: Tensor) -> Tensor:

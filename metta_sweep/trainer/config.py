@@ -100,6 +100,8 @@ class TrainerConfig(Settings):
     """Of the network's matrix products; weights, losses and memory always have 32 bits. bfloat16 is for GPUs."""
     compile: bool = False
     """Compile what learns with torch.compile: half a minute or more at the start, for large networks on GPUs."""
+    c_kernel: bool = True
+    """Have the inner loops of small networks on the CPU compiled by this machine's C compiler, where it has one."""
     num_workers: Positive = 1
     """Processes for gymnasium's and mettagrid's environments, threads for Atari's; the native ones ignore it."""
     async_factor: Positive = 1

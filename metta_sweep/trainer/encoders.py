@@ -22,6 +22,7 @@ from metta_sweep.envs.vec_env import EnvSpec
 from metta_sweep.trainer.codes import CodeLayer
 from metta_sweep.trainer.config import AgentConfig, ConfigError
 from metta_sweep.trainer.filters import ATARI, GRID, Filters, picture_problem
+from metta_sweep.trainer.native.kernel import Kernel
 
 RELU_GAIN = math.sqrt(2.0)
 
@@ -97,12 +98,19 @@ class Brightness(nn.Module):
 class Cells(nn.Module):
     """What an agent on a grid sees: convolutions on the one-hot cells around it, and a sum of codes for the rest."""
 
-    def __init__(self, spec: EnvSpec, sizes: tuple[int, ...], features: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        spec: EnvSpec,
+        sizes: tuple[int, ...],
+        features: int,
+        generator: torch.Generator,
+        kernel: Kernel | None,
+    ) -> None:
         super().__init__()
         _, self._height, self._width = spec.picture or (1, 1, spec.width)
         self._places, self._codes = self._height * self._width, max(sizes[: self._height * self._width])
         self.around = Convolutions((self._codes, self._height, self._width), GRID, features, generator)
-        self.rest = CodeLayer(sizes[self._places :], features, generator)
+        self.rest = CodeLayer(sizes[self._places :], features, generator, kernel)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (n, features). observations: (n, P) uint8."""
@@ -112,7 +120,9 @@ class Cells(nn.Module):
         return seen
 
 
-def make_encoder(agent: AgentConfig, spec: EnvSpec, generator: torch.Generator) -> nn.Module:
+def make_encoder(
+    agent: AgentConfig, spec: EnvSpec, generator: torch.Generator, kernel: Kernel | None = None
+) -> nn.Module:
     """Return what the agent's ``encoder`` means for an environment: (n, P) to (n, hidden_size).
 
     Raises:
@@ -123,8 +133,8 @@ def make_encoder(agent: AgentConfig, spec: EnvSpec, generator: torch.Generator) 
         _check_picture(spec)
     if spec.code_sizes is not None:
         if convolve:
-            return Cells(spec, spec.code_sizes, agent.hidden_size, generator)
-        return CodeLayer(spec.code_sizes, agent.hidden_size, generator)
+            return Cells(spec, spec.code_sizes, agent.hidden_size, generator, kernel)
+        return CodeLayer(spec.code_sizes, agent.hidden_size, generator, kernel)
     if spec.picture is not None:
         return Brightness(spec, agent.hidden_size, generator, convolve=convolve)
     return Numbers(spec, agent.hidden_size, generator)

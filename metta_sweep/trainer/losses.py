@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
-from metta_sweep.trainer.distributions import Family
+from metta_sweep.trainer.distributions import Family, OneOf
+from metta_sweep.trainer.native.kernel import Kernel
 from metta_sweep.trainer.team import Team
 
 
@@ -35,6 +36,7 @@ def loss_gradient(
     advantages: Tensor,
     config: TrainerConfig,
     family: Family,
+    kernel: Kernel | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return n times the gradient of the loss with respect to the outputs, and log pi(a|s).
 
@@ -47,10 +49,13 @@ def loss_gradient(
         advantages: As the policy shall see them, normalized or not.
         config: Weights and clips.
         family: What the outputs mean.
+        kernel: Does it for a single choice, if there is one.
 
     Returns:
         (n, P + 1) and (n,).
     """
+    if kernel is not None and type(family) is OneOf:
+        return kernel.loss_gradient(outputs, actions, old_log_probs, old_values, returns, advantages, config)
     chosen = family.of(outputs[:, :-1])
     log_probs = chosen.log_probs(actions)
     by_log_prob = policy_gradient(log_probs, old_log_probs, advantages, config.clip_coef)

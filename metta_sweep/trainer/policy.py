@@ -29,6 +29,7 @@ from metta_sweep.trainer.config import AgentConfig, TrainingConfig
 from metta_sweep.trainer.distributions import Family, Numbers, family_of
 from metta_sweep.trainer.encoders import Dense, make_encoder
 from metta_sweep.trainer.memory import Memory, State
+from metta_sweep.trainer.native.kernel import kernel_for
 from metta_sweep.trainer.normalizing import SeenSoFar
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
@@ -40,8 +41,10 @@ class Torso(nn.Module):
     def __init__(self, config: TrainingConfig, spec: EnvSpec, generator: torch.Generator) -> None:
         super().__init__()
         size, gain = config.agent.hidden_size, math.sqrt(2.0)
-        self._activation = _ACTIVATIONS[config.agent.activation]
-        self.encoder = make_encoder(config.agent, spec, generator)
+        self.activation = config.agent.activation
+        """Name of what follows each layer."""
+        self._activation = _ACTIVATIONS[self.activation]
+        self.encoder = make_encoder(config.agent, spec, generator, kernel_for(config.trainer))
         self.layers = nn.ModuleList(Dense(size, ((size, gain),), generator) for _ in range(config.agent.num_layers - 1))
         self.memory = Memory(size, config.trainer.lstm_hidden_size, generator) if config.trainer.use_lstm else None
         self.features = size if self.memory is None else self.memory.size
@@ -171,13 +174,13 @@ class Heads(Dense):
         self._means = family.shape[0] if isinstance(family, Numbers) else 0
         value = ((1, 1.0),) if with_value else ()
         super().__init__(inputs, ((self._means or family.width, 0.01), *value), generator)
-        if self._means:
-            self.log_std = nn.Parameter(torch.full((self._means,), agent.log_std_init))
+        self.log_std = nn.Parameter(torch.full((self._means,), agent.log_std_init)) if self._means else None
+        """Logarithms of the deviations of numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (..., P), with the value (..., P + 1)."""
         made = super().forward(x)
-        if not self._means:
+        if self.log_std is None:
             return made
         log_std = self.log_std.to(made.dtype).expand(*made.shape[:-1], -1)
         return torch.cat((made[..., : self._means], log_std, made[..., self._means :]), -1)

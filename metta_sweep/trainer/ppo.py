@@ -12,8 +12,10 @@ from torch import Tensor
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.losses import approximate_kl, loss_gradient, normalized
 from metta_sweep.trainer.memory import State
+from metta_sweep.trainer.native.kernel import kernel_for
 from metta_sweep.trainer.optimizers import make_optimizer
 from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
+from metta_sweep.trainer.passes import passes_of
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.team import Team
@@ -107,6 +109,8 @@ class Learner:
         self._policy, self._config, self._team = policy, config, team
         self._parameters = flattened(policy)
         self.optimizer = make_optimizer(policy, self._parameters, config)
+        self._kernel = kernel_for(config) if self._parameters.device.type == "cpu" else None
+        self._passes = passes_of(policy, self._parameters, config, self._kernel)
 
     def update(self, batch: Batch, generator: torch.Generator, *, progress: float) -> UpdateReport:
         """Learn from a batch. progress: share of the run that is done, for the schedule."""
@@ -136,10 +140,9 @@ class Learner:
     def _descend(self, batch: Batch) -> Tensor:
         """Take one optimizer step; return the gradient's length and the distance to the old policy."""
         config, count = self._config, self._config.minibatch_size
-        outputs = self._policy.unroll(batch.observations, batch.starts, batch.memory)
         old_log_probs, values, gains = batch.log_probs.flatten(), batch.values.flatten(), batch.advantages.flatten()
         by_output, log_probs = loss_gradient(
-            outputs.detach().float(),
+            self._passes.outputs(batch),
             batch.actions.flatten(0, 1),
             old_log_probs,
             values,
@@ -147,14 +150,24 @@ class Learner:
             normalized(gains, count, self._team) if config.normalize_advantage else gains,
             config,
             self._policy.family,
+            self._kernel,
         )
-        gradient = gradient_of(self._parameters).zero_()
-        outputs.backward(by_output.div_(count).to(outputs.dtype))  # type: ignore[no-untyped-call]  # torch
-        norm = clip_norm(self._team.add(gradient), config.max_grad_norm)
-        self.optimizer.step()
+        self._passes.backward(by_output.div_(count))
+        norm = self._step(self._team.add(gradient_of(self._parameters)))
         if config.target_kl is None:
             return torch.stack((norm, norm))
         return torch.stack((norm, self._team.add(approximate_kl(log_probs, old_log_probs)) / count))
+
+    def _step(self, gradient: Tensor) -> Tensor:
+        """Take a step along the clipped gradient; return its length before."""
+        longest, optimizer = self._config.max_grad_norm, self.optimizer
+        if self._kernel is None or not isinstance(optimizer, torch.optim.AdamW):
+            norm = clip_norm(gradient, longest)
+            optimizer.step()
+            return norm
+        length = self._kernel.norm(gradient)
+        self._kernel.adam(optimizer, 1.0 if longest is None else min(1.0, longest / (length + 1e-6)))
+        return torch.tensor(length)
 
 
 def own_segments(order: Tensor, team: Team, config: TrainerConfig) -> tuple[Tensor, list[int]]:

@@ -1,0 +1,127 @@
+"""The functions of ``kernel.c`` on tensors, each beside the torch code that it stands in for.
+
+They agree with that to the rounding of 32 bits, so that a run with them is not the same, bit for bit, as one without;
+with the same library it is the same every time. Tensors are on the CPU, float32 unless said otherwise, and contiguous.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from metta_sweep.trainer.native.build import library
+
+if TYPE_CHECKING:
+    from metta_sweep.trainer.config import TrainerConfig
+
+_FUNCTIONS = {  # name: pointers and sizes, then numbers
+    "codes_forward": ("nnnpppppp", None),
+    "codes_backward": ("nnnppppp", None),
+    "categorical_loss": ("nnppppppffffpp", None),
+    "norm": ("np", ctypes.c_float),
+    "adam": ("nppppffffffff", None),
+}
+_KINDS = {"n": ctypes.c_int64, "p": ctypes.c_void_p, "f": ctypes.c_float}
+
+
+class Kernel:
+    """The compiled functions.
+
+    Args:
+        compiled: The loaded library.
+    """
+
+    def __init__(self, compiled: ctypes.CDLL) -> None:
+        for name, (arguments, result) in _FUNCTIONS.items():
+            function = getattr(compiled, name)
+            function.argtypes, function.restype = [_KINDS[kind] for kind in arguments], result
+        self._c = compiled
+
+    def sum_codes(
+        self, codes: Tensor, offsets: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None = None
+    ) -> Tensor:
+        """Return (n, width): :class:`~metta_sweep.trainer.codes.CodeLayer`. codes: (n, places) uint8."""
+        (count, places), width = codes.shape, weight.shape[1]
+        out = weight.new_empty(count, width) if out is None else out
+        tensors = (codes, offsets, weight, bias, out, torch.empty_like(offsets))
+        self._c.codes_forward(count, places, width, *[tensor.data_ptr() for tensor in tensors])
+        return out
+
+    def add_to_codes(self, by_out: Tensor, codes: Tensor, offsets: Tensor, by_weight: Tensor) -> None:
+        """Add its gradient with respect to the weight, in place."""
+        (count, places), width = codes.shape, by_weight.shape[1]
+        tensors = (codes, offsets, by_out, by_weight, torch.empty_like(offsets))
+        self._c.codes_backward(count, places, width, *[tensor.data_ptr() for tensor in tensors])
+
+    def loss_gradient(
+        self,
+        outputs: Tensor,
+        actions: Tensor,
+        old_log_probs: Tensor,
+        old_values: Tensor,
+        returns: Tensor,
+        advantages: Tensor,
+        config: TrainerConfig,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what :func:`~metta_sweep.trainer.losses.loss_gradient` does for one categorical distribution."""
+        gradient, log_probs = torch.empty_like(outputs), torch.empty_like(returns)
+        tensors = (outputs, actions, old_log_probs, old_values, returns, advantages)
+        self._c.categorical_loss(
+            len(outputs),
+            outputs.shape[1] - 1,
+            *[tensor.data_ptr() for tensor in tensors],
+            config.clip_coef,
+            config.entropy_coef,
+            config.value_coef,
+            -1.0 if config.value_clip is None else config.value_clip,
+            gradient.data_ptr(),
+            log_probs.data_ptr(),
+        )
+        return gradient, log_probs
+
+    def norm(self, vector: Tensor) -> float:
+        """Return the length of a vector."""
+        length: float = self._c.norm(vector.numel(), vector.data_ptr())
+        return length
+
+    def adam(self, optimizer: torch.optim.AdamW, scale: float) -> None:
+        """Take a step of an optimizer of one vector, along so many times its gradient."""
+        (group,) = optimizer.param_groups
+        (vector,) = group["params"]
+        state = optimizer.state[vector]
+        if not state:
+            moments = {name: torch.zeros_like(vector) for name in ("exp_avg", "exp_avg_sq")}
+            state.update({"step": torch.zeros(())}, **moments)
+        state["step"] += 1
+        (beta1, beta2), done = group["betas"], float(state["step"])
+        self._c.adam(
+            vector.numel(),
+            *[tensor.data_ptr() for tensor in (vector, vector.grad, state["exp_avg"], state["exp_avg_sq"])],
+            scale,
+            group["lr"],
+            1.0 - group["lr"] * group["weight_decay"],
+            beta1,
+            beta2,
+            group["eps"],
+            1.0 - beta1**done,
+            (1.0 - beta2**done) ** 0.5,
+        )
+
+
+def kernel_for(config: TrainerConfig) -> Kernel | None:
+    """Return the kernel if a config wants it and there is one."""
+    return find_kernel() if config.c_kernel else None
+
+
+@cache
+def find_kernel() -> Kernel | None:
+    """Return the kernel of this machine; None where it cannot be compiled or loaded."""
+    found = library(torch.backends.cpu.get_cpu_capability())
+    try:
+        return None if found is None else Kernel(ctypes.CDLL(str(found)))
+    except OSError:
+        return None

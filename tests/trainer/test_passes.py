@@ -1,0 +1,86 @@
+"""Back-propagation by hand gives torch's gradient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from metta_sweep.envs.action_spaces import ActionSpace, Box, Discrete
+from metta_sweep.envs.vec_env import EnvSpec
+from metta_sweep.trainer.native.kernel import find_kernel
+from metta_sweep.trainer.parameters import flattened, gradient_of
+from metta_sweep.trainer.passes import ByHand, ByTorch, passes_of
+from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.ppo import Batch
+from metta_sweep.trainer.training import Training
+from tests.trainer.configs import parsed
+
+CODES = EnvSpec(rows=4, actions=Discrete(5), width=6, code_sizes=(3, 4, 9, 2, 2, 7))
+NUMBERS = EnvSpec(rows=4, actions=Discrete(3), width=6)
+TWO_NUMBERS: ActionSpace = Box((-1.0, -2.0), (1.0, 2.0))
+CONTINUOUS = EnvSpec(rows=4, actions=TWO_NUMBERS, width=6)
+needs_compiler = pytest.mark.skipif(find_kernel() is None, reason="there is no C compiler here")
+
+
+def batch_of(spec: EnvSpec, count: int) -> Batch:
+    of = torch.Generator().manual_seed(3)
+    numbers = torch.randn(1, count, spec.width, generator=of)
+    codes = torch.randint(2, (1, count, spec.width), generator=of).byte()
+    empty = torch.zeros(1, count)
+    return Batch(
+        observations=numbers if spec.numbers else codes,
+        starts=empty.bool(),
+        actions=empty.long(),
+        log_probs=empty,
+        values=empty,
+        advantages=empty,
+        memory=(),
+    )
+
+
+@needs_compiler
+@pytest.mark.parametrize("spec", [CODES, NUMBERS, CONTINUOUS], ids=["codes", "numbers", "continuous"])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize(("activation", "layers"), [("tanh", 2), ("relu", 3), ("tanh", 1)])
+def test_by_hand_the_gradient_is_torchs(spec: EnvSpec, separate: bool, activation: str, layers: int) -> None:
+    config = parsed(
+        agent__separate_value=separate,
+        agent__activation=activation,
+        agent__num_layers=layers,
+        trainer__normalize_observation=True,
+    )
+    policy = Policy(config, spec, torch.Generator().manual_seed(0))
+    parameters = flattened(policy)
+    by_hand, by_torch = passes_of(policy, parameters, config.trainer, find_kernel()), ByTorch(policy, parameters)
+    assert isinstance(by_hand, ByHand)
+    for count in (8, 5, 8):  # minibatches of several processes differ in size
+        batch = batch_of(spec, count)
+        outputs = by_hand.outputs(batch)
+        torch.testing.assert_close(outputs, by_torch.outputs(batch), atol=1e-6, rtol=1e-6)
+        by_output = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(count))
+        by_torch.backward(by_output)
+        expected = gradient_of(parameters).clone()
+        by_hand.backward(by_output.clone())
+        torch.testing.assert_close(gradient_of(parameters), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_what_is_more_than_dense_layers_goes_through_torch() -> None:
+    for changes in ({"trainer__use_lstm": True}, {"trainer__precision": "bfloat16"}):
+        config = parsed(**changes)
+        policy = Policy(config, NUMBERS, torch.Generator().manual_seed(0))
+        assert isinstance(passes_of(policy, flattened(policy), config.trainer, None), ByTorch)
+    policy = Policy(parsed(), CODES, torch.Generator().manual_seed(0))
+    assert isinstance(passes_of(policy, flattened(policy), parsed().trainer, None), ByTorch)
+
+
+@needs_compiler
+def test_with_and_without_the_kernel_an_update_is_the_same(tmp_path: Path) -> None:
+    weights = []
+    for with_kernel in (True, False):
+        config = parsed(trainer__c_kernel=with_kernel)
+        training = Training(config, tmp_path, torch.device("cpu"), lambda _: None)
+        training.learn()
+        weights.append(torch.cat([part.detach().flatten() for part in training.policy.parameters()]))
+    torch.testing.assert_close(*weights, atol=1e-5, rtol=1e-4)
