@@ -68,6 +68,16 @@ class TrainerConfig(Settings):
     """Discount of a step."""
     gae_lambda: Fraction = 0.95
     """Decay of generalized advantage estimation."""
+    vtrace: bool = False
+    """From the second pass on, advantages by V-trace (Espeholt et al., 2018) of the policy as it is then."""
+    vtrace_rho_clip: AboveZero = 1.0
+    """Largest ratio of probabilities that an error of the values counts with; only with vtrace."""
+    vtrace_c_clip: AboveZero = 1.0
+    """Largest ratio that what follows counts with; only with vtrace."""
+    priority_alpha: Fraction = 0.0
+    """Draw segments with probabilities of this power of their |advantage| (Schaul et al., 2016); 0: each once."""
+    priority_beta: Fraction = 0.2
+    """How much of the bias is taken out at first, all of it at the end; only with priority_alpha."""
     normalize_advantage: bool = True
     """Advantages of a minibatch to mean 0 and deviation 1."""
     normalize_reward: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,8 +18,9 @@ from metta_sweep.trainer.parameters import clip_norm, flattened, gradient_of
 from metta_sweep.trainer.passes import passes_of
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
+from metta_sweep.trainer.priorities import draw, weights, worth
 from metta_sweep.trainer.team import Team
-from metta_sweep.trainer.trajectories import advantages
+from metta_sweep.trainer.trajectories import Trajectories, advantages, vtrace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,13 @@ class Batch:
     """(H, S)"""
     memory: State
     """(S, features) each: the policy's state before a segment."""
+    weights: Tensor | None = None
+    """(S,) what a segment counts; None: each the same."""
 
     def shuffled(self, order: Tensor) -> Batch:
         """Return the segments in another order."""
         return Batch(
+            weights=None if self.weights is None else self.weights.index_select(0, order),
             memory=tuple(part.index_select(0, order) for part in self.memory),
             **{name: getattr(self, name).index_select(1, order) for name in _STEPWISE},
         )
@@ -55,6 +59,7 @@ class Batch:
             part = slice(first, first + size)
             first += size
             yield Batch(
+                weights=None if self.weights is None else self.weights[part],
                 memory=tuple(state[part] for state in self.memory),
                 **{name: getattr(self, name)[:, part] for name in _STEPWISE},
             )
@@ -82,6 +87,11 @@ def make_batch(player: Player, config: TrainerConfig, device: torch.device) -> B
 def _segments(part: Tensor, horizon: int) -> Tensor:
     """(T, N, ...) to (H, T / H * N, ...)."""
     return part.reshape(-1, horizon, *part.shape[1:]).transpose(0, 1).flatten(1, 2)
+
+
+def _in_order(part: Tensor, rows: int) -> Tensor:
+    """(H, T / H * N) back to (T, N)."""
+    return part.reshape(len(part), -1, rows).transpose(0, 1).flatten(0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +122,17 @@ class Learner:
         self._kernel = kernel_for(config) if self._parameters.device.type == "cpu" else None
         self._passes = passes_of(policy, self._parameters, config, self._kernel)
 
-    def update(self, batch: Batch, generator: torch.Generator, *, progress: float) -> UpdateReport:
-        """Learn from a batch. progress: share of the run that is done, for the schedule."""
+    def update(
+        self, batch: Batch, generator: torch.Generator, *, progress: float, played: Trajectories
+    ) -> UpdateReport:
+        """Learn from a batch.
+
+        Args:
+            batch: What is learned.
+            generator: Decides the minibatches.
+            progress: Share of the run that is done, for the schedules.
+            played: What the batch was cut from.
+        """
         rate = self._config.learning_rate * schedule(self._config.learning_rate_schedule, progress)
         rate *= warmup(self._config, progress)
         for group in self.optimizer.param_groups:
@@ -121,21 +140,65 @@ class Learner:
         norms: list[float] = []
         kl = 0.0
         while len(norms) < self._config.update_epochs:
-            norm, kl = self._pass_over(batch, generator)
+            if norms and self._config.vtrace:
+                batch = self._corrected(batch, played)
+            norm, kl = self._pass_over(batch, generator, progress)
             norms.append(norm)
             if self._config.target_kl is not None and kl > self._config.target_kl:
                 break
         measured = None if self._config.target_kl is None else kl
         return UpdateReport(gradient_norm=sum(norms) / len(norms), kl=measured, epochs=len(norms), learning_rate=rate)
 
-    def _pass_over(self, batch: Batch, generator: torch.Generator) -> tuple[float, float]:
-        """Learn from every segment once; return the means of the gradient's length and of the distance moved."""
+    @torch.no_grad()
+    def _corrected(self, batch: Batch, played: Trajectories) -> Batch:
+        """Return the batch with values of the policy as it is now, and advantages by V-trace."""
+        config, family = self._config, self._policy.family
+        horizon, count = batch.actions.shape[:2]
+        size = max(1, config.minibatch_size // horizon)
+        sizes = [size] * (count // size) + ([count % size] if count % size else [])
+        outputs = torch.cat([self._outputs(part).view(horizon, -1, family.width + 1) for part in batch.split(sizes)], 1)
+        log_probs = family.of(outputs[..., :-1].flatten(0, 1)).log_probs(batch.actions.flatten(0, 1))
+        ratios = (log_probs.view(horizon, -1) - batch.log_probs).exp()
+        rows, values = played.rewards.shape[1], outputs[..., -1]
+        gains = vtrace(
+            played,
+            _in_order(values, rows),
+            _in_order(ratios, rows),
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+            rho_clip=config.vtrace_rho_clip,
+            c_clip=config.vtrace_c_clip,
+        )
+        return replace(batch, values=values, advantages=_segments(gains, horizon).to(values.device))
+
+    def _outputs(self, batch: Batch) -> Tensor:
+        return self._policy.unroll(batch.observations, batch.starts, batch.memory).float()
+
+    def _pass_over(self, batch: Batch, generator: torch.Generator, progress: float) -> tuple[float, float]:
+        """Learn from as many segments as there are; return the means of the gradient's length and the distance moved.
+
+        They are all of them once, or with priorities as many draws.
+        """
         everywhere = batch.actions.shape[1] * self._team.size
-        order = torch.randperm(everywhere, generator=generator, device=generator.device)
+        if self._config.priority_alpha > 0.0:
+            order, batch = self._by_priority(batch, generator, progress)
+        else:
+            order = torch.randperm(everywhere, generator=generator, device=generator.device)
         mine, sizes = own_segments(order, self._team, self._config)
         minibatches = batch.shuffled(mine).split(sizes)
         norm, kl = torch.stack([self._descend(minibatch) for minibatch in minibatches]).mean(0).tolist()
         return norm, kl
+
+    def _by_priority(self, batch: Batch, generator: torch.Generator, progress: float) -> tuple[Tensor, Batch]:
+        """Return drawn segments, by their number among those of all processes, and the batch with their weights."""
+        alpha, beta = self._config.priority_alpha, self._config.priority_beta
+        mine = own_numbers(batch.actions.shape[1], self._team, self._config)
+        everybodys = batch.advantages.new_zeros(len(mine) * self._team.size)
+        everybodys[mine] = worth(batch.advantages, alpha)
+        chances = self._team.add(everybodys)
+        chances /= chances.sum()
+        weighed = weights(chances, beta + (1.0 - beta) * progress)[mine]
+        return draw(chances, generator), replace(batch, weights=weighed)
 
     def _descend(self, batch: Batch) -> Tensor:
         """Take one optimizer step; return the gradient's length and the distance to the old policy."""
@@ -152,6 +215,8 @@ class Learner:
             self._policy.family,
             self._kernel,
         )
+        if batch.weights is not None:
+            by_output *= batch.weights.repeat(len(batch.actions)).unsqueeze(-1)
         self._passes.backward(by_output.div_(count))
         norm = self._step(self._team.add(gradient_of(self._parameters)))
         if config.target_kl is None:
@@ -187,6 +252,13 @@ def own_segments(order: Tensor, team: Team, config: TrainerConfig) -> tuple[Tens
     mine = (row >= held.start) & (row < held.stop)
     here = time * len(held) + row - held.start
     return here[mine], mine.reshape(-1, size).sum(1).tolist()
+
+
+def own_numbers(count: int, team: Team, config: TrainerConfig) -> Tensor:
+    """Return the numbers, among a team's segments, of the ``count`` that this process holds; see own_segments."""
+    rows = config.batch_size // config.num_steps
+    held, here = team.share(rows), torch.arange(count)
+    return here // len(held) * rows + held.start + here % len(held)
 
 
 def warmup(config: TrainerConfig, progress: float) -> float:

@@ -167,7 +167,8 @@ class Training:
         if self.update == 0:
             self._count_observations()
         batch = make_batch(self._player, self._config.trainer, self._device)
-        report = self._learner.update(batch, self._generator, progress=self.update / self._config.num_updates)
+        progress, played = self.update / self._config.num_updates, self._player.trajectories
+        report = self._learner.update(batch, self._generator, progress=progress, played=played)
         took_s = time.monotonic() - began_s
         self.update += 1
         if not math.isfinite(report.gradient_norm):

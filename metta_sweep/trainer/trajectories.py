@@ -6,13 +6,12 @@ Shapes: T steps, N rows, W places of an observation, P parameters of a distribut
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from metta_sweep.envs.vec_env import EnvSpec, Step
+from metta_sweep.envs.vec_env import Doubles, EnvSpec, Step
 from metta_sweep.trainer.distributions import Family
 
 
@@ -84,9 +83,51 @@ def advantages(kept: Trajectories, *, gamma: float, gae_lambda: float) -> Tensor
     delta_t = r_t + gamma V(s_t+1) - V(s_t), without the middle term at a terminal;
     A_t = delta_t + gamma lambda A_t+1, without the second term wherever an episode ends.
     """
-    following = np.where(kept.terminals.numpy(), 0.0, kept.next_values.numpy())
-    result: np.ndarray[Any, Any] = kept.rewards.numpy() + gamma * following - kept.values.cpu().numpy()
-    carry = np.where(kept.starts[1:].numpy(), 0.0, gamma * gae_lambda)
-    for t in range(len(result) - 2, -1, -1):
-        result[t] += carry[t] * result[t + 1]
-    return torch.from_numpy(result.astype(np.float32))
+    deltas = _errors(kept, kept.values.cpu().numpy(), kept.next_values.numpy(), gamma)
+    return _summed(deltas, np.where(kept.starts[1:].numpy(), 0.0, gamma * gae_lambda))
+
+
+def vtrace(
+    kept: Trajectories,
+    values: Tensor,
+    ratios: Tensor,
+    *,
+    gamma: float,
+    gae_lambda: float,
+    rho_clip: float,
+    c_clip: float,
+) -> Tensor:
+    """V-trace (Espeholt et al., 2018, equation 1, with the lambda of remark 2) as (T, N): v_t - V(s_t).
+
+    A_t = rho_t delta_t + gamma c_t A_t+1, with rho_t = min(rho_clip, ratio) and c_t = lambda min(c_clip, ratio). It is
+    the policy's advantage too, as in PufferLib 3; with ratios of 1 it is that of :func:`advantages`.
+
+    Args:
+        kept: What was played.
+        values: (T, N) of the observations, by the policy as it is now. What follows the last step, and episodes that
+            were cut, keeps the value that it had.
+        ratios: (T, N) pi(a|s) now over what it was when the actions were drawn.
+        gamma: Discount of a step.
+        gae_lambda: Decay.
+        rho_clip: Largest rho.
+        c_clip: Largest c over lambda.
+    """
+    now, ratio = values.cpu().numpy(), ratios.cpu().numpy()
+    following = kept.next_values.numpy().copy()
+    following[:-1] = np.where(kept.truncations[:-1].numpy(), following[:-1], now[1:])
+    deltas = np.minimum(rho_clip, ratio) * _errors(kept, now, following, gamma)
+    carry = gamma * gae_lambda * np.minimum(c_clip, ratio)
+    return _summed(deltas, np.where(kept.starts[1:].numpy(), 0.0, carry))
+
+
+def _errors(kept: Trajectories, values: Doubles, following: Doubles, gamma: float) -> Doubles:
+    """delta_t = r_t + gamma V(s_t+1) - V(s_t), without the middle term at a terminal."""
+    errors: Doubles = kept.rewards.numpy() + gamma * np.where(kept.terminals.numpy(), 0.0, following) - values
+    return errors
+
+
+def _summed(deltas: Doubles, carry: Doubles) -> Tensor:
+    """A_t = delta_t + carry_t A_t+1."""
+    for t in range(len(deltas) - 2, -1, -1):
+        deltas[t] += carry[t] * deltas[t + 1]
+    return torch.from_numpy(deltas.astype(np.float32))

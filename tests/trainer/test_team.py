@@ -13,7 +13,7 @@ import yaml
 
 from metta_sweep import train
 from metta_sweep.result import RunPaths, read_evaluations, read_result
-from metta_sweep.trainer.ppo import own_segments
+from metta_sweep.trainer.ppo import own_numbers, own_segments
 from metta_sweep.trainer.team import Team, find_team, meet
 from metta_sweep.trainer.training import Training
 from tests.trainer.configs import parsed, small
@@ -75,6 +75,18 @@ def test_every_segment_of_a_minibatch_is_held_by_one_process(use_lstm, horizon):
         place = {int(segment): number for number, segment in enumerate(order)}
         minibatch = [place[segment] // size for segment in there]
         assert minibatch == [k for k, own in enumerate(own_sizes) for _ in range(own)]
+
+
+@pytest.mark.parametrize("use_lstm", [False, True])
+def test_processes_number_the_segments_that_they_hold_alike(use_lstm):
+    config = parsed(trainer__use_lstm=use_lstm, trainer__bptt_horizon=8).trainer
+    count = config.batch_size // (8 if use_lstm else 1)
+    numbers = [own_numbers(count // 2, Team(rank=rank, size=2), config) for rank in range(2)]
+    assert sorted(torch.cat(numbers).tolist()) == list(range(count))
+    assert own_numbers(count, Team(), config).tolist() == list(range(count))
+    for rank, mine in enumerate(numbers):
+        here, _ = own_segments(mine, Team(rank=rank, size=2), config)
+        assert here.tolist() == list(range(count // 2))
 
 
 def test_rows_that_cannot_be_shared_out_are_refused(tmp_path):

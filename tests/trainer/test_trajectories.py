@@ -9,7 +9,7 @@ from metta_sweep.trainer.distributions import family_of
 from metta_sweep.trainer.playing import Player
 from metta_sweep.trainer.policy import Policy
 from metta_sweep.trainer.ppo import make_batch
-from metta_sweep.trainer.trajectories import Trajectories, advantages
+from metta_sweep.trainer.trajectories import Trajectories, advantages, vtrace
 from tests.trainer.configs import parsed
 
 T, N = 12, 5
@@ -144,3 +144,38 @@ def test_a_batch_goes_on_where_the_last_one_ended():
     generator = torch.Generator().manual_seed(0)
     last = made.collect(generator).observations[-1].clone()
     torch.testing.assert_close(made.collect(generator).observations[0], last)
+
+
+def naive_vtrace(kept, values, ratios, gamma, gae_lambda, rho_clip, c_clip):
+    """The sum of Espeholt et al. (2018), equation 1, as it stands: of gamma^(u-t) (product of c) rho delta."""
+    result = np.zeros((T, N))
+    for n in range(N):
+        for t in range(T):
+            product = 1.0
+            for u in range(t, T):
+                terminal, cut = bool(kept.terminals[u, n]), bool(kept.truncations[u, n])
+                following = float(kept.next_values[u, n] if cut or u == T - 1 else values[u + 1, n])
+                delta = float(kept.rewards[u, n]) + (0.0 if terminal else gamma * following) - float(values[u, n])
+                result[t, n] += gamma ** (u - t) * product * min(rho_clip, float(ratios[u, n])) * delta
+                product *= gae_lambda * min(c_clip, float(ratios[u, n]))
+                if terminal or cut:
+                    break
+    return result
+
+
+@pytest.mark.parametrize("gae_lambda", [0.95, 1.0])
+@pytest.mark.parametrize(("rho_clip", "c_clip"), [(1.0, 1.0), (2.0, 0.5), (1e9, 1e9)])
+def test_vtrace_is_the_sum_of_its_paper(gae_lambda, rho_clip, c_clip):
+    kept, rng = random_trajectories(seed=4), np.random.default_rng(5)
+    values = torch.from_numpy(rng.normal(size=(T, N)).astype(np.float32))
+    ratios = torch.from_numpy(np.exp(rng.normal(size=(T, N))).astype(np.float32))
+    settings = {"gamma": 0.97, "gae_lambda": gae_lambda, "rho_clip": rho_clip, "c_clip": c_clip}
+    expected = naive_vtrace(kept, values, ratios, **settings)
+    np.testing.assert_allclose(vtrace(kept, values, ratios, **settings), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_while_the_policy_has_not_moved_vtrace_is_generalized_advantage_estimation():
+    kept = random_trajectories(seed=6)
+    kept.next_values[:-1] = torch.where(kept.truncations[:-1], kept.next_values[:-1], kept.values[1:])
+    same = vtrace(kept, kept.values, torch.ones(T, N), gamma=0.9, gae_lambda=0.8, rho_clip=1.0, c_clip=1.0)
+    torch.testing.assert_close(same, advantages(kept, gamma=0.9, gae_lambda=0.8))

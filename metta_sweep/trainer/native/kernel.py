@@ -69,7 +69,7 @@ class Kernel:
     ) -> tuple[Tensor, Tensor]:
         """Return what :func:`~metta_sweep.trainer.losses.loss_gradient` does for one categorical distribution."""
         gradient, log_probs = torch.empty_like(outputs), torch.empty_like(returns)
-        tensors = (outputs, actions, old_log_probs, old_values, returns, advantages)
+        tensors = [each.contiguous() for each in (outputs, actions, old_log_probs, old_values, returns, advantages)]
         self._c.categorical_loss(
             len(outputs),
             outputs.shape[1] - 1,
