@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -32,16 +33,17 @@ def library(capability: str, environment: Mapping[str, str] = os.environ) -> Pat
     Side effects:
         Compiles, and writes the library into the cache, unless it is there.
     """
-    compiler = shutil.which(environment.get("CC", "cc"), path=environment.get("PATH"))
+    first, *words = shlex.split(environment.get("CC") or "cc")
+    compiler = shutil.which(first, path=environment.get("PATH"))
     if compiler is None:
         return None
     options = (*OPTIONS, *FOR_CPU.get(capability, ()))
-    parts = [SOURCE.read_text(encoding="utf-8"), compiler, *options, platform.machine()]
+    parts = [SOURCE.read_text(encoding="utf-8"), compiler, *words, *options, platform.machine()]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     try:
         kept = _cache(environment) / f"kernel-{name}.so"
         if not kept.exists():
-            _compile([compiler, *options], kept)
+            _compile([compiler, *words, *options], kept)
     except (OSError, RuntimeError, subprocess.SubprocessError):
         return None
     return kept

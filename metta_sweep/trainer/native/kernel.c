@@ -7,21 +7,26 @@
 #include <stdint.h>
 #include <string.h>
 
-/* the rows of weight that an observation shows, and how many; code 0 shows nothing. No branch: none is foreseeable */
-static int64_t shown(int64_t places, const uint8_t *codes, const int32_t *offsets, int32_t *rows) {
+/* the rows of weight that an observation shows, and how many; -1 if one is beyond the last. Code 0 shows nothing.
+   There is no branch on what is shown: none is foreseeable */
+static int64_t shown(int64_t places, int64_t total, const uint8_t *codes, const int32_t *offsets, int32_t *rows) {
     int64_t count = 0;
+    int beyond = 0;
     for (int64_t p = 0; p < places; p++) {
         rows[count] = offsets[p] + codes[p];
+        beyond |= codes[p] != 0 && rows[count] >= total;
         count += codes[p] != 0;
     }
-    return count;
+    return beyond ? -1 : count;
 }
 
-/* out[i] = bias + the sum of the rows of weight that observation i shows, four at a time; rows: room for places */
-void codes_forward(int64_t n, int64_t places, int64_t width, const uint8_t *codes, const int32_t *offsets,
+/* out[i] = bias + the sum of the rows of weight that observation i shows, four at a time; rows: room for places.
+   Returns 0; 1 if a code is beyond the total of rows */
+int32_t codes_forward(int64_t n, int64_t places, int64_t width, int64_t total, const uint8_t *codes, const int32_t *offsets,
                    const float *weight, const float *bias, float *restrict out, int32_t *rows) {
     for (int64_t i = 0; i < n; i++, codes += places, out += width) {
-        const int64_t count = shown(places, codes, offsets, rows);
+        const int64_t count = shown(places, total, codes, offsets, rows);
+        if (count < 0) return 1;
         memcpy(out, bias, width * sizeof(float));
         int64_t k = 0;
         for (; k + 4 <= count; k += 4) {
@@ -34,18 +39,21 @@ void codes_forward(int64_t n, int64_t places, int64_t width, const uint8_t *code
             for (int64_t j = 0; j < width; j++) out[j] += a[j];
         }
     }
+    return 0;
 }
 
 /* its transpose: by_weight[row] += the sum of by_out[i] over the observations that show the row */
-void codes_backward(int64_t n, int64_t places, int64_t width, const uint8_t *codes, const int32_t *offsets,
+int32_t codes_backward(int64_t n, int64_t places, int64_t width, int64_t total, const uint8_t *codes, const int32_t *offsets,
                     const float *by_out, float *restrict by_weight, int32_t *rows) {
     for (int64_t i = 0; i < n; i++, codes += places, by_out += width) {
-        const int64_t count = shown(places, codes, offsets, rows);
+        const int64_t count = shown(places, total, codes, offsets, rows);
+        if (count < 0) return 1;
         for (int64_t k = 0; k < count; k++) {
             float *to = by_weight + rows[k] * width;
             for (int64_t j = 0; j < width; j++) to[j] += by_out[j];
         }
     }
+    return 0;
 }
 
 /* losses.loss_gradient for one categorical distribution; value_clip < 0: none */

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from metta_sweep.trainer.config import TrainerConfig
 
 _FUNCTIONS = {  # name: pointers and sizes, then numbers
-    "codes_forward": ("nnnpppppp", None),
-    "codes_backward": ("nnnppppp", None),
+    "codes_forward": ("nnnnpppppp", ctypes.c_int32),
+    "codes_backward": ("nnnnppppp", ctypes.c_int32),
     "categorical_loss": ("nnppppppffffpp", None),
     "norm": ("np", ctypes.c_float),
     "adam": ("nppppffffffff", None),
@@ -48,14 +48,14 @@ class Kernel:
         (count, places), width = codes.shape, weight.shape[1]
         out = weight.new_empty(count, width) if out is None else out
         tensors = (codes, offsets, weight, bias, out, torch.empty_like(offsets))
-        self._c.codes_forward(count, places, width, *[tensor.data_ptr() for tensor in tensors])
+        _check(self._c.codes_forward(count, places, width, len(weight), *[tensor.data_ptr() for tensor in tensors]))
         return out
 
     def add_to_codes(self, by_out: Tensor, codes: Tensor, offsets: Tensor, by_weight: Tensor) -> None:
         """Add its gradient with respect to the weight, in place."""
-        (count, places), width = codes.shape, by_weight.shape[1]
+        (count, places), (total, width) = codes.shape, by_weight.shape
         tensors = (codes, offsets, by_out, by_weight, torch.empty_like(offsets))
-        self._c.codes_backward(count, places, width, *[tensor.data_ptr() for tensor in tensors])
+        _check(self._c.codes_backward(count, places, width, total, *[tensor.data_ptr() for tensor in tensors]))
 
     def loss_gradient(
         self,
@@ -110,6 +110,11 @@ class Kernel:
             1.0 - beta1**done,
             (1.0 - beta2**done) ** 0.5,
         )
+
+
+def _check(beyond: int) -> None:
+    if beyond:
+        raise IndexError("an observation shows a code that is not below the number of codes that its place can show")
 
 
 def kernel_for(config: TrainerConfig) -> Kernel | None:

@@ -37,7 +37,7 @@ def test_a_cache_that_cannot_be_written_is_as_good_as_none(tmp_path: Path) -> No
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
 def test_it_is_compiled_once(tmp_path: Path) -> None:
-    counting = a_compiler(tmp_path / "counting", f'echo x >> {tmp_path}/calls; exec cc "$@"')
+    counting = "nice " + a_compiler(tmp_path / "counting", f'echo x >> {tmp_path}/calls; exec cc "$@"')
     first = library("DEFAULT", environment(tmp_path, CC=counting))
     assert first is not None
     assert first.exists()

@@ -41,6 +41,15 @@ def test_codes_are_summed_as_torch_sums_them(kernel: Kernel, count: int, width: 
     torch.testing.assert_close(compiled.bias.grad, 2.0 * plain.bias.grad, atol=1e-6, rtol=1e-6)
 
 
+def test_a_code_beyond_those_of_its_place_is_refused(kernel: Kernel) -> None:
+    codes = torch.tensor([[0, 0, 0, 0, 1], [0, 0, 0, 3, 255]], dtype=torch.uint8)
+    layer = CodeLayer(SIZES, 8, generator(), kernel)
+    with pytest.raises(IndexError, match="not below the number of codes"):
+        layer(codes)
+    with pytest.raises(IndexError, match="not below the number of codes"):
+        kernel.add_to_codes(torch.ones(2, 8), codes, layer.offsets, torch.zeros_like(layer.weight))
+
+
 @pytest.mark.parametrize("choices", [2, 5])
 @pytest.mark.parametrize("value_clip", [None, 0.1])
 @pytest.mark.parametrize("scale", [0.1, 30.0])
