@@ -160,6 +160,61 @@ def test_a_run_that_was_ended_is_neither_a_score_nor_a_failure():
     assert protein.expect([GOOD])[0].mean < 2.0
 
 
+def noisy(seed, spread=0.5):
+    """Return lessons whose final scores are half luck, which their curves do not share."""
+    rng = np.random.default_rng(seed)
+    for at, params in enumerate(points(24, seed)):
+        wobble = spread * rng.standard_normal(len(SHARES))
+        curve = [(s, final_of(params) + w, 10 * s) for s, w in zip(SHARES, wobble, strict=True)]
+        if at % 3 == 2:
+            yield "observe_partial", {"params": params, "curve": curve[:3]}
+        else:
+            yield "observe", {"params": params, "score": curve[-1][1], "cost": 10.0, "curve": curve}
+
+
+def test_finished_runs_are_told_apart_by_their_curves_and_not_by_their_luck_alone():
+    errors = {"with curves": 0.0, "without": 0.0}
+    for seed in range(3):
+        seen = [lesson for verb, lesson in noisy(seed) if verb == "observe"]
+        told = {"with curves": seen, "without": [{**lesson, "curve": ()} for lesson in seen]}
+        for name, each in told.items():
+            protein = learned([("observe", lesson) for lesson in each])
+            means = [expected.mean for expected in protein.expect([lesson["params"] for lesson in seen])]
+            errors[name] += sum(
+                (mean - final_of(lesson["params"])) ** 2 for mean, lesson in zip(means, seen, strict=True)
+            )
+    assert errors["with curves"] < 0.5 * errors["without"]
+
+
+def test_a_run_reports_what_was_expected_of_it_though_the_luck_of_others_was_taken_out():
+    inside = []
+    for seed in range(6):
+        suggestion = learned(noisy(seed)).suggest()
+        reports = final_of(suggestion.params) + 0.5 * np.random.default_rng(seed).standard_normal(20)
+        told = suggestion.predicted
+        inside += [told.score_low <= report <= told.score_high for report in reports]
+    assert 0.75 < np.mean(inside) < 0.99
+
+
+def test_where_a_metric_ends_is_shown_by_reports_and_not_by_what_is_taught_of_them():
+    told = list(noisy(seed=3))
+    zero = min(lesson["curve"][-1][1] for verb, lesson in told if verb == "observe")
+    protein = learned(
+        (verb, {**lesson, "score": max(lesson["score"], zero + 1.0)} if verb == "observe" else lesson)
+        for verb, lesson in told
+    )
+    history = protein._history()
+    assert (history.scores[: history.rollouts] != zero + 1.0).any()
+    assert history.shown.floor == zero + 1.0
+
+
+def test_scores_that_are_known_from_several_seeds_are_taught_as_they_are():
+    protein = learned(noisy(seed=2))
+    params = {"lr": 2e-4, "gamma": 0.9}
+    protein.observe(params, score=9.0, noise=0.01, cost=10.0, curve=curve_of(params))
+    assert 9.0 in protein._history().scores
+
+
 def test_a_point_that_was_ended_is_not_suggested_again():
     parameters = {"n": {"distribution": "int_uniform", "min": 1, "max": 6}}
     protein, seen = Protein(parameters, seed=0), []

@@ -38,6 +38,8 @@ class Observation:
 
     by_seed: tuple[tuple[int, float], ...] = ()
     """Scores by the seed of their run, in the order of the seeds, where points are compared on the same seeds."""
+    reported: float | None = None
+    """Score as the run reported it, where ``score`` is what all learning curves say of its point."""
     told: tuple[float, ...] = ()
     """Every metric that is looked at, larger is better, in the order of the criteria; empty where there is one."""
     told_noise: tuple[float, ...] = ()
@@ -62,6 +64,8 @@ class History:
     """Costs ``(n,)`` in seconds."""
     noises: Array
     """Known variances of the scores ``(n,)``; 0 where unknown."""
+    luck: Array
+    """What each rollout reported beyond its score ``(rollouts,)``: 0 where the score is as it was reported."""
     rollouts: int
     """How many of the successes are rollouts; they come first, points of their learning curves after them."""
     failures: Array
@@ -103,12 +107,13 @@ class History:
         cut = sorted(ended, key=lambda each: (each.codes, each.reports))
         rollouts = [each for each in good if not each.partial]
         looked_at = len(rollouts[0].told) if rollouts else 0
-        points, seen = _stack([each.codes for each in good], dim), np.array([each.score for each in rollouts])
+        points, seen = _stack([each.codes for each in good], dim), np.array([_as_reported(each) for each in rollouts])
         return cls(
             points=points,
             scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
             costs=np.array([each.cost for each in good], dtype=np.float64),
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
+            luck=seen - np.array([each.score for each in rollouts]),
             rollouts=len(rollouts),
             failures=_stack([each.codes for each in bad], dim),
             ended=_stack([each.codes for each in cut], dim),
@@ -130,6 +135,7 @@ class History:
             points=self.points[: self.rollouts],
             costs=self.costs[: self.rollouts],
             scores=np.clip(scores, -_HUGE, _HUGE),
+            luck=np.zeros(self.rollouts),
             noises=noises,
             shown=ENDLESS,
         )
@@ -223,6 +229,10 @@ def _steps(share: float, length: float) -> float | int:
     """Return how many steps a share is, a whole number where it is one but for rounding."""
     steps = share * length
     return round(steps) if abs(steps - round(steps)) < 1e-6 * length else steps
+
+
+def _as_reported(each: Observation) -> float | None:
+    return each.score if each.reported is None else each.reported
 
 
 def _is_number(value: Any) -> bool:

@@ -58,17 +58,29 @@ class KnownCurves:
                 furthest[run.beginning] = max(furthest.get(run.beginning, run), run, key=lambda one: one.reports[::-1])
         return [*furthest.values(), *silent]
 
-    def stand_ins(self) -> list[Observation]:
-        """Return what the runs that were ended say of their points' final scores; nothing where no run has finished."""
-        if not self._is_model_there or not any(run.reports for run in self.ended):
-            return []
+    @property
+    def has_ended(self) -> bool:
+        """Whether a run was ended after it had reported."""
+        return any(run.reports for run in self.ended)
+
+    def as_taught(self, seen: Sequence[Observation]) -> list[Observation]:
+        """Return observations by what all curves say of their points, and what stands for runs that were ended.
+
+        Where no run has told its curve and finished, observations are returned as they are.
+
+        Args:
+            seen: What was observed of runs that were not ended.
+        """
+        if not self._is_model_there or not (self.has_ended or any(len(run.reports) > 1 for run in self._finished)):
+            return list(seen)
         from metta_sweep.optimize.protein.posterior import FitError
-        from metta_sweep.optimize.protein.stand_ins import stand_ins
+        from metta_sweep.optimize.protein.stand_ins import stand_ins, without_luck
 
         try:
-            return stand_ins(*self._model())
+            model, runs = self._model()
+            return [*without_luck(model, runs, seen), *stand_ins(model, runs)]
         except FitError:
-            return []
+            return list(seen)
 
     def outlook(self, codes: Array, reports: Reports, sign: float, *, min_share: float, min_full_runs: int) -> Outlook:
         """Return what is expected of a run that is on its way.

@@ -54,6 +54,8 @@ class MetricModel:
     observed: Posterior
     """Transformed score without pending runs: what predictions are made of."""
     score_map: ScoreTransform
+    luck: float
+    """Mean square of what rollouts reported beyond the scores that the surrogate was taught, in its units."""
 
     @classmethod
     @on_one_thread
@@ -80,12 +82,12 @@ class MetricModel:
         hypers = Hypers(theta=samples(evidence, mode, count, rng))
         observed = Posterior.of(geometry, hypers, history.points, targets, known, trend)
         score = _with_pending(_without_noise(observed, rng), pending)
-        return cls(score=score, observed=observed, score_map=score_map)
+        return cls(score=score, observed=observed, score_map=score_map, luck=_luck(history, score_map))
 
     def quantiles(self, point: Array, sign: float) -> Array:
         """Return 5%, 50% and 95% quantile ``(3,)`` of what a run at codes ``(d,)`` reports, raw, in rising order."""
         mean, variance = self.observed.predict(point[None])
-        center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise)
+        center, spread = _mixture(mean[:, 0], variance[:, 0] + self.observed.hypers.noise + self.luck)
         spread *= STRETCH
         return np.sort(sign * self.score_map.expected(center + spread * np.array([-_NORMAL_95, 0.0, _NORMAL_95])))
 
@@ -187,6 +189,12 @@ class Model:
             cost_high=float(costs[2]),
             success=float(self.chance_of_success(point[None])[0]),
         )
+
+
+def _luck(history: History, score_map: ScoreTransform) -> float:
+    taught = history.scores[: history.rollouts]
+    surplus = score_map.forward(taught + history.luck) - score_map.forward(taught)
+    return float(np.mean(surplus**2)) if len(taught) else 0.0
 
 
 def _mixture(mean: Array, variance: Array) -> tuple[float, float]:

@@ -311,7 +311,7 @@ class Protein:
         from metta_sweep.optimize.protein.posterior import FitError
 
         codes = self._codes(points)
-        history = self._history()
+        history = self._history(is_choosing=True)
         if not len(codes) or history.rollouts < _FEWEST_TO_EXPECT or self.space.dim == 0:
             return None
         rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
@@ -362,8 +362,11 @@ class Protein:
         self._failures += seen.score is None
         self._start_points.take(np.array(seen.codes))
 
-    def _history(self) -> History:
-        observations = [*paired(self._observations), *self._curves.stand_ins()]
+    def _history(self, *, is_choosing: bool = False) -> History:
+        """Return what is known; all curves are weighed where runs were ended, and where finished runs are compared."""
+        seen = paired(self._observations)
+        has_curves = is_choosing or self._curves.has_ended
+        observations = self._curves.as_taught(seen) if has_curves else seen
         sign, ended = Goal(self.goal).sign, self._curves.ended
         return History.of(observations, self.space.dim, ended, sign=sign, metric=self._metric)
 

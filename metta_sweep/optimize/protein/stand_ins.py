@@ -1,8 +1,9 @@
-"""What a run that was ended says of its point, as an observation that the surrogate of final scores understands."""
+"""What all learning curves say of points, as observations that the surrogate of final scores understands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,8 @@ def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[Observation]:
         FitError: A covariance could not be factored.
     """
     ended = np.array([run.ended for run in runs])
+    if not ended.any():
+        return []
     shares = np.array([run.share for run in runs])
     means, variances = np.zeros(len(runs)), np.ones(len(runs))
     cuts = _cuts(shares[ended])
@@ -46,6 +49,31 @@ def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[Observation]:
         for run, score, noise, cost in zip(runs, scores, noises, costs, strict=True)
         if run.ended
     ]
+
+
+def without_luck(model: CurveModel, runs: Sequence[RunCurve], seen: Sequence[Observation]) -> list[Observation]:
+    """Return observations whose scores are the means that all curves give their points, in the order of ``seen``.
+
+    A final score is one draw of the seed's luck. The reports before it and those of close points say how much of it is
+    luck, and the surrogate of final scores sees neither. One whose run told no curve, and one whose noise is known as
+    it was run on several seeds, stays as it is.
+
+    Args:
+        model: The joint process of the same runs.
+        runs: In the model's order.
+        seen: What was observed.
+    """
+    means = model.score_map.inverse(model.finals()[0])
+    curves = [(run, float(mean)) for run, mean in zip(runs, means, strict=True) if not run.ended]
+    known = {(run.codes, run.reports[-1][1]): mean for run, mean in curves if len(run.reports) > 1}
+    return [_without_luck(one, known) for one in seen]
+
+
+def _without_luck(one: Observation, known: Mapping[tuple[tuple[float, ...], float], float]) -> Observation:
+    if one.score is None or one.noise is not None or one.by_seed or one.told:
+        return one
+    mean = known.get((one.codes, one.score))
+    return one if mean is None else replace(one, score=mean, reported=one.score)
 
 
 def _cuts(shares: Array) -> Array:
