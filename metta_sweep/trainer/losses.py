@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from metta_sweep.trainer.config import TrainerConfig
-from metta_sweep.trainer.distributions import Family, OneOf
+from metta_sweep.trainer.distributions import Family, OneOfEach
 from metta_sweep.trainer.native.kernel import Kernel
 from metta_sweep.trainer.team import Team
 
@@ -49,12 +49,12 @@ def loss_gradient(
         advantages: As the policy shall see them, normalized or not.
         config: Weights and clips.
         family: What the outputs mean.
-        kernel: Does it for a single choice, if there is one.
+        kernel: Does it for a single choice and for numbers, if there is one.
 
     Returns:
         (n, P + 1) and (n,).
     """
-    if kernel is not None and type(family) is OneOf:
+    if kernel is not None and not isinstance(family, OneOfEach):
         return kernel.loss_gradient(outputs, actions, old_log_probs, old_values, returns, advantages, config)
     chosen = family.of(outputs[:, :-1])
     log_probs = chosen.log_probs(actions)

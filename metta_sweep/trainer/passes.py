@@ -17,6 +17,7 @@ y = f(a) with a = x W^T + b; back: da = dy f'(a), dW = da^T x, db = the sum of d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -27,7 +28,7 @@ from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.encoders import Dense
 from metta_sweep.trainer.native.kernel import Kernel
 from metta_sweep.trainer.parameters import gradient_of
-from metta_sweep.trainer.policy import Heads, Policy, Torso
+from metta_sweep.trainer.policy import Policy, Torso
 
 if TYPE_CHECKING:
     from metta_sweep.trainer.ppo import Batch
@@ -81,99 +82,107 @@ class ByHand:
     """Through dense layers on the CPU, the first of them on numbers or codes."""
 
     def __init__(self, policy: Policy, kernel: Kernel | None) -> None:
-        self._seen, self._heads, self._critic = policy.seen, policy.heads, policy.critic
-        self._body = _Layers(policy, kernel)
-        self._judging = None if policy.critic is None else _Layers(policy.critic, kernel)
+        self._seen = policy.seen
+        self._log_std = None if policy.heads.log_std is None else _Shared.of(policy.heads.log_std)
+        self._body = _Layers(policy, policy.heads, kernel)
+        self._judging = None if policy.critic is None else _Layers(policy.critic, policy.critic.head, kernel)
 
-    @torch.no_grad()
     def outputs(self, batch: Batch) -> Tensor:
         """Return the outputs."""
         observations = batch.observations.flatten(0, 1)
         if self._seen is not None:
             observations = self._seen(observations)
-        outputs: Tensor = self._heads(self._body.forward(observations))
-        if self._critic is None or self._judging is None:
-            return outputs
-        return torch.cat((outputs, self._critic.head(self._judging.forward(observations))), -1)
+        parts = [self._body.forward(observations)]
+        if self._log_std is not None:
+            count, sums = len(self._log_std.value), parts[0]
+            parts = [sums[:, :count], self._log_std.value.expand(len(observations), -1), sums[:, count:]]
+        if self._judging is not None:
+            parts.append(self._judging.forward(observations))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
-    @torch.no_grad()
     def backward(self, by_output: Tensor) -> None:
         """Write the gradient."""
-        if self._critic is not None and self._judging is not None:
+        if self._judging is not None:
             by_output, by_value = by_output[:, :-1], by_output[:, -1:]
-            self._judging.backward(self._critic.head, by_value)
-        self._body.backward(self._heads, _by_sums(self._heads, by_output))
+            self._judging.backward(by_value)
+        self._body.backward(by_output if self._log_std is None else _past(self._log_std, by_output))
 
 
-def _by_sums(heads: Heads, by_output: Tensor) -> Tensor:
-    """Return the gradient with respect to what the heads' product makes; deviations are parameters of their own."""
-    if heads.log_std is None:
-        return by_output
-    parts = len(heads.log_std)
-    torch.sum(by_output[:, parts : 2 * parts], 0, out=heads.log_std.grad)
-    return torch.cat((by_output[:, :parts], by_output[:, 2 * parts :]), -1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """A parameter and its gradient, as tensors that torch does not follow."""
+
+    value: Tensor
+    gradient: Tensor
+
+    @classmethod
+    def of(cls, parameter: Tensor) -> _Shared:
+        if parameter.grad is None:
+            raise RuntimeError("the parameters have lost their gradient")
+        return cls(value=parameter.detach(), gradient=parameter.grad)
+
+
+def _past(log_std: _Shared, by_output: Tensor) -> Tensor:
+    """Write the gradient of the deviations, and return the rest."""
+    count = len(log_std.value)
+    torch.sum(by_output[:, count : 2 * count], 0, out=log_std.gradient)
+    return torch.cat((by_output[:, :count], by_output[:, 2 * count :]), -1)
 
 
 class _Layers:
-    """The layers of a torso."""
+    """The layers of a torso and a head on them."""
 
-    def __init__(self, torso: Torso, kernel: Kernel | None) -> None:
-        self._layers = [torso.encoder, *torso.layers]
-        self._tanh, self._kernel = torso.activation == "tanh", kernel
+    def __init__(self, torso: Torso, head: Dense, kernel: Kernel | None) -> None:
+        layers = [torso.encoder, *torso.layers, head]
+        self._weights = [_Shared.of(layer.weight) for layer in layers]
+        self._biases = [_Shared.of(layer.bias) for layer in layers]
+        self._tanh = torso.activation == "tanh"
+        codes = torso.encoder if isinstance(torso.encoder, CodeLayer) else None
+        self._codes = None if codes is None or kernel is None else (kernel, codes.offsets)
         self._seen = torch.empty(0)
         self._made: list[Tensor] = []
         self._back: list[Tensor] = []
 
     def forward(self, observations: Tensor) -> Tensor:
-        """Return the features (n, F), in memory that the next call uses again."""
+        """Return the head's sums, in memory that the next call uses again. observations: (n, W)."""
         self._make_room(len(observations))
         x = self._seen = observations
-        for layer, y in zip(self._layers, self._made, strict=True):
-            if isinstance(layer, CodeLayer) and self._kernel is not None:
-                self._kernel.sum_codes(x, layer.offsets, layer.weight, layer.bias, y)
+        last = len(self._made) - 1
+        for k, (weight, bias, y) in enumerate(zip(self._weights, self._biases, self._made, strict=True)):
+            if k == 0 and self._codes is not None:
+                kernel, offsets = self._codes
+                kernel.sum_codes(x, offsets, weight.value, bias.value, y)
             else:
-                torch.addmm(layer.bias, x, layer.weight.T, out=y)
-            x = torch.tanh(y, out=y) if self._tanh else torch.relu_(y)
+                torch.addmm(bias.value, x, weight.value.T, out=y)
+            if k < last:
+                torch.tanh(y, out=y) if self._tanh else torch.relu_(y)
+            x = y
         return x
 
-    def backward(self, head: Dense, by_sums: Tensor) -> None:
-        """Write the gradients of the layers and of a head on them, given that with respect to the head's sums."""
-        _write(head, self._made[-1], by_sums)
-        dy = torch.mm(by_sums, head.weight, out=self._back[-1])
-        for k in range(len(self._layers) - 1, -1, -1):
-            layer, da = self._layers[k], self._unbend(dy, self._made[k])
-            if k:
-                _write(layer, self._made[k - 1], da)
-                dy = torch.mm(da, layer.weight, out=self._back[k - 1])
-            elif isinstance(layer, CodeLayer) and self._kernel is not None:
-                torch.sum(da, 0, out=layer.bias.grad)
-                self._kernel.add_to_codes(da, self._seen, layer.offsets, _gradient(layer.weight).zero_())
-            else:
-                _write(layer, self._seen, da)
+    def backward(self, da: Tensor) -> None:
+        """Write the gradients of all layers, given that with respect to the head's sums."""
+        for k in range(len(self._made) - 1, 0, -1):
+            torch.mm(da.T, self._made[k - 1], out=self._weights[k].gradient)
+            torch.sum(da, 0, out=self._biases[k].gradient)
+            da = torch.mm(da, self._weights[k].value, out=self._back[k - 1])
+            self._unbend(da, self._made[k - 1])
+        torch.sum(da, 0, out=self._biases[0].gradient)
+        if self._codes is None:
+            torch.mm(da.T, self._seen, out=self._weights[0].gradient)
+        else:
+            kernel, offsets = self._codes
+            kernel.add_to_codes(da, self._seen, offsets, self._weights[0].gradient.zero_())
 
     def _make_room(self, count: int) -> None:
         """Have buffers for so many observations; minibatches are of one size, but for those of several processes."""
         if not self._made or len(self._made[0]) != count:
-            self._made = [torch.empty(count, layer.bias.numel()) for layer in self._layers]
-            self._back = [torch.empty_like(made) for made in self._made]
+            self._made = [torch.empty(count, len(bias.value)) for bias in self._biases]
+            self._back = [torch.empty_like(made) for made in self._made[:-1]]
 
-    def _unbend(self, dy: Tensor, y: Tensor) -> Tensor:
-        """Return dy f'(a), in place, by y: f' is 1 - y^2 for the tangent; for the rectifier 1 where y is above 0."""
+    def _unbend(self, dy: Tensor, y: Tensor) -> None:
+        """Make dy f'(a) of dy, by y: f' is 1 - y^2 for the tangent; for the rectifier 1 where y is above 0."""
         back = torch.ops.aten
         if self._tanh:
             back.tanh_backward.grad_input(dy, y, grad_input=dy)
         else:
             back.threshold_backward.grad_input(dy, y, 0, grad_input=dy)
-        return dy
-
-
-def _write(layer: nn.Module, x: Tensor, da: Tensor) -> None:
-    """Write the gradients of a dense layer."""
-    torch.mm(da.T, x, out=_gradient(layer.weight))
-    torch.sum(da, 0, out=_gradient(layer.bias))
-
-
-def _gradient(part: Tensor | nn.Module) -> Tensor:
-    if not isinstance(part, Tensor) or part.grad is None:
-        raise RuntimeError("a parameter has lost its gradient")
-    return part.grad

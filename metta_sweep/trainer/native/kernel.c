@@ -56,11 +56,26 @@ int32_t codes_backward(int64_t n, int64_t places, int64_t width, int64_t total, 
     return 0;
 }
 
-/* losses.loss_gradient for one categorical distribution; value_clip < 0: none */
+/* the weights of the loss and its clips; value_clip < 0: none */
+struct loss { float clip_coef, entropy_coef, value_coef, value_clip; };
+
+static float by_log_prob(struct loss by, float log_prob, float old_log_prob, float advantage) {
+    const float ratio = expf(log_prob - old_log_prob), gain = ratio * advantage;
+    const float clipped = fminf(fmaxf(ratio, 1.0f - by.clip_coef), 1.0f + by.clip_coef) * advantage;
+    return gain > clipped ? 0.0f : -gain;
+}
+
+static float by_value(struct loss by, float value, float old_value, float return_) {
+    const float error = value - return_, moved = value - old_value;
+    const float kept = old_value + fminf(fmaxf(moved, -by.value_clip), by.value_clip) - return_;
+    const int held = by.value_clip >= 0.0f && fabsf(kept) > fabsf(error) && fabsf(moved) > by.value_clip;
+    return held ? 0.0f : by.value_coef * error;
+}
+
+/* losses.loss_gradient for one categorical distribution */
 void categorical_loss(int64_t n, int64_t choices, const float *outputs, const int64_t *actions,
                       const float *old_log_probs, const float *old_values, const float *returns,
-                      const float *advantages, float clip_coef, float entropy_coef, float value_coef, float value_clip,
-                      float *gradient, float *log_probs) {
+                      const float *advantages, struct loss by, float *gradient, float *log_probs) {
     for (int64_t i = 0; i < n; i++, outputs += choices + 1, gradient += choices + 1) {
         float top = outputs[0], sum = 0.0f, entropy = 0.0f;
         for (int64_t a = 1; a < choices; a++) top = fmaxf(top, outputs[a]);
@@ -71,17 +86,35 @@ void categorical_loss(int64_t n, int64_t choices, const float *outputs, const in
             entropy -= gradient[a] * (outputs[a] - log_sum);
         }
         const float log_prob = log_probs[i] = outputs[actions[i]] - log_sum;
-        const float ratio = expf(log_prob - old_log_probs[i]), gain = ratio * advantages[i];
-        const float clipped = fminf(fmaxf(ratio, 1.0f - clip_coef), 1.0f + clip_coef) * advantages[i];
-        const float by_log_prob = gain > clipped ? 0.0f : -gain;
+        const float way = by_log_prob(by, log_prob, old_log_probs[i], advantages[i]);
         for (int64_t a = 0; a < choices; a++)
-            gradient[a] *= entropy_coef * (outputs[a] - log_sum + entropy) - by_log_prob;
-        gradient[actions[i]] += by_log_prob;
+            gradient[a] *= by.entropy_coef * (outputs[a] - log_sum + entropy) - way;
+        gradient[actions[i]] += way;
+        gradient[choices] = by_value(by, outputs[choices], old_values[i], returns[i]);
+    }
+}
 
-        const float error = outputs[choices] - returns[i], moved = outputs[choices] - old_values[i];
-        const float kept = old_values[i] + fminf(fmaxf(moved, -value_clip), value_clip) - returns[i];
-        const int held = value_clip >= 0.0f && fabsf(kept) > fabsf(error) && fabsf(moved) > value_clip;
-        gradient[choices] = held ? 0.0f : value_coef * error;
+/* the same for normal distributions of so many parts: outputs are means, logarithms of deviations, value */
+void gaussian_loss(int64_t n, int64_t parts, const float *outputs, const float *actions, const float *old_log_probs,
+                   const float *old_values, const float *returns, const float *advantages, struct loss by,
+                   float *gradient, float *log_probs) {
+    const int64_t width = 2 * parts + 1;
+    for (int64_t i = 0; i < n; i++, outputs += width, gradient += width, actions += parts) {
+        float log_prob = 0.0f;
+        for (int64_t d = 0; d < parts; d++) {
+            const float log_std = outputs[parts + d], deviation = expf(log_std);
+            const float z = (actions[d] - outputs[d]) / deviation;
+            log_prob -= z * z / 2.0f + log_std + 0.91893853320467274f; /* log(2 pi) / 2 */
+            gradient[d] = z / deviation;
+            gradient[parts + d] = z * z - 1.0f;
+        }
+        log_probs[i] = log_prob;
+        const float way = by_log_prob(by, log_prob, old_log_probs[i], advantages[i]);
+        for (int64_t d = 0; d < parts; d++) {
+            gradient[d] *= way;
+            gradient[parts + d] = way * gradient[parts + d] - by.entropy_coef;
+        }
+        gradient[2 * parts] = by_value(by, outputs[2 * parts], old_values[i], returns[i]);
     }
 }
 

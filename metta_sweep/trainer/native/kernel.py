@@ -18,14 +18,27 @@ from metta_sweep.trainer.native.build import library
 if TYPE_CHECKING:
     from metta_sweep.trainer.config import TrainerConfig
 
-_FUNCTIONS = {  # name: pointers and sizes, then numbers
+
+class _Loss(ctypes.Structure):
+    """The weights of the loss and its clips."""
+
+    _fields_ = tuple((name, ctypes.c_float) for name in ("clip_coef", "entropy_coef", "value_coef", "value_clip"))
+
+    @classmethod
+    def of(cls, config: TrainerConfig) -> _Loss:
+        clip = -1.0 if config.value_clip is None else config.value_clip
+        return cls(config.clip_coef, config.entropy_coef, config.value_coef, clip)
+
+
+_FUNCTIONS = {  # name: kinds of its arguments, and what it returns
     "codes_forward": ("nnnnpppppp", ctypes.c_int32),
     "codes_backward": ("nnnnppppp", ctypes.c_int32),
-    "categorical_loss": ("nnppppppffffpp", None),
+    "categorical_loss": ("nnppppppwpp", None),
+    "gaussian_loss": ("nnppppppwpp", None),
     "norm": ("np", ctypes.c_float),
     "adam": ("nppppffffffff", None),
 }
-_KINDS = {"n": ctypes.c_int64, "p": ctypes.c_void_p, "f": ctypes.c_float}
+_KINDS = {"n": ctypes.c_int64, "p": ctypes.c_void_p, "f": ctypes.c_float, "w": _Loss}
 
 
 class Kernel:
@@ -67,17 +80,20 @@ class Kernel:
         advantages: Tensor,
         config: TrainerConfig,
     ) -> tuple[Tensor, Tensor]:
-        """Return what :func:`~metta_sweep.trainer.losses.loss_gradient` does for one categorical distribution."""
+        """Return what :func:`~metta_sweep.trainer.losses.loss_gradient` does.
+
+        That is for a categorical distribution where actions are integers (n,), and for normal ones where they are
+        numbers (n, D).
+        """
         gradient, log_probs = torch.empty_like(outputs), torch.empty_like(returns)
         tensors = [each.contiguous() for each in (outputs, actions, old_log_probs, old_values, returns, advantages)]
-        self._c.categorical_loss(
+        of_numbers = actions.is_floating_point()
+        function = self._c.gaussian_loss if of_numbers else self._c.categorical_loss
+        function(
             len(outputs),
-            outputs.shape[1] - 1,
+            actions.shape[1] if of_numbers else outputs.shape[1] - 1,
             *[tensor.data_ptr() for tensor in tensors],
-            config.clip_coef,
-            config.entropy_coef,
-            config.value_coef,
-            -1.0 if config.value_clip is None else config.value_clip,
+            _Loss.of(config),
             gradient.data_ptr(),
             log_probs.data_ptr(),
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from metta_sweep.envs.action_spaces import Discrete
+from metta_sweep.envs.action_spaces import ActionSpace, Box, Discrete
 from metta_sweep.trainer.codes import CodeLayer
-from metta_sweep.trainer.config import TrainerConfig
-from metta_sweep.trainer.distributions import OneOf
+from metta_sweep.trainer.config import AgentConfig, TrainerConfig
+from metta_sweep.trainer.distributions import family_of
 from metta_sweep.trainer.losses import loss_gradient
 from metta_sweep.trainer.native.kernel import Kernel, find_kernel
 from metta_sweep.trainer.parameters import clip_norm
@@ -50,19 +50,21 @@ def test_a_code_beyond_those_of_its_place_is_refused(kernel: Kernel) -> None:
         kernel.add_to_codes(torch.ones(2, 8), codes, layer.offsets, torch.zeros_like(layer.weight))
 
 
-@pytest.mark.parametrize("choices", [2, 5])
+@pytest.mark.parametrize("space", [Discrete(2), Discrete(5), Box((-1.0,), (1.0,)), Box((0.0, -2.0), (1.0, 2.0))])
 @pytest.mark.parametrize("value_clip", [None, 0.1])
 @pytest.mark.parametrize("scale", [0.1, 30.0])
 def test_the_gradient_of_the_loss_is_that_of_torch(
-    kernel: Kernel, choices: int, value_clip: float | None, scale: float
+    kernel: Kernel, space: ActionSpace, value_clip: float | None, scale: float
 ) -> None:
-    of, count = generator(), 200
-    outputs = torch.randn(count, choices + 1, generator=of) * scale
+    of, count, family = generator(), 200, family_of(space, AgentConfig())
+    outputs = torch.randn(count, family.width + 1, generator=of)
+    if isinstance(space, Discrete):
+        outputs *= scale
     numbers = [torch.randn(count, generator=of) for _ in range(3)]
     old_log_probs = -torch.rand(count, generator=of) * 2.0
-    actions = torch.randint(choices, (count,), generator=of)
+    actions = family.choose(outputs[:, :-1], family.chance(1, count, of)[0])
     config = TrainerConfig(value_clip=value_clip, entropy_coef=0.03, clip_coef=0.15, value_coef=0.7)
-    arguments = (outputs, actions, old_log_probs, *numbers, config, OneOf(Discrete(choices)))
+    arguments = (outputs, actions, old_log_probs, *numbers, config, family)
     for ours, theirs in zip(loss_gradient(*arguments, kernel), loss_gradient(*arguments), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6 * scale, rtol=2e-6)
 
