@@ -101,6 +101,9 @@ class Random:
     def goes_on_with(self, ended: Mapping[int, dict[str, Any]]) -> int | None:
         return None
 
+    def expected(self, finished: Sequence[dict[str, Any]]) -> None:
+        return None
+
 
 @dataclass(kw_only=True)
 class OurProtein:
@@ -135,6 +138,10 @@ class OurProtein:
         told = zip(ended, self.protein.reconsider(list(ended.values())), strict=False)
         promising = [(outlook.chance, run) for run, outlook in told if outlook.action == "continue"]
         return max(promising)[1] if promising else None
+
+    def expected(self, finished: Sequence[dict[str, Any]]) -> Sequence[float] | None:
+        told = None if self.is_last_final or self.rule is None else self.protein.expect(finished)
+        return None if told is None else [each.mean for each in told]
 
 
 def with_cost(reports: Reports) -> list[tuple[float, float, float]]:

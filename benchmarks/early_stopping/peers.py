@@ -66,6 +66,9 @@ class OptunaPeer:
     def goes_on_with(self, ended: Mapping[int, dict[str, Any]]) -> int | None:
         return None
 
+    def expected(self, finished: Sequence[dict[str, Any]]) -> None:
+        return None
+
 
 def _suggested(trial: Any, name: str, each: Mapping[str, Any]) -> Any:
     if "values" in each:
@@ -132,6 +135,9 @@ class SyneTunePeer:
             self._scheduler.on_trial_remove(self._trials.pop(run))
 
     def goes_on_with(self, ended: Mapping[int, dict[str, Any]]) -> int | None:
+        return None
+
+    def expected(self, finished: Sequence[dict[str, Any]]) -> None:
         return None
 
 

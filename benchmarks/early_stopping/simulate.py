@@ -37,6 +37,9 @@ class Contender(Protocol):
     def goes_on_with(self, ended: Mapping[int, dict[str, Any]]) -> int | None:
         """Return which of the runs that were ended goes on instead of a new one; None for none of them."""
 
+    def expected(self, finished: Sequence[dict[str, Any]]) -> Sequence[float] | None:
+        """Return what is expected of the points of finished runs, larger is better; None where only scores count."""
+
 
 @dataclass(kw_only=True)
 class Trace:
@@ -48,6 +51,8 @@ class Trace:
     was_ended: list[bool] = field(default_factory=list)
     finals: list[tuple[float, int, float]] = field(default_factory=list)
     """Money spent when a run was at its end, the run, and its score."""
+    chosen: list[int] | None = None
+    """The runs whose points were the most promising when the money for the search with confirmation was spent."""
     resumed: int = 0
     """How often a run went on that had been ended."""
     judge_cpu: list[float] = field(default_factory=list)
@@ -79,7 +84,16 @@ def search(problem: Any, contender: Contender, seed: int, *, workers: int = 1, m
             contender.ended(run, trace.tried[run], curve[:done])
         else:
             live.append(run)
+        if trace.chosen is None and spent >= SEARCHED - _ROUNDING:
+            trace.chosen = _chosen(contender, trace)
     return trace
+
+
+def _chosen(contender: Contender, trace: Trace) -> list[int]:
+    runs = [run for _, run, _ in trace.finals]
+    expected = contender.expected([trace.tried[run] for run in runs]) if runs else None
+    worth = [score for _, _, score in trace.finals] if expected is None else expected
+    return [run for _, run in sorted(zip(worth, runs, strict=True), key=lambda each: -each[0])][:CONFIRMED]
 
 
 def _resumed(contender: Contender, trace: Trace) -> int | None:
@@ -112,9 +126,8 @@ def _is_ended(contender: Contender, trace: Trace, run: int, reports: Reports) ->
 
 def confirmed(problem: Any, trace: Trace, seed: int) -> int | None:
     """Return the run whose point has the best mean of fresh seeds, among the best few after the search."""
-    there = sorted([each for each in trace.finals if each[0] <= SEARCHED + _ROUNDING], key=lambda each: -each[2])
     means = []
-    for _, run, _score in there[:CONFIRMED]:
+    for run in trace.chosen or ():
         rng = np.random.default_rng([seed, run, 1])
         fresh = [problem.curve(trace.tried[run], rng)[-1][1] for _ in range(FRESH)]
         means.append((float(np.mean(fresh)), -run))
