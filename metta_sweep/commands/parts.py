@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,7 @@ from metta_sweep.optimize.registry import has_model, kind_of
 from metta_sweep.secrecy import Redaction
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.revision import keep_revision, trainers_folder
+from metta_sweep.sweep.budget import MOST_ROOM
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.ports import LaunchError, Resources
@@ -59,18 +60,28 @@ def search_task(asked: Asked, *, turn: int = 0, sources: tuple[Source, ...] = ()
     if spec.told_metrics and not kind_of(asked.optimizer).takes_several:
         message = f"needs an optimizer that knows what to do with {_what(spec)}, and {asked.optimizer} does not say so"
         raise RequestError.of(message, key="sweep.metric" if spec.has_front else "sweep.bounds")
-    planned = asked.protein.get("planned_rollouts")
-    settings = {**asked.protein, "planned_rollouts": asked.rollout_count if planned is None else planned}
+    planned = {name: value for name, value in _planned(asked) if asked.protein.get(name) is None}
     return SearchTask(
         space=asked.space,
         goal=asked.goal,
         seed=asked.seed + turn,
-        settings=settings,
+        settings={**asked.protein, **planned},
         sources=sources,
         objectives=spec.named_goals,
         bounds=spec.bounds,
         metric=spec.metric,
     )
+
+
+def _planned(asked: Asked) -> Iterator[tuple[str, float]]:
+    """Yield what the search may take, as an optimizer is told: rollouts, and the cost of one run of each of them."""
+    yield "planned_rollouts", asked.rollout_count
+    limits, slots = asked.limits, asked.launcher.max_parallel
+    most = [limits.total_cost_s, None if limits.wall_time_s is None else limits.wall_time_s * slots]
+    seconds = min((each for each in most if each is not None), default=None)
+    if seconds is not None:
+        room = 0.0 if asked.confirm is None else MOST_ROOM
+        yield "planned_cost", seconds / (1.0 + room) / asked.num_samples
 
 
 def _what(spec: SweepSpec) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.optimize.protein import ProteinSettings, likelihood, proposal
+from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.fitting import Hypers, most_probable
 from metta_sweep.optimize.protein.history import History, Observation
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
@@ -121,6 +122,30 @@ def acquisition_after(failures, successes=10):
 @pytest.mark.parametrize(("failures", "chance"), [(0, 0.25), (1, 0.477), (2, 0.667), (3, 0.75), (10, 0.75)])
 def test_the_more_runs_have_failed_the_surer_the_next_must_be(failures, chance):
     assert acquisition_after(failures).least_chance == pytest.approx(chance, abs=1e-3)
+
+
+def thrift_after(rollouts, **settings):
+    """Return the power of the cost after so many rollouts of two seconds each, one of them failed."""
+    seen = [Observation(codes=(k / 100,), score=k / 100, cost=2.0) for k in range(rollouts - 1)]
+    history = History.of([*seen, Observation(codes=(1.0,), score=None, cost=None)], 1)
+    return proposal._thrift(ProteinSettings(**settings), history)[1]
+
+
+def test_money_that_ends_a_search_before_its_rollouts_is_looked_after_as_long_as_some_is_left():
+    powers = [thrift_after(count, planned_rollouts=50, planned_cost=40.0) for count in (5, 10, 15, 20, 25)]
+    assert powers == pytest.approx([0.75, 0.5, 0.25, 0.0, 0.0])
+
+
+def test_money_that_reaches_further_than_the_rollouts_changes_nothing():
+    enough, unknown = ({"planned_rollouts": 10, "planned_cost": 20.0}, {"planned_rollouts": 10})
+    assert [thrift_after(count, **enough) for count in (3, 5, 8)] == [
+        thrift_after(count, **unknown) for count in (3, 5, 8)
+    ]
+
+
+def test_a_run_that_was_ended_early_has_cost_what_it_did():
+    ended = RunCurve(codes=(0.5,), reports=((0.5, 1.0),), cost=3.0, ended=True)
+    assert History.of([Observation(codes=(0.1,), score=0.0, cost=2.0)], 1, [ended]).spent == pytest.approx(5.0)
 
 
 def test_no_improvement_outweighs_a_chance_that_is_too_small():

@@ -75,6 +75,8 @@ class History:
     successes, after the rollouts."""
     ended_money: float
     """What those runs took, in full runs."""
+    ended_cost: float
+    """What they cost, in the unit of the costs."""
     told: Array
     """Every metric that is looked at of each rollout ``(rollouts, V)``, larger is better; V is 0 where there is one."""
     told_noise: Array
@@ -118,6 +120,7 @@ class History:
             failures=_stack([each.codes for each in bad], dim),
             ended=_stack([each.codes for each in cut], dim),
             ended_money=sum(each.share for each in cut),
+            ended_cost=sum(each.cost or 0.0 for each in cut),
             told=_stack([each.told for each in rollouts], looked_at),
             told_noise=_stack([each.told_noise for each in rollouts], looked_at),
             shown=Shown.of(seen, points[: len(rollouts)], sign, metric),
@@ -149,6 +152,13 @@ class History:
     def money(self) -> float:
         """What they took, in full runs."""
         return self.rollouts + len(self.failures) + self.ended_money
+
+    @property
+    def spent(self) -> float:
+        """What they cost, in the unit of the costs; a failure as much as the others on average."""
+        costs = self.costs[: self.rollouts]
+        known = float(costs.sum() + len(self.failures) * (costs.mean() if len(costs) else 0.0))
+        return known + self.ended_cost
 
     @property
     def all_points(self) -> Array:

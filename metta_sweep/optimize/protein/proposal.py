@@ -93,16 +93,30 @@ def _acquisition(space: SearchSpace, settings: ProteinSettings, history: History
 
 def weights_of(space: SearchSpace, settings: ProteinSettings, history: History, model: Model) -> dict[str, Any]:
     """Return what an acquisition weighs beside the improvement itself: money, the user's center, failures."""
-    progress = min(1.0, history.money / (settings.planned_rollouts or _DEFAULT_ROLLOUTS))
-    thrift = max(0.0, 1.0 - progress / _FRUGAL_UNTIL) if settings.cost_aware else 0.0
+    breadth, cost_power = _thrift(settings, history) if settings.cost_aware else (0.0, 0.0)
     radius = np.array([parameter.radius for parameter in space.parameters])
     numbers = np.array([not parameter.domain.is_unordered for parameter in space.parameters])
     cap = settings.max_suggestion_cost
     return dict(
-        breadth=0.0 if model.front.is_flat else _BREADTH * thrift,
-        cost_power=_FRUGALITY * thrift,
+        breadth=0.0 if model.front.is_flat else breadth,
+        cost_power=cost_power,
         prior_center=space.center_codes,
         prior_weight=_PRIOR_STRENGTH * numbers / (2.0 * radius**2 * max(1, history.count)),
         least_chance=min(_MOST_CAUTION, _LEAST_CHANCE + _CAUTION * len(history.failures) / max(1, history.count)),
         max_cost=None if cap is None else float(model.cost_map.forward(np.array([cap]))[0]),
     )
+
+
+def _thrift(settings: ProteinSettings, history: History) -> tuple[float, float]:
+    """Return the weight of the whole front, and the power of the cost that an improvement is divided by.
+
+    Where money ends the search, and not the number of runs, what counts is improvement per cost, the less so the less
+    is left: a run beyond it is worth nothing (cost cooling, Lee et al. 2020, eq. 5).
+    """
+    planned, given = settings.planned_rollouts or _DEFAULT_ROLLOUTS, settings.planned_cost
+    usual = history.spent / history.money
+    if given is not None and given < planned * usual:
+        left = max(0.0, 1.0 - history.spent / given)
+        return _BREADTH * left, left
+    thrift = max(0.0, 1.0 - min(1.0, history.money / planned) / _FRUGAL_UNTIL)
+    return _BREADTH * thrift, _FRUGALITY * thrift

@@ -28,6 +28,10 @@ class ProteinSettings:
     """Seed of Protein's own random numbers; None: the sweep's seed."""
     planned_rollouts: int | None = None
     """Rollouts that the budget is expected to allow; early ones favour cheap knowledge, late ones the winner."""
+    planned_cost: float | None = None
+    """What all runs of the search together may cost, in the unit of their costs; None: as much as they do. Where that
+    allows fewer runs than ``planned_rollouts``, an improvement is divided by the cost of the run, the less so the more
+    of it is spent."""
     cost_aware: bool = True
     """Whether cheaper runs are favoured while there is budget left."""
     hyper_samples: int = 6
@@ -76,7 +80,8 @@ _AT_LEAST: Mapping[str, int] = {
     "hyper_samples": 1,
     "candidates": 16,
 }
-_OPTIONAL = ("num_random_samples", "max_suggestion_cost", "seed", "planned_rollouts", "steps_parameter")
+_OPTIONAL = ("num_random_samples", "max_suggestion_cost", "seed", "planned_rollouts", "planned_cost", "steps_parameter")
+_SECONDS = ("max_suggestion_cost", "planned_cost")
 
 
 def _problem(name: str, value: Any) -> Problem | None:
@@ -87,7 +92,7 @@ def _problem(name: str, value: Any) -> Problem | None:
         limit = _AT_LEAST[name]
         fine = isinstance(value, int) and not isinstance(value, bool) and limit <= value <= 10**9
         expected = f"a whole number of at least {limit}"
-    elif name == "max_suggestion_cost":
+    elif name in _SECONDS:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         fine, expected = number and math.isfinite(value) and value > 0, "a number of seconds above 0"
     elif name == "cost_aware":
