@@ -162,6 +162,8 @@ class GymnasiumEnvs:
 
     def _flat(self, observation: object) -> Observations:
         seen = np.asarray(observation)
+        if seen.ndim == 1:
+            return seen
         if self._spec.picture is not None and seen.ndim == 3:
             seen = np.moveaxis(seen, -1, 0)
         return seen.reshape(-1).astype(self._spec.dtype)
@@ -226,8 +228,9 @@ def _converter(space: Any) -> Callable[[Any], Any]:
     if isinstance(space, spaces.Discrete):
         first = int(space.start)
         return lambda action: first + int(action)
-    start = space.start if isinstance(space, spaces.MultiDiscrete) else 0
-    return lambda action: (start + action.reshape(space.shape)).astype(space.dtype)
+    if isinstance(space, spaces.MultiDiscrete):
+        return lambda action: (space.start + action.reshape(space.shape)).astype(space.dtype)
+    return lambda action: action.reshape(space.shape).astype(space.dtype)
 
 
 def _picture(shape: tuple[int, ...]) -> tuple[int, int, int] | None:

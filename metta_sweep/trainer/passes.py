@@ -1,4 +1,4 @@
-"""The two ways through a policy while it learns: to its outputs, and back to the gradient of its parameters.
+"""The ways through a policy: to its outputs while it plays or learns, and back to the gradient of its parameters.
 
 :class:`ByTorch` goes through any policy. For small networks torch's own bookkeeping costs more than their products, so
 that for those of dense layers alone back-propagation is written down in :class:`ByHand`: nothing is recorded, a layer
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from metta_sweep.trainer.codes import CodeLayer
 from metta_sweep.trainer.config import TrainerConfig
 from metta_sweep.trainer.encoders import Dense
+from metta_sweep.trainer.memory import State
 from metta_sweep.trainer.native.kernel import Kernel
 from metta_sweep.trainer.parameters import gradient_of
 from metta_sweep.trainer.policy import Policy, Torso
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
 
 class Passes(Protocol):
-    """Both ways."""
+    """All ways."""
+
+    def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what :meth:`~metta_sweep.trainer.policy.Policy.step` does."""
 
     def outputs(self, batch: Batch) -> Tensor:
         """Return the outputs (n, P + 1), step by step of the segments."""
@@ -66,6 +70,7 @@ class ByTorch:
     def __init__(self, policy: Policy, parameters: nn.Parameter) -> None:
         self._policy, self._parameters = policy, parameters
         self._outputs = torch.empty(0)
+        self.step = policy.step
 
     def outputs(self, batch: Batch) -> Tensor:
         """Return the outputs."""
@@ -87,9 +92,15 @@ class ByHand:
         self._body = _Layers(policy, policy.heads, kernel)
         self._judging = None if policy.critic is None else _Layers(policy.critic, policy.critic.head, kernel)
 
+    def step(self, observations: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the outputs in memory of their own, and the state: there is none."""
+        return self._through(observations).clone(), state
+
     def outputs(self, batch: Batch) -> Tensor:
         """Return the outputs."""
-        observations = batch.observations.flatten(0, 1)
+        return self._through(batch.observations.flatten(0, 1))
+
+    def _through(self, observations: Tensor) -> Tensor:
         if self._seen is not None:
             observations = self._seen(observations)
         parts = [self._body.forward(observations)]

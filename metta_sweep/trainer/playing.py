@@ -6,8 +6,8 @@ next. All others are one group, and playing is lock-step. What a row plays does 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from metta_sweep.trainer.team import Team
 from metta_sweep.trainer.trajectories import Trajectories
 
 _ALONE = Team()
+Decide: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+"""Observations (N, W) and the state before them to outputs (N, P + 1) and the state after."""
 
 
 class Group:
@@ -32,10 +34,14 @@ class Group:
         policy: Decides.
         kept: The trajectories of all rows.
         most: Rows that the policy decides for at once; None: all.
+        decide: Does what the policy's ``step`` does.
     """
 
-    def __init__(self, env: VecEnv, rows: slice, policy: Policy, kept: Trajectories, most: int | None) -> None:
+    def __init__(
+        self, env: VecEnv, rows: slice, policy: Policy, kept: Trajectories, most: int | None, decide: Decide
+    ) -> None:
         self._env, self._rows, self._policy, self._kept, self._most = env, rows, policy, kept, most
+        self._of_policy = decide
         self._background = env if isinstance(env, Background) else None
         self._device = kept.outputs.device
         self._steps = [kept.step(t).of(rows) for t in range(len(kept.actions))]
@@ -95,8 +101,8 @@ class Group:
         """Return the policy's outputs and the next state, a part of the rows at a time where there is a limit."""
         seen = observations.to(self._device, non_blocking=True)
         if self._most is None or len(seen) <= self._most:
-            return self._policy.step(seen, state)
-        parts = [self._policy.step(seen[part], _of(state, part)) for part in _parts(len(seen), self._most)]
+            return self._of_policy(seen, state)
+        parts = [self._of_policy(seen[part], _of(state, part)) for part in _parts(len(seen), self._most)]
         outputs, states = zip(*parts, strict=True)
         return torch.cat(outputs), tuple(torch.cat(each) for each in zip(*states, strict=True))
 
@@ -111,6 +117,7 @@ class Player:
         device: Where the policy computes.
         team: Who plays the other rows.
         most: Rows that the policy decides for at once; None: all.
+        decide: A faster way to do what the policy's ``step`` does, if there is one.
     """
 
     def __init__(
@@ -122,10 +129,13 @@ class Player:
         device: torch.device,
         team: Team = _ALONE,
         most: int | None = None,
+        decide: Decide | None = None,
     ) -> None:
         self.env, self._team = env, team
         self.trajectories = Trajectories.empty(env.spec, policy.family, steps, device)
-        self._groups = [Group(part, rows, policy, self.trajectories, most) for part, rows in _groups(env)]
+        self._groups = [
+            Group(part, rows, policy, self.trajectories, most, decide or policy.step) for part, rows in _groups(env)
+        ]
 
     @property
     def first_observations(self) -> Observations:

@@ -121,6 +121,8 @@ class Learner:
         self.optimizer = make_optimizer(policy, self._parameters, config)
         self._kernel = kernel_for(config) if self._parameters.device.type == "cpu" else None
         self._passes = passes_of(policy, self._parameters, config, self._kernel)
+        self.playing = passes_of(policy, self._parameters, config, self._kernel)
+        """The ways through the policy for whoever plays, with memory of its own."""
 
     def update(
         self, batch: Batch, generator: torch.Generator, *, progress: float, played: Trajectories

@@ -78,6 +78,7 @@ class Training:
             device=device,
             team=self._team,
             most=config.trainer.forward_pass_minibatch_target_size,
+            decide=self._learner.playing.step,
         )
         self._reward_scale = (
             RewardScale(env.spec.rows, config.trainer.gamma) if config.trainer.normalize_reward else None

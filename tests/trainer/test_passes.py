@@ -24,8 +24,8 @@ CONTINUOUS = EnvSpec(rows=4, actions=TWO_NUMBERS, width=6)
 needs_compiler = pytest.mark.skipif(find_kernel() is None, reason="there is no C compiler here")
 
 
-def batch_of(spec: EnvSpec, count: int) -> Batch:
-    of = torch.Generator().manual_seed(3)
+def batch_of(spec: EnvSpec, count: int, seed: int = 3) -> Batch:
+    of = torch.Generator().manual_seed(seed)
     numbers = torch.randn(1, count, spec.width, generator=of)
     codes = torch.randint(2, (1, count, spec.width), generator=of).byte()
     empty = torch.zeros(1, count)
@@ -64,6 +64,21 @@ def test_by_hand_the_gradient_is_torchs(spec: EnvSpec, separate: bool, activatio
         expected = gradient_of(parameters).clone()
         by_hand.backward(by_output.clone())
         torch.testing.assert_close(gradient_of(parameters), expected, atol=1e-6, rtol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("spec", [CODES, NUMBERS, CONTINUOUS], ids=["codes", "numbers", "continuous"])
+def test_a_step_by_hand_is_the_policys_and_stays_as_it_was(spec: EnvSpec) -> None:
+    config = parsed()
+    policy = Policy(config, spec, torch.Generator().manual_seed(0))
+    by_hand = passes_of(policy, flattened(policy), config.trainer, find_kernel())
+    first, second = (batch_of(spec, 8, seed).observations[0] for seed in (3, 4))
+    outputs, state = by_hand.step(first, ())
+    by_hand.step(second, ())
+    with torch.no_grad():
+        expected, _ = policy.step(first, ())
+    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-6)
+    assert state == ()
 
 
 def test_what_is_more_than_dense_layers_goes_through_torch() -> None:
