@@ -16,7 +16,6 @@ from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Suggestion
 from metta_sweep.result import Evaluation
-from metta_sweep.sweep.crashes import BLAMED_LIMIT
 from metta_sweep.sweep.events import PlannedRun, RolloutSuggested, SweepAsked, from_json
 from metta_sweep.sweep.loop import InterruptedSweepError
 from metta_sweep.sweep.planning import planned_run
@@ -242,7 +241,7 @@ def test_failures_that_parameters_can_have_stop_a_sweep_only_after_many_points_o
     world = World(lambda run_id, attempt, config: out)
     stop = world.control(spec(rollout_count=50))
     assert stop.failed
-    assert len(world.machine.started) == BLAMED_LIMIT == len(world.optimizer.failed)
+    assert len(world.machine.started) == 8 == len(world.optimizer.failed)
     world = World(lambda run_id, attempt, config: reward(1.0) if run_id == "s.r.0" else out)
     assert not world.control(spec(rollout_count=30)).failed
     assert len(world.machine.started) == 30
