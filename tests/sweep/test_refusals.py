@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metta_sweep.sweep.next_actions import LONGEST_WAIT_S, REFUSAL_LIMIT, refusal_wait_s
+from metta_sweep.sweep.next_actions import LONGEST_WAIT_S, refusal_wait_s
 from metta_sweep.sweep.ports import LaunchError
 from tests.sweep.simulation import World, reward, spec
 
@@ -61,7 +61,7 @@ def test_a_launcher_that_stays_away_stops_the_sweep_with_its_reason_and_the_next
     stop = world.control(spec(rollout_count=3))
     assert stop.failed
     assert "the cluster does not answer" in stop.reason.message
-    assert len(door.asked) == REFUSAL_LIMIT
+    assert len(door.asked) == 10
     assert world.recorder.state.decided_rollouts == []
     door.until_s = 0.0
     assert not world.control(spec(rollout_count=3)).failed
