@@ -409,3 +409,10 @@ def test_an_outlook_takes_a_moment(runs, limit_s):
     started = time.process_time()
     protein.outlook(GOOD, curve=curve_of(GOOD, upto=0.3))
     assert time.process_time() - started < limit_s
+
+
+@pytest.mark.parametrize(("told", "speaks"), [(0.05, True), (0.15, False), (0.9, False)])
+def test_reports_that_settle_less_than_a_tenth_of_the_end_end_no_run(told, speaks):
+    from metta_sweep.optimize.protein.worth import _for_it
+
+    assert ("too little" in _for_it(0.1, told)) is speaks

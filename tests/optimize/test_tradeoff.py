@@ -199,3 +199,9 @@ def test_the_gradient_is_that_of_the_value(monkeypatch) -> None:
             move = step * np.eye(2)[axis]
             numeric = (acquisition.value(at + move) - acquisition.value(at - move)) / (2 * step)
             assert slope[:, axis] == pytest.approx(numeric, rel=2e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("extent", "behind"), [(20.0, 2.0), (0.1, 0.1)])
+def test_the_reference_point_lies_a_tenth_behind_the_worst_of_the_front(extent: float, behind: float) -> None:
+    lower, _ = boxes_of(np.array([[0.0, extent], [extent, 0.0]]))
+    assert lower.min(axis=0) == pytest.approx([-behind, -behind])

@@ -335,6 +335,12 @@ def test_the_incumbent_follows_the_goal(goal, best):
     assert world.recorder.state.incumbent.metric == best
 
 
+def test_of_equals_the_earliest_is_the_best():
+    world = World(lambda run_id, attempt, config: reward(1.0))
+    world.control(spec(rollout_count=3))
+    assert world.recorder.state.incumbent.rollout == 0
+
+
 def test_changing_the_goal_rescores_what_is_there():
     world = World(lambda run_id, attempt, config: reward(float(config["trainer"]["x"])))
     world.control(spec(goal=Goal.MAXIMIZE))
