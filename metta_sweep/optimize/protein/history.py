@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.errors import Problem, RequestError
+from metta_sweep.optimize.protein.covering import MOST, worth_conditioning_on
 from metta_sweep.optimize.protein.curves import RunCurve
+from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.shown import ENDLESS, Shown
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
@@ -81,6 +83,10 @@ class History:
     """Every metric that is looked at of each rollout ``(rollouts, V)``, larger is better; V is 0 where there is one."""
     told_noise: Array
     """Their variances ``(rollouts, V)``, 0 where unknown."""
+    left_out: int = 0
+    """Further rollouts and failures that there were too many of (:meth:`thinned`)."""
+    left_out_cost: float = 0.0
+    """What those cost."""
     shown: Shown = ENDLESS
     """Where the score has shown to end."""
 
@@ -143,22 +149,47 @@ class History:
             shown=ENDLESS,
         )
 
+    def thinned(self, geometry: Geometry) -> History:
+        """Return what models are conditioned on: all of it, or as much as they have time for."""
+        if max(len(self.points), len(self.failures), len(self.ended)) <= MOST:
+            return self
+        worth = np.column_stack([self.scores[: self.rollouts], self.told])
+        rollouts = worth_conditioning_on(geometry.features(self.points[: self.rollouts]), worth, MOST)
+        stand_ins = np.arange(self.rollouts, len(self.points))[: MOST - len(rollouts)]
+        kept = np.concatenate([rollouts, stand_ins])
+        failures, ended = (_covering(each, geometry) for each in (self.failures, self.ended))
+        found = replace(
+            self,
+            points=self.points[kept],
+            scores=self.scores[kept],
+            costs=self.costs[kept],
+            noises=self.noises[kept],
+            luck=self.luck[rollouts],
+            rollouts=len(rollouts),
+            failures=failures,
+            ended=ended,
+            told=self.told[rollouts],
+            told_noise=self.told_noise[rollouts],
+        )
+        left_out = self.rollouts + len(self.failures) - found.rollouts - len(found.failures)
+        return replace(found, left_out=left_out, left_out_cost=self.spent - found.spent)
+
     @property
     def count(self) -> int:
         """Number of rollouts observed, failures and runs that were ended too."""
-        return self.rollouts + len(self.failures) + len(self.ended)
+        return self.rollouts + len(self.failures) + len(self.ended) + self.left_out
 
     @property
     def money(self) -> float:
         """What they took, in full runs."""
-        return self.rollouts + len(self.failures) + self.ended_money
+        return self.rollouts + len(self.failures) + self.ended_money + self.left_out
 
     @property
     def spent(self) -> float:
         """What they cost, in the unit of the costs; a failure as much as the others on average."""
         costs = self.costs[: self.rollouts]
         known = float(costs.sum() + len(self.failures) * (costs.mean() if len(costs) else 0.0))
-        return known + self.ended_cost
+        return known + self.ended_cost + self.left_out_cost
 
     @property
     def all_points(self) -> Array:
@@ -251,3 +282,8 @@ def _is_number(value: Any) -> bool:
 
 def _stack(rows: list[tuple[float, ...]], dim: int) -> Array:
     return np.array(rows, dtype=np.float64).reshape(len(rows), dim)
+
+
+def _covering(points: Array, geometry: Geometry) -> Array:
+    """Return at most :data:`MOST` of the points, spread over the space."""
+    return points[worth_conditioning_on(geometry.features(points), np.zeros((len(points), 1)), MOST)]

@@ -53,11 +53,12 @@ def propose(
         FitError: The models could not be fitted.
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
-    model = Model.fit(Geometry.of(space), history, pending, settings.hyper_samples, rng, trend)
+    known = history.thinned(Geometry.of(space))
+    model = Model.fit(Geometry.of(space), known, pending, settings.hyper_samples, rng, trend)
     if is_resample(settings, history, pending):
         return resampled(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
-    rollouts = history.points[: history.rollouts]
+    rollouts = known.points[: known.rollouts]
     order = np.argsort(-model.metric.observed.predict(rollouts)[0].mean(0), kind="stable")
     elite = rollouts[order[:ELITE]] if trend is None else np.concatenate([rollouts[order[:ELITE]], trend.tops])
     taken = np.concatenate([history.all_points, pending])

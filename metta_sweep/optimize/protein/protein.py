@@ -315,6 +315,7 @@ class Protein:
         if not len(codes) or history.rollouts < _FEWEST_TO_EXPECT or self.space.dim == 0:
             return None
         rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
+        history = history.thinned(Geometry.of(self.space))
         try:
             model = Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng, self._trend)
         except FitError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from metta_sweep.optimize.points import unlike
 from metta_sweep.optimize.protein.acquisition import Acquisition
@@ -132,9 +133,10 @@ class Search:
 
     def _is_new(self, points: Array) -> NDArray[np.bool_]:
         """Return which codes ``(m, d)`` differ from every taken point by more than a run could tell."""
-        new = np.ones(len(points), dtype=bool)
-        for each in self.taken:
-            new &= np.abs(points - each).max(axis=1) > _SAME
+        if not len(self.taken) or not len(points):
+            return np.ones(len(points), dtype=bool)
+        distance, _ = KDTree(self.taken).query(points, p=np.inf)
+        new: NDArray[np.bool_] = distance > _SAME
         return new
 
     def _feasible(self, points: Array) -> NDArray[np.bool_]:

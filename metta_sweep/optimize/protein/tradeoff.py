@@ -71,13 +71,14 @@ def propose_tradeoff(
         FitError: The models could not be fitted.
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
+    taken = np.concatenate([history.all_points, pending])
+    history = history.thinned(Geometry.of(space))
     kept = criteria.kept(history.told)
     beliefs = _beliefs(space, settings, history, pending, criteria, rng, trend)
     if kept.any() and not criteria.has_front and is_resample(settings, history, pending):
         again = resampled(space, beliefs.model, criteria.signs[0])
         return replace(again, predicted=_predicted(beliefs, beliefs.model.best_point, criteria))
     acquisition, elite, reason = _sought(space, settings, history, pending, criteria, beliefs, kept, rng)
-    taken = np.concatenate([history.all_points, pending])
     best = Search(space=space, acquisition=acquisition, taken=taken, elite=elite, rng=rng).best(settings.candidates)
     if best is None:
         return None
