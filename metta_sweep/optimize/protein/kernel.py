@@ -87,6 +87,6 @@ def matern52_slope(r2: Array) -> tuple[Array, Array]:
 
 def scaled_distances(left: Array, right: Array) -> Array:
     """Return squared distances ``(.., n, m)`` between scaled features ``(.., n, f)`` and ``(.., m, f)``."""
-    squares = (left**2).sum(-1)[..., :, None] + (right**2).sum(-1)[..., None, :]
-    distances: Array = np.maximum(squares - 2.0 * left @ np.swapaxes(right, -1, -2), 0.0)
-    return distances
+    distances: Array = (left**2).sum(-1)[..., :, None] + (right**2).sum(-1)[..., None, :]
+    distances -= 2.0 * left @ np.swapaxes(right, -1, -2)
+    return np.maximum(distances, 0.0, out=distances)
