@@ -157,6 +157,10 @@ def _halving() -> Rungs:
     return Rungs(keep=0.5, shares=(0.2, 0.5))
 
 
+def _third() -> Rungs:
+    return Rungs(keep=1 / 3, shares=(0.2, 0.5))
+
+
 def _asha() -> Rungs:
     return Rungs(keep=1 / 3, shares=(0.1, 0.3))
 
@@ -210,6 +214,7 @@ Maker = Callable[[Any, int], Contender]
 CONTENDERS: Mapping[str, Maker] = {
     "random": _drawn,
     "random_halving": lambda problem, seed: _drawn(problem, seed, _halving()),
+    "random_third": lambda problem, seed: _drawn(problem, seed, _third()),
     "random_asha": lambda problem, seed: _drawn(problem, seed, _asha()),
     "tpe_hyperband": lambda problem, seed: OptunaPeer(problem, tpe_hyperband(seed)),
     "gp_halving": lambda problem, seed: OptunaPeer(problem, gp_halving(seed)),

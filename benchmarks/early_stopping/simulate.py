@@ -126,12 +126,14 @@ def _is_ended(contender: Contender, trace: Trace, run: int, reports: Reports) ->
 
 def confirmed(problem: Any, trace: Trace, seed: int) -> int | None:
     """Return the run whose point has the best mean of fresh seeds, among the best few after the search."""
-    means = []
-    for run in trace.chosen or ():
-        rng = np.random.default_rng([seed, run, 1])
-        fresh = [problem.curve(trace.tried[run], rng)[-1][1] for _ in range(FRESH)]
-        means.append((float(np.mean(fresh)), -run))
+    means = [(fresh_mean(problem, trace, run, seed), -run) for run in trace.chosen or ()]
     return -max(means)[1] if means else None
+
+
+def fresh_mean(problem: Any, trace: Trace, run: int, seed: int) -> float:
+    """Return the mean final score of fresh seeds at a run's point."""
+    rng = np.random.default_rng([seed, run, 1])
+    return float(np.mean([problem.curve(trace.tried[run], rng)[-1][1] for _ in range(FRESH)]))
 
 
 def summary(problem: Any, trace: Trace, seed: int) -> dict[str, Any]:
