@@ -49,6 +49,8 @@ def _part(spec: SweepSpec, key: str) -> object:
     """Return a part of a request; of several metrics all, in words."""
     if spec.has_front and key in CHANGES:
         return ", ".join(str(getattr(one, key)) for one in spec.objectives)
+    if key == "protein":  # a setting that is younger than the sweep, and is not set, is no change
+        return {name: value for name, value in spec.protein.items() if value is not None}
     return tuple(map(str, spec.bounds)) if key == "bounds" else getattr(spec, key)
 
 

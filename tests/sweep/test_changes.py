@@ -23,6 +23,13 @@ def test_the_same_request_changes_nothing():
     assert check_request(History().state, asked(), said=()) == ()
 
 
+def test_a_setting_of_protein_that_is_younger_than_the_sweep_is_no_change_until_it_is_set():
+    newer = {**asked().protein, "younger": None}
+    assert check_request(guide_history().state, asked(protein=newer)) == ()
+    (change,) = check_request(guide_history().state, asked(protein={**newer, "younger": 60.0}))
+    assert (change.key, change.now["younger"]) == ("protein", 60.0)
+
+
 def test_what_changes_is_listed_with_what_it_means():
     found = check_request(guide_history().state, asked(rollout_count=5, num_samples=2, common_seeds=True))
     assert [change.describe() for change in found] == [
