@@ -8,6 +8,7 @@ import pytest
 from metta_sweep import Protein
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import SearchTask
+from metta_sweep.optimize.protein.outputs import ScoreTransform
 from metta_sweep.optimize.protein.shown import Shown
 from metta_sweep.optimize.registry import from_json, to_json
 
@@ -98,6 +99,15 @@ def test_no_interval_of_any_kind_leaves_what_is_possible(
     shown += [each for one in learned.slices for each in (*one.low, *one.mean, *one.high)]
     assert all(low <= each <= high for each in shown)
     assert min(shown) == low or max(shown) == high, "an end that nothing reaches tests nothing"
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.5, 0.0])
+def test_beyond_the_best_that_was_seen_expectations_grow_no_faster_than_there(gain: float) -> None:
+    score_map = ScoreTransform.fit(np.array([0.0, 0.1, 0.12, 0.15, 0.2, 0.9]), gain)
+    top, step = score_map.forward(np.array(0.9)), 1.0 / score_map.slope(np.array(0.9))
+    told = score_map.expected(top + np.array([-0.5, 0.0, 1.0, 3.0]))
+    assert told[:2] == pytest.approx(score_map.inverse(top + np.array([-0.5, 0.0])))
+    assert told[2:] == pytest.approx(0.9 + step * np.array([1.0, 3.0]))
 
 
 def test_each_of_several_goals_keeps_within_its_own_ends() -> None:

@@ -38,6 +38,8 @@ class ScoreTransform:
     """Of the good side: 1: no compression; 0: logarithmic."""
     mean: float
     deviation: float
+    best: float = np.inf
+    """Largest score that was seen."""
     shown: Shown = ENDLESS
     """Where scores end: nothing beyond is expected."""
 
@@ -69,6 +71,7 @@ class ScoreTransform:
             gain=gain,
             mean=float(bent.mean()),
             deviation=deviation if deviation > 1e-9 else 1.0,
+            best=float(scores.max(initial=-np.inf)),
             shown=shown,
         )
 
@@ -87,8 +90,16 @@ class ScoreTransform:
         return self.median + self.spread * _expand(bent, self.power, self.gain)
 
     def expected(self, values: Array) -> Array:
-        """Return raw scores of transformed values, any shape, as a person is told them: within what is possible."""
-        return self.shown.within(self.inverse(values))
+        """Return raw scores of transformed values, any shape, as a person is told them: within what is possible.
+
+        Beyond the best that was seen the map goes on straight: where the good side is compressed, its inverse would
+        promise a multiple of everything seen.
+        """
+        scores = self.inverse(values)
+        if np.isfinite(self.best):
+            top, steep = self.forward(np.array(self.best)), self.slope(np.array(self.best))
+            scores = np.minimum(scores, self.best + np.maximum(0.0, np.asarray(values) - top) / steep)
+        return self.shown.within(scores)
 
     def slope(self, scores: Array) -> Array:
         """Return the derivative of :meth:`forward`, any shape: what it does to noise."""
