@@ -38,9 +38,9 @@ def library(capability: str, environment: Mapping[str, str] = os.environ) -> Pat
     if compiler is None:
         return None
     options = (*OPTIONS, *FOR_CPU.get(capability, ()))
-    parts = [SOURCE.read_text(encoding="utf-8"), compiler, *words, *options, platform.machine()]
-    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     try:
+        parts = [SOURCE.read_text(encoding="utf-8"), compiler, *words, *options, platform.machine()]
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         kept = _cache(environment) / f"kernel-{name}.so"
         if not kept.exists():
             _compile([compiler, *words, *options], kept)
