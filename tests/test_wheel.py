@@ -35,6 +35,7 @@ def test_every_config_is_in_the_wheel_and_nothing_else_than_the_package(installe
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_source_of_the_kernel_is_in_the_wheel(installed):
     assert (installed / "metta_sweep" / "trainer" / "native" / "kernel.c").exists()
 
