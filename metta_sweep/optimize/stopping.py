@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil
 from statistics import fmean, median
 
 Curve = Sequence[tuple[float, float]]
@@ -11,7 +10,7 @@ Curve = Sequence[tuple[float, float]]
 Rule = Callable[[Curve, Sequence[Curve]], "str | None"]
 """Given a run's curve and those of other runs, says why it is ended, or None."""
 RUNGS = (0.2, 0.5)
-"""Shares of the length at which runs are ranked."""
+"""Shares of the length at which halving looks."""
 _ROUNDING = 1e-9
 
 
@@ -22,27 +21,10 @@ def halving(curve: Curve, others: Sequence[Curve]) -> str | None:
         curve: The run's.
         others: Those of the runs that are compared with it; one that did not come so far is left out.
     """
-    rung = _last_rung(curve)
-    if rung is None:
+    reached = [rung for rung in RUNGS if curve[-1][0] >= rung - _ROUNDING]
+    if not reached:
         return None
-    return _below(_at(curve, rung), [_at(one, rung) for one in others], f"at {rung:.0%}")
-
-
-def best_third(curve: Curve, others: Sequence[Curve]) -> str | None:
-    """End a run that is not among the best third at the last rung that it has reached (Li et al. 2020, eta = 3).
-
-    Args:
-        curve: The run's.
-        others: Those of the runs that are compared with it; one that did not come so far is left out.
-    """
-    rung = _last_rung(curve)
-    score = None if rung is None else _at(curve, rung)
-    if rung is None or score is None:
-        return None
-    known = [other for one in others if (other := _at(one, rung)) is not None]
-    if sum(other > score for other in known) < ceil((1 + len(known)) / 3):
-        return None
-    return f"not among the best third of {1 + len(known)} runs at {rung:.0%}"
+    return _below(_at(curve, reached[-1]), [_at(one, reached[-1]) for one in others], f"at {reached[-1]:.0%}")
 
 
 def by_median(curve: Curve, others: Sequence[Curve]) -> str | None:
@@ -60,10 +42,6 @@ def by_median(curve: Curve, others: Sequence[Curve]) -> str | None:
 
 RULES: dict[str, Rule] = {"halving": halving, "median": by_median}
 """Rules by the name of their policy."""
-
-
-def _last_rung(curve: Curve) -> float | None:
-    return max((rung for rung in RUNGS if curve[-1][0] >= rung - _ROUNDING), default=None)
 
 
 def _mean_until(curve: Curve, share: float) -> float | None:

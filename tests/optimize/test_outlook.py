@@ -331,19 +331,12 @@ def test_late_starters_whose_early_reports_are_noise_are_not_ended_for_it():
 
 
 def test_a_run_that_is_not_behind_goes_on_however_small_its_chance(knowing):
-    high = np.quantile([curve_of(params)[1][1] for params in points(12)], 0.7) + 0.01
-    ahead = [(share, max(metric, high), cost) for share, metric, cost in curve_of(BAD, upto=0.2)]
+    middle = np.median([curve_of(params)[1][1] for params in points(12)]) + 0.01
+    ahead = [(share, max(metric, middle), cost) for share, metric, cost in curve_of(BAD, upto=0.2)]
     told = knowing.outlook(BAD, curve=ahead)
     assert told.chance < 0.3
     assert told.action == "continue"
-    assert "not behind the other runs" in told.reason
-
-
-def test_where_reports_tell_the_end_the_best_third_alone_goes_on(knowing):
-    reports = sorted(curve_of(params)[1][1] for params in points(12))
-    actions = [knowing.outlook(BAD, curve=[(0.1, low / 2, 1.0), (0.2, low, 2.0)]).action for low in reports]
-    assert actions[:7] == ["stop"] * 7
-    assert actions[8:] == ["continue"] * 4
+    assert "not below the median" in told.reason
 
 
 def test_what_was_ended_is_thought_better_of_once_its_neighbours_win_from_as_low_a_start():

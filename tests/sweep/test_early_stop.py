@@ -8,7 +8,7 @@ import pytest
 
 from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings
 from metta_sweep.optimize.port import CanJudge, Outlook, RunAction
-from metta_sweep.optimize.stopping import best_third, by_median, halving
+from metta_sweep.optimize.stopping import by_median, halving
 from metta_sweep.sweep.events import from_json
 from metta_sweep.sweep.records import RunState
 from metta_sweep.sweep.state import SweepState
@@ -327,14 +327,6 @@ def test_halving_looks_at_its_rungs_alone():
     assert halving([(0.2, 1.0), (0.4, 0.0)], others) is None
     assert "at 50%" in (halving([(0.2, 1.0), (0.5, 0.0)], others) or "")
     assert halving([(0.2, 0.0)], []) is None
-
-
-def test_the_best_third_is_counted_with_the_run_itself():
-    others = [[(0.2, float(score))] for score in range(5)]
-    assert best_third([(0.2, 3.5)], others) is None
-    assert "best third of 6 runs at 20%" in (best_third([(0.2, 2.5)], others) or "")
-    assert best_third([(0.1, -9.0)], others) is None
-    assert best_third([(0.2, -9.0)], []) is None
 
 
 def test_the_median_rule_compares_the_best_with_means():

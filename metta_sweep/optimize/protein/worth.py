@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from metta_sweep.optimize.port import Outlook, RunAction
 from metta_sweep.optimize.protein.curve_model import CurveModel, Forecast
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
-from metta_sweep.optimize.stopping import best_third, halving
+from metta_sweep.optimize.stopping import halving
 from metta_sweep.space.scales import Array
 
 LIKELY = 0.5
@@ -20,21 +20,17 @@ LIKELY = 0.5
 Letting go on what has 30% was measured to cost more than it finds."""
 LEAST_TOLD = 0.1
 """Share of what is open about a run that its reports must have settled before they can end it."""
-MUCH_TOLD = 0.25
-"""Share of what is open about a run from which on its reports say enough to let the best third alone go on."""
 _NORMAL_95 = 1.6448536269514722
 
 
 def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: Reports, sign: float) -> Outlook:
     """Judge a run by its rank, where the model does not know better.
 
-    A run that is behind the others at 20% or 50% of its length is ended, unless the model speaks for it. How far ahead
-    it must be depends on what reports foretell, which is learned with the rest: the better half goes on
-    (``stopping.halving``), and the best third alone (``stopping.best_third``) where reports tell much.
-
-    The model speaks for a run in two cases. The run is likely to win: its neighbours have done well, and the report is
+    A run below the median of the others at 20% or 50% of its length is ended (``stopping.halving``), unless the model
+    speaks for it. It does so in two cases. The run is likely to win: its neighbours have done well, and the report is
     bad luck. Or reports say nothing yet of the end, as with sparse rewards and other late starters, where no rank means
-    anything. The yardstick is the best mean that the model gives a finished point: the best score itself is lucky.
+    anything: how much a report foretells is learned with the rest. The yardstick is the best mean that the model gives
+    a finished point: the best score itself is lucky.
 
     Args:
         model: The process of all curves.
@@ -51,8 +47,8 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
     before, now = model.forecast(codes), model.forecast(codes, reports)
     chance = _chance(now.mean, now.variance, level)
     told = 1.0 - now.variance / before.variance
-    low = (best_third if told >= MUCH_TOLD else halving)(reports, [run.reports for run in runs])
-    for_it = _for_it(chance, told) if low else "not behind the other runs"
+    low = halving(reports, [run.reports for run in runs])
+    for_it = _for_it(chance, told) if low else "not below the median of the other runs"
     final = _in_raw_units(model, now, sign)
     best = sign * float(model.score_map.expected(np.array(level)))
     expects = f"expects {final[1]:.4g} to {final[2]:.4g}, the best point gives {best:.4g}"
