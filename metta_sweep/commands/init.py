@@ -79,7 +79,7 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
     Raises:
         RequestError: The program does not run, has no options, or nothing that it left is a number.
     """
-    from metta_sweep.commands.inspection import Trial, inspect, try_command
+    from metta_sweep.commands.inspection import TryOut, inspect, try_command
     from metta_sweep.config.proposal.metrics import choose
     from metta_sweep.config.proposal.proposing import propose
 
@@ -88,7 +88,7 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         click.echo(f"looking at the options of {shown} …", err=True)
         found = inspect(words)
         click.echo(f"running it once as it is, for {seconds:g} s at most …", err=True)
-        trial: Trial = try_command(words, is_hydra=found.is_hydra, limit_s=seconds)
+        trial: TryOut = try_command(words, is_hydra=found.is_hydra, limit_s=seconds)
     except SweepFailedError as error:
         raise RequestError.of(f"cannot be started: {error}", key=shown) from error
     if trial.code not in (0, None):

@@ -14,7 +14,7 @@ from metta_sweep.commands.one_run import run_once, with_own
 from metta_sweep.config.proposal.help_text import options_in
 from metta_sweep.config.proposal.hydra_config import config_in, groups_in
 from metta_sweep.config.proposal.hydra_config import options_of as options_of_config
-from metta_sweep.config.proposal.metrics import Seen
+from metta_sweep.config.proposal.metrics import SeenMetric
 from metta_sweep.config.proposal.options import Option
 from metta_sweep.config.proposal.source_code import is_hydra_app
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
@@ -45,13 +45,13 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class TryOut:
     """What one short run left."""
 
     code: int | None
     """Its exit status; None where it was ended at its limit."""
     wall_s: float
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SeenMetric, ...] = ()
     own: Mapping[str, float] = field(default_factory=dict)
     """The metrics of a result that it wrote itself."""
     log: str = ""
@@ -135,7 +135,7 @@ def _said(command: Sequence[str]) -> str:
         return run.log.read_bytes()[:TEXT_BYTES].decode(errors="replace")
 
 
-def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Trial:
+def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> TryOut:
     """Run a program as it is, and return what was seen of it.
 
     Args:
@@ -163,8 +163,8 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
         with contextlib.suppress(ResultError, OSError):
             result = read_result(run)
             own = {} if result is None else result.metrics
-        seen = [Seen(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count) for s in found]
-    return Trial(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=log)
+        seen = [SeenMetric(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count) for s in found]
+    return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=log)
 
 
 def _shown(place: str, run: RunPaths) -> str:

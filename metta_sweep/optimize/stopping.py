@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 Curve = Sequence[tuple[float, float]]
 """Share of the length done, rising, and score there: larger is better."""
-Rule = Callable[[Curve, Sequence[Curve]], "str | None"]
+StoppingRule = Callable[[Curve, Sequence[Curve]], "str | None"]
 """Given a run's curve and those of other runs, says why it is ended, or None."""
 RUNGS = (0.2, 0.5)
 """Shares of the length at which halving looks."""
@@ -40,7 +40,7 @@ def by_median(curve: Curve, others: Sequence[Curve]) -> str | None:
     return _below(best, means, f"on average up to {share:.0%}")
 
 
-RULES: dict[str, Rule] = {"halving": halving, "median": by_median}
+RULES: dict[str, StoppingRule] = {"halving": halving, "median": by_median}
 """Rules by the name of their policy."""
 
 

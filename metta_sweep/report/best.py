@@ -42,7 +42,7 @@ class Form(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ParameterChange:
     """One parameter of the winner beside the base config."""
 
     name: str
@@ -65,7 +65,7 @@ class Winner:
     """90% interval of the mean; None where a single run tells nothing of its luck."""
     confirmed: Confirmed | None
     """What its fresh runs say; None where it is not confirmed."""
-    changes: tuple[Change, ...]
+    changes: tuple[ParameterChange, ...]
     """Every parameter of the suggestion beside the base config, in order."""
     start: SweepAsked | None
     """The start of the sweep that started its run: code and versions; None where another machine did."""
@@ -111,7 +111,9 @@ def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
         run=rollout.best,
         interval=_interval(rollout),
         confirmed=rows.winner,
-        changes=tuple(Change(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()),
+        changes=tuple(
+            ParameterChange(name=name, base=base.get(name), best=value) for name, value in rollout.params.items()
+        ),
         start=state.start_of(state.runs[rollout.best.run_id]),
     )
 

@@ -16,7 +16,7 @@ from metta_sweep.results.plan import ReadingPlan
 from metta_sweep.results.port import Point, Reader, Source
 from metta_sweep.results.reduction import Reduction
 from metta_sweep.results.registry import new_reader
-from metta_sweep.results.verdict import Verdict, missing, several
+from metta_sweep.results.verdict import ReadingOutcome, missing, several
 
 METRICS = 500
 """Most metrics that are kept of one run."""
@@ -83,19 +83,19 @@ class Gathering:
         if self._curve is not None:
             self._curve.add(point, count=series.count)
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ReadingOutcome:
         """Return what the run's result is, or why it has none."""
         notes = list(self._odd())
         if self.notes.fault:
-            return Verdict(problem=self.notes.fault, notes=notes)
+            return ReadingOutcome(problem=self.notes.fault, notes=notes)
         wanted = self._series.get(self._plan.metric)
         if wanted is None:
-            return Verdict(problem=missing(self._plan, self._source, self.readers), notes=notes)
+            return ReadingOutcome(problem=missing(self._plan, self._source, self.readers), notes=notes)
         if len(wanted) > 1:
-            return Verdict(problem=several(self._plan.metric, list(wanted)), notes=notes)
+            return ReadingOutcome(problem=several(self._plan.metric, list(wanted)), notes=notes)
         single = {name: next(iter(places.values())) for name, places in self._series.items() if len(places) == 1}
         steps = [series.last_step for series in single.values() if series.last_step is not None]
-        return Verdict(
+        return ReadingOutcome(
             metrics={name: series.value() for name, series in single.items()},
             steps=int(max(steps)) if steps else None,
             notes=notes,

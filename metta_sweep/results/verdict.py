@@ -19,7 +19,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ReadingOutcome:
     """The outcome of reading one run."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)

@@ -152,11 +152,11 @@ def read_events(paths: SweepPaths) -> list[dict[str, Any]]:
     return [{"kind": kind, **body} for kind, body, _ in _checked(paths)]
 
 
-Row = tuple[str, dict[str, Any], bytes]
+EventRow = tuple[str, dict[str, Any], bytes]
 """Kind, body and digest of an event."""
 
 
-def _checked(paths: SweepPaths) -> list[Row]:
+def _checked(paths: SweepPaths) -> list[EventRow]:
     """Return all rows of a journal in which nothing is amiss.
 
     The head and the run directories are read first: whatever a controller adds meanwhile is then no contradiction.
@@ -174,7 +174,7 @@ def _checked(paths: SweepPaths) -> list[Row]:
     return rows
 
 
-def _read_rows(paths: SweepPaths) -> list[Row]:
+def _read_rows(paths: SweepPaths) -> list[EventRow]:
     try:
         with closing(connect_to_read(paths.journal)) as connection:
             connection.execute("BEGIN")
@@ -198,7 +198,7 @@ def _check_marks(paths: SweepPaths, connection: sqlite3.Connection) -> None:
         raise damaged(paths, f"its schema version is {version}, which never was")
 
 
-def _verified(paths: SweepPaths, connection: sqlite3.Connection) -> Iterator[Row]:
+def _verified(paths: SweepPaths, connection: sqlite3.Connection) -> Iterator[EventRow]:
     """Yield the rows whose chain holds.
 
     Raises:

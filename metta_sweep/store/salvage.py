@@ -118,11 +118,11 @@ def _build(paths: SweepPaths, events: Sequence[Mapping[str, Any]]) -> Path:
     return mended
 
 
-Row = tuple[int, Any, Any, Any]
+StoredRow = tuple[int, Any, Any, Any]
 """Number, kind, body, digest, as SQLite gives them."""
 
 
-def _readable_rows(journal: Path, head: Head | None) -> Iterator[Row]:
+def _readable_rows(journal: Path, head: Head | None) -> Iterator[StoredRow]:
     """Yield the rows that SQLite can still read, from a copy: opening a database may write to it."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / journal.name
@@ -135,7 +135,7 @@ def _readable_rows(journal: Path, head: Head | None) -> Iterator[Row]:
             yield from (row for row in islice(_rows(connection, head, most), most) if 1 <= row[0] <= most)
 
 
-def _rows(connection: sqlite3.Connection, head: Head | None, most: int) -> Iterator[Row]:
+def _rows(connection: sqlite3.Connection, head: Head | None, most: int) -> Iterator[StoredRow]:
     """Read in order as far as that goes, then number by number: a broken page hides its own rows only.
 
     No number is beyond ``most``: in a damaged file numbers may be anything, and rows may come round again.

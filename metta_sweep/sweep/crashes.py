@@ -17,7 +17,7 @@ _OF_THE_PROGRAM = frozenset({FailureClass.CRASH, FailureClass.NO_RESULT, Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class FailedAttempt:
     """One failed attempt."""
 
     failure: Failure
@@ -39,8 +39,8 @@ class Crashes:
     """
 
     def __init__(self) -> None:
-        self._seen: list[Seen] = []
-        self._streak: list[Seen] = []
+        self._seen: list[FailedAttempt] = []
+        self._streak: list[FailedAttempt] = []
         self._has_succeeded = False
 
     def add(self, failure: Failure, run: Run) -> None:
@@ -51,7 +51,9 @@ class Crashes:
         if self._has_succeeded and failure.kind not in _OF_THE_PROGRAM and not (failure.kind.is_retried and gave_up):
             return
         signature = failure.signature
-        seen = Seen(failure=failure, signature=signature, run_id=run.run_id, rollout=run.rollout, gave_up=gave_up)
+        seen = FailedAttempt(
+            failure=failure, signature=signature, run_id=run.run_id, rollout=run.rollout, gave_up=gave_up
+        )
         self._seen.append(seen)
         is_same = bool(self._streak) and self._streak[-1].signature == signature
         self._streak = [*self._streak, seen] if is_same else [seen]
@@ -93,7 +95,7 @@ class Crashes:
         words = [seen.failure.message for seen in self._streak]
         return next((k for k, word in enumerate(reversed(words)) if word != words[-1]), len(words))
 
-    def blameless(self, *, all_failed: bool) -> list[Seen]:
+    def blameless(self, *, all_failed: bool) -> list[FailedAttempt]:
         """Return the failures in a row that stopped a sweep and say nothing of the parameters.
 
         Args:

@@ -19,7 +19,7 @@ import wandb
 from wandb.errors import Error
 
 from metta_sweep.track.errors import ClientFailedError, one_line
-from metta_sweep.track.facts import OWN_KEY, Row, RunFacts
+from metta_sweep.track.facts import OWN_KEY, HistoryRow, RunFacts
 from metta_sweep.track.graphql import GraphQL
 from metta_sweep.track.server import SentRun, annotate, change_runs, ids_there, log_lines, runs_there, sent_runs
 from metta_sweep.track.settings import page_url
@@ -105,7 +105,7 @@ class OpenRun:
         """Whether a person pressed Stop on the run's page."""
         return self._stopped.is_set()
 
-    def send(self, rows: Sequence[Row]) -> None:
+    def send(self, rows: Sequence[HistoryRow]) -> None:
         """Send those of all the run's rows that were not sent yet."""
         for number in range(self.rows, len(rows)):
             self._run.log(dict(rows[number]), step=number, commit=True)

@@ -40,7 +40,7 @@ FILE_SIZE_LIMIT = 16 * 1024 * 1024
 TAG_LIMIT = 64
 """Characters; W&B takes no longer tag."""
 
-Row = dict[str, float]
+HistoryRow = dict[str, float]
 """One row of the history: an evaluation's metrics, its ``step``, its ``time_s``, and when it was reported."""
 
 _log = logging.getLogger("metta_sweep.track")
@@ -94,7 +94,7 @@ class RunFacts:
         """Return what W&B derives the run's state from."""
         return 0 if self.state in (RunState.FINISHED, RunState.STOPPED_EARLY) else 1
 
-    def seal(self, rows: list[Row], files: Mapping[str, str]) -> str:
+    def seal(self, rows: list[HistoryRow], files: Mapping[str, str]) -> str:
         """Return the digest of everything that is to be there at the end."""
         content = [asdict(self), rows, {name: digest(text) for name, text in files.items()}]
         return digest(json.dumps(content, sort_keys=True, default=str))
@@ -198,7 +198,7 @@ def times_shown(run: Run, times: Times) -> dict[str, Any]:
     return {"_runtime": run.wall_s, "_wandb": {"runtime": int(run.wall_s)}, **stamp}
 
 
-def history(paths: RunPaths, times: Times | None = None) -> list[Row]:
+def history(paths: RunPaths, times: Times | None = None) -> list[HistoryRow]:
     """Return the run's evaluations in the order reported; row ``k`` is W&B's step ``k``.
 
     Where the starts of its attempts are known each row has the time at which it was reported.
@@ -215,7 +215,7 @@ def history(paths: RunPaths, times: Times | None = None) -> list[Row]:
     return rows
 
 
-def _rows(paths: RunPaths) -> Iterator[Row]:
+def _rows(paths: RunPaths) -> Iterator[HistoryRow]:
     for evaluation in read_evaluations(paths):
         timed = {} if math.isnan(evaluation.time_s) else {"time_s": evaluation.time_s}
         yield {**evaluation.metrics, **timed, "step": evaluation.step}

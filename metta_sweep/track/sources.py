@@ -21,7 +21,7 @@ from metta_sweep.store.files import read_json
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.sweep.records import Run
 from metta_sweep.track.facts import (
-    Row,
+    HistoryRow,
     RunFacts,
     Times,
     history,
@@ -74,7 +74,7 @@ class Delivery:
 
     facts: RunFacts
     """Config, summary and state."""
-    rows: list[Row]
+    rows: list[HistoryRow]
     """History."""
     files: Mapping[str, str]
     """Texts by name."""
@@ -179,7 +179,7 @@ class RunSources:
         is_unknown = not self.is_here(run) or self.is_joined(run)
         return {} if is_unknown else times_shown(run, self._times(run))
 
-    def rows(self, run: Run) -> list[Row]:
+    def rows(self, run: Run) -> list[HistoryRow]:
         """Return the run's evaluations so far."""
         return history(self.run_paths(run), self._times(run))
 

@@ -176,7 +176,7 @@ class TrainingConfig(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ConfigRule:
     """What must hold between keys."""
 
     expression: str
@@ -189,33 +189,33 @@ class Rule:
 
 _NATIVE = f"env.name not in {tuple(EXTRAS)}"
 RULES = (
-    Rule(
+    ConfigRule(
         key="trainer.minibatch_size",
         expression="trainer.batch_size % trainer.minibatch_size == 0",
         message="batch_size must be a multiple of minibatch_size",
     ),
-    Rule(
+    ConfigRule(
         key="trainer.num_steps",
         expression="trainer.batch_size % (trainer.num_steps * env.num_agents) == 0",
         message="batch_size must be a multiple of num_steps times env.num_agents",
     ),
-    Rule(
+    ConfigRule(
         key="trainer.num_workers",
         expression=f"{_NATIVE} or "
         "trainer.batch_size // (trainer.num_steps * env.num_agents) % trainer.num_workers == 0",
         message="batch_size / num_steps / env.num_agents, the environments, must be a multiple of num_workers",
     ),
-    Rule(
+    ConfigRule(
         key="trainer.async_factor",
         expression=f"{_NATIVE} or trainer.num_workers % trainer.async_factor == 0",
         message="num_workers must be a multiple of async_factor: each group has workers of its own",
     ),
-    Rule(
+    ConfigRule(
         key="trainer.bptt_horizon",
         expression="not trainer.use_lstm or trainer.num_steps % trainer.bptt_horizon == 0",
         message="with use_lstm, num_steps must be a multiple of bptt_horizon",
     ),
-    Rule(
+    ConfigRule(
         key="trainer.bptt_horizon",
         expression="not trainer.use_lstm or trainer.minibatch_size % trainer.bptt_horizon == 0",
         message="with use_lstm, minibatch_size must be a multiple of bptt_horizon",

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from metta_sweep.envs.altar_game import Problem
-from metta_sweep.trainer.config import RULES, ConfigError, Rule, TrainingConfig, parse
+from metta_sweep.trainer.config import RULES, ConfigError, ConfigRule, TrainingConfig, parse
 from metta_sweep.trainer.machine import HardwareHere
 from metta_sweep.trainer.metrics import metric_names
 
@@ -22,7 +22,7 @@ class Schema:
     """Where its runs will be; None where that is not known, and nothing can be said about it."""
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[ConfigRule, ...]:
         """What must hold between keys."""
         return RULES
 

@@ -9,7 +9,7 @@ from metta_sweep import Protein
 from metta_sweep.optimize.protein import ProteinSettings, likelihood, proposal
 from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.fitting import Hypers, most_probable
-from metta_sweep.optimize.protein.history import History, Observation
+from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
 from metta_sweep.optimize.protein.likelihood import Evidence, Priors
 from metta_sweep.optimize.protein.model import Model
@@ -110,9 +110,9 @@ def acquisition_after(failures, successes=10):
     """Return what the model weighs after so many failures along one side of a square."""
     space = SearchSpace.parse({"a": between(0.0, 1.0), "b": between(0.0, 1.0)})
     rng = np.random.default_rng(0)
-    seen = [Observation(codes=(0.5 * a, b), score=a, cost=1.0) for a, b in rng.random((successes, 2)).tolist()]
+    seen = [CodedObservation(codes=(0.5 * a, b), score=a, cost=1.0) for a, b in rng.random((successes, 2)).tolist()]
     seen += [
-        Observation(codes=(0.8 + 0.2 * a, b), score=None, cost=None) for a, b in rng.random((failures, 2)).tolist()
+        CodedObservation(codes=(0.8 + 0.2 * a, b), score=None, cost=None) for a, b in rng.random((failures, 2)).tolist()
     ]
     history = History.of(seen, 2)
     model = Model.fit(Geometry.of(space), history, np.empty((0, 2)), 2, rng)
@@ -126,8 +126,8 @@ def test_the_more_runs_have_failed_the_surer_the_next_must_be(failures, chance):
 
 def thrift_after(rollouts, **settings):
     """Return the power of the cost after so many rollouts of two seconds each, one of them failed."""
-    seen = [Observation(codes=(k / 100,), score=k / 100, cost=2.0) for k in range(rollouts - 1)]
-    history = History.of([*seen, Observation(codes=(1.0,), score=None, cost=None)], 1)
+    seen = [CodedObservation(codes=(k / 100,), score=k / 100, cost=2.0) for k in range(rollouts - 1)]
+    history = History.of([*seen, CodedObservation(codes=(1.0,), score=None, cost=None)], 1)
     return proposal._thrift(ProteinSettings(**settings), history)[1]
 
 
@@ -145,7 +145,7 @@ def test_money_that_reaches_further_than_the_rollouts_changes_nothing():
 
 def test_a_run_that_was_ended_early_has_cost_what_it_did():
     ended = RunCurve(codes=(0.5,), reports=((0.5, 1.0),), cost=3.0, ended=True)
-    assert History.of([Observation(codes=(0.1,), score=0.0, cost=2.0)], 1, [ended]).spent == pytest.approx(5.0)
+    assert History.of([CodedObservation(codes=(0.1,), score=0.0, cost=2.0)], 1, [ended]).spent == pytest.approx(5.0)
 
 
 def test_no_improvement_outweighs_a_chance_that_is_too_small():

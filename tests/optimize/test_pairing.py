@@ -11,7 +11,7 @@ import pytest
 from metta_sweep.errors import RequestError
 from metta_sweep.optimize.port import SearchTask, pairs
 from metta_sweep.optimize.protein import Protein
-from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.pairing import paired, seed_effects
 from metta_sweep.optimize.registry import kind_of
 
@@ -29,7 +29,7 @@ def table(points, seeds, *, effect=10.0, noise=0.1, rng=0):
 def seen(point, by_seed):
     by_seed = tuple((seed, float(score)) for seed, score in by_seed)
     mean = sum(score for _, score in by_seed) / len(by_seed)
-    return Observation(codes=(float(point),), score=mean, cost=1.0, by_seed=by_seed)
+    return CodedObservation(codes=(float(point),), score=mean, cost=1.0, by_seed=by_seed)
 
 
 def test_with_every_seed_at_every_point_the_scores_stay_and_the_noise_is_without_the_seeds():
@@ -68,7 +68,7 @@ def test_one_seed_for_all_tells_nothing_of_noise():
 
 
 def test_what_was_observed_without_seeds_stays_as_it_is():
-    plain = Observation(codes=(0.5,), score=2.0, cost=1.0, noise=0.3)
+    plain = CodedObservation(codes=(0.5,), score=2.0, cost=1.0, noise=0.3)
     assert plain in paired([plain, *table(3, 2)[0]])
 
 

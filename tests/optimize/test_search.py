@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from metta_sweep.optimize.protein.acquisition import Acquisition
-from metta_sweep.optimize.protein.history import History, Observation
+from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.search import Search
@@ -22,7 +22,9 @@ def searching(space, seed=0, runs=16):
     rng = np.random.default_rng(7)
     points = space.sample(runs, rng)
     scores = -((points - 0.6) ** 2) @ 0.8 ** np.arange(space.dim)
-    seen = [Observation(codes=tuple(x), score=float(y), cost=1.0) for x, y in zip(points.tolist(), scores, strict=True)]
+    seen = [
+        CodedObservation(codes=tuple(x), score=float(y), cost=1.0) for x, y in zip(points.tolist(), scores, strict=True)
+    ]
     history = History.of(seen, space.dim)
     model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), 4, np.random.default_rng(1))
     acquisition = Acquisition(

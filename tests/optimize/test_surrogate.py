@@ -8,7 +8,7 @@ import torch
 
 from metta_sweep.optimize.protein.acquisition import Acquisition, log_improvement
 from metta_sweep.optimize.protein.fitting import Hypers, most_probable, samples
-from metta_sweep.optimize.protein.history import History, Observation
+from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
 from metta_sweep.optimize.protein.likelihood import Evidence, Priors
 from metta_sweep.optimize.protein.model import Model
@@ -17,7 +17,7 @@ from metta_sweep.space import SearchSpace
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # gpytorch's own use of torch.jit, at import
-    from metta_sweep.optimize.protein.surrogate import Surrogate
+    from metta_sweep.optimize.protein.surrogate import ReferenceProcess
 
 SPACE = SearchSpace.parse(
     {
@@ -55,7 +55,7 @@ def test_the_posterior_is_gpytorchs():
     points, targets, noise = data()
     fresh, hypers = SPACE.sample(30, np.random.default_rng(5)), some_hypers()
     mean, variance = Posterior.of(GEOMETRY, hypers, points, targets, noise).predict(fresh)
-    expected_mean, expected_variance = Surrogate(GEOMETRY, hypers, points, targets, noise).posterior(fresh)
+    expected_mean, expected_variance = ReferenceProcess(GEOMETRY, hypers, points, targets, noise).posterior(fresh)
     np.testing.assert_allclose(mean, expected_mean, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(variance, expected_variance, rtol=1e-5, atol=1e-7)
 
@@ -63,14 +63,16 @@ def test_the_posterior_is_gpytorchs():
 def test_the_log_posterior_is_gpytorchs():
     points, targets, noise = data()
     evidence, hypers = evidence_of(points, targets, noise), some_hypers(5)
-    expected = Surrogate(GEOMETRY, hypers, points, targets, noise).log_posterior(evidence.priors, hypers.theta)
+    expected = ReferenceProcess(GEOMETRY, hypers, points, targets, noise).log_posterior(evidence.priors, hypers.theta)
     np.testing.assert_allclose([evidence.log_posterior(each) for each in hypers.theta], expected, rtol=1e-8)
 
 
 def test_using_gpytorch_leaves_torchs_generator_alone():
     points, targets, noise = data()
     before = torch.get_rng_state()
-    Surrogate(GEOMETRY, some_hypers(), points, targets, noise).posterior(SPACE.sample(4, np.random.default_rng(0)))
+    ReferenceProcess(GEOMETRY, some_hypers(), points, targets, noise).posterior(
+        SPACE.sample(4, np.random.default_rng(0))
+    )
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -103,10 +105,10 @@ def test_the_gradient_of_the_posterior_is_its_slope():
 def model_with_failures():
     points, targets, _ = data(15)
     good = [
-        Observation(codes=tuple(row), score=float(score), cost=float(np.exp(row[3])))
+        CodedObservation(codes=tuple(row), score=float(score), cost=float(np.exp(row[3])))
         for row, score in zip(points, targets, strict=True)
     ]
-    bad = [Observation(codes=tuple(row), score=None, cost=None) for row in data(4, seed=9)[0]]
+    bad = [CodedObservation(codes=tuple(row), score=None, cost=None) for row in data(4, seed=9)[0]]
     history = History.of([*good, *bad], SPACE.dim)
     return Model.fit(GEOMETRY, history, SPACE.sample(2, np.random.default_rng(3)), 4, np.random.default_rng(0))
 

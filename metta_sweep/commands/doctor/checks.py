@@ -48,7 +48,7 @@ PACKAGES = ("metta-sweep", "torch", "gpytorch", "hydra-core", "wandb", "ray")
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
-class Verdict(enum.StrEnum):
+class CheckState(enum.StrEnum):
     """How a check came out."""
 
     GOOD = "ok"
@@ -62,7 +62,7 @@ class Check:
 
     name: str
     """What."""
-    verdict: Verdict
+    verdict: CheckState
     """How it came out."""
     detail: str
     """What was seen, and what to do about it."""
@@ -70,7 +70,7 @@ class Check:
 
 def good(name: str, detail: str) -> Check:
     """Return a check that found nothing amiss."""
-    return Check(name=name, verdict=Verdict.GOOD, detail=detail)
+    return Check(name=name, verdict=CheckState.GOOD, detail=detail)
 
 
 # ---------------------------------------------------------------- the machine
@@ -82,7 +82,7 @@ def machine_checks(data_dir: Path) -> Iterator[Check]:
     versions = (f"{package} {_version(package)}" for package in PACKAGES)
     yield good("versions", ", ".join([f"python {platform.python_version()}", *versions]))
     free = shutil.disk_usage(place).free
-    verdict = Verdict.GOOD if free >= LEAST_FREE_BYTES else Verdict.BAD
+    verdict = CheckState.GOOD if free >= LEAST_FREE_BYTES else CheckState.BAD
     yield Check(name="disk", verdict=verdict, detail=f"{free / 1e9:.1f} GB free at {place}")
     yield _file_system_check(place)
     yield _lock_check(place)
@@ -96,7 +96,7 @@ def optimizer_checks() -> Iterator[Check]:
     for kind in map(known_kind, optimizer_names()):
         if kind is not None and kind.self_check is not None:
             fine, detail = kind.self_check()
-            yield Check(name=kind.name, verdict=Verdict.GOOD if fine else Verdict.BAD, detail=detail)
+            yield Check(name=kind.name, verdict=CheckState.GOOD if fine else CheckState.BAD, detail=detail)
 
 
 def _version(package: str) -> str:
@@ -111,7 +111,7 @@ def _file_system_check(place: Path) -> Check:
     if kind not in NETWORK_FILE_SYSTEMS:
         return good("file system", kind)
     detail = f"{place} is on {kind}: a journal there can be damaged; set data_dir to a local disk"
-    return Check(name="file system", verdict=Verdict.BAD, detail=detail)
+    return Check(name="file system", verdict=CheckState.BAD, detail=detail)
 
 
 def _file_system(place: Path) -> str:
@@ -129,10 +129,12 @@ def _lock_check(place: Path) -> Check:
         if held is not None:
             os.close(held)
     except OSError as error:
-        return Check(name="file locks", verdict=Verdict.BAD, detail=f"{place}: {error.strerror}")
+        return Check(name="file locks", verdict=CheckState.BAD, detail=f"{place}: {error.strerror}")
     finally:
         probe.unlink(missing_ok=True)
-    return good("file locks", "work") if works else Check(name="file locks", verdict=Verdict.BAD, detail="do not hold")
+    return (
+        good("file locks", "work") if works else Check(name="file locks", verdict=CheckState.BAD, detail="do not hold")
+    )
 
 
 def _gpu_check() -> Check:
@@ -165,7 +167,7 @@ def wandb_check(environ: Mapping[str, str]) -> Check:
         socket.create_connection((server.hostname or "", port), timeout=REACH_S).close()
     except OSError as error:
         detail = f"{said}; {server.netloc} cannot be reached ({error}): sweeps go on and send later"
-        return Check(name="W&B", verdict=Verdict.ODD, detail=detail)
+        return Check(name="W&B", verdict=CheckState.ODD, detail=detail)
     return good("W&B", f"{said}; {server.netloc} can be reached")
 
 
@@ -179,7 +181,7 @@ def sweep_checks(paths: SweepPaths) -> Iterator[Check]:
     try:
         state = SweepState.fold(map(from_json, read_events(paths)))
     except (RequestError, UnknownEventError, WrongTransitionError) as error:
-        yield Check(name="journal", verdict=Verdict.BAD, detail=f"{error}")
+        yield Check(name="journal", verdict=CheckState.BAD, detail=f"{error}")
         yield from _orphans(paths, set())
         return
     yield good("journal", f"sound: {len(state.rollouts)} rollouts, {len(state.runs)} runs")
@@ -200,11 +202,11 @@ def _runs_check(paths: SweepPaths, state: SweepState, *, controlled: bool) -> Ch
         if status.state is JobState.UNKNOWN and status.reason
     ]
     if unknown:
-        return Check(name="runs", verdict=Verdict.ODD, detail="; ".join(unknown))
+        return Check(name="runs", verdict=CheckState.ODD, detail="; ".join(unknown))
     alive = [run.run_id for run, status in zip(live, statuses, strict=True) if not status.is_over]
     if alive and not controlled:
         detail = f"{', '.join(alive)}: left by a dead controller; the sweep command adopts them, `stop --now` ends them"
-        return Check(name="runs", verdict=Verdict.ODD, detail=detail)
+        return Check(name="runs", verdict=CheckState.ODD, detail=detail)
     return good("runs", f"alive: {', '.join(alive) or 'none'}")
 
 
@@ -214,6 +216,6 @@ def _orphans(paths: SweepPaths, live: set[str]) -> Iterator[Check]:
     found = [lock.stem for lock in locks if lock.stem not in live and is_locked(lock)]
     if found:
         detail = f"alive and unknown to the journal: {', '.join(found)}; NAME.start.json beside its lock tells the pids"
-        yield Check(name="orphans", verdict=Verdict.BAD, detail=detail)
+        yield Check(name="orphans", verdict=CheckState.BAD, detail=detail)
     else:
         yield good("orphans", "none")

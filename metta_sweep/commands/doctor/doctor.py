@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from metta_sweep.commands.doctor.checks import Check, Verdict, good, machine_checks, optimizer_checks, sweep_checks
+from metta_sweep.commands.doctor.checks import Check, CheckState, good, machine_checks, optimizer_checks, sweep_checks
 from metta_sweep.decoding import decode
 from metta_sweep.optimize.port import Prediction, Suggestion
 from metta_sweep.result.bounded import read_bytes
@@ -46,14 +46,14 @@ def doctor(data_dir: Path, name: str | None, console: Console, *, repair: bool) 
         if repair:
             checks += repair_journal(paths)
     for check in checks:
-        style = {Verdict.GOOD: "green", Verdict.ODD: "yellow", Verdict.BAD: "bold red"}[check.verdict]
+        style = {CheckState.GOOD: "green", CheckState.ODD: "yellow", CheckState.BAD: "bold red"}[check.verdict]
         line = Text.assemble((f"{check.verdict:<5}", style), f"{check.name}: {check.detail}")
         console.print(line, soft_wrap=True)
-    return int(any(check.verdict is Verdict.BAD for check in checks) and not _mended(checks))
+    return int(any(check.verdict is CheckState.BAD for check in checks) and not _mended(checks))
 
 
 def _mended(checks: Sequence[Check]) -> bool:
-    return any(check.name == "repair" and check.verdict is Verdict.GOOD for check in checks)
+    return any(check.name == "repair" and check.verdict is CheckState.GOOD for check in checks)
 
 
 def repair_journal(paths: SweepPaths) -> Iterator[Check]:
@@ -72,7 +72,7 @@ def repair_journal(paths: SweepPaths) -> Iterator[Check]:
             history.begin(read_json(paths.asked))
         if history.state.is_empty:
             detail = f"what was asked is lost; the results of {len(found.results)} runs lie in {paths.runs}"
-            yield Check(name="repair", verdict=Verdict.BAD, detail=detail)
+            yield Check(name="repair", verdict=CheckState.BAD, detail=detail)
             return
         history.add_later(found.later)
         history.add_runs(paths, found)
@@ -80,7 +80,7 @@ def repair_journal(paths: SweepPaths) -> Iterator[Check]:
         aside = replace_journal(paths, [to_json(event) for event in history.events])
         yield good("repair", f"{len(history.events)} events are in place; the damaged file is kept as {aside.name}")
         for loss in history.losses:
-            yield Check(name="repair", verdict=Verdict.ODD, detail=loss)
+            yield Check(name="repair", verdict=CheckState.ODD, detail=loss)
 
 
 class Rebuilt:

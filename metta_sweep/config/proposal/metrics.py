@@ -19,7 +19,7 @@ _PROCESS = re.compile(r" \(process \d+\)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenMetric:
     """One name in one place, as one reader saw it."""
 
     reader: str
@@ -42,14 +42,14 @@ class Chosen:
     """Further names that could be searched for."""
 
 
-def choose(seen: Sequence[Seen], *, own: Iterable[str] = ()) -> Chosen | None:
+def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | None:
     """Return the metric to search for; None where nothing could be one.
 
     Args:
         seen: What the readers saw.
         own: Names of the metrics in a result that the run left itself.
     """
-    if left := [Seen(reader="", place="", name=name) for name in own]:
+    if left := [SeenMetric(reader="", place="", name=name) for name in own]:
         seen = left
     ranked = sorted((each for each in seen if _is_metric(each)), key=_rank, reverse=True)
     if not ranked:
@@ -65,7 +65,7 @@ def choose(seen: Sequence[Seen], *, own: Iterable[str] = ()) -> Chosen | None:
     )
 
 
-def _results(best: Seen, seen: Sequence[Seen]) -> dict[str, Any]:
+def _results(best: SeenMetric, seen: Sequence[SeenMetric]) -> dict[str, Any]:
     if not best.reader:
         return {}
     block: dict[str, Any] = {"from": best.reader}
@@ -97,7 +97,7 @@ def _without_numbers(part: str, *, last: bool) -> str:
     return re.sub(r"\*?[\w.\-]*\d[\w\-]*", "*", part, count=1) if last else "*"
 
 
-def _printed_step(best: Seen, seen: Sequence[Seen]) -> str:
+def _printed_step(best: SeenMetric, seen: Sequence[SeenMetric]) -> str:
     """Return the name that counts beside the metric: printed as often, and called as steps are."""
     beside = [each.name for each in seen if each.reader == "stdout" and each.count == best.count > 1]
     return next(
@@ -105,11 +105,11 @@ def _printed_step(best: Seen, seen: Sequence[Seen]) -> str:
     )
 
 
-def _is_metric(each: Seen) -> bool:
+def _is_metric(each: SeenMetric) -> bool:
     return bool(each.name) and not _is_in(each.name, _BOOKS)
 
 
-def _rank(each: Seen) -> tuple[float, float, float]:
+def _rank(each: SeenMetric) -> tuple[float, float, float]:
     """Return how much speaks for a name: what it measures, on what, and who saw it."""
     kind = (
         3.0 if each.reader == "hydra" else 2.0 if _is_in(each.name, _MORE) else 1.0 if _is_in(each.name, _LESS) else 0.0

@@ -30,7 +30,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RangeRule:
     """What options of some names are."""
 
     names: re.Pattern[str]
@@ -210,29 +210,30 @@ def _names(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:.*_)?(?:{pattern})")
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(_names(r"lr|lrate|learning_?rate|step_?size|step|eta0?|lr_init"), "a learning rate", _log(1e-5, 1e-1, most=1)),
-    Rule(_names(r"weight_decay|wd|l1|l2|reg|regulari[sz]ation|reg_alpha|reg_lambda|ridge|penalty|c|alpha"),
-         "a regularization", _log(1e-6, 1e-1)),
-    Rule(_names(r"ent_?coef|entropy(?:_\w+)?|kl_coef|tau|eps|epsilon|temperature"), "a small coefficient",
-         _log(1e-4, 1e-1)),
-    Rule(_names(r"gamma|discount|gae_lambda|lam|lambda_?|td_lambda"), "a discount", _near_one(0.8, 0.999)),
-    Rule(_names(r"momentum|beta_?[12]|decay|ema|polyak|rho|ema_decay"), "a momentum", _near_one(0.5, 0.99)),
-    Rule(_names(r"dropout|dropout_rate|p_drop|label_smoothing|mixup"), "a dropout", _share(0.0, 0.5)),
-    Rule(_names(r"clip|clip_coef|clip_range|subsample|colsample\w*|max_features|fraction|ratio|prob|probability"),
-         "a share", _share(0.05, 0.5)),
-    Rule(_names(r"\w*batch_?size|num_minibatches|minibatches|batch"), "a batch size", _size(16, 512)),
-    Rule(_names(r"hidden\w*|width|units|dim|d_model|channels|filters|embed\w*|num_leaves|nodes|neurons"), "a size",
-         _size(32, 512)),
-    Rule(_names(r"width|scale|bandwidth|length_scale"), "a scale", _log(1e-2, 10.0)),
-    Rule(_names(r"\w*layers|depth|max_depth|degree|n_?estimators|num_trees|n_?neighbors|k|centers|\w*heads?|blocks"),
-         "a count", _count(1, 8)),
-    Rule(_names(r"update_epochs|n_epochs|ppo_epochs|num_sgd_iter"), "passes over a batch", _count(1, 10)),
-    Rule(_names(r"max_grad_norm|grad_clip|clip_grad\w*|gradient_clip_val"), "a bound of the gradient",
-         _log(0.1, 10.0), is_searched=False),
-    Rule(_names(r"\w*coef|\w*coeff|\w*weight|\w*scale"), "a coefficient", _log(1e-2, 10.0), is_searched=False),
-    Rule(_names(r"num_envs|n_envs|num_steps|n_steps|horizon|rollout_length|buffer_size|seq_len|context"), "a size",
-         _size(16, 512), is_searched=False),
+RULES: tuple[RangeRule, ...] = (
+    RangeRule(_names(r"lr|lrate|learning_?rate|step_?size|step|eta0?|lr_init"),
+              "a learning rate", _log(1e-5, 1e-1, most=1)),
+    RangeRule(_names(r"weight_decay|wd|l1|l2|reg|regulari[sz]ation|reg_alpha|reg_lambda|ridge|penalty|c|alpha"),
+              "a regularization", _log(1e-6, 1e-1)),
+    RangeRule(_names(r"ent_?coef|entropy(?:_\w+)?|kl_coef|tau|eps|epsilon|temperature"), "a small coefficient",
+              _log(1e-4, 1e-1)),
+    RangeRule(_names(r"gamma|discount|gae_lambda|lam|lambda_?|td_lambda"), "a discount", _near_one(0.8, 0.999)),
+    RangeRule(_names(r"momentum|beta_?[12]|decay|ema|polyak|rho|ema_decay"), "a momentum", _near_one(0.5, 0.99)),
+    RangeRule(_names(r"dropout|dropout_rate|p_drop|label_smoothing|mixup"), "a dropout", _share(0.0, 0.5)),
+    RangeRule(_names(r"clip|clip_coef|clip_range|subsample|colsample\w*|max_features|fraction|ratio|prob|probability"),
+              "a share", _share(0.05, 0.5)),
+    RangeRule(_names(r"\w*batch_?size|num_minibatches|minibatches|batch"), "a batch size", _size(16, 512)),
+    RangeRule(_names(r"hidden\w*|width|units|dim|d_model|channels|filters|embed\w*|num_leaves|nodes|neurons"), "a size",
+              _size(32, 512)),
+    RangeRule(_names(r"width|scale|bandwidth|length_scale"), "a scale", _log(1e-2, 10.0)),
+    RangeRule(_names(r"\w*layers|depth|max_depth|degree|n_?estimators|num_trees|n_?neighbors|k|centers|\w*heads?|blocks"),
+              "a count", _count(1, 8)),
+    RangeRule(_names(r"update_epochs|n_epochs|ppo_epochs|num_sgd_iter"), "passes over a batch", _count(1, 10)),
+    RangeRule(_names(r"max_grad_norm|grad_clip|clip_grad\w*|gradient_clip_val"), "a bound of the gradient",
+              _log(0.1, 10.0), is_searched=False),
+    RangeRule(_names(r"\w*coef|\w*coeff|\w*weight|\w*scale"), "a coefficient", _log(1e-2, 10.0), is_searched=False),
+    RangeRule(_names(r"num_envs|n_envs|num_steps|n_steps|horizon|rollout_length|buffer_size|seq_len|context"), "a size",
+              _size(16, 512), is_searched=False),
 )  # fmt: skip
 """What is known, the surest first."""
 

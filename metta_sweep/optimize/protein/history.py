@@ -24,7 +24,7 @@ CURVE_SHARES = (0.25, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class CodedObservation:
     """What one rollout taught."""
 
     codes: tuple[float, ...]
@@ -93,7 +93,7 @@ class History:
     @classmethod
     def of(
         cls,
-        observations: Iterable[Observation],
+        observations: Iterable[CodedObservation],
         dim: int,
         ended: Iterable[RunCurve] = (),
         *,
@@ -199,7 +199,7 @@ class History:
 
 def read_observation(
     space: SearchSpace, params: Mapping[str, Any], *, score: float, cost: float, noise: float | None, sign: float
-) -> Observation:
+) -> CodedObservation:
     """Make an observation of what a rollout reported.
 
     Args:
@@ -224,12 +224,12 @@ def read_observation(
     if problems:
         raise RequestError(*problems)
     value = sign * float(score) if math.isfinite(score) else None
-    return Observation(codes=codes, score=value, cost=float(cost), noise=noise)
+    return CodedObservation(codes=codes, score=value, cost=float(cost), noise=noise)
 
 
 def read_curve(
     space: SearchSpace, codes: tuple[float, ...], steps: str, curve: Iterable[tuple[float, float, float]], sign: float
-) -> list[Observation]:
+) -> list[CodedObservation]:
     """Return what a run's learning curve says about shorter runs, at about a quarter and a half of its length.
 
     Args:
@@ -262,7 +262,9 @@ def read_curve(
     for share in CURVE_SHARES:
         goal = domain.codes(np.array(share * length))
         code, score, cost = min(inside, key=lambda each: (abs(each[0] - float(goal)), each[0]))
-        found[code] = Observation(codes=(*codes[:at], code, *codes[at + 1 :]), score=score, cost=cost, partial=True)
+        found[code] = CodedObservation(
+            codes=(*codes[:at], code, *codes[at + 1 :]), score=score, cost=cost, partial=True
+        )
     return list(found.values())
 
 
@@ -272,7 +274,7 @@ def _steps(share: float, length: float) -> float | int:
     return round(steps) if abs(steps - round(steps)) < 1e-6 * length else steps
 
 
-def _as_reported(each: Observation) -> float | None:
+def _as_reported(each: CodedObservation) -> float | None:
     return each.score if each.reported is None else each.reported
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from metta_sweep.optimize.port import Importance, Insight, Slice
 from metta_sweep.optimize.protein.expectation import expectations, metric_quantiles
-from metta_sweep.optimize.protein.history import History, Observation
+from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.posterior import FitError, Trend
@@ -32,7 +32,7 @@ DRAWS = 256
 @on_one_thread
 def insight(
     space: SearchSpace,
-    observations: Sequence[Observation],
+    observations: Sequence[CodedObservation],
     points: Array,
     sign: float,
     rng: np.random.Generator,
@@ -70,7 +70,7 @@ def insight(
     )
 
 
-def _worth_fitting(scored: Sequence[Observation]) -> list[Observation]:
+def _worth_fitting(scored: Sequence[CodedObservation]) -> list[CodedObservation]:
     """Return the best half of the limit, and an even share of the others."""
     if len(scored) <= MOST_POINTS:
         return list(scored)

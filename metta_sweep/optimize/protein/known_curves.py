@@ -9,7 +9,7 @@ import numpy as np
 
 from metta_sweep.optimize.port import Outlook
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
-from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.outlook import unjudged, why_not_judged
 from metta_sweep.optimize.protein.shown import Shown
@@ -63,7 +63,7 @@ class KnownCurves:
         """Whether a run was ended after it had reported."""
         return any(run.reports for run in self.ended)
 
-    def as_taught(self, seen: Sequence[Observation]) -> list[Observation]:
+    def as_taught(self, seen: Sequence[CodedObservation]) -> list[CodedObservation]:
         """Return observations by what all curves say of their points, and what stands for runs that were ended.
 
         Where no run has told its curve and finished, observations are returned as they are.

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, variance
 
-from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.optimize.protein.history import CodedObservation
 
 ROUNDS = 100
 """Most rounds of the estimates; with every seed at every point the first one is exact."""
 _TOLERANCE = 1e-12
 
 
-def paired(observations: Sequence[Observation]) -> list[Observation]:
+def paired(observations: Sequence[CodedObservation]) -> list[CodedObservation]:
     """Return observations whose scores and noises are free of what the seeds do to every point.
 
     Args:
@@ -60,7 +60,7 @@ def seed_effects(table: Sequence[Mapping[int, float]]) -> dict[int, float]:
     return effects
 
 
-def _freed(one: Observation, effects: Mapping[int, float], points: int) -> Observation:
+def _freed(one: CodedObservation, effects: Mapping[int, float], points: int) -> CodedObservation:
     """Return an observation by its scores without the seeds' effects.
 
     The residuals of ``m`` points with ``k`` seeds each have ``(m - 1)(k - 1)`` degrees of freedom, so each point's

@@ -24,7 +24,7 @@ from metta_sweep.optimize.port import (
 )
 from metta_sweep.optimize.protein.criteria import Criteria
 from metta_sweep.optimize.protein.curves import RunCurve, read_reports
-from metta_sweep.optimize.protein.history import History, Observation, read_curve, read_observation
+from metta_sweep.optimize.protein.history import CodedObservation, History, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.known_curves import KnownCurves
 from metta_sweep.optimize.protein.outlook import MIN_FULL_RUNS, MIN_SHARE
@@ -96,7 +96,7 @@ class Protein:
         self.goal: str = goal if isinstance(goal, str) else next(iter(goal.values()))
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
-        self._observations: list[Observation] = []
+        self._observations: list[CodedObservation] = []
         self._metric = metric if isinstance(goal, str) else next(iter(goal))
         self._curves = KnownCurves(Geometry.of(parameters), Goal(self.goal).sign, self._metric)
         self._successes = self._failures = 0
@@ -134,7 +134,7 @@ class Protein:
         self._note(seen)
         self._note_curve(seen, reports, curve)
 
-    def _read(self, params: Point, score: Measured, cost: float, noise: Measured | None) -> Observation:
+    def _read(self, params: Point, score: Measured, cost: float, noise: Measured | None) -> CodedObservation:
         """Return an observation of what was reported.
 
         Raises:
@@ -184,7 +184,7 @@ class Protein:
         self._note_curve(seen, reports, curve)
 
     def _note_curve(
-        self, seen: Observation, reports: Sequence[tuple[float, float]], curve: Sequence[CurvePoint]
+        self, seen: CodedObservation, reports: Sequence[tuple[float, float]], curve: Sequence[CurvePoint]
     ) -> None:
         """Remember how a whole run came to its score."""
         if seen.score is None or seen.cost is None:
@@ -203,7 +203,7 @@ class Protein:
             RequestError: The point is outside the space, or a name is unknown.
         """
         codes = tuple(self.space.encode(_values(params)).tolist())
-        self._note(Observation(codes=codes, score=None, cost=None))
+        self._note(CodedObservation(codes=codes, score=None, cost=None))
 
     def observe_partial(self, params: Point, curve: Sequence[CurvePoint]) -> None:
         """Learn of a run that was ended early: neither a final score nor a failure.
@@ -357,7 +357,7 @@ class Protein:
             self._transfer = Transfer(self.space, self._sources, Goal(self.goal).sign)
         return self._transfer
 
-    def _note(self, seen: Observation) -> None:
+    def _note(self, seen: CodedObservation) -> None:
         self._observations.append(seen)
         self._successes += seen.score is not None
         self._failures += seen.score is None

@@ -28,7 +28,7 @@ def largest_difference() -> float:
     """Return the largest difference between the posteriors of the core and of gpytorch, means and variances."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # gpytorch's own use of torch.jit, at import
-        from metta_sweep.optimize.protein.surrogate import Surrogate
+        from metta_sweep.optimize.protein.surrogate import ReferenceProcess
 
     rng, geometry = np.random.default_rng(0), Geometry(unordered=(0,) * _AXES)
     points, fresh = rng.random((_POINTS, _AXES)), rng.random((_POINTS, _AXES))
@@ -36,5 +36,5 @@ def largest_difference() -> float:
     noise = 0.01 * rng.random(_POINTS)
     hypers = Hypers(theta=rng.normal(-0.5, 0.5, size=(_FITS, _AXES + 2)))
     ours = Posterior.of(geometry, hypers, points, targets, noise).predict(fresh)
-    theirs = Surrogate(geometry, hypers, points, targets, noise).posterior(fresh)
+    theirs = ReferenceProcess(geometry, hypers, points, targets, noise).posterior(fresh)
     return max(float(np.abs(one - other).max()) for one, other in zip(ours, theirs, strict=True))

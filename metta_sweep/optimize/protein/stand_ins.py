@@ -9,14 +9,14 @@ import numpy as np
 
 from metta_sweep.optimize.protein.curve_model import CurveModel
 from metta_sweep.optimize.protein.curves import RunCurve
-from metta_sweep.optimize.protein.history import Observation
+from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.space.scales import Array
 
 _MOST_SHARES = 5
 """Shares at most at which runs are taken to have been ended: each costs a factorization."""
 
 
-def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[Observation]:
+def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[CodedObservation]:
     """Return an observation with known noise for every run that was ended.
 
     Args:
@@ -45,13 +45,15 @@ def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[Observation]:
     costs = [run.whole_cost for run in runs]
     usual = float(np.median([cost for cost in costs if cost is not None] or [1.0]))
     return [
-        Observation(codes=run.codes, score=float(score), cost=cost or usual, noise=float(noise), partial=True)
+        CodedObservation(codes=run.codes, score=float(score), cost=cost or usual, noise=float(noise), partial=True)
         for run, score, noise, cost in zip(runs, scores, noises, costs, strict=True)
         if run.ended
     ]
 
 
-def without_luck(model: CurveModel, runs: Sequence[RunCurve], seen: Sequence[Observation]) -> list[Observation]:
+def without_luck(
+    model: CurveModel, runs: Sequence[RunCurve], seen: Sequence[CodedObservation]
+) -> list[CodedObservation]:
     """Return observations whose scores are the means that all curves give their points, in the order of ``seen``.
 
     A final score is one draw of the seed's luck. The reports before it and those of close points say how much of it is
@@ -69,7 +71,7 @@ def without_luck(model: CurveModel, runs: Sequence[RunCurve], seen: Sequence[Obs
     return [_without_luck(one, known) for one in seen]
 
 
-def _without_luck(one: Observation, known: Mapping[tuple[tuple[float, ...], float], float]) -> Observation:
+def _without_luck(one: CodedObservation, known: Mapping[tuple[tuple[float, ...], float], float]) -> CodedObservation:
     if one.score is None or one.noise is not None or one.by_seed or one.told:
         return one
     mean = known.get((one.codes, one.score))

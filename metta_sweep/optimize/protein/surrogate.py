@@ -23,13 +23,13 @@ from metta_sweep.optimize.protein.likelihood import JITTER, MEAN_VARIANCE, Prior
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space.scales import Array
 
-__all__ = ["NotPSDError", "Surrogate"]
+__all__ = ["NotPSDError", "ReferenceProcess"]
 
 _NOISE_AS_GIVEN = functools.partial(gpytorch.settings.min_fixed_noise, 1e-12, 1e-12, 1e-12)
 """A noise-free problem is noise-free: gpytorch would round its noise up to 1e-6."""
 
 
-class Surrogate(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ships no types
+class ReferenceProcess(gpytorch.models.ExactGP):  # type: ignore[misc]  # gpytorch ships no types
     """A batch of ``H`` exact processes: constant mean integrated out, Matern-5/2 with one lengthscale a parameter.
 
     Points come as features, so that categories are at Hamming distance; a lengthscale belongs to all the features of

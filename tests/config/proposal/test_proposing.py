@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from metta_sweep.config.proposal.metrics import Chosen, Seen, choose, pattern_of
+from metta_sweep.config.proposal.metrics import Chosen, SeenMetric, choose, pattern_of
 from metta_sweep.config.proposal.options import Option
 from metta_sweep.config.proposal.proposing import propose
 from metta_sweep.config.proposal.ranges import proposals, seed_of
@@ -64,7 +64,7 @@ def test_the_seed_is_found():
 
 
 def seen(reader, place, *names, count=3):
-    return [Seen(reader=reader, place=place, name=name, count=count) for name in names]
+    return [SeenMetric(reader=reader, place=place, name=name, count=count) for name in names]
 
 
 def test_held_out_numbers_win_over_those_of_the_training_and_books_do_not_count():
