@@ -116,7 +116,7 @@ ENTRIES = {"./devops/sweep.sh": ["run"], "./summarize_sweep.sh": ["summarize"], 
 """The scripts of a checkout and the subcommands behind them; the README's test types the scripts themselves."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_sweep_goes_as_its_page_says(tmp_path, monkeypatch, capsys):
     """The page's own commands, one after the other; only the training is shorter."""
     monkeypatch.chdir(ROOT)

@@ -91,7 +91,13 @@ def test_every_sweep_has_a_page_that_stands_alone(name: str) -> None:
 
 @pytest.mark.slow
 @needs_browser
-@pytest.mark.parametrize("names", [list(SWEEPS)[start::3] for start in range(3)], ids=", ".join)
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(list(SWEEPS)[k::3], id=", ".join(list(SWEEPS)[k::3]), marks=[pytest.mark.long][:k])
+        for k in range(3)
+    ],
+)
 def test_every_plot_is_drawn_without_an_error_or_a_request(names: list[str], tmp_path: Path) -> None:
     """Several sweeps stand on one page: to start a browser takes longer than to draw them."""
     found = ask(written(tmp_path, *(SWEEPS[name]() for name in names)), EVERY_PLOT)
@@ -180,6 +186,7 @@ def test_light_and_dark_are_one_press_apart(tmp_path: Path) -> None:
     assert before[2] != after[2]
 
 
+@pytest.mark.long
 @pytest.mark.long
 @needs_browser
 def test_a_thousand_runs_fit_in_six_megabytes_and_open(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.report.html.pages import page
 from tests.report.simulated import simulated
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_browser
 def test_every_plot_becomes_a_picture(tmp_path: Path) -> None:
     files = write_pictures(page(simulated(20)), tmp_path / "report")
