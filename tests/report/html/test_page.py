@@ -187,7 +187,6 @@ def test_light_and_dark_are_one_press_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.long
 @needs_browser
 def test_a_thousand_runs_fit_in_six_megabytes_and_open(tmp_path: Path) -> None:
     out = written(tmp_path, simulated(1000, extra=14))
