@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from pathlib import Path
 
@@ -188,7 +189,8 @@ def test_more_than_one_objective_and_wrong_settings_are_refused():
 def test_the_example_of_its_page_runs(capsys):
     page = (Path(__file__).parents[2] / "docs" / "optuna.md").read_text()
     exec(page.split("```python\n")[1].split("```")[0], {})
-    assert "'kind': 'wide'" in capsys.readouterr().out
+    found = ast.literal_eval(capsys.readouterr().out)  # trials cost what they take: another machine, other points
+    assert found["x"] == pytest.approx(2.0, abs=0.3)
 
 
 @pytest.mark.slow
