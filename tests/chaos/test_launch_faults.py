@@ -59,6 +59,7 @@ def test_a_run_that_fills_the_disk_is_recorded_all_the_same(small_disk, tmp_path
     assert (status.state, status.code, status.reason) == (JobState.EXITED, 1, "disk_full")
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_start_on_a_full_disk_is_lost_with_the_reason(small_disk, tmp_path):
     launcher = LocalLauncher(tmp_path / "launch")
     site = Site("local", small_disk)

@@ -114,6 +114,7 @@ def test_a_given_mapping_gives_what_is_in_it() -> None:
     assert not line.gives("trainer")
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00")))
 def test_quoting_keeps_every_text(text: str) -> None:
     value = OverridesParser.create().parse_override(f"a={quoted(text)}").value()

@@ -13,6 +13,7 @@ sweep:
 """
 
 
+@pytest.mark.slow
 def test_values_become_texts_and_keep_their_blanks(desk):
     asked = desk.ask(f"{SWEEP}  env: {{MODE: fast, COUNT: 3, AMP: true, OUT: '{{run_dir}}', https_proxy: a}}")
     assert dict(asked.env) == {
@@ -25,6 +26,7 @@ def test_values_become_texts_and_keep_their_blanks(desk):
     assert "env" not in asked.training
 
 
+@pytest.mark.slow
 def test_the_command_line_wins(desk):
     asked = desk.ask(f"{SWEEP}  env: {{MODE: fast}}", "++sweep.env.MODE=slow", "++sweep.env.MORE=1")
     assert dict(asked.env) == {"MODE": "slow", "MORE": "1"}
@@ -38,6 +40,7 @@ def test_any_other_name_is_handed_over_as_in_every_group(desk):
         assert dict(asked.env) == ({"MODE": "fast"} if "MODE" in env else {})
 
 
+@pytest.mark.slow
 def test_with_the_bundled_trainer_env_is_the_environment_that_is_trained_in(desk, swept):
     assert not desk.ask(swept("  env: {game: {max_steps: 30}}")).env
 

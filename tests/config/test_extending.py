@@ -24,6 +24,7 @@ def chain(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.mark.slow
 def test_values_come_from_the_nearest_file_of_a_chain(chain: Desk) -> None:
     asked = chain.ask("defaults: [/sweep/middle]\nsweep:\n  metric: heart.get\n")
     assert (asked.rollout_count, asked.num_samples, asked.goal, asked.metric) == (7, 2, "minimize", "heart.get")
@@ -39,6 +40,7 @@ def test_self_says_where_a_files_own_values_stand(chain: Desk) -> None:
     assert (before.rollout_count, after.rollout_count) == (7, 3)
 
 
+@pytest.mark.slow
 def test_parameters_of_both_files_are_searched(chain: Desk) -> None:
     more = "sweep:\n  parameters:\n    trainer.gamma: {distribution: uniform, min: 0.9, max: 0.99}\n"
     assert chain.ask(f"defaults: [base]\n{more}").space.names == ("trainer.learning_rate", "trainer.gamma")
@@ -79,6 +81,7 @@ def test_a_shipped_file_can_be_extended(desk: Desk) -> None:
     assert len(asked.parameters) == 7
 
 
+@pytest.mark.slow
 def test_the_outer_files_choice_of_a_group_wins(desk: Desk) -> None:
     asked = desk.ask("defaults: [/sweep/pong, override /env: altar]\n")
     assert asked.training["env"]["name"] == "altar"

@@ -15,6 +15,7 @@ def block(name: str) -> str:
     return (GUIDE / f"{name}.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_the_correct_format_is_correct(desk: Desk) -> None:
     asked = desk.ask(block("correct_format"))
     assert (asked.rollout_count, asked.num_samples, asked.metric, asked.goal) == (10, 1, "reward", "maximize")
@@ -51,6 +52,7 @@ def test_the_mended_file_is_accepted(desk: Desk) -> None:
     assert asked.overrides == {"trainer": {"total_timesteps": 50000}, "env": {"game": {"max_steps": 64}}}
 
 
+@pytest.mark.slow
 def test_a_custom_metric_may_be_minimized(desk: Desk) -> None:
     asked = desk.ask(block("custom_metric"), "cmd=plan", "command=[train]")
     assert (asked.metric, asked.goal) == ("custom_metric", "minimize")

@@ -75,5 +75,6 @@ def test_a_simulation_of_the_suite_has_metrics_of_its_own(desk, swept):
     assert asked.metric == "sim.t_maze.reward"
 
 
+@pytest.mark.slow
 def test_with_a_command_of_ones_own_any_metric_and_device_may_be(desk, swept, no_gpu):
     assert desk.ask(swept("metric: loss\ncommand: [train]"), "device=cuda").metric == "loss"

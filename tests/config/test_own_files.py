@@ -72,6 +72,7 @@ def test_what_is_wrong_with_it_is_told_with_its_place(desk: Desk, content: str, 
     assert "abc" not in message
 
 
+@pytest.mark.slow
 def test_a_key_is_never_repeated_in_a_message(desk: Desk) -> None:
     assert "s3cr3t" not in desk.message(SWEEP, "wandb.api_key=s3cr3t", "wandb.token=s3cr3t", "++wandb.api_key=s3cr3t")
 

@@ -47,6 +47,7 @@ def test_each_layer_wins_over_the_weaker_ones(own: Desk) -> None:
     assert workers(own, with_workers(13), *both, "trainer.num_workers=14") == (14, "command line")
 
 
+@pytest.mark.slow
 def test_a_weaker_layer_keeps_what_a_stronger_one_leaves_alone(own: Desk) -> None:
     asked = own.ask(with_workers(13), "+hardware=box", "+user=me")
     assert asked.training["trainer"]["gamma"] == 0.9
@@ -69,6 +70,7 @@ def test_a_value_may_be_given_with_or_without_plus(desk: Desk, plus: str) -> Non
     assert asked.training["env"]["game"]["objects"]["altar"]["hp"] == 3
 
 
+@pytest.mark.slow
 def test_a_block_of_the_sweep_reaches_every_depth_of_its_group(desk: Desk) -> None:
     asked = desk.ask(f"{SWEEP}  env: {{game: {{objects: {{altar: {{hp: 10}}}}}}}}\n  sim.episodes: 3\n")
     altar = asked.training["env"]["game"]["objects"]["altar"]
@@ -77,11 +79,13 @@ def test_a_block_of_the_sweep_reaches_every_depth_of_its_group(desk: Desk) -> No
     assert asked.overrides == {"env": {"game": {"objects": {"altar": {"hp": 10}}}}, "sim": {"episodes": 3}}
 
 
+@pytest.mark.slow
 def test_overrides_show_the_values_that_came_out(desk: Desk) -> None:
     asked = desk.ask(with_workers(2), "trainer.num_workers=3", "trainer.gamma=0.5")
     assert asked.overrides == {"trainer": {"num_workers": 3, "gamma": 0.5}}
 
 
+@pytest.mark.slow
 def test_the_sweep_block_itself_may_be_changed_on_the_command_line(desk: Desk) -> None:
     asked = desk.ask(with_workers(2), "sweep.metric=heart.get", "sweep.trainer.num_workers=5", "rollout_count=9")
     assert (asked.metric, asked.rollout_count) == ("heart.get", 9)
@@ -89,12 +93,14 @@ def test_the_sweep_block_itself_may_be_changed_on_the_command_line(desk: Desk) -
     assert asked.origins["trainer.num_workers"].source == "command line"
 
 
+@pytest.mark.slow
 def test_a_bound_may_be_changed_on_the_command_line(desk: Desk) -> None:
     asked = desk.ask(SWEEP, "sweep.parameters.trainer.learning_rate.max=0.005")
     assert asked.parameters["trainer.learning_rate"]["max"] == 0.005
     assert asked.parameters["trainer.learning_rate"]["min"] == 0.0001
 
 
+@pytest.mark.slow
 def test_a_swept_parameter_on_the_command_line_is_pinned(desk: Desk) -> None:
     sweep = f"{SWEEP}    trainer.gamma: {{distribution: uniform, min: 0.9, max: 0.99}}\n"
     asked = desk.ask(sweep, "trainer.learning_rate=0.5")
@@ -105,14 +111,17 @@ def test_a_swept_parameter_on_the_command_line_is_pinned(desk: Desk) -> None:
     assert any("trainer.learning_rate" in note and "0.5" in note for note in asked.notes)
 
 
+@pytest.mark.slow
 def test_pinning_every_parameter_leaves_nothing_to_search(desk: Desk) -> None:
     assert "every parameter is held" in desk.message(SWEEP, "trainer.learning_rate=0.5")
 
 
+@pytest.mark.slow
 def test_a_removed_key_is_gone(desk: Desk) -> None:
     assert "episodes" not in desk.ask(SWEEP, "~sim.episodes").training["sim"]
 
 
+@pytest.mark.slow
 def test_the_same_key_twice_means_the_last(desk: Desk) -> None:
     assert desk.ask(SWEEP, "seed=1", "seed=2").seed == 2
 

@@ -65,6 +65,7 @@ def test_another_trainer_wins_over_what_the_environment_brings(desk: Desk, swept
     assert trainer(desk, text, *words)["normalize_reward"] is False
 
 
+@pytest.mark.slow
 def test_a_memory_can_be_given_to_any_environment(desk: Desk, swept: Swept) -> None:
     made = trainer(desk, swept(""), "env=gymnasium", "agent=lstm")
     assert (made["use_lstm"], made["normalize_reward"]) == (True, True)
@@ -77,6 +78,7 @@ def test_an_interval_beyond_the_run_is_told_before_it_starts(desk: Desk, swept: 
     assert not desk.ask(swept("")).notes
 
 
+@pytest.mark.slow
 def test_what_a_preset_takes_from_another_is_said_to_come_from_there(desk: Desk, swept: Swept) -> None:
     origins = desk.ask(swept("trainer: {batch_size: 512}"), "env=gymnasium").origins
     assert "trainer/ppo.yaml" in origins["trainer.gamma"].place

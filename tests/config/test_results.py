@@ -33,6 +33,7 @@ def test_left_out_means_that_runs_write_their_results(tmp_path):
     assert request(tmp_path, "", text=text).results is None
 
 
+@pytest.mark.slow
 def test_a_block_is_carried_as_it_was_written(tmp_path):
     written = {
         "from": ["tensorboard", "csv"],
@@ -45,6 +46,7 @@ def test_a_block_is_carried_as_it_was_written(tmp_path):
     assert results.as_written() == written
 
 
+@pytest.mark.slow
 def test_one_reader_may_stand_for_itself_and_nothing_else_is_needed(tmp_path):
     results = request(tmp_path, "{from: stdout}").results
     assert (results.readers, results.metrics, results.reduce) == (("stdout",), {}, "last")

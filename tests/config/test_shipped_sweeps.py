@@ -152,6 +152,7 @@ def test_every_user_group_composes_and_holds_no_key(desk: Desk, user: str) -> No
     assert "api_key" not in (CONFIGS / "user" / f"{user}.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_an_installed_package_finds_its_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "metta_sweep"
     package.mkdir(parents=True)
@@ -171,6 +172,7 @@ def test_sweep_files_of_the_working_directory_win(desk: Desk) -> None:
     assert desk.ask(None, "++sweep_params=sweep/mine").space.names == ("trainer.gamma",)
 
 
+@pytest.mark.slow
 def test_configs_of_another_project_do_no_harm(desk: Desk) -> None:
     desk.write("learning: 3\n", "configs/trainer/ppo.yaml")
     desk.write("defaults: [nothing: here]\n", "configs/sweep_job.yaml")

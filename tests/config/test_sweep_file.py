@@ -54,6 +54,7 @@ def test_a_conditional_parameter_reads_as_the_guide_writes_it(desk: Desk) -> Non
     assert asked.space.decode(asked.space.encode({"agent.activation": "tanh"})) == {"agent.activation": "tanh"}
 
 
+@pytest.mark.slow
 def test_the_trainers_own_rules_are_constraints(desk: Desk, swept: Swept) -> None:
     asked = desk.ask(swept("constraints: ['trainer.learning_rate < 0.005']"))
     assert asked.constraints[0] == "trainer.learning_rate < 0.005"

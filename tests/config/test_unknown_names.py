@@ -65,6 +65,7 @@ def test_a_setting_of_another_launcher_is_told_with_its_launcher(desk: Desk) -> 
     assert desk.ask(SWEEP, "launcher=slurm", "+launcher.sbatch.partition=gpu").launcher.sbatch == {"partition": "gpu"}
 
 
+@pytest.mark.slow
 def test_a_launcher_that_is_not_there_is_told_with_those_that_are(desk: Desk) -> None:
     message = desk.message(SWEEP, "launcher.kind=slrum")
     assert "launcher.kind: need one of local, ray, slurm, got the text 'slrum'\n  fix: did you mean slurm?" in message

@@ -47,6 +47,7 @@ def test_observations_that_are_no_numbers_are_a_diverged_run(tmp_path):
     assert read_result(RunPaths(tmp_path)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalize", [False, True])
 def test_huge_rewards_are_learned_from(tmp_path, normalize):
     metrics = train("Rich", tmp_path, trainer__normalize_reward=normalize)

@@ -44,6 +44,7 @@ def asked(tmp_path, *overrides, passes_seed=False, **settings):
     return compose([f"run={request.name}", f"++sweep_params={request.file}", *request.words]), request
 
 
+@pytest.mark.slow
 def test_every_word_reaches_the_app_as_it_was_typed(tmp_path):
     given = ("a=1", "+b={c:1,d:[2,3]}", "e='{f}'", "name=${model.name}_x", "t=${now:%H}", r"g=\${h}", "~i", "++j=k=l")
     request, _ = asked(tmp_path, *given, passes_seed=True)
@@ -55,6 +56,7 @@ def test_every_word_reaches_the_app_as_it_was_typed(tmp_path):
     assert command_of(spec_of(request), run, params, 7) == words
 
 
+@pytest.mark.slow
 def test_the_settings_arrive_in_the_request(tmp_path):
     settings = {"rollout_count": 7, "num_samples": 2, "goal": "maximize", "metric": "acc", "early_stop": "auto"}
     limits = {"limits": {"wall_time": "1h"}, "confirm": {"top_k": 2}, "constraints": ["model.lr < 2"], "seed": 5}

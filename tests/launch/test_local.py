@@ -91,6 +91,7 @@ def kill_before_it_starts(site, launcher, handle):
     server.kill()
 
 
+@pytest.mark.slow
 def test_what_a_killed_server_had_not_started_is_started_by_the_next_once(site):
     launcher = site.launcher()
     server_of(site).suspend()
@@ -138,6 +139,7 @@ def test_what_is_cancelled_before_it_starts_never_starts(site):
     assert not (site.folder / "started").exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_keeper_was_killed_goes_on_and_ends_as_lost(site):
     launcher = site.launcher()
     spec = site.spec(f"wait_for={site.folder / 'go'}", "note=went on")
@@ -196,6 +198,7 @@ def test_a_module_that_cannot_be_loaded_is_run_cold_and_complains_in_the_runs_lo
     assert "without preloading" in (site.folder / "launch" / "server.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_module_that_kills_the_server_while_it_loads_is_run_cold(site, monkeypatch):
     (site.folder / "deadly.py").write_text(
         "import os, sys\nif 'fork_server' in ' '.join(sys.orig_argv): os._exit(9)\ndef main(arguments): return 0\n"
@@ -290,6 +293,7 @@ def test_100_megabytes_of_output_are_cut_down_while_they_come(site):
     assert largest < 50 << 20
 
 
+@pytest.mark.slow
 def test_leased_gpus_are_what_runs_see_and_come_back(site, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-abc")
     launcher = LocalLauncher(site.folder / "launch", max_parallel=8, gpus_per_run=1)
@@ -378,6 +382,7 @@ def test_an_attempt_that_two_servers_were_told_of_is_started_by_one_of_them(site
 # ---------------------------------------------------------------- directories that vanish, keepers that are stopped
 
 
+@pytest.mark.slow
 def test_a_run_whose_directory_is_removed_is_ended_and_lost_within_seconds_and_its_slot_is_free(site):
     launcher = site.launcher()
     spec = site.spec("ignore_sigterm", "child=session", "note=ready", "sleep=60")
@@ -427,6 +432,7 @@ def test_a_keeper_that_is_stopped_is_let_go_on_and_keeps_the_time_limit(site):
     assert status.wall_s < 20
 
 
+@pytest.mark.slow
 def test_processes_of_another_sweep_of_the_same_name_are_not_taken_for_ours(site, tmp_path):
     launcher = site.launcher()
     spec = site.spec("sleep=30")

@@ -186,6 +186,7 @@ def test_finished_runs_are_told_apart_by_their_curves_and_not_by_their_luck_alon
     assert errors["with curves"] < 0.5 * errors["without"]
 
 
+@pytest.mark.slow
 def test_a_run_reports_what_was_expected_of_it_though_the_luck_of_others_was_taken_out():
     inside = []
     for seed in range(6):

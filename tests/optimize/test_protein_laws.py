@@ -77,6 +77,7 @@ def test_the_same_seed_and_history_give_the_same_suggestions(plain):
     assert [each.reason for each in trace(9)] == [each.reason for each in plain[:9]]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_suggestions(plain):
     assert params_of(trace(4, settings=ProteinSettings(seed=4))) != params_of(plain[:4])
 

@@ -23,6 +23,7 @@ def test_the_points_are_those_of_scipy(dim):
             assert np.array_equal(points, theirs.random(64))
 
 
+@pytest.mark.slow
 def test_every_row_of_the_table_is_scipys():
     from scipy.stats import qmc
 

@@ -73,6 +73,7 @@ def test_each_failed_run_is_in_one_class_and_each_failed_attempt_is_counted(stat
     assert sum(len(row.run_ids) + row.retried for row in rows.failures) == attempts
 
 
+@pytest.mark.slow
 @quick
 @given(states())
 def test_the_best_of_the_rows_is_the_best_of_the_state(state: SweepState) -> None:
@@ -101,6 +102,7 @@ def test_every_reader_reads_every_moment(state: SweepState) -> None:
         assert figure.caption
 
 
+@pytest.mark.slow
 @quick
 @given(states())
 def test_attempts_in_one_slot_never_overlap(state: SweepState) -> None:

@@ -228,6 +228,7 @@ def test_an_interrupted_confirmation_goes_on_where_it_was():
     assert "s.r.6.a2" in world.machine.started
 
 
+@pytest.mark.slow
 def test_room_is_left_for_the_confirmation_under_a_limit_of_cost():
     world = World(lambda run_id, attempt, config: reward(1.0, seconds=10.0))
     limits = LimitSettings(total_cost_s=200.0)

@@ -66,6 +66,7 @@ def test_a_run_that_will_not_win_is_ended_and_is_neither_a_failure_nor_a_score()
     assert world.machine.cancelled == ["s.r.3.a1"]
 
 
+@pytest.mark.slow
 def test_what_is_saved_tries_more_points_and_the_whole_never_takes_more_than_was_asked_for():
     world = World(goods_and_bads)
     stop = world.control(asked(rollout_count=8))
@@ -294,6 +295,7 @@ def test_no_run_goes_on_that_has_no_checkpoint_or_is_not_to(early_stop, checkpoi
     assert not [start for start in world.machine.started if start.endswith(".a2")]
 
 
+@pytest.mark.slow
 def test_a_trainer_of_ones_own_goes_on_where_a_person_says_that_it_can():
     changes = {"command": ("train",), "training": {}}
     for resume, goes_on in ((None, False), (True, True)):

@@ -236,6 +236,7 @@ def test_preempted_runs_do_not_stop_a_sweep_before_one_of_them_is_given_up():
     assert len(world.machine.started) == 5
 
 
+@pytest.mark.slow
 def test_failures_that_parameters_can_have_stop_a_sweep_only_after_many_points_of_which_none_worked():
     out = exits(1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB")
     world = World(lambda run_id, attempt, config: out)

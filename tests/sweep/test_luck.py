@@ -79,6 +79,7 @@ def test_the_chances_of_being_best_are_honest():
     assert fmean(said) == pytest.approx(fmean(right), abs=0.12)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(-10, 10), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_chances_add_up_to_one(groups):
     found = draw_truths(groups, random.Random(0), 50)

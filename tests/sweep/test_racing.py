@@ -90,6 +90,7 @@ def test_where_nothing_tells_the_spread_the_runs_are_shared_evenly(scores):
     assert next_candidate(found, seeds=5).rollout == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=6), min_size=1, max_size=5))
 def test_whatever_the_scores_there_is_a_next_point(groups):
     assert next_candidate([candidate(i, own) for i, own in enumerate(groups)], seeds=3) is not None

@@ -14,6 +14,7 @@ def test_it_is_what_the_configuration_asks_for():
     assert [rule.expression for rule in kept.rules]
 
 
+@pytest.mark.slow
 def test_every_key_that_can_be_set_is_in_a_shipped_file():
     written = {path for env in ENV_NAMES for path, _ in flatten(shipped(env=env))}
     missing = [path for path in schema.paths() if "*" not in path and path not in written]

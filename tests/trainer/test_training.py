@@ -115,6 +115,7 @@ def test_a_stopped_and_resumed_run_ends_bit_by_bit_where_an_undisturbed_one_does
         assert all(repeatable(mine.metrics) == repeatable(theirs.metrics) for mine, theirs in pairs)
 
 
+@pytest.mark.slow
 def test_evaluations_after_the_checkpoint_are_not_reported_twice(tmp_path):
     config = parsed(trainer__evaluate_interval=1, trainer__checkpoint_interval=100)
     first = Training(config, tmp_path, CPU, lambda line: None)

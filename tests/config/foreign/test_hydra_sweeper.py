@@ -100,6 +100,7 @@ def test_an_optuna_sweeper_makes_a_plan(desk: Desk) -> None:
     assert all(key in told for key in ("sampler", "n_jobs", "command", "seed"))
 
 
+@pytest.mark.slow
 def test_an_ax_sweeper_makes_a_plan(desk: Desk) -> None:
     moved = migrate_any(AX, shown="h.yaml")
     asked = desk.ask(moved.text)

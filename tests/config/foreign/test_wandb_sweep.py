@@ -189,6 +189,7 @@ UNREADABLE: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_range_that_cannot_be_read_is_left_out_and_said(desk: Desk) -> None:
     specs = {f"x{number}": spec for number, spec in enumerate(UNREADABLE)}
     moved = migrated(json.dumps({**specs, "y": {"min": 0.0, "max": 1.0}}))
@@ -197,6 +198,7 @@ def test_a_range_that_cannot_be_read_is_left_out_and_said(desk: Desk) -> None:
     assert list(desk.ask(moved.text).parameters) == ["y"]
 
 
+@pytest.mark.slow
 def test_a_constant_named_as_a_key_of_ours_reaches_the_program(desk: Desk) -> None:
     names = [
         "optimizer",
@@ -248,6 +250,7 @@ def test_a_command_that_hands_nothing_over_is_pointed_out() -> None:
     assert any("hands no value over" in line for line in migrated(more="command: [go]").undecided)
 
 
+@pytest.mark.slow
 def test_a_file_without_program_or_metric_still_makes_a_plan(desk: Desk) -> None:
     moved = migrate_any("method: grid\nparameters: {a: {values: [1, 2]}}\n", shown="w.yaml")
     assert desk.ask(moved.text).command == ("python", "train.py", "{args}")
