@@ -44,7 +44,7 @@ def log_density(shift, dim, monkeypatch):
         center, spread = values.mean(), values.std()
         targets, none = (values - center) / spread, np.zeros(10)
         evidence = Evidence(
-            differences=geometry.squared_differences(points),
+            differences=geometry.pair_differences(points),
             targets=targets,
             known_noise=none,
             priors=Priors.of(geometry),

@@ -43,7 +43,7 @@ def some_hypers(count=3, seed=1):
 
 def evidence_of(points, targets, noise):
     return Evidence(
-        differences=GEOMETRY.squared_differences(points),
+        differences=GEOMETRY.pair_differences(points),
         targets=targets,
         known_noise=noise,
         priors=Priors.of(GEOMETRY),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from metta_sweep.optimize.protein.kernel import matern52
 from metta_sweep.optimize.protein.likelihood import Evidence
 from metta_sweep.space.scales import Array
 
@@ -90,16 +91,18 @@ def samples(evidence: Evidence, start: Array, count: int, rng: np.random.Generat
 
 def _slice(evidence: Evidence, theta: Array, i: int, level: float, rng: np.random.Generator) -> float:
     """Move one entry of ``theta`` in place; return the log posterior there (Neal 2003, figures 3 and 5)."""
-    dim = len(evidence.differences)
-    r2 = evidence.distances(theta)
-    rest = r2 - np.exp(-2.0 * theta[i]) * evidence.differences[i] if i < dim else r2
-    old = theta[i]
+    old, r2 = theta[i], evidence.distances(theta)
+    if is_length := i < len(evidence.differences):
+        mine = evidence.differences[i]
+        rest = r2 - np.exp(-2.0 * old) * mine
+    else:
+        same = matern52(r2)
 
     def at(value: float) -> float:
         theta[i] = value
-        if i < dim:
-            return evidence.log_posterior(theta, np.maximum(rest + np.exp(-2.0 * value) * evidence.differences[i], 0.0))
-        return evidence.log_posterior(theta, r2)
+        if not is_length:
+            return evidence.log_posterior(theta, same)
+        return evidence.log_posterior(theta, matern52(np.maximum(rest + np.exp(-2.0 * value) * mine, 0.0)))
 
     threshold = level - rng.exponential()
     width = min(_WIDTH, 2.0 * float(evidence.priors.deviation[i]))

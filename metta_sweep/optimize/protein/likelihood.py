@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from metta_sweep.optimize.protein.kernel import Geometry, matern52, matern52_slope
+from metta_sweep.optimize.protein.kernel import Geometry, matern52, matern52_slope, pairs
 from metta_sweep.space.scales import Array
 
 MEAN_VARIANCE = 1.0
@@ -63,7 +63,8 @@ class Priors:
 
     def log_density(self, theta: Array) -> float:
         """Return the log density at ``theta``, up to a constant."""
-        return float(-0.5 * (((theta - self.mean) / self.deviation) ** 2).sum())
+        away = (theta - self.mean) / self.deviation
+        return -0.5 * float(away @ away)
 
     def gradient(self, theta: Array) -> Array:
         """Return the gradient of the log density."""
@@ -76,7 +77,7 @@ class Evidence:
     """Data of one Gaussian process, ready to judge hyperparameters."""
 
     differences: Array
-    """Unscaled squared differences ``(d, n, n)``."""
+    """Unscaled squared differences of every pair ``(d, n (n - 1) / 2)``, in the order of :func:`kernel.pairs`."""
     targets: Array
     """Standardized observations ``(n,)``."""
     known_noise: Array
@@ -86,46 +87,70 @@ class Evidence:
     """Prior covariance of the mean: of a constant, or of one that source sweeps give ``(n, n)``."""
 
     @cached_property
-    def _diagonal(self) -> NDArray[np.intp]:
-        return np.arange(len(self.targets)) * (len(self.targets) + 1)
+    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return pairs(len(self.targets))
+
+    @cached_property
+    def _above(self) -> NDArray[np.intp]:
+        """Where the pairs are in a flat covariance: above its diagonal."""
+        return self._pairs[0] * len(self.targets) + self._pairs[1]
+
+    @cached_property
+    def _mean_of_pairs(self) -> float | Array:
+        return self.mean_covariance if isinstance(self.mean_covariance, float) else self.mean_covariance[self._pairs]
+
+    @cached_property
+    def _least_variance(self) -> Array:
+        """What every variance ``(n,)`` has whatever the hyperparameters are."""
+        of_mean = self.mean_covariance if isinstance(self.mean_covariance, float) else self.mean_covariance.diagonal()
+        return of_mean + self.known_noise + JITTER
 
     def distances(self, theta: Array) -> Array:
-        """Return scaled squared distances ``(n, n)``."""
-        dim = len(self.differences)
-        return np.tensordot(np.exp(-2.0 * theta[:dim]), self.differences, axes=1)
+        """Return scaled squared distances of the pairs."""
+        r2: Array = np.exp(-2.0 * theta[:-2]) @ self.differences
+        return r2
 
-    def log_posterior(self, theta: Array, r2: Array | None = None) -> float:
+    def _factor(self, theta: Array, correlation: Array) -> tuple[Array, int]:
+        """Return the lower Cholesky factor ``(n, n)`` of the covariance, and LAPACK's word on it: 0 where it is one.
+
+        What is above the diagonal of the factor means nothing.
+        """
+        count, signal, noise = len(self.targets), *np.exp(theta[-2:])
+        covariance = np.empty(count * count)
+        covariance[self._above] = signal * correlation + self._mean_of_pairs
+        covariance[:: count + 1] = signal + noise + self._least_variance
+        # In LAPACK's order of columns, what is above the diagonal here is below it there.
+        factor, info = lapack.dpotrf(covariance.reshape(count, count).T, lower=1, clean=0, overwrite_a=1)
+        return factor, info
+
+    def log_posterior(self, theta: Array, correlation: Array | None = None) -> float:
         """Return log p(y | theta) + log p(theta), up to a constant (Rasmussen & Williams 2006, eq. 5.8).
 
         Args:
             theta: Hyperparameters ``(d + 2,)``.
-            r2: Scaled squared distances where they are known already.
+            correlation: Of the pairs, where it is known already.
         """
-        covariance = np.exp(theta[-2]) * matern52(self.distances(theta) if r2 is None else r2)
-        covariance += self.mean_covariance
-        covariance.flat[self._diagonal] += np.exp(theta[-1]) + self.known_noise + JITTER
-        factor, info = lapack.dpotrf(covariance, lower=1, overwrite_a=1)
+        factor, info = self._factor(theta, matern52(self.distances(theta)) if correlation is None else correlation)
         if info:
             return -np.inf
         half, _ = lapack.dtrtrs(factor, self.targets, lower=1)
-        fit = -0.5 * float(half @ half) - float(np.log(factor.flat[self._diagonal]).sum())
+        fit = -0.5 * float(half @ half) - float(np.log(factor.diagonal()).sum())
         return fit + self.priors.log_density(theta)
 
     def log_posterior_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the log posterior and its gradient ``(d + 2,)`` (Rasmussen & Williams 2006, eq. 5.9)."""
         signal, noise, inverse_l2 = np.exp(theta[-2]), np.exp(theta[-1]), np.exp(-2.0 * theta[:-2])
         correlation, slope = matern52_slope(self.distances(theta))
-        covariance = signal * correlation + MEAN_VARIANCE
-        covariance.flat[self._diagonal] += noise + self.known_noise + JITTER
-        factor, info = lapack.dpotrf(covariance, lower=1)
+        factor, info = self._factor(theta, correlation)
         if info:
             return -np.inf, np.zeros_like(theta)
+        value = -float(np.log(factor.diagonal()).sum())
         alpha, _ = lapack.dpotrs(factor, self.targets, lower=1)
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        weight = 0.5 * (np.outer(alpha, alpha) - inverse)
-        by_length = -2.0 * signal * inverse_l2 * np.tensordot(self.differences, weight * slope, axes=2)
-        by_signal = signal * float((weight * correlation).sum())
-        gradient = np.array([*by_length, by_signal, noise * float(np.trace(weight))])
-        value = -0.5 * float(self.targets @ alpha) - float(np.log(np.diag(factor)).sum())
+        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        left, right = self._pairs
+        weight = alpha[left] * alpha[right] - inverse.T.reshape(-1)[self._above]  # twice a half: each pair counts twice
+        own = 0.5 * float(alpha @ alpha - inverse.trace())
+        by_length = -2.0 * signal * inverse_l2 * (self.differences @ (weight * slope))
+        gradient = np.array([*by_length, signal * (float(weight @ correlation) + own), noise * own])
+        value -= 0.5 * float(self.targets @ alpha)
         return value + self.priors.log_density(theta), gradient + self.priors.gradient(theta)

@@ -221,7 +221,7 @@ def _best_map(
     ]
     found: list[tuple[float, ScoreTransform, Array, Evidence]] = []
     keep = _worth_fitting(maps[0].forward(history.scores))
-    differences = geometry.squared_differences(history.points[keep])
+    differences = geometry.pair_differences(history.points[keep])
     mean_covariance, offset = _mean(trend, history.points[keep])
     for score_map in maps:
         evidence = Evidence(
@@ -267,7 +267,7 @@ def _most_probable_posterior(geometry: Geometry, points: Array, targets: Array, 
     keep = _worth_fitting(targets)
     none = np.zeros(len(points))
     evidence = Evidence(
-        differences=geometry.squared_differences(points[keep]),
+        differences=geometry.pair_differences(points[keep]),
         targets=targets[keep],
         known_noise=none[keep],
         priors=priors,

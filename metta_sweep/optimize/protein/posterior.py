@@ -13,6 +13,9 @@ from metta_sweep.optimize.protein.kernel import Geometry, matern52, matern52_slo
 from metta_sweep.optimize.protein.likelihood import JITTER, MEAN_VARIANCE
 from metta_sweep.space.scales import Array
 
+_AT_ONCE = 256
+"""Points that are predicted at a time: what is computed on the way stays in the cache."""
+
 
 class Trend(Protocol):
     """A mean of ``S`` basis functions, each with a coefficient that is integrated out."""
@@ -107,7 +110,7 @@ class Posterior:
 
     def mean(self, points: Array) -> Array:
         """Return the mean alone ``(H, m)``, of a process with a constant mean."""
-        covariance = self._signal * matern52(scaled_distances(self._scaled(points), self.features)) + MEAN_VARIANCE
+        covariance = self._covariance(matern52(scaled_distances(self._scaled(points), self.features)))
         mean: Array = (covariance @ self.alpha[..., None])[..., 0]
         return mean
 
@@ -119,12 +122,19 @@ class Posterior:
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean and variance ``(H, m)`` of the noise-free value (Rasmussen & Williams 2006, eqs. 2.25, 2.26)."""
-        covariance = self._signal * matern52(scaled_distances(self._scaled(points), self.features)) + MEAN_VARIANCE
+        if len(points) <= _AT_ONCE:
+            return self._predict(points)
+        parts = [self._predict(points[start : start + _AT_ONCE]) for start in range(0, len(points), _AT_ONCE)]
+        means, variances = zip(*parts, strict=True)
+        return np.concatenate(means, axis=1), np.concatenate(variances, axis=1)
+
+    def _predict(self, points: Array) -> tuple[Array, Array]:
+        covariance = self._covariance(matern52(scaled_distances(self._scaled(points), self.features)))
         basis = self._basis(points)
         if basis is not None:
-            covariance = covariance + self._between(basis)
+            covariance += self._between(basis)
         mean = (covariance @ self.alpha[..., None])[..., 0]
-        explained = ((covariance @ self.inverse) * covariance).sum(-1)
+        explained = _row_products(covariance @ self.inverse, covariance)
         if basis is None or self.trend is None:
             return mean, self._positive(explained)
         return mean + self.trend.offset(basis), self._positive(explained - self.trend.variance * (basis**2).sum(0))
@@ -133,14 +143,14 @@ class Posterior:
         """Return mean, variance ``(H, m)`` and their gradients by the codes ``(H, m, d)``; 0 for categories."""
         scaled = self._scaled(points)
         correlation, slope = matern52_slope(scaled_distances(scaled, self.features))
-        covariance = self._signal * correlation + MEAN_VARIANCE
+        covariance = self._covariance(correlation)
         basis = self._basis(points)
         if basis is not None:
-            covariance = covariance + self._between(basis)
+            covariance += self._between(basis)
         solved = covariance @ self.inverse
         mean = (covariance @ self.alpha[..., None])[..., 0]
-        explained = (solved * covariance).sum(-1)
-        slope = 2.0 * self._signal * slope
+        explained = _row_products(solved, covariance)
+        slope *= 2.0 * self._signal
         by_mean = self._pull(slope * self.alpha[:, None, :], scaled)
         by_variance = self._pull(-2.0 * slope * solved, scaled)
         if basis is None or self.trend is None or self.basis is None:
@@ -160,6 +170,12 @@ class Posterior:
         assert self.basis is not None
         added: Array = self.trend.variance * (basis.T @ self.basis)
         return added
+
+    def _covariance(self, correlation: Array) -> Array:
+        """Return the covariance with the observations under a constant mean, in the place of the correlation."""
+        correlation *= self._signal
+        correlation += MEAN_VARIANCE
+        return correlation
 
     @property
     def _signal(self) -> Array:
@@ -181,6 +197,12 @@ class Posterior:
         moved = total * scaled[..., mine] - weights @ self.features[..., mine]
         gradient[..., numeric] = moved / self.hypers.lengthscales[:, None, numeric]
         return gradient
+
+
+def _row_products(left: Array, right: Array) -> Array:
+    """Return the scalar products of the rows ``(H, m)`` of two arrays ``(H, m, n)``."""
+    products: Array = np.einsum("hmn,hmn->hm", left, right)
+    return products
 
 
 def _inverse(covariance: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ _SAME = 0.004
 _RADII = (0.3, 0.1, 0.03, 0.01)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Search:
     """Maximizes an acquisition over the feasible points of a space that are not taken."""
 
@@ -135,9 +136,13 @@ class Search:
         """Return which codes ``(m, d)`` differ from every taken point by more than a run could tell."""
         if not len(self.taken) or not len(points):
             return np.ones(len(points), dtype=bool)
-        distance, _ = KDTree(self.taken).query(points, p=np.inf)
-        new: NDArray[np.bool_] = distance > _SAME
+        nearest, _ = self._tree.query(points, p=np.inf, distance_upper_bound=np.nextafter(_SAME, 1.0))
+        new: NDArray[np.bool_] = np.isinf(nearest)
         return new
+
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.taken)
 
     def _feasible(self, points: Array) -> NDArray[np.bool_]:
         return self.space.satisfied(points)
@@ -145,12 +150,12 @@ class Search:
     def _fresh(self, count: int) -> Array:
         return np.stack([parameter.domain.draw(count, self.rng) for parameter in self.space.parameters], axis=1)
 
-    @property
+    @cached_property
     def _jumps(self) -> NDArray[np.bool_]:
         """Which parameters have no near: categories."""
         return np.array([parameter.domain.is_unordered for parameter in self.space.parameters])
 
-    @property
+    @cached_property
     def _top(self) -> Array:
         """Largest code of each parameter ``(d,)``."""
         return np.array(

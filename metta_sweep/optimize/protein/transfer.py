@@ -242,7 +242,7 @@ def _posterior(space: SearchSpace, axes: NDArray[np.intp], points: Array, target
     geometry = Geometry(unordered=tuple(every.unordered[axis] for axis in axes))
     none = np.zeros(len(points))
     evidence = Evidence(
-        differences=geometry.squared_differences(points),
+        differences=geometry.pair_differences(points),
         targets=targets,
         known_noise=none,
         priors=Priors.of(geometry),
