@@ -1,6 +1,7 @@
 """The Cholesky core computes what gpytorch computes, and its gradients are the slopes of its values."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from metta_sweep.optimize.protein.acquisition import Acquisition, log_improvement
 from metta_sweep.optimize.protein.fitting import Hypers, most_probable, samples
 from metta_sweep.optimize.protein.history import CodedObservation, History
-from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
+from metta_sweep.optimize.protein.kernel import Geometry, matern52, pairs, scaled_distances
 from metta_sweep.optimize.protein.likelihood import Evidence, Priors
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.posterior import FitError, Posterior
@@ -76,14 +77,42 @@ def test_using_gpytorch_leaves_torchs_generator_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_the_gradient_of_the_log_posterior_is_its_slope():
-    evidence = evidence_of(*data())
+class Wave:
+    """A mean of two basis functions."""
+
+    variance = 0.7
+
+    def basis(self, points):
+        return np.stack([np.sin(3.0 * points[:, 0]), points[:, 3] ** 2])
+
+    def offset(self, basis):
+        return basis.mean(0)
+
+
+@pytest.mark.parametrize("has_trend", [False, True])
+def test_the_gradient_of_the_log_posterior_is_its_slope(has_trend):
+    points, targets, noise = data()
+    evidence = evidence_of(points, targets, noise)
+    if has_trend:
+        evidence = replace(evidence, mean_covariance=1.0 + Wave().basis(points).T @ Wave().basis(points))
     theta = some_hypers().theta[0]
     value, gradient = evidence.log_posterior_gradient(theta)
     assert value == pytest.approx(evidence.log_posterior(theta), rel=1e-10)
     for i, step in enumerate(1e-5 * np.eye(len(theta))):
         slope = (evidence.log_posterior(theta + step) - evidence.log_posterior(theta - step)) / 2e-5
         assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("trend", [None, Wave()], ids=["constant", "trend"])
+def test_the_mean_alone_is_that_of_a_prediction_however_many_points_are_asked_for(trend):
+    points, targets, noise = data()
+    posterior = Posterior.of(GEOMETRY, some_hypers(), points, targets, noise, trend)
+    at = SPACE.sample(600, np.random.default_rng(7))
+    mean, variance = posterior.predict(at)
+    np.testing.assert_allclose(posterior.mean(at), mean, atol=1e-12)
+    few = np.concatenate([np.stack(posterior.predict(part)) for part in np.array_split(at, 7)], axis=2)
+    np.testing.assert_allclose(few, [mean, variance], atol=1e-12)
+    assert posterior.mean(at[:0]).shape == (3, 0)
 
 
 def test_the_gradient_of_the_posterior_is_its_slope():
@@ -169,6 +198,12 @@ def test_distances_by_parameter_add_up_to_distances_by_feature():
     features = GEOMETRY.features(points) / hypers.lengthscales[0, GEOMETRY.owner]
     summed = np.tensordot(hypers.lengthscales[0] ** -2.0, GEOMETRY.squared_differences(points), axes=1)
     np.testing.assert_allclose(scaled_distances(features, features), summed, atol=1e-12)
+
+
+def test_pairs_differ_as_they_do_in_the_whole_table():
+    points, _, _ = data(7)
+    table = GEOMETRY.squared_differences(points)
+    np.testing.assert_allclose(GEOMETRY.pair_differences(points), table[:, *pairs(7)])
 
 
 def test_two_categories_are_one_apart_whichever_they_are():

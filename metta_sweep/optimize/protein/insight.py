@@ -107,13 +107,13 @@ def _grid(parameter: Parameter) -> Array:
 def _importances(model: Model, space: SearchSpace, rng: np.random.Generator) -> tuple[Importance, ...]:
     """Estimate total-effect indices of the posterior mean (Jansen 1999; Saltelli et al. 2010, table 2, row f)."""
     first, second = (space.from_unit(rng.random((DRAWS, space.dim))) for _ in range(2))
-    value = model.metric.observed.predict(first)[0]
-    spread = np.maximum(model.metric.observed.predict(np.concatenate([first, second]))[0].var(axis=1), 1e-12)
+    value = model.metric.observed.mean(first)
+    spread = np.maximum(model.metric.observed.mean(np.concatenate([first, second])).var(axis=1), 1e-12)
     found = []
     for axis, parameter in enumerate(space.parameters):
         mixed = first.copy()
         mixed[:, axis] = second[:, axis]
-        moved = model.metric.observed.predict(space.snap(mixed))[0]
+        moved = model.metric.observed.mean(space.snap(mixed))
         shares = np.clip(((value - moved) ** 2).mean(axis=1) / (2.0 * spread), 0.0, 1.0)
         low, share, high = np.quantile(shares, [0.1, 0.5, 0.9]).tolist()
         found.append(Importance(name=parameter.name, share=share, low=low, high=high))

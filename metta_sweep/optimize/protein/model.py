@@ -110,6 +110,8 @@ class Model:
     cost_map: CostTransform
     front: Front
     """The best score at every cost, at observed and pending points."""
+    expected: Array
+    """Posterior mean of every rollout's transformed score ``(rollouts,)``, averaged over the fits."""
     best_point: Array
     """Codes ``(d,)`` of the observed point with the best posterior mean."""
 
@@ -150,14 +152,15 @@ class Model:
         cost_map = CostTransform.fit(history.costs)
         metric = metric or MetricModel.fit(geometry, history, pending, hyper_samples, rng, trend)
         score, observed = metric.score, metric.observed
-        mean_of_seen = score.predict(score.points)[0]
+        mean_of_seen = score.mean(score.points)
         cost_targets = cost_map.forward(history.costs)
         cost = _most_probable_posterior(geometry, history.points, cost_targets, Priors.of(geometry))
-        of_rollouts = observed.predict(history.points[: history.rollouts])[0].mean(0)
-        mean_cost = cost.predict(score.points)[0][0]
+        of_observed = mean_of_seen if score is observed else observed.mean(observed.points)
+        expected = of_rollouts = of_observed[:, : history.rollouts].mean(0)
+        mean_cost = cost.mean(score.points)[0]
         if counts is not None:
             mean_of_seen, mean_cost = mean_of_seen[:, counts], mean_cost[counts]
-            of_rollouts = np.where(counts[: history.rollouts], of_rollouts, -np.inf)
+            of_rollouts = np.where(counts[: history.rollouts], expected, -np.inf)
         at_best = int(of_rollouts.argmax())
         success, success_mean = _success(geometry, history)
         return cls(
@@ -167,6 +170,7 @@ class Model:
             success_mean=success_mean,
             cost_map=cost_map,
             front=Front.of(mean_of_seen, mean_cost, SAME_COST / cost_map.deviation),
+            expected=expected,
             best_point=history.points[at_best],
         )
 

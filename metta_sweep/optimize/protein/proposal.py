@@ -59,7 +59,7 @@ def propose(
         return resampled(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)
     rollouts = known.points[: known.rollouts]
-    order = np.argsort(-model.metric.observed.predict(rollouts)[0].mean(0), kind="stable")
+    order = np.argsort(-model.expected, kind="stable")
     elite = rollouts[order[:ELITE]] if trend is None else np.concatenate([rollouts[order[:ELITE]], trend.tops])
     taken = np.concatenate([history.all_points, pending])
     search = Search(space=space, acquisition=acquisition, taken=taken, elite=elite, rng=rng)

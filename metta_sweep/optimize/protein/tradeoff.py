@@ -188,11 +188,11 @@ def _sought(
     model = beliefs.model
     weights = {**weights_of(space, settings, history, model), "bounds": beliefs.bounds}
     if not criteria.has_front:
-        order = np.argsort(-model.metric.observed.predict(rollouts[kept])[0].mean(0), kind="stable")
+        order = np.argsort(-model.expected[kept], kind="stable")
         return Acquisition(model=model, **weights), rollouts[kept][order[:ELITE]], "from the best that keeps the bounds"
     goals = tuple(beliefs.metrics[one.metric].score for one in criteria.objectives)
     points = np.concatenate([rollouts[kept], pending[_likely(beliefs.bounds, pending)]])
-    means = [goal.predict(points)[0] for goal in goals]
+    means = [goal.mean(points) for goal in goals]
     front = undominated(np.stack([mean.mean(0) for mean in means], axis=-1))
     weights["breadth"] = 0.0
     acquisition = FrontAcquisition(model=model, metrics=goals, boxes=fronts_of(means), **weights)
