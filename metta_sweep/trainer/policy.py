@@ -120,7 +120,7 @@ class Policy(Torso):
             if self.critic is None:
                 features, state = self.look(observations, state)
                 return self.heads(features), state
-            mine, others = self._split(state)
+            mine, others = self.split(state)
             features, after = self.look(observations, mine)
             judged, others = self.critic.look(observations, others)
             return torch.cat((self.heads(features), self.critic.head(judged)), -1), after + others
@@ -135,7 +135,7 @@ class Policy(Torso):
         """
         observations = self._normalized(observations)
         with self._precision(observations):
-            mine, others = self._split(state)
+            mine, others = self.split(state)
             outputs: Tensor = self.heads(self.study(observations, starts, mine))
             if self.critic is None:
                 return outputs
@@ -144,7 +144,7 @@ class Policy(Torso):
     def _normalized(self, observations: Tensor) -> Tensor:
         return observations if self.seen is None else self.seen(observations)
 
-    def _split(self, state: State) -> tuple[State, State]:
+    def split(self, state: State) -> tuple[State, State]:
         """Return the policy's memory and the value's."""
         own = len(state) if self.critic is None else len(state) // 2
         return state[:own], state[own:]

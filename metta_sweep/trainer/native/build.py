@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("kernel.c")
-OPTIONS = ("-O3", "-fno-math-errno", "-shared", "-fPIC")
+OPTIONS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 FOR_CPU = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx2", "-mfma")}
 """Options by what torch says of the processor; not ``-march=native``, so that machines of a kind compute alike."""
 PATIENCE_S = 60.0

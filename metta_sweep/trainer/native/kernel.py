@@ -35,6 +35,9 @@ _FUNCTIONS = {  # name: kinds of its arguments, and what it returns
     "codes_backward": ("nnnnppppp", ctypes.c_int32),
     "categorical_loss": ("nnppppppwpp", None),
     "gaussian_loss": ("nnppppppwpp", None),
+    "tangents": ("np", None),
+    "memory_forward": ("nnppppp", None),
+    "memory_backward": ("nnpppppppp", None),
     "norm": ("np", ctypes.c_float),
     "adam": ("nppppffffffff", None),
 }
@@ -98,6 +101,49 @@ class Kernel:
             log_probs.data_ptr(),
         )
         return gradient, log_probs
+
+    def tanh(self, x: Tensor) -> None:
+        """Make the hyperbolic tangent of x, in place."""
+        self._c.tangents(x.numel(), x.data_ptr())
+
+    def remember(self, gates: Tensor, cell: Tensor, cell_after: Tensor, bent: Tensor, output: Tensor) -> None:
+        """Take a step of a memory, in the notation of :mod:`~metta_sweep.trainer.memory`.
+
+        Args:
+            gates: (N, 4 size) the sums a, replaced by i, f, g and o.
+            cell: (N, size) c'.
+            cell_after: (N, size) where c is written.
+            bent: (N, size) where tanh(c) is written.
+            output: (N, size) where h is written.
+        """
+        tensors = gates, cell, cell_after, bent, output
+        self._c.memory_forward(*cell.shape, *[tensor.data_ptr() for tensor in tensors])
+
+    def recall(
+        self,
+        gates: Tensor,
+        cell: Tensor,
+        bent: Tensor,
+        by_output: Tensor,
+        by_next: Tensor,
+        starts: Tensor,
+        by_cell: Tensor,
+        by_gates: Tensor,
+    ) -> None:
+        """Go a step back.
+
+        Args:
+            gates: (N, 4 size) i, f, g and o.
+            cell: (N, size) c'.
+            bent: (N, size) tanh(c).
+            by_output: (N, size) gradient with respect to h, as an output.
+            by_next: (N, size) the same, as what the step after starts from.
+            starts: (N,) bool: where the step after starts an episode, so that nothing comes back from it.
+            by_cell: (N, size) gradient with respect to c from the step after, replaced by that with respect to c'.
+            by_gates: (N, 4 size) where the gradient with respect to a is written.
+        """
+        tensors = gates, cell, bent, by_output, by_next, starts, by_cell, by_gates
+        self._c.memory_backward(*cell.shape, *[tensor.data_ptr() for tensor in tensors])
 
     def norm(self, vector: Tensor) -> float:
         """Return the length of a vector."""

@@ -92,3 +92,16 @@ def test_a_step_is_adams(kernel: Kernel, longest: float | None, weight_decay: fl
 def test_a_gradient_that_is_not_finite_is_found(kernel: Kernel) -> None:
     assert not torch.isfinite(torch.tensor(kernel.norm(torch.tensor([1.0, float("nan")]))))
     assert kernel.norm(torch.full((64,), 1e30)) == float("inf")
+
+
+def test_the_tangent_is_that_of_torch_to_two_units_in_the_last_place_of_one(kernel: Kernel) -> None:
+    x = torch.cat((torch.linspace(-20.0, 20.0, 4001), torch.tensor([-1e30, -90.0, 0.0, 90.0, 1e30])))
+    bent = x.clone()
+    kernel.tanh(bent)
+    torch.testing.assert_close(bent, torch.tanh(x), atol=2.4e-7, rtol=0.0)
+
+
+def test_what_is_not_a_number_stays_so(kernel: Kernel) -> None:
+    x = torch.full((9,), float("nan"))
+    kernel.tanh(x)
+    assert x.isnan().all()
