@@ -1,4 +1,5 @@
-"""Stable-Baselines3's PPO with the same torso shared by policy and value; runs in an environment of its own."""
+"""Stable-Baselines3's PPO with the same torso shared by policy and value, and with a memory sb3-contrib's; runs in an
+environment of its own."""
 
 # ruff: noqa: ARG002 - signatures are those of SB3
 from __future__ import annotations
@@ -72,12 +73,21 @@ class Torso(BaseFeaturesExtractor):
         return self.layers(functional.one_hot(x.long(), self.codes).float().flatten(1))
 
 
+def _recurrent(size: int):
+    """Return the algorithm with a memory, its policy and that policy's settings: one LSTM for policy and value."""
+    from sb3_contrib import RecurrentPPO
+
+    shared = {"lstm_hidden_size": size, "shared_lstm": True, "enable_critic_lstm": False}
+    return RecurrentPPO, "MlpLstmPolicy", shared
+
+
 class Contender:
     def __init__(self, workload: Workload, seed: int = 0) -> None:
         env = Adapter(workload, seed)
         self.work, s = workload, SETTINGS
-        self.model = PPO(
-            "MlpPolicy",
+        algorithm, policy, memory = _recurrent(workload.memory) if workload.memory else (PPO, "MlpPolicy", {})
+        self.model = algorithm(
+            policy,
             env,
             learning_rate=s["learning_rate"],
             n_steps=workload.steps,
@@ -96,6 +106,7 @@ class Contender:
                 "features_extractor_class": Torso,
                 "features_extractor_kwargs": {"codes": max(env.code_sizes)},
                 "normalize_images": False,
+                **memory,
             },
         )
 

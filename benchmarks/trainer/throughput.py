@@ -3,7 +3,8 @@
     python -m benchmarks.trainer.throughput --sb3-python /path/to/venv/bin/python [--rounds 5] [--out FILE]
 
 SB3 needs an environment of its own, made outside of the repository:
-``python -m venv V && V/bin/pip install torch==2.13.0 stable-baselines3==2.9.2 pydantic pyyaml``.
+``python -m venv V && V/bin/pip install torch==2.13.0 stable-baselines3==2.9.2 sb3-contrib==2.9.2 pydantic pyyaml``.
+The workload with a memory is played by ours and sb3-contrib's RecurrentPPO.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=2, metavar=("CONTENDER", "WORKLOAD"))
     parser.add_argument("--sb3-python")
+    parser.add_argument("--only", choices=WORKLOADS, help="this workload alone")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--out", type=Path)
@@ -54,9 +56,9 @@ def main() -> None:
     pythons = {"ours": sys.executable, "cleanrl-style": sys.executable, "sb3": arguments.sb3_python}
     figures: dict[str, dict[str, list[float]]] = {}
     for round_ in range(arguments.rounds):
-        for workload in WORKLOADS:
+        for workload in [arguments.only] if arguments.only else WORKLOADS:
             for contender, python in pythons.items():
-                if python:
+                if python and not (WORKLOADS[workload].memory and contender == "cleanrl-style"):
                     figure = in_a_process(python, contender, workload, arguments.seconds)
                     figures.setdefault(workload, {}).setdefault(contender, []).append(round(figure))
                     print(round_, workload, contender, f"{figure:,.0f} samples per CPU-second", flush=True)

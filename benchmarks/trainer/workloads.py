@@ -1,4 +1,4 @@
-"""The two workloads of the throughput benchmark, and the environment that every contender plays."""
+"""The workloads of the throughput benchmark, and the environment that every contender plays."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Workload:
     steps: int
     minibatch: int
     epochs: int
+    memory: int = 0
+    """Size of an LSTM, through which gradients go back over whole trajectories; 0: none."""
 
     @property
     def batch(self) -> int:
@@ -32,6 +34,7 @@ class Workload:
 WORKLOADS = {
     "large": Workload(rows=256, steps=64, minibatch=2048, epochs=2),
     "small": Workload(rows=8, steps=128, minibatch=64, epochs=4),
+    "memory": Workload(rows=256, steps=64, minibatch=2048, epochs=2, memory=128),
 }
 LEARNING = Workload(rows=64, steps=32, minibatch=512, epochs=4)
 """What learning is compared with: the shipped settings."""
@@ -60,6 +63,9 @@ def training_config(workload: Workload, *, seed: int = 0) -> TrainingConfig:
         "minibatch_size": workload.minibatch,
         "update_epochs": workload.epochs,
         "learning_rate_schedule": "constant",
+        "use_lstm": workload.memory > 0,
+        "lstm_hidden_size": workload.memory or HIDDEN,
+        "bptt_horizon": workload.steps,
         **SETTINGS,
     }
     return parse(config)
