@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field
 
 from metta_sweep.envs.altar_game import AltarGame, Problem, Settings
-from metta_sweep.envs.tasks import TASKS, started_anywhere
+from metta_sweep.envs.tasks import TASKS, with_starts
 
 
 class AltarEnv(Settings):
@@ -78,9 +78,9 @@ class CogevalEnv(Settings):
     """Agents of one environment."""
     tasks: tuple[str, ...] = tuple(TASKS)
     """Which tasks; the environments are shared out among them."""
-    starts: Literal["task", "anywhere"] = "task"
-    """Where agents start in training: as the task has it, or on any floor (exploring starts: Sutton and Barto, 2018,
-    section 5.3). They are evaluated where the task has them start."""
+    starts: Literal["task", "anywhere", "mixed"] = "task"
+    """Where agents start in training: as the task has it, on any floor (exploring starts: Sutton and Barto, 2018,
+    section 5.3), or either way, episode by episode. They are evaluated where the task has them start."""
 
     def as_evaluated(self) -> Self:
         """Return the tasks with their own starts."""
@@ -96,7 +96,7 @@ class CogevalEnv(Settings):
 
     def games(self) -> list[AltarGame]:
         """Return the rules of each task."""
-        return [AltarGame(**(TASKS[task] if self.starts == "task" else started_anywhere(task))) for task in self.tasks]
+        return [AltarGame(**with_starts(task, self.starts)) for task in self.tasks]
 
     def appearance(self) -> tuple[object, ...]:
         """Return what decides the shape of an observation: all tasks look alike."""

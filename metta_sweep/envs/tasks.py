@@ -119,8 +119,16 @@ TASKS: Mapping[str, dict[str, Any]] = {
 """Settings of an :class:`~metta_sweep.envs.config.AltarGame` by the task's name."""
 
 
-def started_anywhere(name: str) -> dict[str, Any]:
-    """Return a task's settings with every floor a place to start: what is far from the start is met early."""
+def with_starts(name: str, starts: str) -> dict[str, Any]:
+    """Return a task's settings with other places to start.
+
+    Args:
+        name: Of the task.
+        starts: ``task``, those of the task; ``anywhere``, every floor, so that what is far is met early; or ``mixed``,
+            an episode has the one or the other with equal chance.
+    """
     task = TASKS[name]
-    drawings = tuple(drawing.replace(".", "@") for drawing in task["map"]["ascii"])
+    own = task["map"]["ascii"]
+    anywhere = tuple(drawing.replace(".", "@") for drawing in own)
+    drawings = {"task": own, "anywhere": anywhere, "mixed": (*own, *anywhere)}[starts]
     return {**task, "map": {**task["map"], "ascii": drawings}}

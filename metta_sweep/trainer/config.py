@@ -22,6 +22,7 @@ from metta_sweep.trainer.simulations import Positive, SimConfig, simulation_prob
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 AboveZero = Annotated[float, Field(gt=0.0)]
+Schedule = Literal["constant", "linear", "cosine"]
 LEAST_VIEW = least_side(GRID)
 """Side of the smallest view that convolutions leave something of."""
 
@@ -58,7 +59,7 @@ class TrainerConfig(Settings):
     """Passes over a batch."""
     learning_rate: AboveZero = 0.003
     """Step size of Adam; with a schedule, where it starts."""
-    learning_rate_schedule: Literal["constant", "linear", "cosine"] = "linear"
+    learning_rate_schedule: Schedule = "linear"
     """How the step size goes to zero over the run, if it does."""
     learning_rate_warmup: Fraction = 0.0
     """Share of the run in which the step size rises to what the schedule says (Goyal et al., 2017, section 2.2)."""
@@ -91,7 +92,9 @@ class TrainerConfig(Settings):
     value_coef: NonNegative = 0.5
     """Weight of the value loss."""
     entropy_coef: NonNegative = 0.01
-    """Weight of the entropy bonus."""
+    """Weight of the entropy bonus; with a schedule, where it starts."""
+    entropy_coef_schedule: Schedule = "constant"
+    """How that weight goes to zero over the run, if it does: a policy that has to explore first may end certain."""
     max_grad_norm: AboveZero | None = 0.5
     """Longest gradient; null: any."""
     target_kl: AboveZero | None = None

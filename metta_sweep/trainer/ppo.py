@@ -117,6 +117,7 @@ class Learner:
 
     def __init__(self, policy: Policy, config: TrainerConfig, team: Team) -> None:
         self._policy, self._config, self._team = policy, config, team
+        self._annealed = config
         self._parameters = flattened(policy)
         self.optimizer = make_optimizer(policy, self._parameters, config)
         self._kernel = kernel_for(config) if self._parameters.device.type == "cpu" else None
@@ -139,6 +140,7 @@ class Learner:
         rate *= warmup(self._config, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self._annealed = annealed(self._config, progress)
         norms: list[float] = []
         kl = 0.0
         while len(norms) < self._config.update_epochs:
@@ -204,7 +206,7 @@ class Learner:
 
     def _descend(self, batch: Batch) -> Tensor:
         """Take one optimizer step; return the gradient's length and the distance to the old policy."""
-        config, count = self._config, self._config.minibatch_size
+        config, count = self._annealed, self._config.minibatch_size
         old_log_probs, values, gains = batch.log_probs.flatten(), batch.values.flatten(), batch.advantages.flatten()
         by_output, log_probs = loss_gradient(
             self._passes.outputs(batch),
@@ -263,6 +265,14 @@ def own_numbers(count: int, team: Team, config: TrainerConfig) -> Tensor:
     return here // len(held) * rows + held.start + here % len(held)
 
 
+def annealed(config: TrainerConfig, progress: float) -> TrainerConfig:
+    """Return the config with the entropy bonus as its schedule has it after a share of the run."""
+    if config.entropy_coef_schedule == "constant":
+        return config
+    weight = config.entropy_coef * schedule(config.entropy_coef_schedule, progress)
+    return config.model_copy(update={"entropy_coef": weight})
+
+
 def warmup(config: TrainerConfig, progress: float) -> float:
     """Return the factor of the learning rate in an update that begins after a share of the run: never 0, then 1."""
     if config.learning_rate_warmup == 0.0:
@@ -272,7 +282,7 @@ def warmup(config: TrainerConfig, progress: float) -> float:
 
 
 def schedule(name: str, progress: float) -> float:
-    """Return the factor of the learning rate after a share of the run."""
+    """Return the factor of what is scheduled after a share of the run."""
     if name == "linear":
         return 1.0 - progress
     if name == "cosine":

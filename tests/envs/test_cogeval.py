@@ -211,3 +211,14 @@ def test_agents_that_start_anywhere_play_the_same_maps_as_those_of_the_task():
         for own, free in zip(shipped.map.drawings, spread.map.drawings, strict=True):
             assert [row.replace("@", ".") for row in own] == [row.replace("@", ".") for row in free]
             assert not any("." in row for row in free)
+
+
+def test_mixed_starts_are_the_tasks_own_in_about_half_of_the_episodes() -> None:
+    config = CogevalEnv(name="cogeval", tasks=("t_maze",), starts="mixed")
+    assert not list(config.problems())
+    env = make_env(config, rows=400)
+    env.reset(0, Step.empty(env.spec).observations)
+    cell = env._position[:, 0] - env._base
+    row = (cell // env._pitch) - AltarGame(**TASKS["t_maze"]).view // 2
+    at_cue = (row >= 4).sum()  # the task starts below the fork, anywhere is mostly in the arms
+    assert 200 < at_cue < 320

@@ -82,6 +82,7 @@ def test_every_batch_size_of_the_guide_is_valid(guide, batch_size):
         ("trainer.evaluate_interval", 0, "greater than or equal to 1"),
         ("trainer.checkpoint_interval", -1, "greater than or equal to 1"),
         ("trainer.learning_rate_schedule", "stepwise", "'constant', 'linear' or 'cosine'"),
+        ("trainer.entropy_coef_schedule", "stepwise", "'constant', 'linear' or 'cosine'"),
         ("trainer.optimizer.beta1", 1.0, "less than 1"),
         ("trainer.optimizer.nesterov", True, "unknown key"),
         ("trainer.lr", 0.1, "unknown key"),

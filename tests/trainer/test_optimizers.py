@@ -9,7 +9,7 @@ from metta_sweep.trainer.config import TrainerConfig, parse
 from metta_sweep.trainer.optimizers import Muon, hidden_matrices, make_optimizer, orthogonal
 from metta_sweep.trainer.parameters import flattened, gradient_of
 from metta_sweep.trainer.policy import Policy
-from metta_sweep.trainer.ppo import warmup
+from metta_sweep.trainer.ppo import annealed, warmup
 from tests.trainer.configs import parsed, shipped
 
 
@@ -94,3 +94,12 @@ def test_the_learning_rate_rises_over_its_share_of_the_run_and_is_never_zero():
     assert factors == pytest.approx([0.25, 0.5, 0.75] + [1.0] * 7)
     assert warmup(TrainerConfig(), 0.0) == 1.0
     assert warmup(TrainerConfig(total_timesteps=1000, batch_size=100, learning_rate_warmup=0.01), 0.0) == 1.0
+
+
+def test_the_entropy_bonus_follows_its_schedule_to_zero_and_stays_without_one() -> None:
+    always, linear, cosine = (
+        TrainerConfig(entropy_coef=0.04, entropy_coef_schedule=name) for name in ("constant", "linear", "cosine")
+    )
+    assert annealed(always, 0.75) is always
+    assert [annealed(linear, share).entropy_coef for share in (0.0, 0.75, 1.0)] == pytest.approx([0.04, 0.01, 0.0])
+    assert [annealed(cosine, share).entropy_coef for share in (0.0, 0.5, 1.0)] == pytest.approx([0.04, 0.02, 0.0])

@@ -241,6 +241,7 @@ def plain(tmp_path_factory):
         {"trainer__value_clip": 0.01},
         {"trainer__value_coef": 0.1},
         {"trainer__entropy_coef": 0.1},
+        {"trainer__entropy_coef_schedule": "linear"},
         {"trainer__max_grad_norm": 0.01},
         {"trainer__max_grad_norm": None},
         {"trainer__target_kl": 1e-6},
