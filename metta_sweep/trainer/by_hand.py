@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metta_sweep.trainer.codes import CodeLayer
 from metta_sweep.trainer.encoders import Dense
@@ -37,14 +37,17 @@ class Shared:
     gradient: Tensor
 
     @classmethod
-    def of(cls, parameter: Tensor) -> Shared:
+    def of(cls, parameter: Tensor | nn.Module) -> Shared:
         """Return both.
 
+        Args:
+            parameter: What a module has under a parameter's name.
+
         Raises:
-            RuntimeError: The parameter has no gradient to write to.
+            RuntimeError: It is no parameter, or has no gradient to write to.
         """
-        if parameter.grad is None:
-            raise RuntimeError("the parameters have lost their gradient")
+        if not isinstance(parameter, Tensor) or parameter.grad is None:
+            raise RuntimeError("need a parameter that has a gradient")
         return cls(value=parameter.detach(), gradient=parameter.grad)
 
 
@@ -78,9 +81,14 @@ class Bend:
 
 
 class Product:
-    """A dense layer."""
+    """A dense layer.
 
-    def __init__(self, layer: Dense, bend: Bend | None) -> None:
+    Args:
+        layer: Has its weight and its bias.
+        bend: What follows it, if anything does.
+    """
+
+    def __init__(self, layer: nn.Module, bend: Bend | None) -> None:
         self._weight, self._bias, self._bend = Shared.of(layer.weight), Shared.of(layer.bias), bend
         self._x = self._y = self._dx = torch.empty(0)
 
