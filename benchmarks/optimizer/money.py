@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.optimizer.measured import measured
 from benchmarks.optimizer.problems import PROBLEMS
-from benchmarks.optimizer.run import measured
 from metta_sweep import Protein
 
 QUICK = {"candidates": 150, "hyper_samples": 3}

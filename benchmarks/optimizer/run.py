@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import importlib.util
 import json
 import math
-import sys
 import time
 import zlib
 from pathlib import Path
@@ -22,31 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.optimizer.measured import measured
 from benchmarks.optimizer.peers import PEERS, Outcome, Task, make
 from benchmarks.optimizer.problems import PROBLEMS
-
-
-class Measured:
-    """A problem of the measured data, in the shape of our own."""
-
-    def __init__(self, problem: Any) -> None:
-        self.problem, self.name, self.family = problem, problem.name, "measured"
-        self.parameters, self.constraints = problem.parameters, ()
-
-    def evaluate(self, params: dict[str, Any], rng: np.random.Generator) -> tuple[float, float, bool]:
-        return self.problem.evaluate(params, rng)
-
-    def regret(self, params: dict[str, Any]) -> float:
-        return self.problem.regret(params)
-
-
-def measured(folder: Path) -> list[Measured]:
-    """Load the measured problems from their own loader."""
-    spec = importlib.util.spec_from_file_location("measured_problems", folder / "measured_problems.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["measured_problems"] = module
-    spec.loader.exec_module(module)
-    return [Measured(problem) for problem in module.PROBLEMS]
 
 
 def trial(peer_name: str, problem: Any, seed: int, runs: int, outstanding: int) -> list[dict[str, Any]]:
