@@ -15,6 +15,7 @@ from metta_sweep.config.results import MetricName
 from metta_sweep.config.yaml_source import brief
 from metta_sweep.goal import MOST_OBJECTIVES, Bound, Goal, Objective, weighted_name
 from metta_sweep.nearest import did_you_mean
+from metta_sweep.trees import leaves
 
 Wrong = tuple[str, str, str]
 """The key below ``sweep``, the message and the fix of a problem."""
@@ -230,7 +231,7 @@ def as_bound(constraint: str, unknown: str) -> str:
 
 
 def unsupported(aims: Aims, sweep: Mapping[str, Any], protein: Mapping[str, Any]) -> Iterator[Wrong]:
-    """Yield what does not go together with several goals, or with bounds.
+    """Yield what does not go together with the metrics and their goals, or with bounds.
 
     Args:
         aims: What is asked.
@@ -251,6 +252,20 @@ def unsupported(aims: Aims, sweep: Mapping[str, Any], protein: Mapping[str, Any]
             yield "from", f"other sweeps tell of one metric, {why}", f"remove it, or {weigh}"
         if protein.get("resample_frequency"):
             yield "protein.resample_frequency", f"runs the one best point again, {why}", f"remove it, or {weigh}"
+    yield from _wrong_ranges(aims, protein.get("metric_range"))
     if sweep.get("common_seeds") is True and (aims.has_front or aims.bounds):
         what = "several goals without weights" if aims.has_front else "bounds"
         yield "common_seeds", f"is not known together with {what}", "remove it; num_samples averages over seeds"
+
+
+def _wrong_ranges(aims: Aims, written: Any) -> Iterator[Wrong]:
+    """Yield what is wrong with the metrics that ``protein.metric_range`` is of; the ranges are judged with the rest."""
+    metrics = tuple(
+        dict.fromkeys([aims.metric, *(aims.names if aims.has_front else ()), *(b.metric for b in aims.bounds)])
+    )
+    if isinstance(written, Mapping):
+        for name in [name for name, _ in leaves(written) if name not in metrics]:
+            yield f"protein.metric_range.{name}", "there is no such metric", did_you_mean(name, metrics)
+    elif written is not None and len(metrics) > 1:
+        fix = f"write metric_range: {{{metrics[0]}: [0, 1]}}"
+        yield "protein.metric_range", f"need the range of each by its name, as there are {len(metrics)} metrics", fix

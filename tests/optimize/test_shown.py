@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 
 from metta_sweep import Protein
+from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.protein.outputs import ScoreTransform
-from metta_sweep.optimize.protein.shown import Shown
+from metta_sweep.optimize.protein.shown import Metric, Shown
 from metta_sweep.optimize.registry import from_json, to_json
 
 SPACE = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in ("a", "b")}
 HALVES = [(share, 0.5, 1.0) for share in (0.25, 0.5, 0.75)]
 
 
-def shown(values: list[float], goal: str = "maximize", name: str = "") -> Shown:
-    sign = Goal(goal).sign
-    return Shown.of(sign * np.array(values), np.linspace(0, 1, len(values))[:, None], sign, name)
+def shown(
+    values: list[float], goal: str = "maximize", name: str = "", least: float = -math.inf, most: float = math.inf
+) -> Shown:
+    sign, metric = Goal(goal).sign, Metric(name=name, least=least, most=most)
+    return Shown.of(sign * np.array(values), np.linspace(0, 1, len(values))[:, None], sign, metric)
 
 
 def taught(values: list[float], goal: str, metric: str = "") -> Protein:
@@ -75,6 +78,56 @@ def test_the_same_point_again_shows_no_end() -> None:
 
 def test_few_values_show_nothing() -> None:
     assert shown([0.3, 0.5, 0.9], name="accuracy") == Shown()
+
+
+@pytest.mark.parametrize(("goal", "floor", "ceiling"), [("maximize", -21.0, 21.0), ("minimize", -21.0, 21.0)])
+def test_a_declared_range_holds_from_the_first_result_on(goal: str, floor: float, ceiling: float) -> None:
+    for values in ([], [3.0], [3.0, 4.0, 5.0, 6.0]):
+        found = shown(values, goal, least=-21.0, most=21.0)
+        assert (found.floor, found.ceiling) == (floor, ceiling)
+
+
+def test_a_declared_end_stands_instead_of_what_was_shown_on_its_side_alone() -> None:
+    found = shown([-20.0, -20.0, -20.0, 5.0], least=-21.0)
+    assert (found.floor, found.ceiling) == (-21.0, math.inf)
+    found = shown([0.3, 0.5, 0.9, 0.99], name="accuracy", least=-1.0)
+    assert (found.floor, found.ceiling) == (-1.0, 1.0)
+
+
+def test_a_result_beyond_a_declared_end_takes_that_end_away_and_no_other() -> None:
+    found = shown([-0.5, 0.5, 0.9, 1.2], least=-1.0, most=1.0)
+    assert (found.floor, found.ceiling) == (-1.0, math.inf)
+
+
+def test_what_the_file_declares_is_where_intervals_end() -> None:
+    settings = {"metric_range": [None, 1.0]}
+    protein = Protein(SPACE, metric="reward", seed=1, settings=settings)
+    for k, value in enumerate([-3.0, 0.98, 0.97, 0.2, 0.995, 0.999]):
+        protein.observe({"a": (k * 0.37) % 1.0, "b": (k * 0.61) % 1.0}, value)
+    said, points = protein.suggest().predicted, [{"a": a, "b": 0.5} for a in (0.0, 0.5, 1.0)]
+    assert said is not None
+    assert said.score_high == 1.0
+    assert all(one.high <= 1.0 for one in protein.expect(points) or ())
+
+
+def test_ranges_of_several_metrics_are_by_name() -> None:
+    goal = {"val.reward": "maximize", "latency": "minimize"}
+    with pytest.raises(RequestError, match="range of each by its name"):
+        Protein(SPACE, goal=goal, settings={"metric_range": [0, 1]})
+    with pytest.raises(RequestError, match=r"metric_range\.lag: there is no such metric"):
+        Protein(SPACE, goal=goal, settings={"metric_range": {"lag": [0, 1]}})
+    protein = Protein(SPACE, goal=goal, settings={"metric_range": {"val": {"reward": [-2.0, 1.0]}}}, seed=1)
+    for k, (reward, latency) in enumerate([(-1.9, 3.0), (0.99, 0.01), (0.97, 0.02), (0.5, 9.0), (0.995, 0.01)]):
+        protein.observe({"a": (k * 0.37) % 1.0, "b": (k * 0.61) % 1.0}, {"val.reward": reward, "latency": latency})
+    said = protein.suggest().predicted
+    assert said is not None
+    assert -2.0 <= said.score_low <= said.score_high <= 1.0
+
+
+@pytest.mark.parametrize("wrong", [[1, 0], [0, 0], [0], 1, ["a", 1], [0, math.inf], {"reward": [1, 0]}, [True, 2]])
+def test_a_range_is_two_numbers_of_which_the_second_is_larger(wrong: object) -> None:
+    with pytest.raises(RequestError, match=r"protein\.metric_range.*: need \[smallest, largest\]"):
+        Protein(SPACE, settings={"metric_range": wrong})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.optimize.protein.covering import MOST, worth_conditioning_on
 from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.kernel import Geometry
-from metta_sweep.optimize.protein.shown import ENDLESS, Shown
+from metta_sweep.optimize.protein.shown import ENDLESS, NAMELESS, Metric, Shown
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -98,7 +98,7 @@ class History:
         ended: Iterable[RunCurve] = (),
         *,
         sign: float = 1.0,
-        metric: str = "",
+        metric: Metric = NAMELESS,
     ) -> History:
         """Sort observations and lay them out as arrays.
 
@@ -107,7 +107,7 @@ class History:
             dim: Number of parameters.
             ended: Runs that were ended early.
             sign: 1 where a larger metric is better, -1 where a smaller one is.
-            metric: What it is called; empty where nobody said.
+            metric: What is known of it.
         """
         ordered = sorted(observations, key=lambda each: each.sort_key)
         good = [each for each in ordered if each.score is not None]
@@ -132,7 +132,7 @@ class History:
             shown=Shown.of(seen, points[: len(rollouts)], sign, metric),
         )
 
-    def of_metric(self, column: int, sign: float, metric: str) -> History:
+    def of_metric(self, column: int, sign: float, metric: Metric) -> History:
         """Return the history of one of the metrics that are looked at: what is known of its rollouts alone."""
         found = self.of_scores(self.told[:, column], self.told_noise[:, column])
         return replace(found, shown=Shown.of(found.scores, found.points, sign, metric))

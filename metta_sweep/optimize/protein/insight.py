@@ -12,6 +12,7 @@ from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.posterior import FitError, Trend
+from metta_sweep.optimize.protein.shown import NAMELESS, Metric
 from metta_sweep.optimize.protein.threads import on_one_thread
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Parameter
@@ -37,7 +38,7 @@ def insight(
     sign: float,
     rng: np.random.Generator,
     trend: Trend | None = None,
-    metric: str = "",
+    metric: Metric = NAMELESS,
 ) -> Insight | None:
     """Return what a model fitted to observations has learned, or None where they are too few or cannot be fitted.
 
@@ -48,7 +49,7 @@ def insight(
         sign: 1 where a larger metric is better, -1 where a smaller one is.
         rng: Source of random numbers.
         trend: The mean that source sweeps give; None for a constant.
-        metric: What the metric is called; empty where nobody said.
+        metric: What is known of the metric.
     """
     ordered = sorted(observations, key=lambda one: one.sort_key)
     scored = [one for one in ordered if one.score is not None and not one.partial]

@@ -12,7 +12,7 @@ from metta_sweep.optimize.protein.curves import Reports, RunCurve
 from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.outlook import unjudged, why_not_judged
-from metta_sweep.optimize.protein.shown import Shown
+from metta_sweep.optimize.protein.shown import NAMELESS, Metric, Shown
 from metta_sweep.space.scales import Array
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class KnownCurves:
     Args:
         geometry: Kinds of the parameters.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
-        metric: What the metric is called; empty where nobody said.
+        metric: What is known of it.
     """
 
-    def __init__(self, geometry: Geometry, sign: float = 1.0, metric: str = "") -> None:
+    def __init__(self, geometry: Geometry, sign: float = 1.0, metric: Metric = NAMELESS) -> None:
         self._geometry, self._sign, self._metric = geometry, sign, metric
         self._runs: list[RunCurve] = []
         self._fitted: tuple[CurveModel, list[RunCurve]] | None = None

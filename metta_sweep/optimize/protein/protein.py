@@ -96,8 +96,9 @@ class Protein:
         self.goal: str = goal if isinstance(goal, str) else next(iter(goal.values()))
         self.settings = settings if isinstance(settings, ProteinSettings) else ProteinSettings.parse(settings)
         self.seed = seed if self.settings.seed is None else self.settings.seed
+        self.settings.check_metrics((metric,) if self.criteria is None else self.criteria.names)
         self._observations: list[CodedObservation] = []
-        self._metric = metric if isinstance(goal, str) else next(iter(goal))
+        self._metric = self.settings.known_of(metric if isinstance(goal, str) else next(iter(goal)))
         self._curves = KnownCurves(Geometry.of(parameters), Goal(self.goal).sign, self._metric)
         self._successes = self._failures = 0
         self._encoder = Encoder(parameters)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
+from metta_sweep.optimize.protein.shown import Metric
 from metta_sweep.space import SearchSpace
+from metta_sweep.trees import leaves
+
+Range = Sequence[float | None]
+"""A smallest and a largest value; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,9 @@ class ProteinSettings:
     """Samples of the model's hyperparameters that an acquisition value is averaged over."""
     candidates: int = 600
     """Points of the first look over the space, before the best are refined."""
+    metric_range: Range | Mapping[str, Range] | None = None
+    """Smallest and largest value that the metric can take, None on a side without an end; of several metrics by name.
+    No expectation leaves it. Left out, ends are taken from the metric's name and from what runs reported."""
     steps_parameter: str | None = "trainer.total_timesteps"
     """The parameter that says how long a run trains: its learning curve stands for shorter runs."""
 
@@ -64,6 +72,29 @@ class ProteinSettings:
             raise RequestError(*problems)
         return cls(**{key: mapping[key] for key in known if key in mapping})
 
+    def known_of(self, metric: str) -> Metric:
+        """Return what is known of a metric by its name."""
+        declared = self.metric_range
+        ends = dict(leaves(declared)).get(metric) if isinstance(declared, Mapping) else declared
+        least, most = ends or (None, None)
+        return Metric(name=metric, least=-math.inf if least is None else least, most=math.inf if most is None else most)
+
+    def check_metrics(self, names: Sequence[str]) -> None:
+        """Make sure that ranges are of the metrics that there are.
+
+        Raises:
+            RequestError: One is of another metric, or there are several and the ranges are not by name.
+        """
+        declared = self.metric_range
+        if isinstance(declared, Mapping):
+            unknown = [name for name, _ in leaves(declared) if name not in names]
+            if unknown:
+                problems = (Problem(key=f"metric_range.{name}", message="there is no such metric") for name in unknown)
+                raise RequestError(*problems)
+        elif declared is not None and len(names) > 1:
+            message = f"need the range of each by its name, as there are {len(names)} metrics"
+            raise RequestError.of(message, key="metric_range")
+
     def random_samples(self, space: SearchSpace) -> int:
         """Return how many space-filling points follow the center of a space."""
         if self.num_random_samples is not None:
@@ -80,7 +111,8 @@ _AT_LEAST: Mapping[str, int] = {
     "hyper_samples": 1,
     "candidates": 16,
 }
-_OPTIONAL = ("num_random_samples", "max_suggestion_cost", "seed", "planned_rollouts", "planned_cost", "steps_parameter")
+_OPTIONAL = {"num_random_samples", "max_suggestion_cost", "seed", "planned_rollouts", "planned_cost", "steps_parameter"}
+_OPTIONAL |= {"metric_range"}
 _SECONDS = ("max_suggestion_cost", "planned_cost")
 
 
@@ -95,11 +127,24 @@ def _problem(name: str, value: Any) -> Problem | None:
     elif name in _SECONDS:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         fine, expected = number and math.isfinite(value) and value > 0, "a number of seconds above 0"
+    elif name == "metric_range":
+        if isinstance(value, Mapping):
+            wrong = next(((metric, each) for metric, each in leaves(value) if not _is_range(each)), None)
+            name, value = (f"{name}.{wrong[0]}", wrong[1]) if wrong else (name, (None, None))
+        fine, expected = _is_range(value), "[smallest, largest] that the metric can be, null where there is no end"
     elif name == "cost_aware":
         fine, expected = isinstance(value, bool), "true or false"
     else:
         fine, expected = isinstance(value, str), "a dotted config path"
     return None if fine else Problem(key=f"protein.{name}", message=f"need {expected}, got {value!r}")
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    ends = [each for each in value if each is not None]
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in ends)
+    return are_numbers and all(map(math.isfinite, ends)) and ends == sorted(set(ends))
 
 
 def _unknown(key: str, known: list[str]) -> Problem:

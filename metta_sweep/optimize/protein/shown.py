@@ -1,9 +1,10 @@
-"""What a metric has shown of where it ends, so that no interval promises what cannot be.
+"""Where a metric ends, by what is declared of it and what it has shown, so that no interval promises what cannot be.
 
 A metric that was never negative ends at 0: losses, errors, durations. A share of something, by its name, ends at 1, or
 at 100 where it is told in percent. The worst value, once several points gave exactly it, is where the metric ends on
 that side: an agent that scores nothing. A best value that comes back is no end: parameters without an effect repeat it
-too, unless it is a 1 that no value exceeds. Whatever breaks one of these rules takes it away again.
+too, unless it is a 1 that no value exceeds. An end that is declared stands instead of these rules on its side. Whatever
+lies beyond an end takes it away again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,22 @@ _WORDS = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What is known of a metric before any run has reported it."""
+
+    name: str = ""
+    """What it is called; empty where nobody said."""
+    least: float = -math.inf
+    """No value is smaller; -infinity where nothing is declared."""
+    most: float = math.inf
+    """No value is larger; infinity where nothing is declared."""
+
+
+NAMELESS = Metric()
+"""One that nothing is known of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """The ends of a score; infinite where its metric has shown none."""
 
@@ -38,22 +55,22 @@ class Shown:
     """No run is better."""
 
     @classmethod
-    def of(cls, scores: Array, points: Array, sign: float, name: str = "") -> Shown:
-        """Return where a score ends by what its metric was so far.
+    def of(cls, scores: Array, points: Array, sign: float, metric: Metric = NAMELESS) -> Shown:
+        """Return where a score ends by what is known of its metric, and by what it was so far.
 
         Args:
             scores: The metric made larger-is-better ``(n,)``.
             points: Codes of the points that gave them ``(n, d)``.
             sign: 1 where a larger metric is better, -1 where a smaller one is.
-            name: What the metric is called; empty where nobody said.
+            metric: What is known of the metric.
         """
-        if len(scores) < FEWEST:
-            return cls()
-        metric, worst = sign * scores, float(scores.min())
-        low = 0.0 if metric.min() >= 0.0 else -math.inf
-        floor, ceiling = sorted((sign * low, sign * _top(metric, points, name)))
-        if worst < scores.max() and _points_at(worst, scores, points) >= STUCK:
-            floor = worst
+        values = sign * scores
+        least, most = _shown_ends(values, points, sign, metric.name) if len(values) >= FEWEST else (-math.inf, math.inf)
+        if -math.inf < metric.least <= values.min(initial=math.inf):
+            least = metric.least
+        if math.inf > metric.most >= values.max(initial=-math.inf):
+            most = metric.most
+        floor, ceiling = sorted((sign * least, sign * most))
         return cls(floor=floor, ceiling=ceiling)
 
     def within(self, scores: Array) -> Array:
@@ -63,6 +80,15 @@ class Shown:
 
 ENDLESS = Shown()
 """That of a score that has shown nothing."""
+
+
+def _shown_ends(values: Array, points: Array, sign: float, name: str) -> tuple[float, float]:
+    """Return the least and the most of a metric by the rules above, infinite where none holds."""
+    least, most = 0.0 if values.min() >= 0.0 else -math.inf, _top(values, points, name)
+    worst = float(values.min() if sign > 0 else values.max())
+    if values.min() < values.max() and _points_at(worst, values, points) >= STUCK:
+        return (worst, most) if sign > 0 else (least, worst)
+    return least, most
 
 
 def _top(metric: Array, points: Array, name: str) -> float:

@@ -103,12 +103,17 @@ def _beliefs(
     names, first = criteria.names, 0 if criteria.has_front else 1
     metrics = {
         name: MetricModel.fit(
-            geometry, history.of_metric(column, criteria.signs[column], name), pending, fits, rng, traded=True
+            geometry,
+            history.of_metric(column, criteria.signs[column], settings.known_of(name)),
+            pending,
+            fits,
+            rng,
+            traded=True,
         )
         for column, name in enumerate(names)
         if column >= first
     }
-    bounds = tuple(_bound_models(geometry, history, pending, criteria, metrics, fits, rng))
+    bounds = tuple(_bound_models(geometry, history, pending, criteria, metrics, settings, rng))
     kept = criteria.kept(history.told)
     counts = None
     if kept.any():
@@ -118,7 +123,14 @@ def _beliefs(
         counts = None if counts is None else _without_curves(counts, history)
         first_goal = metrics[names[0]]
         model = Model.fit(
-            geometry, history.of_metric(0, criteria.signs[0], names[0]), pending, fits, rng, trend, counts, first_goal
+            geometry,
+            history.of_metric(0, criteria.signs[0], settings.known_of(names[0])),
+            pending,
+            fits,
+            rng,
+            trend,
+            counts,
+            first_goal,
         )
     else:
         model = Model.fit(geometry, history, pending, fits, rng, trend, counts)
@@ -136,15 +148,17 @@ def _bound_models(
     pending: Array,
     criteria: Criteria,
     metrics: dict[str, MetricModel],
-    fits: int,
+    settings: ProteinSettings,
     rng: np.random.Generator,
 ) -> list[BoundModel]:
     found = []
     for bound in criteria.bounds:
         column = criteria.names.index(bound.metric)
         if bound.metric not in metrics:
-            of_metric = history.of_metric(column, criteria.signs[column], bound.metric)
-            metrics[bound.metric] = MetricModel.fit(geometry, of_metric, pending, fits, rng, traded=True)
+            of_metric = history.of_metric(column, criteria.signs[column], settings.known_of(bound.metric))
+            metrics[bound.metric] = MetricModel.fit(
+                geometry, of_metric, pending, settings.hyper_samples, rng, traded=True
+            )
         metric, sign = metrics[bound.metric], criteria.signs[column]
         limit = float(metric.score_map.forward(np.array(sign * bound.limit)))
         side = -sign if bound.is_upper else sign
