@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import metta_sweep
-from metta_sweep.optimize.port import Expectation, Prediction, Suggestion
+from metta_sweep.optimize.port import Expectation, Prediction, Recommendation, Suggestion
 from metta_sweep.result import writing
 
 PAGE = Path(__file__).resolve().with_name("api.md")
@@ -29,6 +29,7 @@ METHODS = {
         "ask",
         "tell",
         "expect",
+        "best",
         "outlook",
         "observe_partial",
         "reconsider",
@@ -55,7 +56,7 @@ def page() -> str:
     for cls in (metta_sweep.Trial, metta_sweep.Sweep, metta_sweep.Protein):
         parts += _class(cls)
     parts.append("## What a suggestion holds\n")
-    for cls in (Suggestion, Prediction, Expectation):
+    for cls in (Suggestion, Prediction, Expectation, Recommendation):
         parts += _fields(cls)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip() + "\n"
 

@@ -24,7 +24,7 @@ from metta_sweep.sweep.events import (
     SweepAsked,
     SweepStopped,
 )
-from metta_sweep.sweep.records import CodeRevision, Failure, FailureClass, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, Failure, FailureClass, Recommended, SweepSpec
 from metta_sweep.sweep.state import SweepState
 
 GUIDE_PARAMETERS = {
@@ -150,8 +150,13 @@ class History:
         self.add(AttemptInterrupted, **self._attempt(number), wall_s=4.0)
         return self
 
-    def stop(self, rule: str = "rollout_count", message: str = "all 3 rollouts are done") -> History:
-        self.add(SweepStopped, rule=rule, message=message)
+    def stop(
+        self,
+        rule: str = "rollout_count",
+        message: str = "all 3 rollouts are done",
+        recommended: Recommended | None = None,
+    ) -> History:
+        self.add(SweepStopped, rule=rule, message=message, recommended=recommended)
         return self
 
     def rollout(self, *values: float, params: Mapping[str, Any] | None = None, **suggested: Any) -> History:

@@ -71,6 +71,22 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """Which of the points that were run is the one to train again."""
+
+    params: Mapping[str, Any]
+    """Values by dotted path."""
+    expected: Expectation
+    """What the model takes many runs of it to give."""
+    luckiest: Mapping[str, Any]
+    """The point with the best score: the same one, unless the model knows better."""
+    luckiest_expected: Expectation
+    """What the model takes many runs of that one to give."""
+    chance: float
+    """Chance that the recommended point is the better of the two; 0.5 where they are the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """Proposed parameter values, where they came from and why."""
 
@@ -207,6 +223,14 @@ class CanExpect(Protocol):
 
 
 @runtime_checkable
+class CanRecommend(Protocol):
+    """An optimizer that tells luck from merit among the points that were run."""
+
+    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+        """Return which of the points to train again, None: of all that have a score; None while too little is known."""
+
+
+@runtime_checkable
 class CanExplain(Protocol):
     """An optimizer whose model can be looked at."""
 
@@ -272,6 +296,11 @@ def pairs(optimizer: Optimizer) -> TypeGuard[CanPair]:
 def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Sequence[Expectation] | None:
     """Return what the optimizer expects of points; None where it has no model, or none yet."""
     return optimizer.expect(points) if isinstance(optimizer, CanExpect) else None
+
+
+def recommendation_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+    """Return which of the points the optimizer would train again; None where it has no model, or too little to say."""
+    return optimizer.best(points) if isinstance(optimizer, CanRecommend) else None
 
 
 def insight_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Insight | None:

@@ -27,10 +27,12 @@ from metta_sweep.optimize.port import (
     Insight,
     Measured,
     Outlook,
+    Recommendation,
     SearchTask,
     Suggestion,
     expectations_of,
     insight_of,
+    recommendation_of,
 )
 from metta_sweep.optimize.registry import from_json, kind_of, to_json
 
@@ -182,6 +184,14 @@ class OptimizerProcess:
             RequestError: A point is outside the space.
         """
         return expectations_of(self._optimizer, points)
+
+    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+        """Return which of the points to train again; worked out here, where nothing waits once the search is over.
+
+        Raises:
+            RequestError: A point is outside the space.
+        """
+        return recommendation_of(self._optimizer, points)
 
     def insight(self, points: Sequence[Mapping[str, Any]]) -> Insight | None:
         """Return what the model has learned; worked out here.

@@ -55,6 +55,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         if best is None
         else {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)},
         "best_rollout": None if rows.best_rollout is None else rows.best_rollout.index,
+        "recommended": None if rows.recommended is None else asdict(rows.recommended),
         "confirmation": None if rows.verdict is None else _confirmation(rows, rows.verdict),
         "failures": [_failure(row) for row in rows.failures],
         "runs": {str(state): amount for state, amount in rows.run_counts.items()},

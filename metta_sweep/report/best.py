@@ -18,6 +18,7 @@ from metta_sweep.report.narration import expectation, reason_of
 from metta_sweep.report.next_step import confirm_command, next_step, rerun_command
 from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.provenance import made_with
+from metta_sweep.report.recommended import recommended_lines
 from metta_sweep.report.requested_space import flat
 from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
@@ -71,7 +72,14 @@ class Winner:
     """The start of the sweep that started its run: code and versions; None where another machine did."""
 
 
-def best(state: SweepState, *, paths: HasRunPaths, form: Form | str = Form.TEXT, place: Place | None = None) -> str:
+def best(
+    state: SweepState,
+    *,
+    paths: HasRunPaths,
+    form: Form | str = Form.TEXT,
+    place: Place | None = None,
+    recommended: bool = False,
+) -> str:
     """Return the winner in the form that was asked for.
 
     Args:
@@ -80,23 +88,26 @@ def best(state: SweepState, *, paths: HasRunPaths, form: Form | str = Form.TEXT,
         form: ``text``; ``json``; ``hydra``, a file for Hydra with the whole training config; ``args``, options for a
             command line.
         place: Where the reader stands; by default this process's working directory and interpreter.
+        recommended: Whether what to train again is wanted, where that is not the point with the best score.
 
     Raises:
         RequestError: No rollout has a score.
     """
     rows, here = rows_of(state), place or Place.here(paths)
-    winner = winner_of(state, rows, here)
+    winner = winner_of(state, rows, here, recommended=recommended)
     writers = {Form.TEXT: _text, Form.JSON: _json, Form.HYDRA: _hydra, Form.ARGS: _args}
     return writers[Form(form)](rows, winner, here)
 
 
-def winner_of(state: SweepState, rows: SweepRows, place: Place) -> Winner:
-    """Return the winner.
+def winner_of(state: SweepState, rows: SweepRows, place: Place, *, recommended: bool = False) -> Winner:
+    """Return the winner; the rollout to train again instead, where that is wanted and there is one.
 
     Raises:
         RequestError: No rollout has a score.
     """
     rollout = rows.best_rollout
+    if recommended and rows.recommended is not None:
+        rollout = rows.rollouts[rows.recommended.rollout]
     if rows.front:
         raise _several(rows, place)
     if rollout is None or rollout.best is None:
@@ -141,7 +152,8 @@ def _interval(rollout: RolloutRow) -> tuple[float, float] | None:
 
 def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     paths = place.paths.run(winner.run.run_id)
-    lines = [f"🏆 BEST OF {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
+    title = "BEST OF" if winner.rollout == rows.best_rollout else "TO TRAIN AGAIN FROM"
+    lines = [f"🏆 {title} {printable(rows.spec.name)}: {winner.run.run_id}", RULE]
     lines += [f"{name_of(rows.spec.metric)}: {score_in_words(rows, winner)}", *_luck(rows, winner, place)]
     lines += [
         f"{name_of(name)}: {_beside(winner, name)}" for name in rows.spec.read_metrics if name != rows.spec.metric
@@ -175,12 +187,18 @@ def _episodes(rows: SweepRows, winner: Winner) -> str:
 
 def _luck(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
     """Yield how lucky the score was, or the warning that the best of many is lucky as well as good."""
+    if winner.rollout != rows.best_rollout:
+        yield from (f"  {line}" for line in recommended_lines(rows))
+        return
     scored = sum(row.mean is not None for row in rows.rollouts)
     if winner.confirmed is not None:
         yield f"  {luck(winner.confirmed)}"
     elif scored > 1:
         yield f"  It was picked as the best of {scored} points: a fresh run is likely to do somewhat worse."
         yield f"  To know how good it is: {confirm_command(rows, place)}"
+    if rows.recommended is not None:
+        yield from (f"  {line}" for line in recommended_lines(rows))
+        yield f"  {place.command('best', rows.spec.name, '--recommended')}"
 
 
 def _own(winner: Winner) -> str:
@@ -235,6 +253,7 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "run": run_object(winner.run),
             "rollout": rollout_object(winner.rollout),
             "interval_90": winner.interval,
+            "recommended": None if rows.recommended is None else asdict(rows.recommended),
             "confirmed": None if winner.confirmed is None else asdict(winner.confirmed),
             "changes": [asdict(change) for change in winner.changes],
             "directory": place.show(paths.root),
@@ -268,7 +287,8 @@ def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _provenance(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
     value = f"{printable(rows.spec.metric)} {_own(winner)}"
-    yield f"# The best of sweep {printable(rows.spec.name)}: run {winner.run.run_id}, seed {winner.run.seed}, {value}."
+    which = "The best" if winner.rollout == rows.best_rollout else "What to train again"
+    yield f"# {which} of sweep {printable(rows.spec.name)}: run {winner.run.run_id}, seed {winner.run.seed}, {value}."
     if winner.confirmed is not None and rows.verdict is not None:
         yield f"# On fresh seeds: {in_short(rows.verdict, winner.confirmed)}."
     yield from (f"# {name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id))

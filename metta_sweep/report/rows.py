@@ -15,7 +15,7 @@ from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.front import scores_of, share_of_box
-from metta_sweep.sweep.records import Failure, Judgement, Observation, Rollout, Run, RunState, SweepSpec
+from metta_sweep.sweep.records import Failure, Judgement, Observation, Recommended, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
 
@@ -175,6 +175,8 @@ class SweepRows:
     """Its hypervolume as a share of the box between the worst and the best seen; None where that box is flat."""
     common_notes: Mapping[str, int] = field(default_factory=dict)
     """Notes that many runs have, and how many: they are said once."""
+    recommended: Recommended | None = None
+    """What to train again instead of the best run's point; None where nothing is better known than its score."""
 
     @property
     def runs(self) -> list[RunRow]:
@@ -240,7 +242,18 @@ def rows_of(state: SweepState) -> SweepRows:
         sources=state.sources,
         evidence=tuple(state.evidence.values()) if state.sources else (),
         common_notes=_common_notes(state),
+        recommended=_recommended(state, winner),
     )
+
+
+def _recommended(state: SweepState, winner: Confirmed | None) -> Recommended | None:
+    """Return what was recommended when the search ended, as long as what it was compared with is still the best."""
+    told = None if state.stopped is None or winner is not None else state.stopped.recommended
+    best = state.incumbent
+    is_valid = (
+        told is not None and best is not None and best.rollout == told.instead_of and told.rollout in state.evidence
+    )
+    return told if is_valid else None
 
 
 def _front_share(state: SweepState) -> float | None:

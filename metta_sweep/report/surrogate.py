@@ -41,8 +41,6 @@ class Surrogate:
     """Rollouts that the model was fitted to."""
     winner: Expected | None = None
     """What it expects of the rollout with the best mean: shrunk towards what its neighbours gave."""
-    favourite: Expected | None = None
-    """The rollout of which it expects most."""
 
 
 def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Surrogate | None:
@@ -64,7 +62,6 @@ def surrogate_of(state: SweepState, space: SearchSpace, *, seed: int = 0) -> Sur
         importances=learned.importances,
         points=learned.points,
         winner=next((one for one in found if one.rollout == best), None),
-        favourite=max(found, key=lambda one: (state.spec.goal.score(one.mean), -one.rollout), default=None),
     )
 
 

@@ -11,6 +11,7 @@ from metta_sweep.report.confirmed import confirmation_lines, in_short, luck
 from metta_sweep.report.failures import FailureRow
 from metta_sweep.report.next_step import next_step, standing
 from metta_sweep.report.place import Place
+from metta_sweep.report.recommended import recommended_lines
 from metta_sweep.report.requested import override_lines, parameter_lines
 from metta_sweep.report.rows import RolloutRow, RolloutState, RunRow, SweepRows
 from metta_sweep.report.sources import source_lines
@@ -204,6 +205,7 @@ def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
         yield f"  On fresh seeds: {in_short(rows.verdict, winner)}"
     yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
     yield from _best_by_mean(rows) if winner is None else [f"  {luck(winner)}"]
+    yield from (f"  {line}" for line in recommended_lines(rows))
 
 
 def _front(rows: SweepRows, place: Place) -> Iterator[str]:

@@ -10,7 +10,7 @@ from metta_sweep.decoding import decode
 from metta_sweep.errors import MettaSweepError
 from metta_sweep.optimize.port import Source, Suggestion
 from metta_sweep.result.values import as_cost_s
-from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, Judgement, SweepSpec
+from metta_sweep.sweep.records import CodeRevision, Evaluated, Failure, Judgement, Recommended, SweepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +358,8 @@ class SweepStopped(Event):
     """The stop rule: ``rollout_count``, ``target``, ``interrupted``, ``failed``, …"""
     message: str
     """One line for a person."""
+    recommended: Recommended | None = None
+    """What to train again instead of the best run's point; None where nothing is better known than its score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

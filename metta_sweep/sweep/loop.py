@@ -39,6 +39,7 @@ from metta_sweep.sweep.next_actions import (
 from metta_sweep.sweep.peers import NoPeers, Peers
 from metta_sweep.sweep.planning import planned_run
 from metta_sweep.sweep.ports import Clock, Instruction, Launcher, RunStore
+from metta_sweep.sweep.recommending import recommended_by
 from metta_sweep.sweep.recorder import Recorder
 from metta_sweep.sweep.records import Run
 from metta_sweep.sweep.starting import Starter
@@ -194,7 +195,9 @@ class SweepLoop:
             self._thinker.begin(self._taken_points(), self._next_given(), self._paused())
 
     def _stop(self, stop: Stop) -> Stop:
-        self._recorder.record(SweepStopped(rule=stop.reason.rule, message=stop.reason.message))
+        recommended = recommended_by(self._thinker, self._recorder.state)
+        event = SweepStopped(rule=stop.reason.rule, message=stop.reason.message, recommended=recommended)
+        self._recorder.record(event)
         return stop
 
     def _pause_s(self) -> float:

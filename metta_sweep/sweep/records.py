@@ -417,3 +417,23 @@ class Observation:
         length = self.steps or max((steps for steps, _, _ in self.curve), default=0.0)
         seen = ((steps / length, metric, cost) for steps, metric, cost in self.curve if steps > 0.0)
         return tuple((min(1.0, share), metric, cost) for share, metric, cost in seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """The rollout whose point to train again instead of the best run's, whose score is more luck than merit."""
+
+    rollout: int
+    """The rollout."""
+    mean: float
+    """What the optimizer takes many runs of its point to give, raw metric."""
+    low: float
+    """5% quantile of that mean."""
+    high: float
+    """95% quantile of that mean."""
+    chance: float
+    """Chance that its point is better than the other's."""
+    instead_of: int
+    """The rollout with the best score."""
+    instead_mean: float
+    """What the optimizer takes many runs of that one's point to give."""

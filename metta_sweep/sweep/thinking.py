@@ -15,10 +15,12 @@ from metta_sweep.optimize.port import (
     Expectation,
     Optimizer,
     Outlook,
+    Recommendation,
     RunAction,
     Suggestion,
     expectations_of,
     judges,
+    recommendation_of,
 )
 from metta_sweep.sweep.ports import Clock
 from metta_sweep.sweep.records import Observation
@@ -231,10 +233,21 @@ class Thinker:
 
         Waits for a thought under way.
         """
+        self._learn_all()
+        return expectations_of(self._optimizer, points)
+
+    def recommend(self, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
+        """Return which of the points the optimizer, with every lesson learned, would train again.
+
+        None where it has no model, or knows too little. Waits for a thought under way.
+        """
+        self._learn_all()
+        return recommendation_of(self._optimizer, points)
+
+    def _learn_all(self) -> None:
         under_way: list[Future[Any]] = [one for one in (self._under_way, self._outlook) if one is not None]
         wait(under_way)
         self._news()()
-        return expectations_of(self._optimizer, points)
 
 
 def _resumed(optimizer: Optimizer, ended: Mapping[str, Mapping[str, Any]]) -> Resumed | None:

@@ -9,7 +9,8 @@ from syrupy.assertion import SnapshotAssertion
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.report.best import Form, best, flat
-from metta_sweep.sweep.records import CodeRevision
+from metta_sweep.sweep.events import RunDiscarded
+from metta_sweep.sweep.records import CodeRevision, Recommended
 from tests.factories import History, guide_history, prediction
 from tests.report.test_summary import PLACE
 
@@ -30,6 +31,34 @@ def sampled() -> History:
     history.rollout(0.1, 0.95, 0.2)
     point = {"trainer.learning_rate": 0.00001, "trainer.batch_size": 64, "trainer.gamma": 0.99}
     return history.rollout(0.7, 0.8, 0.75, params=point, reason="improves", predicted=prediction(0.7))
+
+
+def lucky() -> History:
+    """A sweep whose best score is more luck than merit."""
+    history = History(asked={"training": TRAINING, "rollout_count": 3})
+    for value in (0.1, 0.95, 0.8):
+        history.rollout(value, params={"trainer.learning_rate": value / 100.0})
+    told = Recommended(rollout=2, mean=0.78, low=0.7, high=0.85, chance=0.73, instead_of=1, instead_mean=0.6)
+    return history.stop(recommended=told)
+
+
+def test_what_to_train_again_is_told_beside_the_best_and_can_be_had(snapshot: SnapshotAssertion) -> None:
+    assert told(lucky()) == snapshot(name="the best")
+    again = {form: best(lucky().state, paths=PLACE.paths, form=form, place=PLACE, recommended=True) for form in Form}
+    assert again == snapshot(name="to train again")
+    assert yaml.safe_load(again[Form.HYDRA])["trainer"]["learning_rate"] == 0.008
+    assert json.loads(told(lucky(), "json"))["recommended"]["rollout"] == 2
+
+
+def test_where_nothing_is_recommended_the_best_is_what_to_train_again() -> None:
+    history = sampled()
+    assert best(history.state, paths=PLACE.paths, place=PLACE, recommended=True) == told(history)
+
+
+def test_a_recommendation_ends_with_the_best_that_it_was_held_against() -> None:
+    history = lucky()
+    history.add(RunDiscarded, run_id=history.state.rollouts[1].run_ids[0], why="a mistake")
+    assert "To train again" not in told(history)
 
 
 @pytest.mark.parametrize("form", Form)

@@ -59,11 +59,9 @@ def test_what_the_model_expects_of_the_winner_is_less_lucky_than_what_was_seen(g
     assert abs(sum(kept) / 8) < 0.6 * sum(luck) / 8
 
 
-def test_the_favourite_is_the_rollout_of_which_the_model_expects_most(learned: tuple[Goal, Surrogate]) -> None:
-    goal, found = learned
-    assert found.favourite is not None
+def test_what_is_expected_of_the_winner_lies_in_its_interval(learned: tuple[Goal, Surrogate]) -> None:
+    _, found = learned
     assert found.winner is not None
-    assert goal.score(found.favourite.mean) >= goal.score(found.winner.mean)
     assert found.winner.low <= found.winner.mean <= found.winner.high
 
 

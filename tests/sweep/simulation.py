@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.goal import Goal
-from metta_sweep.optimize.port import Expectation, Suggestion
+from metta_sweep.optimize.port import Expectation, Recommendation, Suggestion
 from metta_sweep.result import Evaluation, RunPaths, RunResult
 from metta_sweep.sweep.events import Correction, PointAdded, SweepAsked
 from metta_sweep.sweep.loop import SweepLoop
@@ -238,6 +238,17 @@ class CountingOptimizer:
         if self.prefers is None:
             return None
         return [Expectation(mean=self.prefers(point), low=0.0, high=1.0) for point in points]
+
+    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+        """Recommend what ``prefers`` likes most of the points instead of the one with the best score."""
+        if self.prefers is None or points is None:
+            return None
+        scores = {repr(params): score for params, score, *_ in self.observed}
+        luckiest, preferred = max(points, key=lambda one: scores[repr(one)]), max(points, key=self.prefers)
+        expected, other = (Expectation(mean=self.prefers(one), low=0.0, high=1.0) for one in (preferred, luckiest))
+        return Recommendation(
+            params=preferred, expected=expected, luckiest=luckiest, luckiest_expected=other, chance=0.7
+        )
 
     def observe_failure(self, params: Mapping[str, Any]) -> None:
         self.failed.append(params)

@@ -137,6 +137,16 @@ class Posterior:
             return mean, self._positive(explained)
         return mean + self.trend.offset(basis), self._positive(explained - self.trend.variance * (basis**2).sum(0))
 
+    def covariance(self, points: Array) -> Array:
+        """Return the covariance ``(H, m, m)`` of the noise-free values (Rasmussen & Williams 2006, eq. 2.26)."""
+        scaled, basis = self._scaled(points), self._basis(points)
+        prior = self._signal * matern52(scaled_distances(scaled, scaled)) + MEAN_VARIANCE
+        if basis is not None and self.trend is not None:
+            prior += self.trend.variance * (basis.T @ basis)
+        cross = self._between(points, basis)
+        covariance: Array = prior - cross @ self.inverse @ np.swapaxes(cross, -1, -2)
+        return covariance
+
     def predict_with_gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
         """Return mean, variance ``(H, m)`` and their gradients by the codes ``(H, m, d)``; 0 for categories."""
         scaled = self._scaled(points)

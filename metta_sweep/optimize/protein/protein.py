@@ -18,6 +18,7 @@ from metta_sweep.optimize.port import (
     Insight,
     Measured,
     Outlook,
+    Recommendation,
     Source,
     SourceWorth,
     Suggestion,
@@ -35,11 +36,13 @@ from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
 if TYPE_CHECKING:
+    from metta_sweep.optimize.protein.model import Model
     from metta_sweep.optimize.protein.transfer import SourceTrend, Transfer
 
 FALLBACK = "gp_fit_failed"
 """Origin of a suggestion that the model should have made and could not."""
-_FEWEST_TO_EXPECT = 4
+_FEWEST_TO_EXPECT, _FEWEST_TO_RECOMMEND = 4, 10
+"""Rollouts with a score from which on the model says what a point is worth, and from which on it overrules scores."""
 
 Point = Mapping[str, Any] | Suggestion
 """Plain values by dotted path, or the suggestion that has them."""
@@ -307,21 +310,56 @@ class Protein:
         Raises:
             RequestError: A point is outside the space.
         """
+        codes = self._codes(points)
+        model = self._choosing_model(_FEWEST_TO_EXPECT) if len(codes) else None
+        if model is None:
+            return None
         from metta_sweep.optimize.protein.expectation import expectations
+
+        return expectations(model, codes, Goal(self.goal).sign)
+
+    def best(self, points: Sequence[Point] | None = None) -> Recommendation | None:
+        """Return the point to train again: the best of many noisy scores is lucky as well as good.
+
+        It is the point with the best score, unless the model, which knows its neighbours and all learning curves,
+        gives another one a chance of at least 60% to be better. Where a checkpoint is deployed as it is, and nothing
+        is trained again, its own score is what counts: it keeps its luck.
+
+        Args:
+            points: Observed points to choose from; None: all that have a score, and keep the bounds.
+
+        Returns:
+            The point, what is expected of it and of the luckiest; None while fewer than ten points have a score.
+
+        Raises:
+            RequestError: A point is outside the space, or there are several goals.
+        """
+        if self.criteria is not None and self.criteria.has_front:
+            raise RequestError.of("several goals have a Pareto front, and no one best point", key="goal")
+        codes = None if points is None else self._codes(points)
+        if self._successes < _FEWEST_TO_RECOMMEND:
+            return None
+        from metta_sweep.optimize.protein.recommendation import mean_scores, recommended
+
+        wanted = None if codes is None else {tuple(row) for row in codes.tolist()}
+        scores = mean_scores(self._observations, self.criteria, wanted)
+        model = self._choosing_model(_FEWEST_TO_RECOMMEND) if scores else None
+        return None if model is None else recommended(model, self.space, scores, Goal(self.goal).sign)
+
+    def _choosing_model(self, fewest: int) -> Model | None:
+        """Return the model that finished runs are compared by; None while it knows fewer of them, or has no fit."""
         from metta_sweep.optimize.protein.model import Model
         from metta_sweep.optimize.protein.posterior import FitError
 
-        codes = self._codes(points)
         history = self._history(is_choosing=True)
-        if not len(codes) or history.rollouts < _FEWEST_TO_EXPECT or self.space.dim == 0:
+        if history.rollouts < fewest or self.space.dim == 0:
             return None
         rng, nothing = np.random.default_rng([self.seed, history.count]), np.empty((0, self.space.dim))
         history = history.thinned(Geometry.of(self.space))
         try:
-            model = Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng, self._trend)
+            return Model.fit(Geometry.of(self.space), history, nothing, self.settings.hyper_samples, rng, self._trend)
         except FitError:
             return None
-        return expectations(model, codes, Goal(self.goal).sign)
 
     def insight(self, points: Sequence[Point] = ()) -> Insight | None:
         """Return what the model has learned of every parameter; None while there is too little to learn from.

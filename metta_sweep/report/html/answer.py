@@ -12,6 +12,7 @@ from metta_sweep.report.html.gather import Gathered
 from metta_sweep.report.html.sections import run_link, table
 from metta_sweep.report.html.tags import Content, Markup, tag
 from metta_sweep.report.next_step import next_step, standing
+from metta_sweep.report.recommended import recommended_lines
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import totals
@@ -156,10 +157,9 @@ def _expected(found: Gathered) -> Iterator[Markup]:
         f"By the model, which knows every rollout, many runs of it would average {number(said.mean)} "
         f"(90% interval {number(said.low)} to {number(said.high)})."
     )
-    favourite = found.surrogate.favourite if found.surrogate is not None else None
-    if favourite is not None and favourite.rollout != said.rollout:
-        text += f" It expects most of rollout {favourite.rollout}: {number(favourite.mean)} on average."
     yield tag("p", text)
+    if again := " ".join(line.strip() for line in recommended_lines(found.rows)):
+        yield tag("p", f"{again}.")
 
 
 def _dashboard(rows: SweepRows) -> Content:
