@@ -104,6 +104,9 @@ class Random:
     def expected(self, finished: Sequence[dict[str, Any]]) -> None:
         return None
 
+    def recommended(self, finished: Sequence[dict[str, Any]]) -> None:
+        return None
+
 
 @dataclass(kw_only=True)
 class OurProtein:
@@ -142,6 +145,10 @@ class OurProtein:
     def expected(self, finished: Sequence[dict[str, Any]]) -> Sequence[float] | None:
         told = None if self.is_last_final or self.rule is None else self.protein.expect(finished)
         return None if told is None else [each.mean for each in told]
+
+    def recommended(self, finished: Sequence[dict[str, Any]]) -> int | None:
+        told = None if self.is_last_final else self.protein.best(finished)
+        return None if told is None else list(finished).index(dict(told.params))
 
 
 def with_cost(reports: Reports) -> list[tuple[float, float, float]]:

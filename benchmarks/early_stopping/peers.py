@@ -69,6 +69,9 @@ class OptunaPeer:
     def expected(self, finished: Sequence[dict[str, Any]]) -> None:
         return None
 
+    def recommended(self, finished: Sequence[dict[str, Any]]) -> None:
+        return None
+
 
 def _suggested(trial: Any, name: str, each: Mapping[str, Any]) -> Any:
     if "values" in each:
@@ -138,6 +141,9 @@ class SyneTunePeer:
         return None
 
     def expected(self, finished: Sequence[dict[str, Any]]) -> None:
+        return None
+
+    def recommended(self, finished: Sequence[dict[str, Any]]) -> None:
         return None
 
 

@@ -40,6 +40,9 @@ class Contender(Protocol):
     def expected(self, finished: Sequence[dict[str, Any]]) -> Sequence[float] | None:
         """Return what is expected of the points of finished runs, larger is better; None where only scores count."""
 
+    def recommended(self, finished: Sequence[dict[str, Any]]) -> int | None:
+        """Return the place of the point of a finished run that is recommended; None where only scores count."""
+
 
 @dataclass(kw_only=True)
 class Trace:
@@ -53,6 +56,8 @@ class Trace:
     """Money spent when a run was at its end, the run, and its score."""
     chosen: list[int] | None = None
     """The runs whose points were the most promising when the money for the search with confirmation was spent."""
+    recommended: int | None = None
+    """The run whose point is recommended when all money is spent."""
     resumed: int = 0
     """How often a run went on that had been ended."""
     judge_cpu: list[float] = field(default_factory=list)
@@ -86,7 +91,14 @@ def search(problem: Any, contender: Contender, seed: int, *, workers: int = 1, m
             live.append(run)
         if trace.chosen is None and spent >= SEARCHED - _ROUNDING:
             trace.chosen = _chosen(contender, trace)
+    trace.recommended = _recommended(contender, trace, money)
     return trace
+
+
+def _recommended(contender: Contender, trace: Trace, money: float) -> int | None:
+    runs = [run for at, run, _ in trace.finals if at <= money + _ROUNDING]
+    place = contender.recommended([trace.tried[run] for run in runs]) if runs else None
+    return trace.best(money) if place is None else runs[place]
 
 
 def _chosen(contender: Contender, trace: Trace) -> list[int]:
@@ -145,6 +157,7 @@ def summary(problem: Any, trace: Trace, seed: int) -> dict[str, Any]:
     path = [(round(at, 2), round(_regret(problem, trace, trace.best(at)), 4)) for at, _, _ in trace.finals]
     return {
         "regret": {mark: round(value, 4) for mark, value in regrets.items()},
+        "recommended": round(_regret(problem, trace, trace.recommended), 4),
         "confirmed": round(_regret(problem, trace, confirmed(problem, trace, seed)), 4),
         "tried": len(true),
         "resumed": trace.resumed,

@@ -61,7 +61,15 @@ def table(workers: int, found: Mapping[str, Rows]) -> str:
     common = sorted(set.intersection(*(set(rows) for rows in found.values())))
     tasks, seeds = {task for task, _ in common}, {seed for _, seed in common}
     reference = found.get(REFERENCE, {})
-    head = ["contender", *(f"{mark}" for mark in MARKS), "confirmed", "better / worse", "tried", "best 5% ended"]
+    head = [
+        "contender",
+        *(f"{mark}" for mark in MARKS),
+        "recommended",
+        "confirmed",
+        "better / worse",
+        "tried",
+        "best 5% ended",
+    ]
     lines = [
         "",
         f"## {workers} at a time: {len(tasks)} tasks x {len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}",
@@ -82,11 +90,13 @@ def _line(name: str, rows: Rows, reference: Rows, common: Sequence[tuple[str, in
     regrets = [f"{np.mean([rows[key]['regret'][str(mark)] for key in common]):.3f}" for mark in MARKS]
     last = [rows[key]["regret"][str(MARKS[-1])] for key in common]
     regrets[-1] += f" ({np.std(last, ddof=1) / np.sqrt(len(last)):.3f})"
+    advised = [rows[key].get("recommended") for key in common]
+    recommended = "-" if None in advised else f"{np.mean(advised):.3f}"
     confirmed = f"{np.mean([rows[key]['confirmed'] for key in common]):.3f}"
     tried = f"{np.mean([rows[key]['tried'] for key in common]):.0f}"
     ended = sum(rows[key]["top_ended"] for key in common) / sum(rows[key]["top"] for key in common)
     told = _better_and_worse(rows, reference, common) if reference else "-"
-    return "| " + " | ".join([f"`{name}`", *regrets, confirmed, told, tried, f"{ended:.0%}"]) + " |"
+    return "| " + " | ".join([f"`{name}`", *regrets, recommended, confirmed, told, tried, f"{ended:.0%}"]) + " |"
 
 
 def _better_and_worse(rows: Rows, reference: Rows, common: Sequence[tuple[str, int]]) -> str:

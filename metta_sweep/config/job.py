@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic_core import InitErrorDetails
 
 from metta_sweep.config.environment import read_env
-from metta_sweep.config.forms import one_or_more
+from metta_sweep.config.forms import one_or_more, switch
 from metta_sweep.config.results import MetricName, ResultSettings
 from metta_sweep.config.settings import (
     ConfirmSettings,
@@ -22,6 +22,7 @@ from metta_sweep.config.settings import (
     LimitSettings,
     Switch,
     WandbSettings,
+    auto_confirm,
     read_early_stop,
 )
 from metta_sweep.config.yaml_source import brief
@@ -103,6 +104,21 @@ def _kind_of(block: object) -> object:
     return block.get("kind", LOCAL.kind) if isinstance(block, Mapping) else LOCAL.kind
 
 
+def _chosen_confirm(value: object, info: ValidationInfo) -> object:
+    """Return what ``confirm`` means: ``off``, ``auto``, or a mapping; the count of rollouts was read before it.
+
+    Raises:
+        ValueError: It is another text.
+    """
+    value = switch(value)
+    if value == "auto":
+        limits = info.data.get("limits", LimitSettings())
+        return auto_confirm(limits.rollouts or info.data.get("rollout_count", 1))
+    if isinstance(value, str) and value != "off":
+        raise ValueError("need auto, off, or a mapping with top_k and seeds")
+    return None if value == "off" else value
+
+
 LOCAL = LauncherSettings()
 """The launcher that is used where nothing is asked."""
 
@@ -141,7 +157,7 @@ class JobSettings(BaseModel):
     """What the sweep is about, for people."""
     limits: LimitSettings = LimitSettings()
     """When to stop."""
-    confirm: ConfirmSettings | None = None
+    confirm: Annotated[ConfirmSettings | None, BeforeValidator(_chosen_confirm)] = None
     """How the best are run again; None for not at all."""
     early_stop: Annotated[EarlyStopSettings | None, BeforeValidator(read_early_stop)] = None
     """How runs that will not win are ended on their way; None for not at all."""

@@ -73,6 +73,17 @@ class ConfirmSettings:
     """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
 
 
+AUTO_POINTS, AUTO_SHARE, AUTO_SEEDS = 3, 8, (2, 5)
+"""What ``confirm: auto`` is: so many points, a run for so many rollouts, and the fewest and most runs a point."""
+
+
+def auto_confirm(rollouts: int) -> ConfirmSettings:
+    """Return what ``confirm: auto`` means beside a search of so many rollouts."""
+    fewest, most = AUTO_SEEDS
+    seeds = round(rollouts / (AUTO_SHARE * AUTO_POINTS))
+    return ConfirmSettings(top_k=AUTO_POINTS, seeds=min(most, max(fewest, seeds)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyStopSettings:
     """``early_stop``: runs that will not win are ended on their way, and their money tries other points."""

@@ -175,8 +175,6 @@ def _block_problem(source: YamlSource, key: str, value: Any, training: TrainingK
     path, group = f"sweep.{key}", key.partition(".")[0]
     if key in POINTS_WORDS:
         return source.problem(path, "is not known here", fix="write points: [{PARAMETER: VALUE, …}, …]")
-    if key == "early_stop":
-        return source.problem(path, "early stopping is not implemented yet", fix="remove early_stop")
     if group in training.roots or (free and not nearest(key, SWEEP_KEYS)):
         return None if free else _wrong_block(source, key, value, training)
     if key in ("rollout_count", "num_samples"):

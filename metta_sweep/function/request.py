@@ -68,7 +68,7 @@ class Options:
     points: Sequence[Mapping[str, Any]] = ()
     limits: Mapping[str, Any] | None = None
     early_stop: Any = None
-    confirm: Mapping[str, Any] | None = None
+    confirm: str | Mapping[str, Any] | None = None
     num_samples: int = 1
     common_seeds: bool = False
     seed: int = 0

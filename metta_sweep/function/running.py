@@ -246,7 +246,7 @@ def run(
     points: Sequence[Mapping[str, Any]] = (),
     limits: Mapping[str, Any] | None = None,
     early_stop: str | Mapping[str, Any] | None = None,
-    confirm: Mapping[str, Any] | None = None,
+    confirm: str | Mapping[str, Any] | None = None,
     progress: bool = True,
     **more: Any,
 ) -> Sweep:
@@ -272,7 +272,7 @@ def run(
         points: Points to run first, in full or in part.
         limits: When to stop, and when to end a run: ``{"wall_time": "2h", "patience": 20, "run_time": "10m"}``.
         early_stop: ``"auto"``, a policy, or a mapping: runs that will not win are ended on their way.
-        confirm: ``{"top_k": 3, "seeds": 5}``: the best are run again on fresh seeds.
+        confirm: ``"auto"``, or ``{"top_k": 3, "seeds": 5}``: the best are run again on fresh seeds.
         progress: Whether to show how it goes: a live table in a notebook, lines elsewhere.
         **more: ``weights`` (of several metrics), ``bounds`` (``["latency <= 20"]``), ``num_samples``,
             ``common_seeds``, ``seed``, ``optimizer``, ``protein``, ``sources`` (``from`` in a sweep file),

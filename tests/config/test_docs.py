@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from metta_sweep.config.ask import ask
+from metta_sweep.config.sweep_file import ROOT_KEYS, SWEEP_KEYS
 from metta_sweep.envs.config import ENV_NAMES
 from metta_sweep.envs.tasks import TASKS
 from metta_sweep.errors import RequestError
@@ -66,25 +67,33 @@ def test_what_a_page_proposes_works(page: str, tmp_path: Path) -> None:
         ask(["run=mine", "++sweep_params=sweep/mine", *words], training=schema, cwd=tmp_path)
 
 
-@pytest.mark.slow
-def test_the_examples_of_the_configuration_page_are_accepted(tmp_path: Path) -> None:
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(examples) == 3
-    for example in examples:
-        put(tmp_path, example)
-        words = ["run=mine", "++sweep_params=sweep/mine"]
-        assert ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer).space.parameters
+def examples() -> list[tuple[str, dict[str, Any]]]:
+    """Return every sweep file, and every part of one, that a page shows; with its page."""
+    found = []
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            data = yaml.safe_load(block)
+            whole = data if "sweep" in data else {"sweep": data}
+            if {*whole} <= {*ROOT_KEYS} and ("sweep" in data or {*data} <= {*SWEEP_KEYS}):
+                found.append((page.stem, whole))
+    return found
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_trainer_page_are_accepted(tmp_path: Path) -> None:
-    examples = re.findall(r"^```yaml\n(.*?)^```$", TRAINER, re.DOTALL | re.MULTILINE)
-    assert len(examples) == 2
-    for example in examples:
-        put(tmp_path, example)
-        words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan"]
-        ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer)
+@pytest.mark.parametrize(("page", "example"), examples(), ids=[page for page, _ in examples()])
+def test_the_examples_of_a_page_are_accepted(page: str, example: dict[str, Any], tmp_path: Path) -> None:
+    rate, gamma = ({"min": 1e-6, "max": 0.9999, "distribution": "uniform"} for _ in range(2))
+    usual = {"metric": "reward", "parameters": {"trainer": {"learning_rate": rate, "gamma": gamma}}}
+    put(tmp_path, yaml.safe_dump({**example, "sweep": {**usual, **example["sweep"]}}))
+    words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan"]
+    assert ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer).space.parameters
+
+
+def test_the_pages_have_examples() -> None:
+    pages = [page for page, _ in examples()]
+    assert len(pages) >= 13
+    assert {"configuration", "early_stopping", "own_trainer", "steering", "trainer"} <= {*pages}
 
 
 @pytest.mark.slow
