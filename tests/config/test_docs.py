@@ -83,8 +83,12 @@ def examples() -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "example"), examples(), ids=[page for page, _ in examples()])
 def test_the_examples_of_a_page_are_accepted(page: str, example: dict[str, Any], tmp_path: Path) -> None:
-    rate, gamma = ({"min": 1e-6, "max": 0.9999, "distribution": "uniform"} for _ in range(2))
-    usual = {"metric": "reward", "parameters": {"trainer": {"learning_rate": rate, "gamma": gamma}}}
+    share = {"min": 1e-6, "max": 0.9999, "distribution": "uniform"}
+    batch = {"min": 32, "max": 4096, "distribution": "uniform_pow2"}
+    usual = {
+        "metric": "reward",
+        "parameters": {"trainer": {"learning_rate": share, "gamma": share, "batch_size": batch}},
+    }
     put(tmp_path, yaml.safe_dump({**example, "sweep": {**usual, **example["sweep"]}}))
     words = ["run=mine", "++sweep_params=sweep/mine", "cmd=plan"]
     assert ask(words, training=schema, cwd=tmp_path, optimizer=read_optimizer).space.parameters
