@@ -86,6 +86,13 @@ TASKS = {
             parameters=RANGES,
             budget_s=60.0,
         ),
+        Task(
+            name="pong",
+            title="Pong",
+            overrides=("env=pong", *SHORT),
+            parameters=RANGES,
+            budget_s=120.0,
+        ),
     )
 }
 """The tasks by name, in the order in which they are run."""

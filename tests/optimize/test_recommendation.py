@@ -66,6 +66,14 @@ def test_where_scores_are_exact_the_best_score_is_recommended():
     assert told.expected == told.luckiest_expected
 
 
+def test_a_point_beside_the_luckiest_is_not_worth_a_word():
+    protein, noise = Protein(SPACE), random.Random(2)
+    for x in np.linspace(0.3, 0.301, 12).tolist():
+        protein.observe({"x": x}, score=hill(x) + noise.gauss(0.0, 0.2))
+    told = protein.best()
+    assert (told.params, told.chance) == (told.luckiest, 0.5)
+
+
 def test_it_is_chosen_from_the_points_that_are_asked_for():
     points = [{"x": 0.0}, {"x": 0.9}]
     assert around_the_hill().best(points).params in points

@@ -21,6 +21,9 @@ from metta_sweep.space.scales import Array
 SURE = 0.6
 """Chance of being better than the point with the best score from which on another one is recommended.
 Of .5 to .9 it was the best on measured learning curves, and harmed nowhere."""
+WORTH_IT = 0.2
+"""Least gain, in deviations of what is not known of the mean of the point with the best score: two points next to each
+other are the same to a person, however sure it is which of them is better."""
 _TINY = 1e-12
 
 Codes = tuple[float, ...]
@@ -61,8 +64,8 @@ def recommended(model: Model, space: SearchSpace, scores: Mapping[Codes, float],
     points = np.array(list(scores))
     luckiest = int(np.argmax(list(scores.values())))
     best = int(model.metric.observed.predict(points)[0].mean(0).argmax())
-    chance = _chance_better(model, points[best], points[luckiest])
-    if best == luckiest or chance < SURE:
+    chance, gain = _better(model, points[best], points[luckiest])
+    if chance < SURE or gain < WORTH_IT:
         best, chance = luckiest, 0.5
     expected, of_luckiest = expectations(model, points[[best, luckiest]], sign)
     return Recommendation(
@@ -74,9 +77,15 @@ def recommended(model: Model, space: SearchSpace, scores: Mapping[Codes, float],
     )
 
 
-def _chance_better(model: Model, one: Array, other: Array) -> float:
-    """Return the chance that many runs of one point give more than those of another, both codes ``(d,)``."""
+def _better(model: Model, one: Array, other: Array) -> tuple[float, float]:
+    """Return how one point, both of codes ``(d,)``, compares with another over many runs.
+
+    That is the chance that it gives more, and how much more it is expected to give, in deviations of what is not known
+    of the other.
+    """
     both = np.stack([one, other])
     mean, covariance = model.metric.observed.predict(both)[0], model.metric.observed.covariance(both)
     variance = covariance[:, 0, 0] + covariance[:, 1, 1] - 2.0 * covariance[:, 0, 1]
-    return float(ndtr((mean[:, 0] - mean[:, 1]) / np.sqrt(np.maximum(variance, _TINY))).mean())
+    more = mean[:, 0] - mean[:, 1]
+    unknown = float(np.sqrt((covariance[:, 1, 1] + (mean[:, 1] - mean[:, 1].mean()) ** 2).mean()))
+    return float(ndtr(more / np.sqrt(np.maximum(variance, _TINY))).mean()), float(more.mean()) / max(unknown, _TINY)
