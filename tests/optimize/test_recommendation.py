@@ -9,6 +9,7 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.errors import RequestError
+from metta_sweep.optimize.protein import recommendation
 from metta_sweep.optimize.protein.fitting import Hypers
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.posterior import Posterior
@@ -66,12 +67,17 @@ def test_where_scores_are_exact_the_best_score_is_recommended():
     assert told.expected == told.luckiest_expected
 
 
-def test_a_point_beside_the_luckiest_is_not_worth_a_word():
-    protein, noise = Protein(SPACE), random.Random(2)
-    for x in np.linspace(0.3, 0.301, 12).tolist():
-        protein.observe({"x": x}, score=hill(x) + noise.gauss(0.0, 0.2))
+def test_a_point_beside_the_luckiest_is_not_worth_a_word(monkeypatch: pytest.MonkeyPatch):
+    protein, rng = Protein(SPACE), random.Random(51)
+    for i in range(14):
+        x = 0.4 + 0.02 * i / 14 if i < 8 else rng.random()
+        protein.observe({"x": x}, score=hill(x) + rng.gauss(0.0, 1.0))
     told = protein.best()
     assert (told.params, told.chance) == (told.luckiest, 0.5)
+    monkeypatch.setattr(recommendation, "WORTH_IT", 0.0)
+    beside = protein.best()
+    assert beside.chance > 0.7
+    assert beside.params["x"] == pytest.approx(told.params["x"], abs=0.01)
 
 
 def test_it_is_chosen_from_the_points_that_are_asked_for():
