@@ -111,15 +111,19 @@ class Evidence:
         return r2
 
     def _factor(self, theta: Array, correlation: Array) -> tuple[Array, int]:
-        """Return the lower Cholesky factor ``(n, n)`` of the covariance, and LAPACK's word on it: 0 where it is one.
+        """Return the lower Cholesky factor ``(n, n)`` of the covariance, and LAPACK's status: 0 where it succeeded.
 
-        What is above the diagonal of the factor means nothing.
+        What is above the diagonal of the factor is not set to 0.
+
+        Args:
+            theta: Hyperparameters ``(d + 2,)``.
+            correlation: Of the pairs.
         """
         count, signal, noise = len(self.targets), *np.exp(theta[-2:])
         covariance = np.empty(count * count)
         covariance[self._above] = signal * correlation + self._mean_of_pairs
         covariance[:: count + 1] = signal + noise + self._least_variance
-        # In LAPACK's order of columns, what is above the diagonal here is below it there.
+        # LAPACK stores by columns: transposed, what was filled above the diagonal is its lower triangle, uncopied.
         factor, info = lapack.dpotrf(covariance.reshape(count, count).T, lower=1, clean=0, overwrite_a=1)
         return factor, info
 
@@ -148,7 +152,7 @@ class Evidence:
         alpha, _ = lapack.dpotrs(factor, self.targets, lower=1)
         inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
         left, right = self._pairs
-        weight = alpha[left] * alpha[right] - inverse.T.reshape(-1)[self._above]  # twice a half: each pair counts twice
+        weight = alpha[left] * alpha[right] - inverse.T.reshape(-1)[self._above]  # each pair stands for two entries
         own = 0.5 * float(alpha @ alpha - inverse.trace())
         by_length = -2.0 * signal * inverse_l2 * (self.differences @ (weight * slope))
         gradient = np.array([*by_length, signal * (float(weight @ correlation) + own), noise * own])
