@@ -96,7 +96,7 @@ def test_the_shipped_suite_of_tasks_is_valid_for_the_tasks():
 @pytest.mark.parametrize("sim", ["default", "cogeval"])
 def test_tasks_are_evaluated_where_they_have_agents_start_however_they_are_trained(sim):
     config = parse(shipped(env="cogeval", sim=sim))
-    assert config.env.starts == "anywhere"
+    assert config.env.starts == "mixed"
     assert {each.env.starts for each in simulations(config.sim, config.env)} == {"task"}
 
 
