@@ -29,6 +29,11 @@ def test_the_shipped_groups_make_a_valid_config(env):
     assert config["env"]["name"] == env
 
 
+def test_altars_preset_learns_twice_as_often_with_corrected_advantages_and_changes_nothing_else():
+    preset, plain = (parse(shipped(trainer=name)).trainer for name in ("altar", "ppo"))
+    assert preset == plain.model_copy(update={"update_epochs": 8, "vtrace": True})
+
+
 @pytest.mark.parametrize(("group", "model"), [("trainer", TrainerConfig), ("agent", AgentConfig), ("sim", SimConfig)])
 def test_defaults_in_python_and_in_yaml_are_the_same(group, model):
     assert model().model_dump() == model(**shipped()[group]).model_dump()
