@@ -9,6 +9,9 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.errors import RequestError
+from metta_sweep.optimize.protein.kernel import Geometry
+from metta_sweep.optimize.protein.likelihood import Priors
+from metta_sweep.optimize.protein.model import MetricModel
 
 PARAMETERS = {
     "lr": {"distribution": "log_normal", "min": 1e-5, "max": 1e-1},
@@ -410,3 +413,47 @@ def test_reports_that_settle_less_than_a_tenth_of_the_end_end_no_run(told, speak
     from metta_sweep.optimize.protein.worth import _for_it
 
     assert ("too little" in _for_it(0.1, told)) is speaks
+
+
+def ended_for_one_parameter(seed):
+    """Ten runs where the first of eight parameters is right, and 22 that are ended at a fifth of their length."""
+    names = [f"p{i}" for i in range(8)]
+    protein = Protein({name: {"min": 0.0, "max": 1.0, "distribution": "uniform"} for name in names})
+    rng = np.random.default_rng(seed)
+    for i in range(32):
+        params = {name: rng.random() for name in names}
+        params["p0"] = 0.3 + 0.2 * rng.random() if i < 10 else params["p0"]
+        final = (1.0 if params["p0"] < 0.6 else 0.2) + 0.1 * rng.standard_normal()
+        curve = [(at, final * at**2 + 0.02 * rng.standard_normal(), at) for at in (0.2, 0.4, 0.6, 0.8, 1.0)]
+        if i < 10:
+            protein.observe(params, score=curve[-1][1], cost=1.0, curve=curve)
+        else:
+            protein.observe_partial(params, curve[:1])
+    return protein
+
+
+@pytest.mark.slow
+def test_which_parameter_makes_runs_bad_is_not_forgotten_where_only_ended_ones_tell():
+    by_curves, by_scores = [], []
+    for protein in map(ended_for_one_parameter, range(3)):
+        for found, lengths in ((by_curves, protein._curves.lengths), (by_scores, None)):
+            geometry, history = Geometry.of(protein.space), protein._history()
+            rng, nothing = np.random.default_rng(0), np.zeros((0, 8))
+            fitted = MetricModel.fit(geometry, history, nothing, 6, rng, lengths=lengths)
+            found.append(fitted.observed.hypers.theta[:, 0].mean())
+    assert np.mean(by_curves) < np.mean(by_scores) - 0.2
+
+
+def test_nothing_is_told_of_lengthscales_before_a_run_was_ended():
+    protein = learned(lesson for lesson in lessons() if lesson[0] == "observe")
+    assert protein._curves.lengths is None
+    protein.observe_partial(GOOD, curve_of(GOOD, upto=0.2))
+    assert protein._curves.lengths.shape == (protein.space.dim,)
+
+
+def test_what_curves_tell_of_lengthscales_is_where_the_surrogate_looks_first():
+    told = np.array([-1.0, 0.5])
+    priors, usual = (Priors.of(Geometry(unordered=(0, 3)), lengths=lengths) for lengths in (told, None))
+    assert priors.mean[:2] == pytest.approx(told)
+    assert (priors.deviation[:2] < usual.deviation[:2]).all()
+    assert (priors.mean[2:] == usual.mean[2:]).all()

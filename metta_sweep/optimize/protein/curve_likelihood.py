@@ -50,9 +50,14 @@ class CurveHypers:
     """``(d + 7,)``, see the module."""
 
     @property
+    def lengths(self) -> Array:
+        """Log l ``(d,)``."""
+        return self.theta[:-7]
+
+    @property
     def inverse_squares(self) -> Array:
         """1 / l^2 ``(d,)``."""
-        return np.exp(-2.0 * self.theta[:-7])
+        return np.exp(-2.0 * self.lengths)
 
     @property
     def temporal(self) -> tuple[float, float, float, float, float, float]:

@@ -82,6 +82,22 @@ class KnownCurves:
         except FitError:
             return list(seen)
 
+    @property
+    def lengths(self) -> Array | None:
+        """Log lengthscales ``(d,)`` of the process of all curves, once runs were ended; None before, or without it.
+
+        What stands for a run that was ended has so much noise that final scores alone would forget which parameters
+        made it bad.
+        """
+        from metta_sweep.optimize.protein.posterior import FitError
+
+        if not (self.has_ended and self._is_model_there):
+            return None
+        try:
+            return self._model()[0].hypers.lengths
+        except FitError:
+            return None
+
     def outlook(self, codes: Array, reports: Reports, sign: float, *, min_share: float, min_full_runs: int) -> Outlook:
         """Return what is expected of a run that is on its way.
 

@@ -23,6 +23,8 @@ LENGTH_SHIFT, LENGTH_DEVIATION = 2.4, 1.0
 """How much shorter than Hvarfner's the log lengthscales of numbers are expected, and their prior's deviation."""
 CATEGORY_LENGTH = (-0.5, 1.0)
 """Mean and deviation of the log lengthscale of a category."""
+CURVES_DEVIATION = 0.5
+"""Deviation of the log lengthscales where all learning curves have told them already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Priors:
         *,
         signal: tuple[float, float] = (0.0, 1.0),
         noise: tuple[float, float] = (-4.0, 2.0),
+        lengths: Array | None = None,
     ) -> Priors:
         """Return the priors for parameters of certain kinds.
 
@@ -53,13 +56,16 @@ class Priors:
             geometry: Kinds of the parameters.
             signal: Mean and deviation of log s2.
             noise: Mean and deviation of log t2: wide, so that noise-free and very noisy metrics both fit.
+            lengths: Log lengthscales that learning curves have told ``(d,)``; None where they have not.
         """
         category = np.array(geometry.unordered, dtype=bool)
         length = np.sqrt(2.0) + 0.5 * np.log(max(1, geometry.dim)) - LENGTH_SHIFT
-        return cls(
-            mean=np.array([*np.where(category, CATEGORY_LENGTH[0], length), signal[0], noise[0]]),
-            deviation=np.array([*np.where(category, CATEGORY_LENGTH[1], LENGTH_DEVIATION), signal[1], noise[1]]),
+        means, deviations = (
+            np.where(category, *each) for each in zip(CATEGORY_LENGTH, (length, LENGTH_DEVIATION), strict=True)
         )
+        if lengths is not None:
+            means, deviations = lengths, np.full(geometry.dim, CURVES_DEVIATION)
+        return cls(mean=np.array([*means, signal[0], noise[0]]), deviation=np.array([*deviations, signal[1], noise[1]]))
 
     def log_density(self, theta: Array) -> float:
         """Return the log density at ``theta``, up to a constant."""

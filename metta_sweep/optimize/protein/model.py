@@ -73,13 +73,14 @@ class MetricModel:
         trend: Trend | None = None,
         *,
         traded: bool = False,
+        lengths: Array | None = None,
     ) -> MetricModel:
         """Learn one metric; the arguments are those of :meth:`Model.fit`, and ``traded`` of the score transform.
 
         Raises:
             FitError: A covariance could not be factored.
         """
-        score_map, mode, evidence = _best_map(geometry, history, trend, traded=traded)
+        score_map, mode, evidence = _best_map(geometry, history, trend, traded=traded, lengths=lengths)
         targets = score_map.forward(history.scores)
         known = _known_noise(history, score_map)
         count = min(hyper_samples, next(most for size, most in FEWER if len(history.points) > size))
@@ -132,6 +133,7 @@ class Model:
         trend: Trend | None = None,
         counts: NDArray[np.bool_] | None = None,
         metric: MetricModel | None = None,
+        lengths: Array | None = None,
     ) -> Model:
         """Learn from a history with at least two successes.
 
@@ -145,12 +147,13 @@ class Model:
             counts: Which of the observed points, then of the pending ones ``(n + k,)``, may be the best: those that
                 keep the bounds. At least one; None: all.
             metric: The surrogate of the score, where it was fitted to the same history already.
+            lengths: Log lengthscales of the score that learning curves have told ``(d,)``; None where they have not.
 
         Raises:
             FitError: A covariance could not be factored.
         """
         cost_map = CostTransform.fit(history.costs)
-        metric = metric or MetricModel.fit(geometry, history, pending, hyper_samples, rng, trend)
+        metric = metric or MetricModel.fit(geometry, history, pending, hyper_samples, rng, trend, lengths=lengths)
         score, observed = metric.score, metric.observed
         mean_of_seen = score.mean(score.points)
         cost_targets = cost_map.forward(history.costs)
@@ -212,7 +215,7 @@ def _mixture(mean: Array, variance: Array) -> tuple[float, float]:
 
 
 def _best_map(
-    geometry: Geometry, history: History, trend: Trend | None, *, traded: bool
+    geometry: Geometry, history: History, trend: Trend | None, *, traded: bool, lengths: Array | None
 ) -> tuple[ScoreTransform, Array, Evidence]:
     """Return the score transform that the surrogate explains best, with its mode and its evidence.
 
@@ -232,7 +235,7 @@ def _best_map(
             differences=differences,
             targets=score_map.forward(history.scores)[keep] - offset,
             known_noise=_known_noise(history, score_map)[keep],
-            priors=Priors.of(geometry),
+            priors=Priors.of(geometry, lengths=lengths),
             mean_covariance=mean_covariance,
         )
         mode = most_probable(evidence, found[0][2] if found else None)

@@ -37,6 +37,7 @@ def propose(
     seed: int,
     sign: float,
     trend: SourceTrend | None = None,
+    lengths: Array | None = None,
 ) -> Suggestion | None:
     """Return the point that the model values most, or None where every point of the space is taken.
 
@@ -48,13 +49,14 @@ def propose(
         seed: Seed of the random numbers; with the number of observations it fixes them all.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
         trend: The mean that source sweeps give; None for a constant.
+        lengths: Log lengthscales of the score that learning curves have told ``(d,)``; None where they have not.
 
     Raises:
         FitError: The models could not be fitted.
     """
     rng = np.random.default_rng([seed, history.count, len(pending)])
     known = history.thinned(Geometry.of(space))
-    model = Model.fit(Geometry.of(space), known, pending, settings.hyper_samples, rng, trend)
+    model = Model.fit(Geometry.of(space), known, pending, settings.hyper_samples, rng, trend, lengths=lengths)
     if is_resample(settings, history, pending):
         return resampled(space, model, sign)
     acquisition = _acquisition(space, settings, history, model)

@@ -425,7 +425,8 @@ class Protein:
             history, trend = self._history(), self._trend
             if self.criteria is not None:
                 return propose_tradeoff(self.space, self.settings, history, waiting, self.seed, self.criteria, trend)
-            return propose(self.space, self.settings, history, waiting, self.seed, sign, trend)
+            lengths = self._curves.lengths
+            return propose(self.space, self.settings, history, waiting, self.seed, sign, trend, lengths)
         except FitError as error:
             found = self._start_points.next(waiting)
             reason = f"fills the space, as the model could not be fitted: {error}"
