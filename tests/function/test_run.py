@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import functools
+import signal
 import subprocess
 import sys
 import threading
@@ -172,6 +173,15 @@ def test_a_run_over_its_time_is_ended_at_its_next_report(search):
         search(slow, limits={"run_time": 0.1}, rollout_count=1)
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """A shell's background jobs are started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_comes_back_and_the_same_call_goes_on(search, tmp_path):
     def interrupted(config, trial):
         _thread.interrupt_main()

@@ -24,7 +24,7 @@ SUITE = {"near": {"env": {"game": {"map": {"width": 5}}}}, "far": {"weight": 2.0
     [
         ("altar", {"env.num_agents": 2, "env.game.objects.altar.hp": 3}),
         ("altar", {"sim.simulations": SUITE, "trainer.target_kl": 0.1}),
-        ("cogeval", {"trainer.batch_size": 160, "trainer.minibatch_size": 80}),
+        ("cogeval", {"trainer.batch_size": 160, "trainer.minibatch_size": 80, "trainer.bptt_horizon": 16}),
         ("pong", {"env.game.max_steps": 20}),
         ("gymnasium", {"env.options": {"max_episode_steps": 20}}),
     ],
