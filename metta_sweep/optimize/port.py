@@ -226,8 +226,8 @@ class CanExpect(Protocol):
 class CanRecommend(Protocol):
     """An optimizer that tells luck from merit among the points that were run."""
 
-    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
-        """Return which of the points to train again, None: of all that have a score; None while too little is known."""
+    def recommend(self, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
+        """Return which of the points to train again; None while too little is known."""
 
 
 @runtime_checkable
@@ -298,9 +298,9 @@ def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -
     return optimizer.expect(points) if isinstance(optimizer, CanExpect) else None
 
 
-def recommendation_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+def recommendation_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
     """Return which of the points the optimizer would train again; None where it has no model, or too little to say."""
-    return optimizer.best(points) if isinstance(optimizer, CanRecommend) else None
+    return optimizer.recommend(points) if isinstance(optimizer, CanRecommend) else None
 
 
 def insight_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Insight | None:

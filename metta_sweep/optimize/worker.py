@@ -185,7 +185,7 @@ class OptimizerProcess:
         """
         return expectations_of(self._optimizer, points)
 
-    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+    def recommend(self, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
         """Return which of the points to train again; worked out here, where nothing waits once the search is over.
 
         Raises:

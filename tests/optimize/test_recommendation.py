@@ -88,6 +88,14 @@ def test_it_is_chosen_from_the_points_that_are_asked_for():
         around_the_hill().best([{"x": 7.0}])
 
 
+def test_points_come_back_as_they_were_given_with_digits_that_no_suggestion_has():
+    protein = Protein({"x": {"min": 1e-5, "max": 0.1, "distribution": "log_normal"}})
+    points = [{"x": 0.00123456789012345 * 1.3**i} for i in range(12)]
+    for i, point in enumerate(points):
+        protein.observe(point, score=-abs(i - 5.0))
+    assert protein.best(points).luckiest is points[5]
+
+
 def test_fewer_than_ten_scores_overrule_nothing():
     protein = Protein(SPACE)
     for count in range(1, 11):

@@ -239,9 +239,9 @@ class CountingOptimizer:
             return None
         return [Expectation(mean=self.prefers(point), low=0.0, high=1.0) for point in points]
 
-    def best(self, points: Sequence[Mapping[str, Any]] | None = None) -> Recommendation | None:
+    def recommend(self, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
         """Recommend what ``prefers`` likes most of the points instead of the one with the best score."""
-        if self.prefers is None or points is None:
+        if self.prefers is None:
             return None
         scores = {repr(params): score for params, score, *_ in self.observed}
         luckiest, preferred = max(points, key=lambda one: scores[repr(one)]), max(points, key=self.prefers)

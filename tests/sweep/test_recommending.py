@@ -6,7 +6,7 @@ from metta_sweep.config.settings import ConfirmSettings
 from metta_sweep.report.rows import rows_of
 from metta_sweep.sweep.events import SweepStopped, from_json, to_json
 from metta_sweep.sweep.records import Recommended
-from tests.sweep.simulation import World, reward, spec
+from tests.sweep.simulation import CountingOptimizer, World, reward, spec
 from tests.sweep.test_confirmation import noisy
 
 
@@ -51,6 +51,16 @@ def test_it_ends_with_a_search_that_goes_on():
     world.control(spec(rollout_count=4))
     world.prefers = lambda point: -abs(point["trainer.x"] - 1)
     world.control(spec(rollout_count=5))
+    assert recommended(world) is None
+
+
+class HasABestOfItsOwn(CountingOptimizer):
+    best = "whatever another package means by it"
+
+
+def test_what_another_optimizer_calls_its_best_is_left_alone():
+    world = World(noisy, makes=HasABestOfItsOwn)
+    assert world.control(spec(rollout_count=4)).reason.rule == "rollout_count"
     assert recommended(world) is None
 
 

@@ -336,15 +336,21 @@ class Protein:
         """
         if self.criteria is not None and self.criteria.has_front:
             raise RequestError.of("several goals have a Pareto front, and no one best point", key="goal")
-        codes = None if points is None else self._codes(points)
+        given = {tuple(self.space.encode(_values(point)).tolist()): _values(point) for point in points or ()}
         if self._successes < _FEWEST_TO_RECOMMEND:
             return None
         from metta_sweep.optimize.protein.recommendation import mean_scores, recommended
 
-        wanted = None if codes is None else {tuple(row) for row in codes.tolist()}
-        scores = mean_scores(self._observations, self.criteria, wanted)
+        scores = mean_scores(self._observations, self.criteria, None if points is None else given)
         model = self._choosing_model(_FEWEST_TO_RECOMMEND) if scores else None
-        return None if model is None else recommended(model, self.space, scores, Goal(self.goal).sign)
+        if model is None:
+            return None
+        as_given = {codes: given.get(codes) or self.space.decode(np.array(codes)) for codes in scores}
+        return recommended(model, scores, as_given, Goal(self.goal).sign)
+
+    def recommend(self, points: Sequence[Point]) -> Recommendation | None:
+        """Return the point to train again: :meth:`best` by the name that a sweep calls it by."""
+        return self.best(points)
 
     def _choosing_model(self, fewest: int) -> Model | None:
         """Return the model that finished runs are compared by; None while it knows fewer of them, or has no fit."""

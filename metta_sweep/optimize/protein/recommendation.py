@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -15,7 +16,6 @@ from metta_sweep.optimize.protein.expectation import expectations
 from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.threads import on_one_thread
-from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
 SURE = 0.6
@@ -52,26 +52,29 @@ def _keeps(one: CodedObservation, criteria: Criteria | None) -> bool:
 
 
 @on_one_thread
-def recommended(model: Model, space: SearchSpace, scores: Mapping[Codes, float], sign: float) -> Recommendation:
+def recommended(
+    model: Model, scores: Mapping[Codes, float], points: Mapping[Codes, Mapping[str, Any]], sign: float
+) -> Recommendation:
     """Return the point with the best score, or another one where the model is sure enough that it is better.
 
     Args:
         model: Knows all that was observed.
-        space: Where the points lie.
         scores: The mean score of each point to choose from, by its codes; at least one.
+        points: The values of each, by its codes.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
     """
-    points = np.array(list(scores))
+    every = list(scores)
+    codes = np.array(every)
     luckiest = int(np.argmax(list(scores.values())))
-    best = int(model.metric.observed.predict(points)[0].mean(0).argmax())
-    chance, gain = _better(model, points[best], points[luckiest])
+    best = int(model.metric.observed.predict(codes)[0].mean(0).argmax())
+    chance, gain = _better(model, codes[best], codes[luckiest])
     if chance < SURE or gain < WORTH_IT:
         best, chance = luckiest, 0.5
-    expected, of_luckiest = expectations(model, points[[best, luckiest]], sign)
+    expected, of_luckiest = expectations(model, codes[[best, luckiest]], sign)
     return Recommendation(
-        params=space.decode(points[best]),
+        params=points[every[best]],
         expected=expected,
-        luckiest=space.decode(points[luckiest]),
+        luckiest=points[every[luckiest]],
         luckiest_expected=of_luckiest,
         chance=chance,
     )
