@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,20 +29,21 @@ def main() -> None:
     told = parser.parse_args()
     told.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    warm_up()
+    tasks = told.tasks.split(",")
+    warm_up(tasks)
     for seed in range(told.seeds):
-        for task in told.tasks.split(","):
+        for task in tasks:
             for name in told.contenders.split(","):
                 if not _path(told.out, name, task, seed).exists():
                     _sweep(told.out, name, task, seed)
 
 
-def warm_up() -> None:
-    """Load what the first training of a process loads, so that no run pays for it."""
-    task = next(iter(TASKS.values()))
-    config = task.config(task.center, 0)
-    few = config.trainer.model_copy(update={"total_timesteps": config.trainer.batch_size})
-    list(Run(config.model_copy(update={"trainer": few})).train())
+def warm_up(tasks: Sequence[str]) -> None:
+    """Load what the first training of a task loads, so that no run pays for it."""
+    for task in (TASKS[name] for name in tasks):
+        config = task.config(task.center, 0)
+        few = config.trainer.model_copy(update={"total_timesteps": config.trainer.batch_size})
+        list(Run(config.model_copy(update={"trainer": few})).train())
 
 
 def _sweep(out: Path, name: str, task: str, seed: int) -> None:

@@ -97,7 +97,7 @@ class Sweep:
         """Write down that this run's policy would be deployed from now on."""
         run = self.runs[number]
         assert run.policy is not None
-        value, error = deployed(run.policy, self.task.config(run.params, 0))
+        value, error = deployed(run.policy, self.task.config(run.params, 0), self.task.fresh_episodes)
         told = {"at_s": run.at_s, "run": number, "reported": run.reports[-1][1], "value": value, "error": error}
         self.path.append({name: round(each, 4) for name, each in told.items()})
 

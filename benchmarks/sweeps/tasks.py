@@ -32,6 +32,8 @@ class Task:
     """The search space as a sweep file has it; each ``mean`` is the shipped setting."""
     budget_s: float
     """CPU-seconds of training and evaluation that a sweep has."""
+    fresh_episodes: int = 320
+    """Episodes, which no search sees, that a deployed policy is valued by."""
 
     @property
     def space(self) -> SearchSpace:
@@ -74,6 +76,13 @@ RANGES: Mapping[str, Mapping[str, Any]] = {
     "trainer.clip_coef": {"distribution": "log_normal", "min": 0.05, "max": 0.5, "mean": 0.2},
 }
 """Wide ranges around the shipped settings of PPO, as somebody would write them who knows little of the task."""
+AROUND_GYMNASIUM = {
+    "trainer.learning_rate": 0.001,
+    "trainer.minibatch_size": 128,
+    "trainer.num_steps": 128,
+    "trainer.entropy_coef": 0.001,
+}
+"""Where the shipped settings of gymnasium are others; their entropy bonus of nothing is small here."""
 SHORT = ("trainer.total_timesteps=50000", "trainer.batch_size=4096", "agent.hidden_size=64", "sim.episodes=1")
 """Runs of two CPU-seconds, so that a sweep has twenty to fifty of them."""
 TASKS = {
@@ -92,6 +101,26 @@ TASKS = {
             overrides=("env=pong", *SHORT),
             parameters=RANGES,
             budget_s=120.0,
+        ),
+        Task(
+            name="acrobot",
+            title="Acrobot-v1",
+            overrides=(
+                "env=gymnasium",
+                "env.id=Acrobot-v1",
+                "trainer.total_timesteps=20480",
+                "trainer.batch_size=1024",
+                "agent.hidden_size=64",
+                "sim.num_envs=16",
+                "sim.episodes=1",
+            ),
+            parameters={
+                name: each | {"mean": AROUND_GYMNASIUM.get(name, each["mean"])}
+                | ({"min": 32, "max": 1024} if name == "trainer.minibatch_size" else {})
+                for name, each in RANGES.items()
+            },
+            budget_s=120.0,
+            fresh_episodes=128,
         ),
     )
 }

@@ -17,8 +17,8 @@ from metta_sweep.trainer.training import DivergedError, Training
 
 Report = tuple[float, float, float]
 """Share of the length done, reward of an evaluation, and CPU-seconds so far."""
-FRESH_SEED, FRESH_EPISODES = 9_000_000, 320
-"""The episodes that a deployed policy is valued by; no search sees them."""
+FRESH_SEED = 9_000_000
+"""Seed of the episodes that a deployed policy is valued by; no search sees them."""
 CPU = torch.device("cpu")
 
 
@@ -64,9 +64,9 @@ class Run:
             evaluator.close()
 
 
-def deployed(policy: Policy, config: TrainingConfig) -> tuple[float, float]:
+def deployed(policy: Policy, config: TrainingConfig, episodes: int) -> tuple[float, float]:
     """Return what a policy gets in fresh episodes: mean and standard error."""
-    sim = config.sim.model_copy(update={"seed": FRESH_SEED, "num_envs": FRESH_EPISODES, "episodes": 1})
+    sim = config.sim.model_copy(update={"seed": FRESH_SEED, "num_envs": episodes, "episodes": 1})
     played = evaluate(policy, config.model_copy(update={"sim": sim}), CPU)
     return played["reward"], played["reward_se"]
 

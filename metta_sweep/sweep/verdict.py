@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+
+from metta_sweep.optimize.shown import Metric, Shown
 from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
 from metta_sweep.sweep.observing import counted
@@ -37,7 +41,7 @@ class Confirmed:
     corrected: float | None = None
     """That mean less the luck that being the best of several brings; None where the spread of runs is not known."""
     interval: tuple[float, float] | None = None
-    """90% interval of the corrected mean."""
+    """90% interval of the corrected mean; neither leaves what the metric can be."""
     breaks: str = ""
     """The bounds that its fresh runs break on average; such a point is not taken for the best."""
     chance_best: float | None = None
@@ -91,8 +95,8 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     drawn = draw_truths([one.scores for one in known], random.Random(seed))
     truths = {one.rollout: draws for one, draws in zip(known, drawn, strict=False)}
     expected = dict(zip(state.confirmation.rollouts, state.confirmation.expected, strict=True))
-    score = state.spec.goal.score
-    points = [_confirmed(state, one, expected[one.rollout], truths) for one in found]
+    score, ends = state.spec.goal.score, _ends(state)
+    points = [_confirmed(state, one, expected[one.rollout], truths, ends) for one in found]
     asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
     return Verdict(
@@ -114,9 +118,22 @@ def _told(one: Confirmed) -> float:
     return one.corrected if one.corrected is not None else one.mean or 0.0
 
 
-def _confirmed(state: SweepState, one: Candidate, expected: float | None, truths: dict[int, list[float]]) -> Confirmed:
-    score, draws = state.spec.goal.score, truths.get(one.rollout)
-    ends = None if draws is None else sorted((score(_quantile(draws, TAIL)), score(_quantile(draws, 1 - TAIL))))
+def _ends(state: SweepState) -> Shown:
+    """Return where a score ends, by what is declared of the metric and by every run that reported it."""
+    spec = state.spec
+    told = [(run.rollout, (run.metrics or {}).get(spec.metric, math.nan)) for run in state.runs.values()]
+    seen = [(rollout, spec.goal.score(value)) for rollout, value in told if math.isfinite(value)]
+    points, scores = np.array([[rollout] for rollout, _ in seen]), np.array([value for _, value in seen])
+    metric = Metric.declared(spec.metric, spec.protein.get("metric_range"))
+    return Shown.of(scores, points, spec.goal.score(1.0), metric)
+
+
+def _confirmed(
+    state: SweepState, one: Candidate, expected: float | None, truths: dict[int, list[float]], ends: Shown
+) -> Confirmed:
+    score, drawn = state.spec.goal.score, truths.get(one.rollout)
+    draws = None if drawn is None else ends.within(np.array(drawn)).tolist()
+    interval = None if draws is None else sorted((score(_quantile(draws, TAIL)), score(_quantile(draws, 1 - TAIL))))
     return Confirmed(
         rollout=one.rollout,
         runs=tuple(run.run_id for run in counted(state.confirmations_of(one.rollout))),
@@ -127,7 +144,7 @@ def _confirmed(state: SweepState, one: Candidate, expected: float | None, truths
         expected=expected,
         mean=score(fmean(one.scores)) if one.scores else None,
         corrected=None if draws is None else score(fmean(draws)),
-        interval=None if ends is None else (ends[0], ends[1]),
+        interval=None if interval is None else (interval[0], interval[1]),
         chance_best=None if draws is None else chance_best(one.rollout, truths),
     )
 

@@ -10,7 +10,7 @@ from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.protein.outputs import ScoreTransform
-from metta_sweep.optimize.protein.shown import Metric, Shown
+from metta_sweep.optimize.shown import Metric, Shown
 from metta_sweep.optimize.registry import from_json, to_json
 
 SPACE = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in ("a", "b")}

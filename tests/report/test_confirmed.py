@@ -138,3 +138,30 @@ def test_a_smaller_metric_keeps_its_sign() -> None:
     assert (point.rollout, point.searched, point.mean) == (1, 1.0, 1.5)
     assert point.interval is not None
     assert point.interval[0] < (point.corrected or 0.0) < point.interval[1]
+
+
+def wide(**asked) -> History:
+    """Two fresh runs a point that tell little: their spread alone says less than nothing, and more than all."""
+    history = History(asked={**ASKED, "confirm": ConfirmSettings(top_k=2, seeds=2), **asked})
+    history.rollout(30.0).rollout(60.0, params={"trainer.learning_rate": 0.1})
+    return history.choose(1, 0).again(1, 20.0, 90.0).again(0, 5.0, 40.0).stop()
+
+
+def interval_of(history: History) -> tuple[float, float]:
+    (point,) = [one for one in rows_of(history.state).verdict.points if one.rollout == 1]
+    return point.interval
+
+
+def test_no_interval_of_a_metric_that_was_never_negative_goes_below_nothing() -> None:
+    assert interval_of(wide())[0] == 0.0
+
+
+def test_a_run_below_nothing_frees_the_interval_again() -> None:
+    history = wide()
+    assert interval_of(history.rollout(-50.0, params={"trainer.learning_rate": 0.01}))[0] < 0.0
+
+
+def test_no_interval_leaves_the_range_that_the_file_declares() -> None:
+    assert interval_of(wide())[1] > 100.0
+    assert interval_of(wide(protein={"metric_range": [None, 100.0]}))[1] == 100.0
+    assert interval_of(wide(protein={"metric_range": {"reward": [None, 100.0]}}))[1] == 100.0

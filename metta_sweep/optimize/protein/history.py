@@ -13,7 +13,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.optimize.protein.covering import MOST, worth_conditioning_on
 from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.kernel import Geometry
-from metta_sweep.optimize.protein.shown import ENDLESS, NAMELESS, Metric, Shown
+from metta_sweep.optimize.shown import ENDLESS, NAMELESS, Metric, Shown
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
 

@@ -12,7 +12,7 @@ from metta_sweep.optimize.protein.curves import Reports, RunCurve
 from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.outlook import unjudged, why_not_judged
-from metta_sweep.optimize.protein.shown import NAMELESS, Metric, Shown
+from metta_sweep.optimize.shown import NAMELESS, Metric, Shown
 from metta_sweep.space.scales import Array
 
 if TYPE_CHECKING:

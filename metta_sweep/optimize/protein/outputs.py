@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metta_sweep.optimize.protein.shown import ENDLESS, Shown
+from metta_sweep.optimize.shown import ENDLESS, Shown
 from metta_sweep.space.scales import Array
 
 POWERS = tuple(np.arange(1.0, 3.01, 0.25).tolist())

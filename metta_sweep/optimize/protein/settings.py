@@ -9,12 +9,9 @@ from typing import Any
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
-from metta_sweep.optimize.protein.shown import Metric
+from metta_sweep.optimize.shown import Metric, Range
 from metta_sweep.space import SearchSpace
 from metta_sweep.trees import leaves
-
-Range = Sequence[float | None]
-"""A smallest and a largest value; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +71,7 @@ class ProteinSettings:
 
     def known_of(self, metric: str) -> Metric:
         """Return what is known of a metric by its name."""
-        declared = self.metric_range
-        ends = dict(leaves(declared)).get(metric) if isinstance(declared, Mapping) else declared
-        least, most = ends or (None, None)
-        return Metric(name=metric, least=-math.inf if least is None else least, most=math.inf if most is None else most)
+        return Metric.declared(metric, self.metric_range)
 
     def check_metrics(self, names: Sequence[str]) -> None:
         """Make sure that ranges are of the metrics that there are.

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from metta_sweep.space.scales import Array
+from metta_sweep.trees import leaves
+
+Range = Sequence[float | None]
+"""A smallest and a largest value; None where there is none."""
 
 FEWEST = 4
 """Values before which a metric has shown nothing."""
@@ -39,6 +45,18 @@ class Metric:
     """No value is smaller; -infinity where nothing is declared."""
     most: float = math.inf
     """No value is larger; infinity where nothing is declared."""
+
+    @classmethod
+    def declared(cls, name: str, ranges: Range | Mapping[str, Any] | None) -> Metric:
+        """Return what is known of a metric by its name and by what a person said of it.
+
+        Args:
+            name: What it is called.
+            ranges: Its range, or the ranges of several metrics by their names.
+        """
+        ends = dict(leaves(ranges)).get(name) if isinstance(ranges, Mapping) else ranges
+        least, most = ends or (None, None)
+        return cls(name=name, least=-math.inf if least is None else least, most=math.inf if most is None else most)
 
 
 NAMELESS = Metric()
