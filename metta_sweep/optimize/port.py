@@ -76,12 +76,12 @@ class Recommendation:
 
     params: Mapping[str, Any]
     """Values by dotted path."""
-    expected: Expectation
-    """What the model takes many runs of it to give."""
+    expected: Expectation | None
+    """What the model takes many runs of it to give; None while too little is known for a model to choose by."""
     luckiest: Mapping[str, Any]
     """The point with the best score: the same one, unless the model knows better."""
-    luckiest_expected: Expectation
-    """What the model takes many runs of that one to give."""
+    luckiest_expected: Expectation | None
+    """What the model takes many runs of that one to give; None likewise."""
     chance: float
     """Chance that the recommended point is the better of the two; 0.5 where they are the same."""
 
@@ -227,7 +227,7 @@ class CanRecommend(Protocol):
     """An optimizer that tells luck from merit among the points that were run."""
 
     def recommend(self, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
-        """Return which of the points to train again; None while too little is known."""
+        """Return which of the points to train again; None where none of them has a score."""
 
 
 @runtime_checkable
@@ -299,7 +299,7 @@ def expectations_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -
 
 
 def recommendation_of(optimizer: Optimizer, points: Sequence[Mapping[str, Any]]) -> Recommendation | None:
-    """Return which of the points the optimizer would train again; None where it has no model, or too little to say."""
+    """Return which of the points the optimizer would train again; None where it has no model, or none has a score."""
     return optimizer.recommend(points) if isinstance(optimizer, CanRecommend) else None
 
 

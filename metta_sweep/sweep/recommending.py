@@ -24,6 +24,8 @@ def recommended_by(thinker: Thinker, state: SweepState) -> Recommended | None:
     told = thinker.recommend([point.params for point in points])
     if told is None or told.params == told.luckiest or told.luckiest != best.params:
         return None
+    if told.expected is None or told.luckiest_expected is None:
+        return None
     rollout = next((point.rollout for point in points if point.params == told.params), None)
     if rollout is None:
         return None

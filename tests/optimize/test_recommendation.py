@@ -98,10 +98,15 @@ def test_points_come_back_as_they_were_given_with_digits_that_no_suggestion_has(
 
 def test_fewer_than_ten_scores_overrule_nothing():
     protein = Protein(SPACE)
+    assert protein.best() is None
     for count in range(1, 11):
-        protein.observe({"x": count / 20.0}, score=float(count % 3))
         protein.observe_failure({"x": 1.0})
-        assert (protein.best() is None) == (count < 10)
+        assert (protein.best() is None) == (count == 1), "a failure has no score"
+        protein.observe({"x": count / 20.0}, score=float(-abs(count - 3)))
+        told = protein.best()
+        assert told.luckiest == {"x": pytest.approx(min(count, 3) / 20.0)}
+        assert (told.expected is None) == (told.luckiest_expected is None) == (count < 10)
+        assert count == 10 or told.params == told.luckiest
 
 
 def test_several_goals_have_no_one_best():

@@ -322,14 +322,14 @@ class Protein:
         """Return the point to train again: the best of many noisy scores is lucky as well as good.
 
         It is the point with the best score, unless the model, which knows its neighbours and all learning curves,
-        gives another one a chance of at least 60% to be better. Where a checkpoint is deployed as it is, and nothing
+        gives another one a chance of at least 60% to be better; fewer than ten scores overrule nothing. Where a checkpoint is deployed as it is, and nothing
         is trained again, its own score is what counts: it keeps its luck.
 
         Args:
             points: Observed points to choose from; None: all that have a score, and keep the bounds.
 
         Returns:
-            The point, what is expected of it and of the luckiest; None while fewer than ten points have a score.
+            The point, what is expected of it and of the luckiest; None where none of the points has a score.
 
         Raises:
             RequestError: A point is outside the space, or there are several goals.
@@ -337,14 +337,12 @@ class Protein:
         if self.criteria is not None and self.criteria.has_front:
             raise RequestError.of("several goals have a Pareto front, and no one best point", key="goal")
         given = {tuple(self.space.encode(_values(point)).tolist()): _values(point) for point in points or ()}
-        if self._successes < _FEWEST_TO_RECOMMEND:
-            return None
         from metta_sweep.optimize.protein.recommendation import mean_scores, recommended
 
         scores = mean_scores(self._observations, self.criteria, None if points is None else given)
-        model = self._choosing_model(_FEWEST_TO_RECOMMEND) if scores else None
-        if model is None:
+        if not scores:
             return None
+        model = self._choosing_model(_FEWEST_TO_RECOMMEND) if self._successes >= _FEWEST_TO_RECOMMEND else None
         as_given = {codes: given.get(codes) or self.space.decode(np.array(codes)) for codes in scores}
         return recommended(model, scores, as_given, Goal(self.goal).sign)
 

@@ -53,12 +53,12 @@ def _keeps(one: CodedObservation, criteria: Criteria | None) -> bool:
 
 @on_one_thread
 def recommended(
-    model: Model, scores: Mapping[Codes, float], points: Mapping[Codes, Mapping[str, Any]], sign: float
+    model: Model | None, scores: Mapping[Codes, float], points: Mapping[Codes, Mapping[str, Any]], sign: float
 ) -> Recommendation:
     """Return the point with the best score, or another one where the model is sure enough that it is better.
 
     Args:
-        model: Knows all that was observed.
+        model: Knows all that was observed; None while that is too little.
         scores: The mean score of each point to choose from, by its codes; at least one.
         points: The values of each, by its codes.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
@@ -66,6 +66,9 @@ def recommended(
     every = list(scores)
     codes = np.array(every)
     luckiest = int(np.argmax(list(scores.values())))
+    if model is None:
+        point = points[every[luckiest]]
+        return Recommendation(params=point, expected=None, luckiest=point, luckiest_expected=None, chance=0.5)
     best = int(model.metric.observed.predict(codes)[0].mean(0).argmax())
     chance, gain = _better(model, codes[best], codes[luckiest])
     if chance < SURE or gain < WORTH_IT:
