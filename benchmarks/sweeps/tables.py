@@ -18,24 +18,25 @@ from benchmarks.sweeps.tasks import TASKS
 
 HERE = Path(__file__).parent
 OURS = ("protein", "protein_early", "protein_early_confirm")
+JUDGED = "protein_early"
+"""The contender that the others are compared with, seed by seed."""
 CALIBRATED_FROM = 10
 """Runs before which an interval does not count."""
 Sweeps = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]
-"""By task and contender, a sweep a seed."""
+"""By task and contender, a sweep a seed, in the order of the seeds."""
 
 
 def read(out: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return all sweeps that are there: of each task the seeds that every contender of it has."""
+    """Return all sweeps that are there."""
     found: dict[str, dict[str, dict[int, dict[str, Any]]]] = {}
-    for path in sorted(out.glob("*.json")):
+    for path in out.glob("*.json"):
         contender, task, seed = path.stem.split(".")
         found.setdefault(task, {}).setdefault(contender, {})[int(seed)] = json.loads(path.read_text("utf-8"))
-    tasks = {}
-    for task in (name for name in TASKS if name in found):
-        common = set.intersection(*(set(seeds) for seeds in found[task].values()))
-        by_name = {name: found[task][name] for name in NAMES if name in found[task]}
-        tasks[task] = {name: [seeds[seed] for seed in sorted(common)] for name, seeds in by_name.items()}
-    return tasks
+    return {
+        task: {name: [seeds[seed] for seed in sorted(seeds)] for name in NAMES if (seeds := found[task].get(name))}
+        for task in TASKS
+        if task in found
+    }
 
 
 def value_at(sweep: Mapping[str, Any], at_s: float) -> float:
@@ -59,35 +60,38 @@ def results(found: Sweeps) -> str:
 
 
 def _task_table(task: str, by_name: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    budget_s = TASKS[task].budget_s
-    ends = {name: [value_at(sweep, budget_s) for sweep in sweeps] for name, sweeps in by_name.items()}
-    level = max(float(np.mean(values)) for name, values in ends.items() if name not in OURS)
+    budget_s, digits = TASKS[task].budget_s, TASKS[task].digits
+    ends = {name: {sweep["seed"]: value_at(sweep, budget_s) for sweep in of} for name, of in by_name.items()}
+    level = max(float(np.mean(list(values.values()))) for name, values in ends.items() if name not in OURS)
     first = np.mean([sweep["path"][0]["value"] for sweeps in by_name.values() for sweep in sweeps])
-    seeds = len(next(iter(ends.values())))
     lines = [
-        f"## {TASKS[task].title}: {budget_s:.0f} s of training a sweep, {seeds} sweeps a contender\n",
-        "| | reward of the deployed policy | by sweep | runs | to their end | s to the best other's end | own s |",
-        "|---|---|---|---|---|---|---|",
-        f"| shipped settings, one run | {first:.3f} | | 1 | 1 | | |",
+        f"## {TASKS[task].title}: {budget_s:.0f} s of training a sweep\n",
+        f"| | sweeps | reward of the deployed policy | by sweep | less than {NAMES[JUDGED]} | runs | to their end "
+        "| s to the best other's end | own s |",
+        "|---|---|---|---|---|---|---|---|---|",
+        f"| shipped settings, one run | | {first:.{digits}f} | | | 1 | 1 | | |",
     ]
-    for name, values in sorted(ends.items(), key=lambda each: -float(np.mean(each[1]))):
+    for name, values in sorted(ends.items(), key=lambda each: -float(np.mean(list(each[1].values())))):
         sweeps = by_name[name]
         runs = np.mean([len(sweep["runs"]) for sweep in sweeps])
         full = np.mean([sum(run["end"] == "finished" for run in sweep["runs"]) for sweep in sweeps])
         took_s = np.mean([sweep["ask_s"] + sweep["judge_s"] for sweep in sweeps])
         reached = time_to(sweeps, level)
-        each = " ".join(f"{value:.2f}" for value in values)
+        less = [ends[JUDGED][seed] - value for seed, value in values.items() if seed in ends[JUDGED]]
         lines.append(
-            f"| {NAMES[name]} | {_with_error(values)} | {each} | {runs:.0f} | {full:.0f} "
+            f"| {NAMES[name]} | {len(sweeps)} | {_with_error(list(values.values()), digits)} "
+            f"| {' '.join(f'{value:.{digits - 1}f}' for value in values.values())} "
+            f"| {'' if name == JUDGED else _with_error(less, digits)} | {runs:.0f} | {full:.0f} "
             f"| {'never' if reached is None else f'{reached:.0f}'} | {took_s:.1f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _with_error(values: Sequence[float]) -> str:
+def _with_error(values: Sequence[float], digits: int) -> str:
+    """Return a mean with its standard error, where there are enough for one."""
     if len(values) < 2:
-        return f"{values[0]:.3f}"
-    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
+        return "".join(f"{value:.{digits}f}" for value in values)
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.{digits}f}"
 
 
 def calibration(found: Sweeps) -> str:

@@ -32,6 +32,8 @@ class Task:
     """The search space as a sweep file has it; each ``mean`` is the shipped setting."""
     budget_s: float
     """CPU-seconds of training and evaluation that a sweep has."""
+    digits: int = 3
+    """Of a reward that are told."""
     fresh_episodes: int = 320
     """Episodes, which no search sees, that a deployed policy is valued by."""
 
@@ -120,6 +122,7 @@ TASKS = {
                 for name, each in RANGES.items()
             },
             budget_s=120.0,
+            digits=1,
             fresh_episodes=128,
         ),
     )
