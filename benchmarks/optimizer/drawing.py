@@ -17,6 +17,7 @@ NAMES = {
     "optuna_tpe": "Optuna TPE",
     "cmaes": "CMA-ES",
     "smac": "SMAC",
+    "puffer": "PufferLib",
     "sobol": "Sobol",
     "random": "random",
 }
@@ -40,7 +41,7 @@ STYLES = {
     "optuna_tpe": ("#2a9d5c", 1.3, "5 3"),
 }
 """Colour, width and dash; the others, which are far behind nearly everywhere, are grey."""
-FAINT = {"cmaes": "6 3", "smac": "2 3", "sobol": "1 2", "random": ""}
+FAINT = {"cmaes": "6 3", "smac": "2 3", "puffer": "4 1", "sobol": "1 2", "random": ""}
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, COLUMNS, LEGEND, LEAST = 330, 220, 48, 30, 36, 3, 54, 1e-3
 
 Curves = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]

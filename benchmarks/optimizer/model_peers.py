@@ -1,4 +1,4 @@
-"""HEBO, Ax and SMAC: optimizers that see every parameter as a category or as a number on an even line.
+"""HEBO, Ax, SMAC and PufferLib: optimizers that see every parameter as a category or as a number on an even line.
 
 They know no ``when``: a condition is flattened, and an inactive parameter is told as its center. Each is imported only
 when it is made, in a virtual environment of its own.
@@ -6,6 +6,8 @@ when it is made, in a virtual environment of its own.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import tempfile
 import warnings
@@ -54,7 +56,7 @@ def from_line(leaf: Leaf, line: Any) -> Any:
 
 
 class OnLines:
-    """What the three have in common: the first run at the center, points as lines, the worst score so far."""
+    """What they have in common: the first run at the center, points as lines, the worst score so far."""
 
     def __init__(self, task: Task) -> None:
         warnings.simplefilter("ignore")
@@ -210,4 +212,54 @@ class Smac(OnLines):
         self.smac.tell(info, TrialValue(cost=self.loss(outcome), time=outcome.cost, status=status))
 
 
-MODEL_PEERS = {"hebo": Hebo, "ax": Ax, "smac": Smac}
+class Puffer(OnLines):
+    """The Protein of PufferLib 3 with its defaults; a failure counts as the worst score so far.
+
+    It has no categories: they are whole numbers in the order in which they are written. It measures distances from the
+    center, and is told it.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        import random
+
+        import numpy as np
+        import pyro
+        from pufferlib.sweep import Protein
+
+        super().__init__(task)
+        random.seed(seed)
+        np.random.seed(seed)
+        pyro.set_rng_seed(seed)
+        center = self.line_of(self.space.center())
+        axes = {name: self._axis(leaf, center[name]) for name, leaf in task.parameters.items()}
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.protein = Protein({**axes, "metric": "score", "goal": "maximize"})
+
+    @staticmethod
+    def _axis(leaf: Leaf, middle: Any) -> dict[str, Any]:
+        if "values" in leaf:
+            names = [str(value) for value in leaf["values"]]
+            low, high, middle = 0, len(names) - 1, names.index(middle)
+        else:
+            low, high = bounds(leaf)
+        kind = "int_uniform" if "values" in leaf or is_whole(leaf) else "uniform"
+        return {"distribution": kind, "min": low, "max": high, "mean": middle, "scale": "auto"}
+
+    def ask(self) -> dict[str, Any]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            line, _ = self.protein.suggest(None)
+        named = {
+            name: str(leaf["values"][line[name]]) if "values" in leaf else line[name]
+            for name, leaf in self.parameters.items()
+        }
+        return self.params_of(named)
+
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
+        line = self.line_of(params)
+        for name, leaf in self.parameters.items():
+            if "values" in leaf:
+                line[name] = [str(value) for value in leaf["values"]].index(line[name])
+        self.protein.observe(line, -self.loss(outcome), outcome.cost, is_failure=outcome.failed)
+
+
+MODEL_PEERS = {"hebo": Hebo, "ax": Ax, "smac": Smac, "puffer": Puffer}

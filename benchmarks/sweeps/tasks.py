@@ -117,7 +117,8 @@ TASKS = {
                 "sim.episodes=1",
             ),
             parameters={
-                name: each | {"mean": AROUND_GYMNASIUM.get(name, each["mean"])}
+                name: each
+                | {"mean": AROUND_GYMNASIUM.get(name, each["mean"])}
                 | ({"min": 32, "max": 1024} if name == "trainer.minibatch_size" else {})
                 for name, each in RANGES.items()
             },

@@ -10,8 +10,8 @@ from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import SearchTask
 from metta_sweep.optimize.protein.outputs import ScoreTransform
-from metta_sweep.optimize.shown import Metric, Shown
 from metta_sweep.optimize.registry import from_json, to_json
+from metta_sweep.optimize.shown import Metric, Shown
 
 SPACE = {name: {"distribution": "uniform", "min": 0.0, "max": 1.0} for name in ("a", "b")}
 HALVES = [(share, 0.5, 1.0) for share in (0.25, 0.5, 0.75)]

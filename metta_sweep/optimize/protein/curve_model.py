@@ -14,8 +14,8 @@ from metta_sweep.optimize.protein.curves import STAGES, RunCurve, Stages
 from metta_sweep.optimize.protein.kernel import Geometry, matern52, scaled_distances
 from metta_sweep.optimize.protein.outputs import ScoreTransform
 from metta_sweep.optimize.protein.posterior import FitError
-from metta_sweep.optimize.shown import ENDLESS, Shown
 from metta_sweep.optimize.protein.threads import on_one_thread
+from metta_sweep.optimize.shown import ENDLESS, Shown
 from metta_sweep.space.scales import Array
 
 FIT_RUNS = 40

@@ -12,8 +12,8 @@ from metta_sweep.optimize.protein.history import CodedObservation, History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import Model
 from metta_sweep.optimize.protein.posterior import FitError, Trend
-from metta_sweep.optimize.shown import NAMELESS, Metric
 from metta_sweep.optimize.protein.threads import on_one_thread
+from metta_sweep.optimize.shown import NAMELESS, Metric
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.parameter import Parameter
 from metta_sweep.space.scales import Array

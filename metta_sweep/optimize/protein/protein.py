@@ -322,8 +322,8 @@ class Protein:
         """Return the point to train again: the best of many noisy scores is lucky as well as good.
 
         It is the point with the best score, unless the model, which knows its neighbours and all learning curves,
-        gives another one a chance of at least 60% to be better; fewer than ten scores overrule nothing. Where a checkpoint is deployed as it is, and nothing
-        is trained again, its own score is what counts: it keeps its luck.
+        gives another one a chance of at least 60% to be better; fewer than ten scores overrule nothing. Where a
+        checkpoint is deployed as it is, and nothing is trained again, its own score is what counts: it keeps its luck.
 
         Args:
             points: Observed points to choose from; None: all that have a score, and keep the bounds.
