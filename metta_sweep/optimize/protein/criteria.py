@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.goal import MOST_OBJECTIVES, Bound, Goal, Objective
 from metta_sweep.optimize.port import Measured
+from metta_sweep.optimize.protein.curves import bounded
 from metta_sweep.space.scales import Array
 
 
@@ -72,7 +73,7 @@ class Criteria:
         values = self._by_column(score, "score")
         if not all(map(math.isfinite, values)):
             return None
-        return tuple(sign * value for sign, value in zip(self.signs, values, strict=True))
+        return tuple(bounded(sign * value) for sign, value in zip(self.signs, values, strict=True))
 
     def noises(self, noise: Measured | None) -> tuple[float, ...]:
         """Return the variance of each column, 0 where it is not known.

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.optimize.port import CurvePoint
+from metta_sweep.result.values import MOST_METRIC
 from metta_sweep.space.scales import Array
 
 _OVERSHOOT = 1e-6
 """Share by which the last report may lie beyond a run's length: rounding."""
-_HUGE = 1e150
-"""Metrics beyond this count as this, so that their differences and squares stay finite."""
 STAGES = (0.2, 0.5)
 """Shares at which a curve is cut: the reports between two cuts count as one, at their mean, a final score by itself.
 Two or three values a run say as much about its end as ten do, and a process over them takes a fraction of the time."""
@@ -71,8 +70,8 @@ def read_reports(curve: Sequence[CurvePoint], sign: float) -> tuple[tuple[tuple[
     problems = [problem for at, point in enumerate(curve) if (problem := _problem(at, point))]
     if problems:
         raise RequestError(*problems)
-    told = {min(1.0, float(share)): _bounded(sign * metric) for share, metric, _ in curve if math.isfinite(metric)}
-    costs = [float(cost) for share, _, cost in curve if math.isfinite(cost) and cost > 0]
+    told = {min(1.0, float(share)): bounded(sign * metric) for share, metric, _ in curve if math.isfinite(metric)}
+    costs = [bounded(cost) for share, _, cost in curve if math.isfinite(cost) and cost > 0]
     return tuple(sorted(told.items())), max(costs, default=None)
 
 
@@ -94,8 +93,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _bounded(score: float) -> float:
-    return min(_HUGE, max(-_HUGE, float(score)))
+def bounded(score: float) -> float:
+    """Return a score that is not beyond what can be measured, so that differences and squares stay finite."""
+    return min(MOST_METRIC, max(-MOST_METRIC, float(score)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

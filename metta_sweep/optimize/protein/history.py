@@ -11,14 +11,13 @@ import numpy as np
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.optimize.protein.covering import MOST, worth_conditioning_on
-from metta_sweep.optimize.protein.curves import RunCurve
+from metta_sweep.optimize.protein.curves import RunCurve, bounded
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.shown import ENDLESS, NAMELESS, Metric, Shown
+from metta_sweep.result.values import MOST_METRIC
 from metta_sweep.space import Interval, SearchSpace
 from metta_sweep.space.scales import Array
 
-_HUGE = 1e150
-"""Scores beyond this count as this, so that their differences and squares stay finite."""
 CURVE_SHARES = (0.25, 0.5)
 """Shares of a run's length at which its learning curve stands for a shorter run."""
 
@@ -118,7 +117,7 @@ class History:
         points, seen = _stack([each.codes for each in good], dim), np.array([_as_reported(each) for each in rollouts])
         return cls(
             points=points,
-            scores=np.clip(np.array([each.score for each in good], dtype=np.float64), -_HUGE, _HUGE),
+            scores=np.array([each.score for each in good], dtype=np.float64),
             costs=np.array([each.cost for each in good], dtype=np.float64),
             noises=np.array([each.noise or 0.0 for each in good], dtype=np.float64),
             luck=seen - np.array([each.score for each in rollouts]),
@@ -143,7 +142,7 @@ class History:
             self,
             points=self.points[: self.rollouts],
             costs=self.costs[: self.rollouts],
-            scores=np.clip(scores, -_HUGE, _HUGE),
+            scores=scores,
             luck=np.zeros(self.rollouts),
             noises=noises,
             shown=ENDLESS,
@@ -223,8 +222,9 @@ def read_observation(
         problems.append(Problem(key="noise", message=f"need a finite variance of at least 0, got {noise!r}"))
     if problems:
         raise RequestError(*problems)
-    value = sign * float(score) if math.isfinite(score) else None
-    return CodedObservation(codes=codes, score=value, cost=float(cost), noise=noise)
+    value = bounded(sign * score) if math.isfinite(score) else None
+    spread = None if noise is None else min(float(noise), MOST_METRIC**2)
+    return CodedObservation(codes=codes, score=value, cost=bounded(cost), noise=spread)
 
 
 def read_curve(
@@ -248,7 +248,7 @@ def read_curve(
         return []
     length = float(domain.numbers(np.array(codes[at])))
     inside = [
-        (float(domain.snap(np.array([code]))[0]), sign * score, cost)
+        (float(domain.snap(np.array([code]))[0]), bounded(sign * score), bounded(cost))
         for share, score, cost in curve
         if math.isfinite(score)
         and math.isfinite(cost)

@@ -24,7 +24,7 @@ from metta_sweep.optimize.port import (
     Suggestion,
 )
 from metta_sweep.optimize.protein.criteria import Criteria
-from metta_sweep.optimize.protein.curves import RunCurve, read_reports
+from metta_sweep.optimize.protein.curves import RunCurve, bounded, read_reports
 from metta_sweep.optimize.protein.history import CodedObservation, History, read_curve, read_observation
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.known_curves import KnownCurves
@@ -179,10 +179,11 @@ class Protein:
         if not scores:
             raise RequestError.of("need a score of at least one seed", key="scores")
         sign = Goal(self.goal).sign
-        mean = float(np.mean(list(scores.values())))
+        is_finite = all(map(math.isfinite, scores.values()))
+        told = [(seed, bounded(sign * scores[seed])) for seed in sorted(scores)] if is_finite else []
+        mean = sign * float(np.mean([score for _, score in told])) if told else math.nan
         seen = read_observation(self.space, _values(params), score=mean, cost=cost, noise=None, sign=sign)
-        if seen.score is not None:
-            seen = replace(seen, by_seed=tuple((seed, sign * float(scores[seed])) for seed in sorted(scores)))
+        seen = replace(seen, by_seed=tuple(told))
         reports, _ = read_reports(curve, sign)
         self._note(seen)
         self._note_curve(seen, reports, curve)
