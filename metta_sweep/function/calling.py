@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -110,15 +111,17 @@ def _leaves(metrics: Mapping[Any, Any], above: str = "") -> list[tuple[str, Any]
 
 
 def as_number(value: Any) -> float | None:
-    """Return a number of Python, numpy, torch or JAX as a float; None for anything else."""
+    """Return a number of Python, or the one value of an array of numpy, torch or JAX, as a float; None for all else."""
     if value is None or isinstance(value, str | bytes | bool):
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: a tensor of several values
+        return float(value.item() if hasattr(value, "item") else value)
+    except OverflowError:  # a whole number that no float holds
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several values
         return None
 
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return f"a {type(value).__name__} ({text[:60]}{'…' if len(text) > 60 else ''})"
+    return f"{text[:60]}{'…' if len(text) > 60 else ''} ({type(value).__name__})"

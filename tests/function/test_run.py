@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 import types
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import metta_sweep
@@ -102,8 +104,9 @@ def test_a_config_has_the_fixed_values_the_parameters_and_the_seed(search):
     ("returned", "said"),
     [
         (None, "returned None: return the loss as a number, or a dict of metrics with 'loss' in it"),
-        ("low", "returned a str ('low'): return the loss as a number"),
-        (True, "returned a bool (True)"),
+        ("low", "returned 'low' (str): return the loss as a number"),
+        (True, "returned True (bool)"),
+        ([0.5], "returned [0.5] (list)"),
         ({"note": "x"}, "returned a dict without a number in it"),
     ],
 )
@@ -114,6 +117,16 @@ def test_a_return_value_that_is_no_result_is_named(search, returned, said):
     with pytest.raises(metta_sweep.SweepFailedError, match="no_result") as caught:
         search(train)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("returned", [np.array([0.5]), np.float16(0.5), Fraction(1, 2), {"loss": np.array([[0.5]])}])
+def test_one_number_of_any_kind_is_a_score(search, returned):
+    assert search(lambda config: returned, rollout_count=1).best.mean == 0.5
+
+
+def test_a_whole_number_that_no_float_holds_has_diverged(search):
+    with pytest.raises(metta_sweep.SweepFailedError, match="loss is inf"):
+        search(lambda config: 10**400, rollout_count=1)
 
 
 def test_an_exception_is_a_failure_with_its_traceback_in_the_log_of_its_run(search, tmp_path):
