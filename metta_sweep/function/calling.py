@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metta_sweep.errors import RequestError
 from metta_sweep.function.trial import Trial
+from metta_sweep.result.values import plain_number
 
 Function = Callable[..., Any]
 """``train(config, trial)`` or ``train(config)``."""
@@ -115,10 +115,8 @@ def as_number(value: Any) -> float | None:
     if value is None or isinstance(value, str | bytes | bool):
         return None
     try:
-        return float(value.item() if hasattr(value, "item") else value)
-    except OverflowError:  # a whole number that no float holds
-        return math.inf if value > 0 else -math.inf
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several values
+        return plain_number(value)
+    except (TypeError, ValueError, RuntimeError):
         return None
 
 

@@ -30,8 +30,17 @@ def as_number(value: object) -> float | None:
     """Return a number as a float, NaN and infinities included; None for text, booleans and whatever else is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    return plain_number(value)
+
+
+def plain_number(value: Any) -> float:
+    """Return a number of Python, or the one value of an array of numpy, torch or JAX, as a float.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: It is none, or several.
+    """
     try:
-        return float(value)
+        return float(value.item() if hasattr(value, "item") else value)
     except OverflowError:  # a whole number of more than 308 digits
         return math.inf if value > 0 else -math.inf
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.result.paths import RunPaths
+from metta_sweep.result.values import plain_number
 
 
 def report(*, step: int, run_dir: Path | str | None = None, **metrics: float) -> None:
@@ -123,8 +124,18 @@ def _since_start_s() -> float:
 
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return built-in floats, so that numpy and torch scalars can be passed as they come."""
-    return {str(name): float(value) for name, value in metrics.items()}
+    """Return built-in floats, so that what numpy, torch and JAX have of one value can be passed as it comes.
+
+    Raises:
+        TypeError: One is no number.
+    """
+    found = {}
+    for name, value in metrics.items():
+        try:
+            found[str(name)] = plain_number(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name}: need a number, got {value!r:.60} ({type(value).__name__})") from error
+    return found
 
 
 def _write_once(path: Path, text: str, *, sync: bool) -> None:

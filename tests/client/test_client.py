@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import zipfile
@@ -83,3 +84,22 @@ def test_its_wheel_has_the_client_and_needs_nothing(tmp_path):
         "metta_sweep_client/__init__.py",
         "metta_sweep_client/hydra.py",
     }
+
+
+REPORTS = "import numpy as np, {module} as s; s.report(step=1, loss={value}); s.finish(loss=1.0)"
+
+
+@pytest.mark.parametrize("module", ["metta_sweep", "metta_sweep_client"])
+@pytest.mark.parametrize(
+    ("value", "read"), [("np.array([0.5])", 0.5), ("np.float32(0.5)", 0.5), ("10**400", math.inf), ("'0.5'", 0.5)]
+)
+def test_what_is_one_number_is_reported(tmp_path, module, value, read):
+    assert run(REPORTS.format(module=module, value=value), tmp_path, isolated=False).stderr == ""
+    assert [line.metrics for line in read_evaluations(RunPaths(tmp_path))] == [{"loss": read}]
+
+
+@pytest.mark.parametrize("module", ["metta_sweep", "metta_sweep_client"])
+@pytest.mark.parametrize("value", ["None", "[1.0]", "np.zeros(2)", "'low'"])
+def test_what_is_none_is_named(tmp_path, module, value):
+    said = run(REPORTS.format(module=module, value=value), tmp_path, isolated=False).stderr
+    assert "TypeError: loss: need a number, got " in said

@@ -6,6 +6,7 @@ Standard library only. The sweep says by the environment variable ``METTA_SWEEP_
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -102,6 +103,28 @@ def write_once(path: Path, content: Mapping[str, Any]) -> None:
         beside.unlink()
 
 
+def plain_number(value: Any) -> float:
+    """Return a number of Python, or the one value of an array of numpy, torch or JAX, as a float.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: It is none, or several.
+    """
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+
+
 def _plain(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return built-in floats, so that numpy, torch and JAX scalars can be passed as they come."""
-    return {str(name): float(value) for name, value in metrics.items()}
+    """Return built-in floats, so that what numpy, torch and JAX have of one value can be passed as it comes.
+
+    Raises:
+        TypeError: One is no number.
+    """
+    found = {}
+    for name, value in metrics.items():
+        try:
+            found[str(name)] = plain_number(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name}: need a number, got {value!r:.60} ({type(value).__name__})") from error
+    return found

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from hydra.experimental.callback import Callback
 
-from metta_sweep_client import RUN_DIR_VARIABLE, run_dir, write_once
+from metta_sweep_client import RUN_DIR_VARIABLE, plain_number, run_dir, write_once
 
 FILE = "returned.json"
 """What is written in the run's directory: ``{"value": …}``, or ``{"type": …}`` for what JSON cannot hold."""
@@ -42,6 +42,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        return plain_number(value)
+    except (TypeError, ValueError, RuntimeError):
         return None
