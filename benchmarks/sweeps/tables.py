@@ -113,6 +113,22 @@ def calibration(found: Sweeps) -> str:
     return "\n".join(lines) + "\n"
 
 
+def compact(found: Sweeps) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return what is kept of all sweeps, values in the order of the task's parameters."""
+    return {
+        task: {
+            name: [{**sweep, "runs": [_compact(run) for run in sweep["runs"]]} for sweep in sweeps]
+            for name, sweeps in by_name.items()
+        }
+        for task, by_name in found.items()
+    }
+
+
+def _compact(run: Mapping[str, Any]) -> dict[str, Any]:
+    reports = [[score, round(cost_s, 2)] for _, score, cost_s in run["reports"]]
+    return {**run, "params": [float(f"{value:.4g}") for value in run["params"].values()], "reports": reports}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
@@ -123,7 +139,7 @@ def main() -> None:
     print(page)
     if told.write:
         (HERE / "RESULTS.md").write_text(page, encoding="utf-8")
-        (HERE / "results.json").write_text(json.dumps(found), encoding="utf-8")
+        (HERE / "results.json").write_text(json.dumps(compact(found), separators=(",", ":")), encoding="utf-8")
         (HERE / "results.svg").write_text(draw(found), encoding="utf-8")
 
 
