@@ -12,5 +12,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ "$(id -u)" != 0 ] || timeout 120 ./devops/install_slurm.sh >/dev/null 2>&1 || echo "SLURM cannot be installed here" >&2
 # Hundreds of processes are started: each would compile the package anew where bytecode is not to be kept.
 unset PYTHONDONTWRITEBYTECODE
-# Three workers on two cores: a quarter of the time a test waits for a process of its own.
-OMP_NUM_THREADS=1 .venv/bin/python ${COVERAGE:+-m coverage run} -m pytest -n 3 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not long" "$@"
+# Four workers on two cores: a third of the time a test waits for a process of its own.
+OMP_NUM_THREADS=1 .venv/bin/python ${COVERAGE:+-m coverage run} -m pytest -n 4 --max-worker-restart=0 --dist loadfile --no-loadscope-reorder -m "not long" "$@"

@@ -39,7 +39,7 @@ def test_the_source_of_the_kernel_is_in_the_wheel(installed):
     assert (installed / "metta_sweep" / "trainer" / "native" / "kernel.c").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_installed_sweep_finds_shipped_and_own_sweep_files(installed, tmp_path):
     own = tmp_path / "configs" / "sweep" / "mine.yaml"
     own.parent.mkdir(parents=True)

@@ -17,8 +17,14 @@ SWEEPS = sorted(path.stem for path in (CONFIGS / "sweep").glob("*.yaml"))
 HARDWARE = sorted(path.stem for path in (CONFIGS / "hardware").glob("*.yaml"))
 
 
+SOME = ("my_test_sweep", "pong", "protein_fast")
+"""Those that the short form of the suite plans with every hardware."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize(
+    "name", [name if name in SOME else pytest.param(name, marks=pytest.mark.long) for name in SWEEPS]
+)
 def test_every_sweep_file_plans_with_every_hardware(desk: Desk, name: str) -> None:
     spaces = {
         hardware: desk.ask(None, f"++sweep_params=sweep/{name}", f"+hardware={hardware}", "cmd=plan").space.names

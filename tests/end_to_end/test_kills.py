@@ -132,7 +132,7 @@ def test_a_second_controller_is_told_who_holds_the_sweep(sweep):
     assert first.returncode == 143
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_summary_can_be_read_while_the_sweep_runs(sweep):
     asked = sweep.write_trial(rollouts=2, seconds=1.5)
     controller = sweep.start(asked)

@@ -61,7 +61,7 @@ def test_an_app_is_swept_to_its_total_and_tells_the_best_and_how_to_repeat_it(tm
     assert len(state(tmp_path).runs) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_plan_and_a_refusal_leave_nothing(tmp_path):
     planned = run(LR, "hydra.sweeper.plan=true", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
@@ -77,7 +77,7 @@ def test_a_plan_and_a_refusal_leave_nothing(tmp_path):
     assert files(tmp_path) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_function_that_returns_none_is_named(tmp_path):
     done = run(LR, "returns=none", "hydra.sweeper.rollout_count=5", cwd=tmp_path)
     assert done.returncode == 1

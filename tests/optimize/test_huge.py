@@ -35,7 +35,9 @@ def all_asked(protein: Protein, scores, costs, *, with_curves: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("with_curves", [False, True])
 @pytest.mark.parametrize("goal", ["maximize", "minimize"])
-@pytest.mark.parametrize("odd", [MOST, -MOST, 1e155, LEAST])
+@pytest.mark.parametrize(
+    "odd", [MOST, *(pytest.param(odd, marks=pytest.mark.long) for odd in (-MOST, 1e155, LEAST))], ids=str
+)
 def test_a_score_beyond_all_others_troubles_no_model(odd, goal, with_curves):
     scores = [*USUAL[:4], odd, *USUAL[5:]]
     with warnings.catch_warnings(action="error"):

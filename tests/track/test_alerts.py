@@ -112,7 +112,7 @@ def test_titles_are_as_short_as_the_service_wants_and_secrets_stay_here(service)
     assert key not in str(service.told)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_that_ends_is_alerted_of_at_the_service(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=2).whole_run(1.0)
     mirror = start_mirror(sweep.paths, WandbSettings(alert=ALL), Mode.ONLINE, environment(server))

@@ -65,7 +65,7 @@ def test_the_best_is_told_with_its_runs_and_values():
     assert shown.summary["best_params"] == {"a": 1, "b": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_overview_is_there_beside_the_sweep_and_goes_on(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=4).whole_run(1.0).whole_run(3.0).whole_run(2.0)
     environ = environment(server)

@@ -38,6 +38,7 @@ def made_elsewhere(server, sweep, project="metta-sweep"):
     return server.world.upsert_sweep(given).sweep_id
 
 
+@pytest.mark.long
 def test_a_reply_that_is_lost_makes_no_second_sweep(server, sweep):
     server.faults.order(Fault(on="UpsertSweep", kind="lost", times=1))
     synced(server, sweep)
@@ -89,6 +90,7 @@ def test_the_id_that_the_journal_keeps_is_used(server, sweep):
     assert {run.sweep for run in server.world.runs.values() if run.job_type == "train"} == {kept}
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_deleted_there_is_registered_anew(server, sweep):
     synced(server, sweep)
     server.world.sweeps.clear()
@@ -105,6 +107,7 @@ def test_it_can_be_sent_to_another_project(server, sweep):
     assert len([run for run in server.world.runs.values() if run.job_type == "train"]) == 2
 
 
+@pytest.mark.long
 def test_no_key_is_left_in_any_file(server, sweep):
     synced(server, sweep)
     files = [path for path in sweep.paths.root.rglob("*") if path.is_file()]
@@ -112,6 +115,7 @@ def test_no_key_is_left_in_any_file(server, sweep):
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.long
 def test_an_earlier_sweep_of_the_name_is_offered_for_import(server, sweep, tmp_path):
     synced(server, sweep)
     again = ToldSweep(tmp_path / "elsewhere", rollout_count=1, pid=7)

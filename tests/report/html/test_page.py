@@ -106,7 +106,7 @@ def test_every_plot_is_drawn_without_an_error_or_a_request(names: list[str], tmp
     assert found["answer"]["empty"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_browser
 def test_several_sweeps_share_their_axes(tmp_path: Path) -> None:
     first, second = simulated(20, name="first"), simulated(30, name="second", seed=1)
@@ -125,7 +125,7 @@ def test_sweeps_beside_each_other_say_which_best_is_confirmed() -> None:
     assert "<code>metta-sweep report my_test other</code>" in content
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_browser
 def test_everything_that_can_be_pressed_or_scrolled_is_reached_by_the_keyboard(tmp_path: Path) -> None:
     script = """
@@ -170,7 +170,7 @@ def test_the_table_sorts_by_value_and_filters(tmp_path: Path) -> None:
     assert found["sorted"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_browser
 def test_light_and_dark_are_one_press_apart(tmp_path: Path) -> None:
     script = """
