@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from metta_sweep.optimize.shown import Metric, Shown
+from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.confirmation import Candidate, candidates_of
 from metta_sweep.sweep.luck import draw_truths
 from metta_sweep.sweep.observing import counted
@@ -119,10 +119,10 @@ def _told(one: Confirmed) -> float:
 
 
 def _ends(state: SweepState) -> Shown:
-    """Return where a score ends, by what is declared of the metric and by every run that reported it."""
+    """Return where a score ends, by what is declared of the metric and by every run that counts and reported it."""
     spec = state.spec
-    told = [(run.rollout, (run.metrics or {}).get(spec.metric, math.nan)) for run in state.runs.values()]
-    seen = [(rollout, spec.goal.score(value)) for rollout, value in told if math.isfinite(value)]
+    told = [(run.rollout, as_metric((run.metrics or {}).get(spec.metric))) for run in counted(state.runs.values())]
+    seen = [(rollout, spec.goal.score(value)) for rollout, value in told if value is not None]
     points, scores = np.array([[rollout] for rollout, _ in seen]), np.array([value for _, value in seen])
     metric = Metric.declared(spec.metric, spec.protein.get("metric_range"))
     return Shown.of(scores, points, spec.goal.score(1.0), metric)

@@ -16,6 +16,7 @@ from metta_sweep.report.best import best, winner_of
 from metta_sweep.report.export import records
 from metta_sweep.report.html.answer import answer
 from metta_sweep.report.html.gather import gather
+from metta_sweep.sweep.events import RunDiscarded
 from tests.factories import Directories, History
 
 PLACE = Place(paths=Directories(), cwd=Path("/lab"), python="python", controller="")
@@ -140,10 +141,13 @@ def test_a_smaller_metric_keeps_its_sign() -> None:
     assert point.interval[0] < (point.corrected or 0.0) < point.interval[1]
 
 
-def wide(**asked) -> History:
+def wide(discarded: float | None = None, **asked) -> History:
     """Two fresh runs a point that tell little: their spread alone says less than nothing, and more than all."""
     history = History(asked={**ASKED, "confirm": ConfirmSettings(top_k=2, seeds=2), **asked})
     history.rollout(30.0).rollout(60.0, params={"trainer.learning_rate": 0.1})
+    if discarded is not None:
+        history.rollout(discarded, params={"trainer.learning_rate": 0.01})
+        history.add(RunDiscarded, run_id="my_test.r.2", why="the sensor was off")
     return history.choose(1, 0).again(1, 20.0, 90.0).again(0, 5.0, 40.0).stop()
 
 
@@ -159,6 +163,10 @@ def test_no_interval_of_a_metric_that_was_never_negative_goes_below_nothing() ->
 def test_a_run_below_nothing_frees_the_interval_again() -> None:
     history = wide()
     assert interval_of(history.rollout(-50.0, params={"trainer.learning_rate": 0.01}))[0] < 0.0
+
+
+def test_a_run_that_a_person_discarded_shows_nothing() -> None:
+    assert interval_of(wide(discarded=-50.0))[0] == 0.0
 
 
 def test_no_interval_leaves_the_range_that_the_file_declares() -> None:

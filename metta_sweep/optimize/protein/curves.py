@@ -94,7 +94,7 @@ def _is_number(value: object) -> bool:
 
 
 def bounded(score: float) -> float:
-    """Return a score that is not beyond what can be measured, so that differences and squares stay finite."""
+    """Return a score or a cost that is not beyond what can be measured, so that differences and squares stay finite."""
     return min(MOST_METRIC, max(-MOST_METRIC, float(score)))
 
 
