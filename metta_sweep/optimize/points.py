@@ -69,15 +69,26 @@ class FreshPoints:
         Args:
             pending: Codes not to return, though they are not taken for good.
         """
+        found = self.following(1, pending)
+        return found[0] if len(found) else None
+
+    def following(self, count: int, pending: Iterable[Array] = ()) -> Array:
+        """Return the next points ``(<= count, d)``: fewer where the whole space is taken, (0, 0) where it is all.
+
+        Args:
+            count: How many.
+            pending: As for :meth:`next`.
+        """
         waiting = set(map(point_key, pending))
         while self._has(self._first) and self._keys[self._first] in self._observed:
             self._first += 1
+        found: list[Array] = []
         at = self._first
-        while self._has(at):
+        while len(found) < count and self._has(at):
             if self._keys[at] not in self._observed and self._keys[at] not in waiting:
-                return self._points[at]
+                found.append(self._points[at])
             at += 1
-        return None
+        return np.array(found) if found else np.zeros((0, 0))
 
     def _has(self, index: int) -> bool:
         """Return whether the sequence reaches an index, after making as much of it as that takes."""

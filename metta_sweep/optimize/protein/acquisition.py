@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr, ndtr
 
 from metta_sweep.optimize.protein.bound_model import BoundModel
@@ -52,6 +53,32 @@ class Acquisition:
         each = log_improvement((mean[..., None] - self._levels) / deviation[..., None])
         improvement: Array = (np.log(deviation) + _log_total(each, shares)).mean(0)
         return improvement
+
+    def is_lost_in_noise(self, point: Array, share: float, least: float) -> bool:
+        """Return whether the improvement that is expected of codes ``(d,)`` is small beside the noise of a rollout.
+
+        Both are means in logarithms over the hyperparameters. Where bounds may be broken, the improvement counts by the
+        chance that they are kept.
+
+        Args:
+            point: Where.
+            share: How small, in deviations of the noise.
+            least: Variance of the noise, of all that scores differ by, below which it hides nothing.
+        """
+        observed = self.model.metric.observed
+        noise = float(np.exp(np.log(observed.hypers.noise + observed.known_noise.min()).mean()))
+        cost = self.model.cost.mean(point[None])[0]
+        gain = self._improvement(point[None], cost) + sum(bound.log_chance(point[None]) for bound in self.bounds)
+        return noise >= least and float(gain[0]) < np.log(share * np.sqrt(noise))
+
+    def allows(self, points: Array) -> NDArray[np.bool_]:
+        """Return which of codes ``(m, d)`` are expected to cost no more than they may, and to fail no more likely."""
+        allowed = np.ones(len(points), dtype=bool)
+        if self.max_cost is not None:
+            allowed &= self.model.cost.mean(points)[0] <= self.max_cost
+        if self.model.success is not None:
+            allowed &= self.model.chance_of_success(points) >= self.least_chance
+        return allowed
 
     def cheapest(self, points: Array) -> Array:
         """Return the one of ``(m, d)`` that is expected to cost least ``(d,)``: the answer where all cost too much."""

@@ -11,7 +11,7 @@ from metta_sweep.optimize.protein.acquisition import Acquisition
 from metta_sweep.optimize.protein.explanation import explain
 from metta_sweep.optimize.protein.history import History
 from metta_sweep.optimize.protein.kernel import Geometry
-from metta_sweep.optimize.protein.model import Model
+from metta_sweep.optimize.protein.model import NOISY_FROM, Model
 from metta_sweep.optimize.protein.search import Search
 from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.threads import on_one_thread
@@ -22,10 +22,15 @@ from metta_sweep.space.scales import Array
 _DEFAULT_ROLLOUTS = 50
 _PRIOR_STRENGTH = 1.0
 ELITE = 5
+ELSEWHERE = "fills the space, as what is still expected near the best is lost in the noise of a run"
+"""Why a space-filling point is taken instead of the model's."""
 _BREADTH, _FRUGALITY, _FRUGAL_UNTIL = 0.1, 0.3, 0.6
 """Weight of the whole front and power of the cost at the start, and the share of the budget after which money no longer
 counts: early money buys knowledge, late money the winner."""
 _LEAST_CHANCE, _CAUTION, _MOST_CAUTION = 0.25, 2.5, 0.75
+_LOST, _NOISY, _OFTEN = 0.25, 0.05, 0.33
+"""Improvement that is lost: less than this many deviations of a run's noise, where the noise is more than this share of
+all variance; and the share of suggestions that then fill the space."""
 
 
 @on_one_thread
@@ -38,6 +43,8 @@ def propose(
     sign: float,
     trend: SourceTrend | None = None,
     lengths: Array | None = None,
+    *,
+    unseen: Array,
 ) -> Suggestion | None:
     """Return the point that the model values most, or None where every point of the space is taken.
 
@@ -50,6 +57,7 @@ def propose(
         sign: 1 where a larger metric is better, -1 where a smaller one is.
         trend: The mean that source sweeps give; None for a constant.
         lengths: Log lengthscales of the score that learning curves have told ``(d,)``; None where they have not.
+        unseen: Codes ``(k, d)`` of the next space-filling points.
 
     Raises:
         FitError: The models could not be fitted.
@@ -68,10 +76,35 @@ def propose(
     best = search.best(settings.candidates)
     if best is None:
         return None
+    if (other := elsewhere(acquisition, best, unseen, rng)) is not None:
+        told = model.predict(other, sign)
+        return Suggestion(params=space.decode(other), origin="sobol", reason=ELSEWHERE, predicted=told)
     params = space.decode(best)
     told = model.predict(best, sign)
     reason = explain(params, space.decode(model.best_point), told)
     return Suggestion(params=params, origin="protein", reason=reason, predicted=told)
+
+
+def elsewhere(acquisition: Acquisition, best: Array, unseen: Array, rng: np.random.Generator) -> Array | None:
+    """Return the space-filling point ``(d,)`` that is taken instead of the model's, or None where its own is taken.
+
+    All that was seen may lie on one plateau, where agents have learned nothing. What little it says passes for the
+    landscape, and the search near the best of it is sure of itself and in vain. So where there are runs enough to know
+    the noise, and the improvement that the model expects is lost in that of a single run, one suggestion of three looks
+    elsewhere, as searches do that always mix some such points in (Hutter et al. 2011).
+
+    Args:
+        acquisition: What values points.
+        best: Codes ``(d,)`` of the model's point.
+        unseen: Codes ``(k, d)`` of the next space-filling points.
+        rng: Source of random numbers.
+    """
+    if len(acquisition.model.metric.observed.points) < NOISY_FROM or not len(unseen):
+        return None
+    if not acquisition.is_lost_in_noise(best, _LOST, _NOISY) or rng.random() >= _OFTEN:
+        return None
+    allowed = unseen[acquisition.allows(unseen)]
+    return allowed[0] if len(allowed) else None
 
 
 def is_resample(settings: ProteinSettings, history: History, pending: Array) -> bool:

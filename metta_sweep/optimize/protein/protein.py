@@ -43,6 +43,8 @@ FALLBACK = "gp_fit_failed"
 """Origin of a suggestion that the model should have made and could not."""
 _FEWEST_TO_EXPECT, _FEWEST_TO_RECOMMEND = 4, 10
 """Rollouts with a score from which on the model says what a point is worth, and from which on it overrules scores."""
+_UNSEEN = 8
+"""Space-filling points that the model may take one of."""
 
 Point = Mapping[str, Any] | Suggestion
 """Plain values by dotted path, or the suggestion that has them."""
@@ -427,11 +429,11 @@ class Protein:
 
         try:
             sign = Goal(self.goal).sign
-            history, trend = self._history(), self._trend
+            history, trend, unseen = self._history(), self._trend, self._start_points.following(_UNSEEN, waiting)
+            known = (self.space, self.settings, history, waiting, self.seed)
             if self.criteria is not None:
-                return propose_tradeoff(self.space, self.settings, history, waiting, self.seed, self.criteria, trend)
-            lengths = self._curves.lengths
-            return propose(self.space, self.settings, history, waiting, self.seed, sign, trend, lengths)
+                return propose_tradeoff(*known, self.criteria, trend, unseen=unseen)
+            return propose(*known, sign, trend, self._curves.lengths, unseen=unseen)
         except FitError as error:
             found = self._start_points.next(waiting)
             reason = f"fills the space, as the model could not be fitted: {error}"

@@ -22,7 +22,14 @@ from metta_sweep.optimize.protein.front_acquisition import FrontAcquisition, fro
 from metta_sweep.optimize.protein.history import History
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.model import MetricModel, Model
-from metta_sweep.optimize.protein.proposal import ELITE, is_resample, resampled, weights_of
+from metta_sweep.optimize.protein.proposal import (
+    ELITE,
+    ELSEWHERE,
+    elsewhere,
+    is_resample,
+    resampled,
+    weights_of,
+)
 from metta_sweep.optimize.protein.search import Search
 from metta_sweep.optimize.protein.settings import ProteinSettings
 from metta_sweep.optimize.protein.threads import on_one_thread
@@ -55,6 +62,8 @@ def propose_tradeoff(
     seed: int,
     criteria: Criteria,
     trend: SourceTrend | None = None,
+    *,
+    unseen: Array,
 ) -> Suggestion | None:
     """Return the point that the models value most, or None where every point of the space is taken.
 
@@ -66,6 +75,7 @@ def propose_tradeoff(
         seed: Seed of the random numbers; with the number of observations it fixes them all.
         criteria: The metrics.
         trend: The mean that source sweeps give the one goal; None for a constant.
+        unseen: Codes ``(k, d)`` of the next space-filling points.
 
     Raises:
         FitError: The models could not be fitted.
@@ -82,6 +92,9 @@ def propose_tradeoff(
     best = Search(space=space, acquisition=acquisition, taken=taken, elite=elite, rng=rng).best(settings.candidates)
     if best is None:
         return None
+    if not criteria.has_front and (other := elsewhere(acquisition, best, unseen, rng)) is not None:
+        told = _predicted(beliefs, other, criteria)
+        return Suggestion(params=space.decode(other), origin="sobol", reason=ELSEWHERE, predicted=told)
     told = _predicted(beliefs, best, criteria)
     near = elite[int(np.abs(elite - best).max(axis=1).argmin())] if criteria.has_front else elite[0]
     moves = moved(space.decode(best), space.decode(near)) or "next to it"
