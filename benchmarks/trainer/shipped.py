@@ -3,7 +3,8 @@
     python -m benchmarks.trainer.shipped env=gymnasium env.id=CartPole-v1 trainer.total_timesteps=50000 [--seeds 0 1 2]
 
 Any override of the sweep's groups can be given. Prints a line a seed. With ``--out FILE`` the seeds are kept as JSON,
-and those that are there are not run again; with ``--work DIR`` a run that was cut off goes on from its last checkpoint.
+and those that are there are not run again; with ``--work DIR`` a run that was cut off goes on from its last
+checkpoint; with ``--curve FILE`` the evaluations are drawn as SVG.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.trainer.drawing import line_plot
 from benchmarks.trainer.workloads import shipped
 from metta_sweep.result import RunPaths, read_evaluations
 from metta_sweep.trainer.config import parse
@@ -62,12 +64,19 @@ def kept_runs(out: Path | None, overrides: list[str]) -> list[dict[str, Any]]:
     return runs
 
 
+def drawn(runs: list[dict[str, Any]], overrides: list[str]) -> str:
+    """Return the rewards of the evaluations, a line a seed, as SVG."""
+    lines = {f"seed {run['seed']}": [(one["steps"], one["reward"], 0.0) for one in run["course"]] for run in runs}
+    return line_plot(f"Reward of {' '.join(overrides[:2])}", "agent-steps", "", lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--curve", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     runs = kept_runs(arguments.out, arguments.overrides)
@@ -81,6 +90,8 @@ def main() -> None:
         print(json.dumps({name: value for name, value in last.items() if name != "course"}), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps({"overrides": arguments.overrides, "runs": runs}, indent=1) + "\n")
+    if arguments.curve:
+        arguments.curve.write_text(drawn(runs, arguments.overrides))
 
 
 if __name__ == "__main__":
