@@ -90,8 +90,9 @@ class Brightness(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (n, features). observations: (n, P) uint8."""
-        bright = observations.float() / 255.0
-        features: Tensor = self.inner(bright.view(-1, *self._shape) if self._convolve else bright)
+        if self._convolve:  # in the order that convolutions want, while a pixel is one byte
+            observations = observations.view(-1, *self._shape).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.inner(observations.float().div_(255.0))
         return features
 
 
