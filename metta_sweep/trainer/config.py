@@ -110,7 +110,7 @@ class TrainerConfig(Settings):
     checkpoint_interval: Positive | None = None
     """The same between checkpoints; the last update is always followed by an evaluation and a checkpoint."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the network's matrix products; weights, losses and memory always have 32 bits. bfloat16 is for GPUs, and for CPUs with AMX."""
+    """Of the network's matrix products; the rest always has 32 bits. bfloat16 is for GPUs, and for CPUs with AMX."""
     compile: bool = False
     """Compile what learns with torch.compile: half a minute or more at the start, for large networks on GPUs."""
     c_kernel: bool = True
