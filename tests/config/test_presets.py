@@ -10,7 +10,7 @@ import pytest
 from tests.config.conftest import Desk
 
 Swept = Callable[[str], str]
-ATARI = 0.00025
+ATARI = 0.0005
 
 
 def trainer(desk: Desk, text: str, *overrides: str) -> Any:
