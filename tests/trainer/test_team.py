@@ -120,7 +120,7 @@ def policy(run_dir, step):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("use_lstm", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("use_lstm", [False, True])
 def test_two_processes_learn_what_one_does(tmp_path, use_lstm, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     handler = signal.getsignal(signal.SIGTERM)
