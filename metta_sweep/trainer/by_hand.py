@@ -94,7 +94,7 @@ class Product:
 
     def forward(self, x: Tensor) -> Tensor:
         """Return y: (n, outputs). x: (n, inputs)."""
-        if len(self._y) != len(x):
+        if self._y.shape != (len(x), len(self._bias.value)):
             self._y, self._dx = x.new_empty(len(x), len(self._bias.value)), torch.empty_like(x)
         self._x = x
         torch.addmm(self._bias.value, x, self._weight.value.T, out=self._y)
@@ -125,7 +125,7 @@ class Codes:
 
     def forward(self, x: Tensor) -> Tensor:
         """Return y: (n, outputs). x: (n, places) uint8."""
-        if len(self._y) != len(x):
+        if self._y.shape != (len(x), len(self._bias.value)):
             self._y = self._bias.value.new_empty(len(x), len(self._bias.value))
         self._x = x
         self._kernel.sum_codes(x, self._offsets, self._weight.value, self._bias.value, self._y)
@@ -159,7 +159,7 @@ class Recurrence:
             starts: (H, N) where an episode starts, and the state with it.
             state: Before the first step: (N, size) each.
         """
-        self._gates = self._drive.forward(x).view(*starts.shape, -1)
+        self._gates = self._drive.forward(x).view(*starts.shape, len(self._recurrent.value))
         self._starts = starts.contiguous()
         self._make_room(*starts.shape)
         going_on = (~starts).unsqueeze(-1).to(x.dtype)
