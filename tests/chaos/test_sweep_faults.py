@@ -221,7 +221,7 @@ def test_of_controllers_started_at_once_one_works_and_the_others_name_it(sweep):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_everything_in_seconds(sweep, number):
     rng = random.Random(int(number))
-    asked = sweep.write_trial(rollouts=5, seconds=0.7)
+    asked = sweep.write_trial(rollouts=5, seconds=2.0)  # longer than any start here, so that none completes the sweep
     for _ in range(5):
         controller = sweep.start(asked, "launcher.max_parallel=2")
         sweep.wait_for_output(controller, "W&B")
