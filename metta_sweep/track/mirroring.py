@@ -119,7 +119,8 @@ class Mirroring:
         Args:
             sent: What the server has.
             compare: Whether each digest is compared with the journal, rather than taken as right.
-            is_new: Whether the sweep was registered just now: only runs that trainers began themselves can be there.
+            is_new: Whether the sweep was registered just now: only runs that trainers began themselves, and those that
+                were written offline for ``wandb sync``, can be there.
         """
         self._is_drawn = not is_new
         self._sent, sealed = sent, []
@@ -139,7 +140,7 @@ class Mirroring:
         unseen = [
             self._sources.wandb_id(run)
             for run in self._runs()
-            if run.attempts and (not is_new or self._sources.is_joined(run))
+            if run.attempts and (not is_new or self._sources.is_joined(run) or self._kept.mark(run.run_id) is not None)
         ]
         self._begun |= self._client.ids_there([wandb_id for wandb_id in unseen if wandb_id not in sent])
         self._untouched = int(bool(self._to_touch_up()))

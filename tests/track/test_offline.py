@@ -44,7 +44,6 @@ def test_offline_runs_of_a_registered_sweep_attach_to_it_by_wandb_sync(server, t
     assert_mirrored(server, sweep)
 
 
-@pytest.mark.long
 def test_a_sweep_that_was_never_online_is_registered_and_attached_later(server, tmp_path):
     sweep = ToldSweep(tmp_path, rollout_count=2).whole_run(1.0).whole_run(2.0).close()
     write_offline(sweep)
