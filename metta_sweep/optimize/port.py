@@ -93,9 +93,9 @@ class Suggestion:
     params: Mapping[str, Any]
     """Values by dotted path; an inactive conditional parameter is absent."""
     origin: str
-    """How the point was found: ``center`` (``near_center`` where that breaks a rule), ``sobol``, ``protein``,
-    ``resample``, ``given`` where a person asked for it, ``repeat`` where every point is taken, or ``gp_fit_failed``
-    where the model could not be fitted and a space-filling point stands in."""
+    """How the point was found: ``center`` (``near_center`` where that breaks a rule), ``usual``, ``sobol``,
+    ``protein``, ``resample``, ``given`` where a person asked for it, ``repeat`` where every point is taken, or
+    ``gp_fit_failed`` where the model could not be fitted and a space-filling point stands in."""
     reason: str = ""
     """Why this point, in one sentence for a person."""
     predicted: Prediction | None = None

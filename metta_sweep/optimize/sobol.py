@@ -29,8 +29,14 @@ def sobol_search(task: SearchTask) -> SequenceSearch:
 
 def sobol_batches(space: SearchSpace, seed: int) -> Iterator[Array]:
     """Yield snapped codes ``(n, d)`` of the scrambled sequence; the same seed gives the same sequence."""
-    for points in islice(_unit_points(max(1, space.dim), np.random.default_rng(seed)), _LONGEST // BATCH):
-        yield space.from_unit(points[:, : space.dim])
+    for points in unit_batches(space.dim, seed):
+        yield space.from_unit(points)
+
+
+def unit_batches(dim: int, seed: int) -> Iterator[Array]:
+    """Yield the points of the scrambled sequence in the unit cube ``(n, dim)``, of the same seed the same."""
+    for points in islice(_unit_points(max(1, dim), np.random.default_rng(seed)), _LONGEST // BATCH):
+        yield points[:, :dim]
 
 
 def _unit_points(dim: int, rng: np.random.Generator) -> Iterator[Array]:

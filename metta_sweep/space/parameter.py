@@ -248,8 +248,16 @@ class Parameter:
     """The user's ``mean``: the first point of a search, and what an inactive parameter is held at; user units."""
     radius: float
     """The user's ``scale``: how far from the center the search is expected to go, as a share of the whole range."""
+    usual: Any = None
+    """What it usually is where the user gave no ``mean``: the base config's value, or the field's for its name; user
+    units. None where nothing is known."""
     when: Condition | None = None
     """When it counts; None for always."""
+
+    @property
+    def usual_code(self) -> float | None:
+        """Code of what it usually is; None where nothing is known."""
+        return None if self.usual is None else self.domain.code(self.usual)
 
     @property
     def center_code(self) -> float:

@@ -15,6 +15,7 @@ from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.nearest import nearest
 from metta_sweep.space.parameter import Choice, Condition, Domain, Interval, Parameter, is_plain, same_value, spell
 from metta_sweep.space.scales import SCALES, Array, Scale
+from metta_sweep.space.usual import usual_value
 
 NUMBER_KEYS = ("min", "max", "distribution", "mean", "scale", "integer", "step", "as", "when")
 CHOICE_KEYS = ("values", "ordered", "mean", "scale", "as", "when")
@@ -50,7 +51,7 @@ class Reading:
     """What was read from a mapping of parameters, and what was wrong with it."""
 
     base: Mapping[str, Any]
-    """Base config values by dotted path: the default center of a list of values."""
+    """Base config values by dotted path: the default center of a list of values, and what numbers usually are."""
     parameters: list[Parameter] = field(default_factory=list)
     tied: list[Tied] = field(default_factory=list)
     leaves: dict[str, Mapping[Any, Any]] = field(default_factory=dict)
@@ -107,8 +108,10 @@ class Reading:
         domain = self._choice(name, leaf) if kind == "choice" else self._interval(name, leaf)
         radius = self._radius(name, leaf.get("scale", 1), domain)
         if domain is not None and radius is not None:
-            center = self._center(name, leaf, domain)
-            self.parameters.append(Parameter(name=name, domain=domain, center=center, radius=radius, when=when))
+            center, usual = self._center(name, leaf, domain), None if "mean" in leaf else self._usual(name, domain)
+            self.parameters.append(
+                Parameter(name=name, domain=domain, center=center, radius=radius, usual=usual, when=when)
+            )
 
     def _unknown_key(self, name: str, key: str, kind: str, allowed: tuple[str, ...]) -> None:
         if key in LEAF_KEYS:
@@ -270,6 +273,11 @@ class Reading:
         if domain.code(self.base.get(name, ...)) is not None:
             return self.base[name]
         return domain.options[(domain.size - 1) // 2 if domain.ordered else 0]
+
+    def _usual(self, name: str, domain: Domain) -> Any:
+        """Return what a parameter without a ``mean`` usually is: what the base config has, or what the field takes."""
+        own = self.base.get(name, ...)
+        return usual_value(name, domain) if domain.code(own) is None else own
 
     def _when(self, name: str, when: Any) -> Condition | None:
         if not isinstance(when, Mapping) or not when:

@@ -31,7 +31,7 @@ from metta_sweep.optimize.protein.known_curves import KnownCurves
 from metta_sweep.optimize.protein.outlook import MIN_FULL_RUNS, MIN_SHARE
 from metta_sweep.optimize.protein.pairing import paired
 from metta_sweep.optimize.protein.settings import ProteinSettings
-from metta_sweep.optimize.protein.start import space_filling
+from metta_sweep.optimize.protein.start import space_filling, usual_point, usual_reason
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -107,7 +107,8 @@ class Protein:
         self._curves = KnownCurves(Geometry.of(parameters), Goal(self.goal).sign, self._metric)
         self._successes = self._failures = 0
         self._encoder = Encoder(parameters)
-        self._start_points = space_filling(parameters, self.seed)
+        self._start_points = space_filling(parameters, self.seed, from_usual=self.settings.usual_values)
+        self._usual = usual_point(parameters) if self.settings.usual_values else None
         self._sources = tuple(sources)
         self._transfer: Transfer | None = None
 
@@ -457,6 +458,8 @@ class Protein:
                 return self._suggestion(center, "center", "the search center: nothing has been run yet")
             reason = "near the search center, which breaks a rule: nothing has been run yet"
             return self._suggestion(center, "near_center", reason)
+        if self._usual is not None and self._start_points.is_fresh(self._usual, waiting):
+            return self._suggestion(self._usual, "usual", usual_reason(self.space))
         found = self._start_points.next(waiting)
         if found is not None:
             place = f"{_tried(self) + len(waiting)} so far"

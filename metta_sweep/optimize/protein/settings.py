@@ -24,6 +24,9 @@ class ProteinSettings:
     list of unordered values, at most ten; whichever is most."""
     max_suggestion_cost: float | None = None
     """Seconds that a suggested run may be expected to take at most; None: no cap."""
+    usual_values: bool = True
+    """Whether the search begins around what is usual where a parameter has no ``mean``: what the base config has, or
+    what the field takes for its name. It is the second point, and the space-filling ones lie around it."""
     resample_frequency: int = 0
     """Run the best point again at every so many suggestions, to know its score better; 0: never."""
     seed: int | None = None
@@ -126,7 +129,7 @@ def _problem(name: str, value: Any) -> Problem | None:
             wrong = next(((metric, each) for metric, each in leaves(value) if not _is_range(each)), None)
             name, value = (f"{name}.{wrong[0]}", wrong[1]) if wrong else (name, (None, None))
         fine, expected = _is_range(value), "[smallest, largest] that the metric can be, null where there is no end"
-    elif name == "cost_aware":
+    elif name in ("cost_aware", "usual_values"):
         fine, expected = isinstance(value, bool), "true or false"
     else:
         fine, expected = isinstance(value, str), "a dotted config path"
