@@ -38,9 +38,7 @@ class Passes(Protocol):
         """Write the gradient of all parameters, given that with respect to the last outputs: (n, P + 1)."""
 
 
-def passes_of(
-    policy: Policy, parameters: nn.Parameter, config: TrainerConfig, kernel: Kernel | None, *, is_shared: bool = False
-) -> Passes:
+def passes_of(policy: Policy, parameters: nn.Parameter, config: TrainerConfig, kernel: Kernel | None) -> Passes:
     """Return the faster ways that a policy can go.
 
     Args:
@@ -48,12 +46,10 @@ def passes_of(
         parameters: All of them.
         config: Whether there is a memory, a compiler, or another precision.
         kernel: Sums codes and goes through a memory; without it torch does both.
-        is_shared: Whether several processes share each minibatch, so that one may hold none of its segments: through a
-            memory torch goes then.
     """
     needs_kernel = config.use_lstm or isinstance(policy.encoder, CodeLayer)
     dense = isinstance(policy.encoder, (Dense, CodeLayer)) and not (needs_kernel and kernel is None)
-    by_torch = config.compile or config.precision != "float32" or (config.use_lstm and is_shared)
+    by_torch = config.compile or config.precision != "float32"
     if dense and not by_torch and parameters.device.type == "cpu":
         return ByHand(policy, kernel)
     return ByTorch(policy, parameters)

@@ -121,8 +121,7 @@ class Learner:
         self._parameters = flattened(policy)
         self.optimizer = make_optimizer(policy, self._parameters, config)
         self._kernel = kernel_for(config) if self._parameters.device.type == "cpu" else None
-        is_shared = self._team.size > 1
-        self._passes = passes_of(policy, self._parameters, config, self._kernel, is_shared=is_shared)
+        self._passes = passes_of(policy, self._parameters, config, self._kernel)
         self.playing = passes_of(policy, self._parameters, config, self._kernel)
         """The ways through the policy for whoever plays, with memory of its own."""
 

@@ -63,15 +63,15 @@ class Kernel:
         """Return (n, width): :class:`~metta_sweep.trainer.codes.CodeLayer`. codes: (n, places) uint8."""
         (count, places), width = codes.shape, weight.shape[1]
         out = weight.new_empty(count, width) if out is None else out
-        tensors = (codes, offsets, weight, bias, out, torch.empty_like(offsets))
-        _check(self._c.codes_forward(count, places, width, len(weight), *[tensor.data_ptr() for tensor in tensors]))
+        tensors = (codes.contiguous(), offsets, weight, bias, out, torch.empty_like(offsets))
+        _check(self._c.codes_forward(count, places, width, len(weight), *[_at(tensor) for tensor in tensors]))
         return out
 
     def add_to_codes(self, by_out: Tensor, codes: Tensor, offsets: Tensor, by_weight: Tensor) -> None:
         """Add its gradient with respect to the weight, in place."""
         (count, places), (total, width) = codes.shape, by_weight.shape
-        tensors = (codes, offsets, by_out, by_weight, torch.empty_like(offsets))
-        _check(self._c.codes_backward(count, places, width, total, *[tensor.data_ptr() for tensor in tensors]))
+        tensors = (codes.contiguous(), offsets, by_out.contiguous(), by_weight, torch.empty_like(offsets))
+        _check(self._c.codes_backward(count, places, width, total, *[_at(tensor) for tensor in tensors]))
 
     def loss_gradient(
         self,
@@ -95,16 +95,16 @@ class Kernel:
         function(
             len(outputs),
             actions.shape[1] if of_numbers else outputs.shape[1] - 1,
-            *[tensor.data_ptr() for tensor in tensors],
+            *[_at(tensor) for tensor in tensors],
             _Loss.of(config),
-            gradient.data_ptr(),
-            log_probs.data_ptr(),
+            _at(gradient),
+            _at(log_probs),
         )
         return gradient, log_probs
 
     def tanh(self, x: Tensor) -> None:
         """Make the hyperbolic tangent of x, in place."""
-        self._c.tangents(x.numel(), x.data_ptr())
+        self._c.tangents(x.numel(), _at(x))
 
     def remember(self, gates: Tensor, cell: Tensor, cell_after: Tensor, bent: Tensor, output: Tensor) -> None:
         """Take a step of a memory, in the notation of :mod:`~metta_sweep.trainer.memory`.
@@ -117,7 +117,7 @@ class Kernel:
             output: (N, size) where h is written.
         """
         tensors = gates, cell, cell_after, bent, output
-        self._c.memory_forward(*cell.shape, *[tensor.data_ptr() for tensor in tensors])
+        self._c.memory_forward(*cell.shape, *[_at(tensor) for tensor in tensors])
 
     def recall(
         self,
@@ -143,11 +143,11 @@ class Kernel:
             by_gates: (N, 4 size) where the gradient with respect to a is written.
         """
         tensors = gates, cell, bent, by_output, by_next, starts, by_cell, by_gates
-        self._c.memory_backward(*cell.shape, *[tensor.data_ptr() for tensor in tensors])
+        self._c.memory_backward(*cell.shape, *[_at(tensor) for tensor in tensors])
 
     def norm(self, vector: Tensor) -> float:
         """Return the length of a vector."""
-        length: float = self._c.norm(vector.numel(), vector.data_ptr())
+        length: float = self._c.norm(vector.numel(), _at(vector))
         return length
 
     def adam(self, optimizer: torch.optim.AdamW, scale: float) -> None:
@@ -162,7 +162,7 @@ class Kernel:
         (beta1, beta2), done = group["betas"], float(state["step"])
         self._c.adam(
             vector.numel(),
-            *[tensor.data_ptr() for tensor in (vector, vector.grad, state["exp_avg"], state["exp_avg_sq"])],
+            *[_at(tensor) for tensor in (vector, vector.grad, state["exp_avg"], state["exp_avg_sq"])],
             scale,
             group["lr"],
             1.0 - group["lr"] * group["weight_decay"],
@@ -172,6 +172,17 @@ class Kernel:
             1.0 - beta1**done,
             (1.0 - beta2**done) ** 0.5,
         )
+
+
+def _at(tensor: Tensor) -> int:
+    """Return where a tensor's numbers begin.
+
+    Raises:
+        ValueError: They do not stand one after the other, as the compiled functions take for granted.
+    """
+    if not tensor.is_contiguous():
+        raise ValueError(f"need a contiguous tensor, got one of shape {tuple(tensor.shape)}, strides {tensor.stride()}")
+    return tensor.data_ptr()
 
 
 def _check(beyond: int) -> None:
