@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.optimizer.model_peers import MODEL_PEERS
 from benchmarks.optimizer.task import Outcome, Peer, Task
+from metta_sweep.optimize.protein.start import usual_point
 from metta_sweep.space import SearchSpace
 
 
@@ -97,9 +98,16 @@ class CmaEs(Random):
 
 
 class Optuna:
-    """Optuna's samplers, define-by-run; failures get Optuna's own FAIL state."""
+    """Optuna's samplers, define-by-run; failures get Optuna's own FAIL state.
 
-    def __init__(self, task: Task, seed: int, kind: str) -> None:
+    Args:
+        task: What is searched.
+        seed: Of the sampler.
+        kind: ``tpe`` or ``gp``.
+        is_told_usual: Whether its second point is Protein's, of usual values: what that knowledge alone is worth.
+    """
+
+    def __init__(self, task: Task, seed: int, kind: str, *, is_told_usual: bool = False) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -113,6 +121,8 @@ class Optuna:
         }[kind]()
         self.study = optuna.create_study(direction="maximize", sampler=sampler)
         self.study.enqueue_trial(self._native(self.space.center()))
+        if is_told_usual and (usual := usual_point(self.space)) is not None:
+            self.study.enqueue_trial(self._native(self.space.decode(usual)))
         self.trials: list[tuple[dict[str, Any], Any]] = []
 
     def _native(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,10 +176,10 @@ class Optuna:
 class Ours:
     """Protein, through its public calls alone."""
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: Task, seed: int, **settings: Any) -> None:
         from metta_sweep import Protein
 
-        self.protein = Protein(task.parameters, seed=seed, constraints=task.constraints)
+        self.protein = Protein(task.parameters, seed=seed, constraints=task.constraints, settings=settings)
         self.last: Any = None
         self.pending: list[dict[str, Any]] = []
 
@@ -189,11 +199,24 @@ class Ours:
 def make(name: str, task: Task, seed: int) -> Peer:
     """Return a fresh optimizer by name."""
     if name.startswith("optuna_"):
-        return Optuna(task, seed, name.removeprefix("optuna_"))
+        kind = name.removeprefix("optuna_")
+        return Optuna(task, seed, kind.removesuffix("_usual"), is_told_usual=kind.endswith("_usual"))
     if name in MODEL_PEERS:
         return MODEL_PEERS[name](task, seed)
+    if name == "protein_untold":
+        return Ours(task, seed, usual_values=False)
     kinds = {"random": Random, "sobol": Sobol, "cmaes": CmaEs, "protein": Ours}
     return kinds[name](task, seed)
 
 
-PEERS = ("random", "sobol", "cmaes", "optuna_tpe", "optuna_gp", *MODEL_PEERS, "protein")
+PEERS = (
+    "random",
+    "sobol",
+    "cmaes",
+    "optuna_tpe",
+    "optuna_gp",
+    "optuna_gp_usual",
+    *MODEL_PEERS,
+    "protein",
+    "protein_untold",
+)
