@@ -249,8 +249,8 @@ class Parameter:
     radius: float
     """The user's ``scale``: how far from the center the search is expected to go, as a share of the whole range."""
     usual: Any = None
-    """What it usually is where the user gave no ``mean``: the base config's value, or the field's for its name; user
-    units. None where nothing is known."""
+    """What it usually is where the user gave no ``mean``, or the middle as is the default: the base config's value, or
+    the field's for its name; user units. None where nothing is known."""
     when: Condition | None = None
     """When it counts; None for always."""
 

@@ -26,6 +26,8 @@ HANDED_OVER = ("value", "flag", "switch", "repeat", "words")
 """How ``as:`` has a parameter handed over as an option of a command: ``--x=VALUE``; ``--x`` where it is true and
 nothing where it is not; ``--x`` or ``--no-x``; ``--x=1 --x=2``; ``--x 1 2``."""
 
+_ALIKE = 1e-6
+"""Shares of a range within which a ``mean`` is its middle."""
 _NICKNAMES = {nickname: scale.distribution for scale in SCALES.values() for nickname in scale.nicknames}
 _EXPONENT = re.compile(r"^([+-]?\d+)[eE]([+-]?\d+)$")
 
@@ -108,7 +110,8 @@ class Reading:
         domain = self._choice(name, leaf) if kind == "choice" else self._interval(name, leaf)
         radius = self._radius(name, leaf.get("scale", 1), domain)
         if domain is not None and radius is not None:
-            center, usual = self._center(name, leaf, domain), None if "mean" in leaf else self._usual(name, domain)
+            center = self._center(name, leaf, domain)
+            usual = self._usual(name, domain) if "mean" not in leaf or _is_middle(center, domain) else None
             self.parameters.append(
                 Parameter(name=name, domain=domain, center=center, radius=radius, usual=usual, when=when)
             )
@@ -252,7 +255,7 @@ class Reading:
         if isinstance(domain, Choice):
             return self._choice_center(name, leaf, domain)
         if "mean" not in leaf:
-            return domain.values(domain.snap(_array(0.5)))[0]
+            return _middle(domain)
         mean = self._number(name, leaf, "mean")
         if mean is None:
             return domain.low
@@ -275,7 +278,7 @@ class Reading:
         return domain.options[(domain.size - 1) // 2 if domain.ordered else 0]
 
     def _usual(self, name: str, domain: Domain) -> Any:
-        """Return what a parameter without a ``mean`` usually is: what the base config has, or what the field takes."""
+        """Return what a parameter usually is: what the base config has, or what the field takes."""
         own = self.base.get(name, ...)
         return usual_value(name, domain) if domain.code(own) is None else own
 
@@ -299,6 +302,19 @@ class Reading:
                 yield from self._conditions(value, f"{above}{key}.")
             else:
                 yield f"{above}{key}", value
+
+
+def _middle(domain: Interval) -> float:
+    """Return the middle of a range in its own scale, where a search begins that nobody gave a ``mean``."""
+    middle: float = domain.values(domain.snap(_array(0.5)))[0]
+    return middle
+
+
+def _is_middle(center: Any, domain: Domain) -> bool:
+    """Tell whether a ``mean`` is the one that a range has by itself: to write a default down changes nothing."""
+    return isinstance(domain, Interval) and bool(
+        np.isclose(domain.codes(_array(center)), domain.codes(_array(_middle(domain))), atol=_ALIKE)
+    )
 
 
 def _array(value: float) -> Array:

@@ -62,6 +62,13 @@ def test_the_base_config_knows_better_and_the_person_best():
     assert usual("lr", {"lr": 0.002}, **log(1e-5, 1e-2, mean=0.001)) is None
 
 
+def test_a_mean_that_is_the_default_says_nothing():
+    assert usual("lr", **log(1e-5, 1e-1, mean=0.001)) == 3e-4
+    assert usual("lr", **log(1e-5, 1e-1, mean=0.0011)) is None
+    assert usual("batch_size", distribution="uniform_pow2", min=32, max=512, mean=128) == 64
+    assert usual("norm_adv", values=[False, True], mean=False) is None
+
+
 def test_the_center_stays_where_it_was():
     space = SearchSpace.parse({"lr": log(1e-6, 1e-2)})
     assert space.center() == {"lr": pytest.approx(1e-4)}
