@@ -33,8 +33,12 @@ class _Usual:
     """Largest number that a range of this meaning has."""
 
 
+_WORDS = re.compile(r"-|(?<=[a-z])(?=[A-Z])")
+"""Where a name has no underscore between two words: ``ent-coef``, ``entCoef``."""
+
+
 def _names(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:.*_)?(?:{pattern})", re.IGNORECASE)
+    return re.compile(rf"(?:.*_)?(?:{pattern})")
 
 
 _USUAL: tuple[_Usual, ...] = (
@@ -71,7 +75,7 @@ def usual_value(name: str, domain: Domain) -> Any:
         name: Dotted config path; its last part says what the parameter is.
         domain: Which values it has.
     """
-    last = name.rsplit(".", 1)[-1]
+    last = _WORDS.sub("_", name.rsplit(".", 1)[-1]).lower()
     known = next((usual for usual in _USUAL if usual.names.fullmatch(last)), None)
     code = None if known is None or not _is_plausible(known, domain) else domain.near_code(known.value)
     if code is None or not (isinstance(domain, Choice) or -_OUTSIDE <= code <= 1.0 + _OUTSIDE):

@@ -20,6 +20,8 @@ def log(low, high, **more):
     ("name", "leaf", "value"),
     [
         ("trainer.optimizer.learning_rate", log(1e-6, 0.1), 3e-4),
+        ("learning-rate", log(1e-5, 1e-2), 3e-4),
+        ("optimizer.learningRate", log(1e-5, 1e-2), 3e-4),
         ("actor_lr", log(1e-5, 1e-2), 3e-4),
         ("trainer.gamma", {"distribution": "logit_normal", "min": 0.8, "max": 0.9999}, 0.99),
         ("ppo.gae_lambda", {"distribution": "uniform", "min": 0.8, "max": 1.0}, 0.95),
