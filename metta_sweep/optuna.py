@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -201,7 +202,7 @@ class _Codec:
         self, distributions: Mapping[str, BaseDistribution], conditions: Mapping[str, tuple[str, frozenset[Any]]]
     ) -> None:
         self._distributions = dict(sorted(distributions.items()))
-        self._keys = {name: f"p{index}" for index, name in enumerate(self._distributions)}
+        self._keys = {name: _key(index, name) for index, name in enumerate(self._distributions)}
         self._conditions = conditions
         self.space = SearchSpace.parse({self._keys[name]: self._defined(name) for name in self._distributions})
 
@@ -237,6 +238,11 @@ class _Codec:
                 is_choice = isinstance(distribution, CategoricalDistribution)
                 found[name] = distribution.to_external_repr(value) if is_choice else value
         return found
+
+
+def _key(index: int, name: str) -> str:
+    """Return a dotted path for a parameter: any text is a name in Optuna, and what is usual goes by the last part."""
+    return f"p{index}.{name}" if re.fullmatch(r"[\w-]+", name) else f"p{index}"
 
 
 def _definition(distribution: BaseDistribution) -> dict[str, Any]:

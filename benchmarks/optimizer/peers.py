@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.optimizer.model_peers import MODEL_PEERS
 from benchmarks.optimizer.task import Outcome, Peer, Task
-from metta_sweep.optimize.protein.start import usual_point
+from metta_sweep.optimize.protein.start import is_usual, usual_point
 from metta_sweep.space import SearchSpace
 
 
@@ -121,7 +121,7 @@ class Optuna:
         }[kind]()
         self.study = optuna.create_study(direction="maximize", sampler=sampler)
         self.study.enqueue_trial(self._native(self.space.center()))
-        if is_told_usual and (usual := usual_point(self.space)) is not None:
+        if is_told_usual and is_usual(self.space) and (usual := usual_point(self.space)) is not None:
             self.study.enqueue_trial(self._native(self.space.decode(usual)))
         self.trials: list[tuple[dict[str, Any], Any]] = []
 

@@ -34,7 +34,7 @@ def test_it_is_the_second_point_and_says_where_it_is_from():
 
 
 def test_what_the_base_config_has_is_told_apart_from_what_the_field_takes():
-    _, usual = first(2, fixed={"depth": 3, "lr": 0.01})
+    _, usual = first(2, fixed={"depth": 3, "lr": 0.01, "gae_lambda": 0.2})
     assert usual.params == {"lr": 0.01, "gae_lambda": 0.95, "norm_adv": True, "depth": 3}
     assert usual.reason == (
         "what is usual in your config (lr 0.01, depth 3) and in the field (gae_lambda 0.95, norm_adv true)"
@@ -56,8 +56,9 @@ def test_two_slots_do_not_run_it_twice():
         {"parameters": {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}},
         {"parameters": {name: {**leaf, "mean": leaf.get("min", True)} for name, leaf in PPO.items()}},
         {"parameters": {"lr": {"distribution": "log_normal", "min": 1e-6, "max": 0.1}}},  # which has its middle there
+        {"parameters": {"lr": PPO["lr"] | {"max": 0.01}, **{f"x{i}": PPO["depth"] for i in range(3)}}},
     ],
-    ids=["turned off", "against a rule", "unknown", "a mean", "next to the center"],
+    ids=["turned off", "against a rule", "unknown", "a mean", "next to the center", "known of one in four"],
 )
 def test_no_point_of_its_own(more):
     assert "usual" not in [each.origin for each in first(3, **more)]

@@ -31,7 +31,7 @@ from metta_sweep.optimize.protein.known_curves import KnownCurves
 from metta_sweep.optimize.protein.outlook import MIN_FULL_RUNS, MIN_SHARE
 from metta_sweep.optimize.protein.pairing import paired
 from metta_sweep.optimize.protein.settings import ProteinSettings
-from metta_sweep.optimize.protein.start import space_filling, usual_point, usual_reason
+from metta_sweep.optimize.protein.start import is_usual, space_filling, usual_point, usual_reason
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import Array
 
@@ -107,8 +107,9 @@ class Protein:
         self._curves = KnownCurves(Geometry.of(parameters), Goal(self.goal).sign, self._metric)
         self._successes = self._failures = 0
         self._encoder = Encoder(parameters)
-        self._start_points = space_filling(parameters, self.seed, from_usual=self.settings.usual_values)
-        self._usual = usual_point(parameters) if self.settings.usual_values else None
+        from_usual = self.settings.usual_values and is_usual(parameters)
+        self._start_points = space_filling(parameters, self.seed, from_usual=from_usual)
+        self._usual = usual_point(parameters) if from_usual else None
         self._sources = tuple(sources)
         self._transfer: Transfer | None = None
 

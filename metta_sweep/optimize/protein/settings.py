@@ -26,7 +26,8 @@ class ProteinSettings:
     """Seconds that a suggested run may be expected to take at most; None: no cap."""
     usual_values: bool = True
     """Whether the search begins around what is usual where a parameter has no ``mean``: what the base config has, or
-    what the field takes for its name. It is the second point, and the space-filling ones lie around it."""
+    what the field takes for its name. Where that is known of half of the parameters it is the second point, and the
+    space-filling ones lie around it."""
     resample_frequency: int = 0
     """Run the best point again at every so many suggestions, to know its score better; 0: never."""
     seed: int | None = None

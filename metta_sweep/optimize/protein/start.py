@@ -11,7 +11,7 @@ from metta_sweep.optimize.points import FreshPoints
 from metta_sweep.optimize.random import drawn
 from metta_sweep.optimize.sobol import unit_batches
 from metta_sweep.space import SearchSpace
-from metta_sweep.space.parameter import Parameter, spell
+from metta_sweep.space.parameter import Parameter, same_value, spell
 from metta_sweep.space.scales import Array
 
 _SOBOL_BATCHES = 8
@@ -21,6 +21,8 @@ _REACH = 0.7
 _SPREAD, _OFTEN = 0.3, 0.75
 """Around what is usual: standard deviation of numbers, as a share of their range; share of the points at which a switch
 is as usual. Other lists of values are there to be tried."""
+_ENOUGH = 0.5
+"""Share of the parameters of which it has to be known what is usual: one name that the field knows is chance."""
 _MOST_NAMED = 4
 _SAME = 0.05
 """Shares of all ranges that what is usual may be off the center by, and is no point of its own."""
@@ -35,6 +37,12 @@ def space_filling(space: SearchSpace, seed: int, *, from_usual: bool) -> FreshPo
         from_usual: Whether parameters lie around their usual values where these are known.
     """
     return FreshPoints(_batches(space, seed, from_usual=from_usual))
+
+
+def is_usual(space: SearchSpace) -> bool:
+    """Tell whether what is usual is known of at least half of the parameters, so that the space is of a known kind."""
+    known = sum(parameter.usual is not None for parameter in space.parameters)
+    return known > 0 and known >= _ENOUGH * space.dim
 
 
 def usual_point(space: SearchSpace) -> Array | None:
@@ -53,8 +61,8 @@ def usual_point(space: SearchSpace) -> Array | None:
 def usual_reason(space: SearchSpace) -> str:
     """Return what is usual about :func:`usual_point`: what the base config has, and what the field takes."""
     known = [parameter for parameter in space.parameters if parameter.usual is not None]
-    own = [parameter for parameter in known if parameter.name in space.fixed]
-    field = [parameter for parameter in known if parameter.name not in space.fixed]
+    own = [parameter for parameter in known if same_value(space.fixed.get(parameter.name), parameter.usual)]
+    field = [parameter for parameter in known if parameter not in own]
     parts = [f"{what} ({_named(which)})" for what, which in (("your config", own), ("the field", field)) if which]
     rest = "; the rest at the center" if len(known) < space.dim else ""
     return f"what is usual in {' and in '.join(parts)}{rest}"
