@@ -1,9 +1,10 @@
 """What the field usually takes: the values that libraries which people start from give parameters of a name.
 
-They are the defaults of Stable-Baselines3 (PPO, DQN, SAC, TD3), CleanRL and RLlib where those agree within a factor of
-about three; the exponents of prioritized replay are those of Schaul et al. (2016, table 3). A name alone says little,
-so each has bounds as well: a range that leaves them is of something else, as the ``gamma`` of a kernel is, or the
-``learning_rate`` of boosted trees.
+They are what PPO, DQN, SAC and TD3 start from in Stable-Baselines3 and CleanRL, or one of these values where the two or
+their algorithms differ (entropy bonus, batch size, learning rate). Prioritized replay is that of Schaul et al. (2016,
+table 3), momentum and weight decay are those of He et al. (2016, section 3.4), dropout that of Vaswani et al. (2017,
+section 5.4). A name alone says little, so each has bounds as well: a range that leaves them is of something else, as
+the ``gamma`` of a kernel is, or the ``learning_rate`` of boosted trees.
 """
 
 from __future__ import annotations
