@@ -112,8 +112,10 @@ def _read_files(files: SweepFiles, line: CommandLine, problems: list[Problem]) -
 def _drop_unknown(line: CommandLine, keys: TrainingKeys, swept: set[str], *, free: bool) -> list[Problem]:
     """Take values with an unknown root key off the command line and return a problem for each."""
     problems, kept = [], []
+    own = {path.partition(".")[0] for path in swept if "." in path} if free else set()
     for given in line.values:
-        fix = "" if given.key in swept else _unknown_fix(given, [*JOB_KEYS, *keys.roots], keys, free=free)
+        is_own = given.key in swept or given.key.removeprefix("sweep.").partition(".")[0] in own
+        fix = "" if is_own else _unknown_fix(given, [*JOB_KEYS, *keys.roots], keys, free=free)
         if fix:
             problems.append(Problem(message="there is no such setting", key=given.key, file=PLACE, fix=fix))
         else:

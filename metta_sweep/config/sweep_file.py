@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,7 @@ def read_sweep(source: YamlSource, *, training: TrainingKeys, free: bool) -> Swe
     others = {key: value for key, value in content.items() if key not in SWEEP_KEYS}
     blocks: dict[str, Any] = {}
     for key, value in others.items():
-        problem = _block_problem(source, key, value, training, free=free)
+        problem = _block_problem(source, key, value, training, free=free, swept=settings.get("parameters") or ())
         if problem is None:
             blocks[key] = {} if value is None else value
         else:
@@ -171,8 +171,12 @@ def _interpolation_problems(source: YamlSource) -> Iterator[Problem]:
         yield source.problem(path, message, fix=fix)
 
 
-def _block_problem(source: YamlSource, key: str, value: Any, training: TrainingKeys, *, free: bool) -> Problem | None:
+def _block_problem(
+    source: YamlSource, key: str, value: Any, training: TrainingKeys, *, free: bool, swept: Collection[str]
+) -> Problem | None:
     path, group = f"sweep.{key}", key.partition(".")[0]
+    if free and key not in POINTS_WORDS and any(each.startswith(f"{group}.") for each in swept):
+        return None  # a group of the program's own, whatever it is called
     if key in POINTS_WORDS:
         return source.problem(path, "is not known here", fix="write points: [{PARAMETER: VALUE, …}, …]")
     if group in training.roots or (free and not nearest(key, SWEEP_KEYS)):

@@ -9,6 +9,7 @@ import pytest
 from metta_sweep.commands.parts import loop_settings
 from metta_sweep.config.asked import Asked
 from metta_sweep.config.settings import LimitSettings
+from metta_sweep.errors import RequestError
 from tests.config.conftest import Desk
 
 Swept = Callable[..., str]
@@ -216,3 +217,19 @@ def test_points_are_kept_by_dotted_path_and_a_wrong_one_is_refused_where_it_stan
 @pytest.mark.parametrize("word", ["start_with", "initial_points", "points_to_evaluate"])
 def test_other_words_for_points_are_answered_with_points(desk: Desk, swept: Swept, word: str) -> None:
     assert "write points: [{PARAMETER: VALUE" in desk.message(swept(f"{word}: [{{trainer.learning_rate: 0.001}}]"))
+
+
+OPTIM = """
+    sweep:
+      command: python train.py {args}
+      parameters:
+        optim.lr: {min: 0.001, max: 0.1, distribution: log_normal}
+      optim: {momentum: 0.9}
+"""
+
+
+def test_a_group_of_the_programs_own_may_be_called_almost_as_a_setting_is(desk: Desk) -> None:
+    assert desk.ask(OPTIM).training["optim"] == {"momentum": 0.9}
+    assert desk.ask(OPTIM, "optim.momentum=0.8").training["optim"] == {"momentum": 0.8}
+    with pytest.raises(RequestError, match="did you mean optimizer"):
+        desk.ask(OPTIM.replace("optim.lr", "lr"))
