@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -48,7 +48,8 @@ from metta_sweep.store.requests import RequestFile
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
-from metta_sweep.sweep.commands import check_command, fixed_values
+from metta_sweep.sweep.commands import check_command, fixed_values, names_in, unseen
+from metta_sweep.sweep.config_files import check_config_files
 from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.loop_settings import LoopSettings
@@ -95,9 +96,22 @@ def compose(overrides: Sequence[str]) -> Asked:
     held = fixed_values(asked.training) if asked.command else {}
     always = [name for name, leaf in asked.parameters.items() if "when" not in leaf]
     check_command(asked.command or (), [*held, *always], asked.parameters)
+    if asked.command:
+        check_config_files(asked.command, names_in(asked.command), [*held, *asked.parameters])
+        asked = replace(asked, notes=(*asked.notes, *_unseen_notes(asked)))
     for name, text in asked.env.items():
         check_command((text,), [*held, *always], asked.parameters, key=f"sweep.env.{name}")
     return with_reading_words(asked)
+
+
+def _unseen_notes(asked: Asked) -> list[str]:
+    """Return what to say where a command hands a searched value over nowhere."""
+    names = unseen(asked.command or (), asked.env, asked.parameters)
+    if not names:
+        return []
+    some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
+    where = "config.yaml in the folder METTA_SWEEP_RUN_DIR"
+    return [f"sweep.command hands {some} over nowhere ({{args}} would): its program has to read {where}"]
 
 
 def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:

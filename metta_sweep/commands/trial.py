@@ -30,7 +30,14 @@ from metta_sweep.results.tail import conclude
 from metta_sweep.store.paths import SweepPaths
 from metta_sweep.store.run_log import NO_RESULT
 from metta_sweep.store.runs import RunDirectories
-from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config, searched_for
+from metta_sweep.sweep.commands import (
+    command_of,
+    config_files_of,
+    environment_of,
+    render_env,
+    run_config,
+    searched_for,
+)
 
 SHOWN_LOG = 2000
 """Characters of a failed run's log that are shown."""
@@ -56,9 +63,12 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         config = run_config(asked.training, suggestion.params, run_id=run_id, seed=asked.seed)
         is_apart = asked.workdir == "run"
         shown = {"params": dict(suggestion.params)}
-        run = RunDirectories(paths).prepare(run_id, config=config, suggestion=shown, has_workdir=is_apart)
-        cwd = run.workdir if is_apart else Path.cwd()
         spec = spec_of(asked)
+        filled = config_files_of(spec, suggestion.params, asked.seed)
+        run = RunDirectories(paths).prepare(
+            run_id, config=config, suggestion=shown, has_workdir=is_apart, filled=filled
+        )
+        cwd = run.workdir if is_apart else Path.cwd()
         started = replace(spec, command=started_words(spec.command, asked.workdir)) if spec.command else spec
         command = command_of(started, run, suggestion.params, asked.seed)
         ours = {**searched_for(spec), **render_env(_variables(asked), paths=run, run_id=run_id)}

@@ -53,7 +53,7 @@ def summary_object(rows: SweepRows, place: Place) -> dict[str, Any]:
         "rollouts": [rollout_object(row) for row in rows.rollouts],
         "best_run": None
         if best is None
-        else {**run_object(best), "config": place.show(place.paths.run(best.run_id).config)},
+        else {**run_object(best), "config": place.show(place.paths.run(best.run_id).used_config())},
         "best_rollout": None if rows.best_rollout is None else rows.best_rollout.index,
         "recommended": None if rows.recommended is None else asdict(rows.recommended),
         "confirmation": None if rows.verdict is None else _confirmation(rows, rows.verdict),

@@ -158,7 +158,7 @@ def _text(rows: SweepRows, winner: Winner, place: Place) -> str:
     lines += [
         f"{name_of(name)}: {_beside(winner, name)}" for name in rows.spec.read_metrics if name != rows.spec.metric
     ]
-    lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.config)}"]
+    lines += [f"Directory: {place.show(paths.root)}", f"Config: {place.show(paths.used_config())}"]
     lines += [f"Found by: {found_by(rows, winner)}", f"Cost: {_cost(winner)}", ""]
     lines += [*_changes(rows, winner), ""]
     lines += [f"{name}: {value}" for name, value in made_with(winner.start, place, winner.run.run_id)]
@@ -257,7 +257,7 @@ def _json(rows: SweepRows, winner: Winner, place: Place) -> str:
             "confirmed": None if winner.confirmed is None else asdict(winner.confirmed),
             "changes": [asdict(change) for change in winner.changes],
             "directory": place.show(paths.root),
-            "config": place.show(paths.config),
+            "config": place.show(paths.used_config()),
             "made_with": {} if winner.start is None else winner.start.versions,
             "code": None if winner.start is None or winner.start.code is None else asdict(winner.start.code),
             "repeat": rerun_command(winner.run.run_id, place) if rows.words and not rows.spec.reruns else None,

@@ -53,7 +53,7 @@ def _answer(rows: SweepRows, place: Place) -> Iterator[str]:
             yield f"(confirmed on fresh seeds: {in_short(rows.verdict, rows.winner)})"
         elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
             yield f"(best mean: {mean_of(rows.best_rollout)}, rollout {rows.best_rollout.index})"
-        yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).config))}")
+        yield from ("", f"- Config: {code(place.show(place.paths.run(best.run_id).used_config()))}")
     yield f"- {escape(standing(rows, place))}"
     yield f"- Goal: {escape(rows.spec.aim)}; runs: {totals(rows)}"
     yield f"- Time: {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs"

@@ -130,7 +130,7 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
     elif rows.best_rollout is not None and len(rows.best_rollout.runs) > 1:
         yield Line(text=f"best mean: {mean_of(rows.best_rollout)} (rollout {rows.best_rollout.index})")
     if place is not None and best is not None:
-        yield Line(text=f"config: {place.show(place.paths.run(best.run_id).config)}")
+        yield Line(text=f"config: {place.show(place.paths.run(best.run_id).used_config())}")
     yield Line(text=f"runs: {totals(rows)}; {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs")
     if place is not None:
         step = next_step(rows, place)

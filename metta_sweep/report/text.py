@@ -203,7 +203,7 @@ def _overall_best(rows: SweepRows, place: Place) -> Iterator[str]:
     yield f"  {name_of(rows.spec.metric)}: {number(best.metric)}{f' ({made_of})' if made_of else ''}"
     if winner is not None and rows.verdict is not None:
         yield f"  On fresh seeds: {in_short(rows.verdict, winner)}"
-    yield f"  Config: {place.show(place.paths.run(best.run_id).config)}"
+    yield f"  Config: {place.show(place.paths.run(best.run_id).used_config())}"
     yield from _best_by_mean(rows) if winner is None else [f"  {luck(winner)}"]
     yield from (f"  {line}" for line in recommended_lines(rows))
 

@@ -40,6 +40,15 @@ class RunPaths:
         """The whole resolved training config."""
         return self.root / "config.yaml"
 
+    def used_config(self) -> Path:
+        """Return what the run was configured by: its program's own config file where it has one."""
+        own = sorted(self.filled("").glob("*"))
+        return own[0] if len(own) == 1 else self.config
+
+    def filled(self, name: str) -> Path:
+        """Return the program's own config file of that name, with the run's values in it."""
+        return self.root / "filled" / name
+
     @property
     def suggestion(self) -> Path:
         """What Protein proposed, and why."""

@@ -64,12 +64,18 @@ class GroupedRuns(RunDirectories):
         self._configs: dict[str, Mapping[str, Any]] = {}
 
     def prepare(
-        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+        self,
+        run_id: str,
+        *,
+        config: Mapping[str, Any],
+        suggestion: Mapping[str, Any],
+        has_workdir: bool = False,
+        filled: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory once its events are on disk."""
         self._journal.flush()
         self._configs[run_id] = config
-        return super().prepare(run_id, config=config, suggestion=suggestion, has_workdir=has_workdir)
+        return super().prepare(run_id, config=config, suggestion=suggestion, has_workdir=has_workdir, filled=filled)
 
     def _make_folders(self, run: RunPaths, *, has_workdir: bool) -> None:
         """Make the run's directory alone: a call leaves no marks of a launcher."""

@@ -37,7 +37,13 @@ class RunDirectories:
         self._sync = sync
 
     def prepare(
-        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+        self,
+        run_id: str,
+        *,
+        config: Mapping[str, Any],
+        suggestion: Mapping[str, Any],
+        has_workdir: bool = False,
+        filled: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory with its config and its suggestion; a synced file that is there already is kept.
 
@@ -46,15 +52,19 @@ class RunDirectories:
             config: The whole resolved training config, of built-in types.
             suggestion: What Protein proposed, of built-in types.
             has_workdir: Whether its command is started in a directory of its own.
+            filled: Texts of its program's own config files, by name.
 
         Raises:
             yaml.representer.RepresenterError: A value is of no built-in type.
         """
         run = self._paths.run(run_id)
         self._make_folders(run, has_workdir=has_workdir)
-        for path, content in ((run.config, config), (run.suggestion, suggestion)):
+        texts = {run.config: to_yaml(config), run.suggestion: to_yaml(suggestion)}
+        texts |= {run.filled(name): text for name, text in (filled or {}).items()}
+        for path, text in texts.items():
             if not self._sync or not path.exists():
-                write_whole(path, to_yaml(content), keep_existing=self._sync, sync=self._sync)
+                path.parent.mkdir(exist_ok=True)
+                write_whole(path, text, keep_existing=self._sync, sync=self._sync)
         return run
 
     def _make_folders(self, run: RunPaths, *, has_workdir: bool) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
 from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE, RunPaths
 from metta_sweep.secrecy import is_secret
+from metta_sweep.sweep.config_files import BLANK, HANDING_OVER, filled_in, named_in
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trees import leaves, put
 
@@ -24,10 +25,13 @@ BUNDLED_TRAINER = (sys.executable, "-m", "metta_sweep.train")
 PLACEHOLDERS = ("run_dir", "config", "overrides", "args", "flags", "args_json", "seed", "cwd")
 """What a command template may contain, in braces, beside the names of values that are in force."""
 
+COMMAND_KEY = "sweep.command"
+"""Where a command stands in a sweep file."""
+
 SEARCH_PATH = "PYTHONPATH"
 """The one variable that the sweep and a sweep file may both add to."""
 
-_BLANK = re.compile(r"\{\{|\}\}|\{([A-Za-z_+][\w.+/\-]*)\}")
+_BLANK = re.compile(rf"\{{\{{|\}}\}}|\{{({BLANK}[^{{}}]+|[A-Za-z_+][\w.+/\-]*)\}}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+\-]+")
 _LOOKS_TYPED = re.compile(r"(?i)(true|false|null|none|nan|[+-]?inf|[+-]?[\d.][\d._e+\-]*)$")
 
@@ -97,14 +101,25 @@ def render_command(
     if not any("{" in word for word in template):
         return list(template)
     blanks = _Blanks.of(paths=paths, params=params, seed=seed, fixed=fixed or {}, styles=styles or {})
+    files = {f"{BLANK}{name}": str(paths.filled(Path(name).name).resolve()) for name in named_in(template)}
     command: list[str] = []
     for word in template:
         alone = _BLANK.fullmatch(word)
         if alone and alone[1] in blanks.lists:
             command += blanks.lists[alone[1]]
         else:
-            command.append(_filled(word, blanks.texts))
+            command.append(_filled(word, {**blanks.texts, **files}))
     return command
+
+
+def config_files_of(spec: SweepSpec, params: Mapping[str, Any], seed: int) -> dict[str, str]:
+    """Return by name the text of each config file that a run's command names, with its values in it.
+
+    Raises:
+        ConfigFileError: One cannot be read any more.
+    """
+    values = {path: value for path, value in leaves(spec.training) if path != "seed"} | dict(params)
+    return {Path(name).name: filled_in(Path(name), values, seed=seed) for name in named_in(spec.command)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +204,20 @@ def names_in(template: tuple[str, ...]) -> list[str]:
     return [found for word in template for found in _BLANK.findall(word) if found]
 
 
+def unseen(template: tuple[str, ...], env: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Return which values no placeholder of a command hands over: its program has to read them by itself."""
+    blanks = {*names_in(template), *names_in(tuple(env.values()))}
+    if not template or blanks & HANDING_OVER or any(blank.startswith(BLANK) for blank in blanks):
+        return []
+    return [name for name in names if name not in blanks]
+
+
 def check_command(
     template: tuple[str, ...],
     names: Collection[str] = (),
     conditional: Collection[str] = (),
     *,
-    key: str = "sweep.command",
+    key: str = COMMAND_KEY,
 ) -> None:
     """Refuse a template with an unknown placeholder.
 
@@ -209,7 +232,8 @@ def check_command(
     """
     known = [*PLACEHOLDERS, *names]
     problems = []
-    for name in sorted(set(names_in(template)) - set(known)):
+    blanks = {name for name in names_in(template) if not (name.startswith(BLANK) and key == COMMAND_KEY)}
+    for name in sorted(blanks - set(known)):
         if name in conditional:
             message = f"{{{name}}} has no value at points where {name} does not count"
             fix = f"give it one for those points (sweep.{name}: VALUE), or use {{args}}"

@@ -131,11 +131,18 @@ class RunStore(Protocol):
     """The run directories."""
 
     def prepare(
-        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+        self,
+        run_id: str,
+        *,
+        config: Mapping[str, Any],
+        suggestion: Mapping[str, Any],
+        has_workdir: bool = False,
+        filled: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory with its config and suggestion files; what is there already is kept.
 
-        ``has_workdir`` asks for the directory, inside of it, that a command of its own is started in.
+        ``has_workdir`` asks for the directory, inside of it, that a command of its own is started in; ``filled`` are
+        the texts of its program's own config files, by name.
         """
 
     def paths(self, run_id: str) -> RunPaths:

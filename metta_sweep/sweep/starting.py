@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from metta_sweep.sweep.collecting import handles_of
-from metta_sweep.sweep.commands import command_of, environment_of, render_env, run_config, searched_for
+from metta_sweep.sweep.commands import (
+    command_of,
+    config_files_of,
+    environment_of,
+    render_env,
+    run_config,
+    searched_for,
+)
+from metta_sweep.sweep.config_files import ConfigFileError
 from metta_sweep.sweep.events import AttemptInterrupted, AttemptRefused, AttemptStarted, AttemptSubmitted
 from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.peers import Peers
@@ -77,6 +86,7 @@ class Starter:
             config=run_config(spec.training, params, run_id=run.run_id, seed=run.seed),
             suggestion=suggestion_file(run, rollout.suggestion),
             has_workdir=spec.workdir == "run",
+            filled=self._filled(run, params),
         )
         started = replace(spec, command=self._settings.command or spec.command)
         ours = {**searched_for(spec), **render_env(self._settings.env, paths=paths, run_id=run.run_id)}
@@ -93,6 +103,17 @@ class Starter:
             reader=self._settings.reader,
         )
 
+    def _filled(self, run: Run, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return the program's own config files with the run's values in them.
+
+        Raises:
+            LaunchError: One is not what it was when the sweep began.
+        """
+        try:
+            return config_files_of(self._recorder.state.spec, params, run.seed)
+        except ConfigFileError as error:
+            raise LaunchError(f"the config file that the command names: {error}") from error
+
     def adopt(self) -> None:
         """Take over what an earlier controller left: find what it started, start what it only meant to start."""
         # What runs already is looked at first: what it occupies is not given away.
@@ -105,7 +126,7 @@ class Starter:
                 continue
             try:
                 handle = self._launcher.find(self._job(run, attempt.number))
-            except OSError as error:
+            except (LaunchError, OSError) as error:
                 self._recorder.record(AttemptRefused(run_id=run.run_id, attempt=attempt.number, message=str(error)))
                 continue
             if handle is None and self._peers.is_known():

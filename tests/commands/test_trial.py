@@ -88,3 +88,12 @@ def test_in_a_directory_of_its_own_a_run_writes_nothing_here(tried, tmp_path):
     assert sample.steps == 20
     assert "it writes below" not in shown
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_command_that_hands_a_value_over_nowhere_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaf = "{min: 0.1, max: 1, distribution: uniform}"
+    parameters = f"parameters: {{lr: {leaf}, wd: {leaf}}}"
+    (tmp_path / "my.yaml").write_text(f"sweep:\n  command: python train.py --lr={{lr}}\n  {parameters}\n")
+    (note,) = compose(["run=my", "++sweep_params=my.yaml", "wandb=off"]).notes
+    assert note.startswith("sweep.command hands wd over nowhere")

@@ -162,7 +162,13 @@ class SimulatedMachine:
         pass
 
     def prepare(
-        self, run_id: str, *, config: Mapping[str, Any], suggestion: Mapping[str, Any], has_workdir: bool = False
+        self,
+        run_id: str,
+        *,
+        config: Mapping[str, Any],
+        suggestion: Mapping[str, Any],
+        has_workdir: bool = False,
+        filled: Mapping[str, str] | None = None,
     ) -> RunPaths:
         self._configs.setdefault(run_id, config)
         return self.paths(run_id)

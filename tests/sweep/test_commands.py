@@ -21,6 +21,7 @@ from metta_sweep.sweep.commands import (
     render_command,
     run_config,
     searched_for,
+    unseen,
 )
 from metta_sweep.sweep.records import SweepSpec
 
@@ -170,3 +171,26 @@ def test_the_sweep_files_variables_win_over_the_sweeps_own_and_search_paths_are_
         "WANDB_MODE": "online",
         "PYTHONPATH": "src:/client",
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "expected"),
+    [
+        (("train.py",), {}, ["lr", "depth"]),
+        (("train.py", "--lr={lr}"), {}, ["depth"]),
+        (("train.py", "--lr={lr}"), {"DEPTH": "{depth}"}, []),
+        (("train.py", "{args}"), {}, []),
+        (("train.py",), {"ARGS": "{args_json}"}, []),
+        (("train.py", "{config:base.yaml}"), {}, []),
+        ((), {}, []),
+    ],
+)
+def test_values_that_a_command_hands_over_nowhere_are_known(command, env, expected):
+    assert unseen(command, env, ["lr", "depth"]) == expected
+
+
+def test_a_config_file_that_is_filled_in_is_the_runs_own(tmp_path):
+    words = render_command(("train.py", "--config={config:a/base.yaml}"), paths=RunPaths(tmp_path), params={}, seed=3)
+    assert words == ["train.py", f"--config={tmp_path}/filled/base.yaml"]
+    with pytest.raises(RequestError, match="unknown placeholder"):
+        check_command(("{config:base.yaml}",), key="sweep.env.CONFIG")

@@ -1,0 +1,205 @@
+"""A program's own config file with a run's values in it: ``{config:FILE}`` in a command.
+
+Of YAML only the values change: comments, order, anchors and how other numbers are written stay byte by byte.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metta_sweep.errors import Problem, RequestError
+from metta_sweep.nearest import nearest
+
+BLANK = "config:"
+"""What stands before the file's name in the placeholder."""
+SEEDS = frozenset({"seed", "random_seed", "random_state"})
+"""Names of keys that become the run's seed."""
+HANDING_OVER = frozenset({"args", "flags", "overrides", "args_json", "config"})
+"""Placeholders that hand over every value by themselves, so that a file need not hold them all."""
+_COLON = re.compile(r"\s*:")
+_ANCHOR = re.compile(r"\s*&[^\s,\[\]{}]+")
+_ALIAS = re.compile(r"\s*(\*[^\s,\[\]{}]+)")
+_SCALARS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:null")
+
+
+class ConfigFileError(Exception):
+    """A config file that cannot be filled in; the message says what was expected of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """Where a value stands in a YAML text, behind its colon or its anchor, and the value."""
+
+    start: int
+    end: int
+    value: Any
+    may_be_seed: bool
+
+
+def named_in(command: Sequence[str]) -> list[str]:
+    """Return the files that a command's placeholders name, each once."""
+    found = [name for word in command for name in re.findall(rf"\{{{BLANK}([^{{}}]+)\}}", word)]
+    return list(dict.fromkeys(found))
+
+
+def values_of(file: Path) -> dict[str, Any]:
+    """Return what a config file holds, by dotted path.
+
+    Raises:
+        ConfigFileError: It cannot be read, or holds no mapping.
+    """
+    return {path: place.value for path, place in _places(file, _text_of(file)).items()}
+
+
+def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
+    """Return a config file with other values at those of the given paths that it has.
+
+    Args:
+        file: YAML or JSON.
+        values: By dotted path.
+        seed: What its keys named ``seed`` become where they hold a whole number or nothing.
+
+    Raises:
+        ConfigFileError: It cannot be read, or holds no mapping.
+    """
+    text = _text_of(file)
+    places = _places(file, text)
+    seeds = {path: seed for path, place in places.items() if _last(path) in SEEDS and place.may_be_seed}
+    changes = {path: value for path, value in {**seeds, **values}.items() if path in places}
+    if file.suffix == ".json":
+        return _json_with(json.loads(text), changes)
+    for path, value in sorted(changes.items(), key=lambda change: -places[change[0]].start):
+        place = places[path]
+        text = f"{text[: place.start].rstrip(' ')} {_written(value)}{text[place.end :]}"
+    return text
+
+
+def check_config_files(command: Sequence[str], placeholders: Iterable[str], wanted: Iterable[str]) -> None:
+    """Refuse files that cannot be filled in, and values that no run would see.
+
+    Args:
+        command: The user's command.
+        placeholders: Names of all placeholders in it.
+        wanted: Dotted paths of the values that runs are to have.
+
+    Raises:
+        RequestError: It names the file and the key.
+    """
+    names, held, problems = named_in(command), set[str](), []
+    for name in names:
+        try:
+            held |= set(values_of(Path(name)))
+        except ConfigFileError as error:
+            problems.append(Problem(message=str(error), file=name, key="sweep.command"))
+    beside = [name for name in names if [Path(each).name for each in names].count(Path(name).name) > 1]
+    if beside:
+        message = f"two config files have one name: {', '.join(beside)}"
+        problems.append(Problem(message=message, key="sweep.command", fix="rename one of them"))
+    others = set(placeholders)
+    if names and not problems and not others & HANDING_OVER:
+        missing = [path for path in wanted if path not in held | others and _last(path) not in SEEDS]
+        message = f"no such key in {' and '.join(names)}, so that no run would see it"
+        fix = "write the key there with the value that it has by default"
+        for path in missing:
+            close = nearest(path, held)
+            problems.append(Problem(message=message, key=path, fix=f"did you mean {close}?" if close else fix))
+    if problems:
+        raise RequestError(*problems)
+
+
+def _text_of(file: Path) -> str:
+    if file.suffix not in (".yaml", ".yml", ".json"):
+        raise ConfigFileError("need a .yaml, .yml or .json file")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigFileError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _places(file: Path, text: str) -> dict[str, _Value]:
+    try:
+        if file.suffix == ".json":
+            json.loads(text)
+            node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
+        else:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigFileError("need a mapping of keys to values")
+        return dict(_below(node, text, "", yaml.SafeLoader("")))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigFileError(f"is not {file.suffix[1:].upper()}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _below(node: yaml.MappingNode, text: str, above: str, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Value]]:
+    """Yield every value that is not a mapping, with its path."""
+    for key, held in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        behind = _COLON.match(text, key.end_mark.index)
+        if behind is None:
+            continue
+        path, colon = f"{above}.{key.value}" if above else key.value, behind.end()
+        is_alias = held.start_mark.index < colon
+        if isinstance(held, yaml.MappingNode) and held.value:
+            if not is_alias:  # what an alias stands for is another key's
+                yield from _below(held, text, path, loader)
+            continue
+        found = _ALIAS.match(text, colon) if is_alias else _ANCHOR.match(text, colon)
+        start = found.start(1) if is_alias and found else found.end() if found else colon
+        end = found.end() if is_alias and found else start + len(text[start : max(start, _end(held))].rstrip())
+        yield path, _Value(start, end, _plain(held, loader), held.tag in _SCALARS)
+
+
+def _plain(node: yaml.Node, loader: yaml.SafeLoader) -> Any:
+    try:
+        return loader.construct_object(node, deep=True)
+    except yaml.YAMLError:
+        return None  # of a tag that only the program itself knows
+
+
+def _end(node: yaml.Node) -> int:
+    """Return where a node's last word ends: a block reaches to the next key with its marks."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    end: int = node.end_mark.index
+    return end
+
+
+def _written(value: Any) -> str:
+    """Return a value in one line that YAML 1.1 and 1.2 read alike."""
+    if isinstance(value, float):
+        text = repr(value)
+        return text if "." in text or "e" not in text else text.replace("e", ".0e", 1)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(key))}: {_written(held)}' for key, held in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_with(tree: Any, changes: Mapping[str, Any]) -> str:
+    for path, value in changes.items():
+        _put(tree, path, value)
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Store a value at the path of one that is there; a key may have dots itself."""
+    if path in tree:
+        tree[path] = value
+        return
+    for key, below in tree.items():
+        if path.startswith(f"{key}.") and isinstance(below, dict):
+            _put(below, path.removeprefix(f"{key}."), value)
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]

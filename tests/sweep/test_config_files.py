@@ -1,0 +1,166 @@
+"""A program's own config file gets a run's values, and nothing else of it changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metta_sweep.errors import RequestError
+from metta_sweep.sweep.config_files import ConfigFileError, check_config_files, filled_in, named_in, values_of
+from metta_sweep.trees import with_values
+
+CONFIG = """\
+# by hand
+seed: 3          # of numpy
+optim: &o
+  lr: 1e-4   # rate
+  name: adam
+  betas: [0.9, 0.999]
+  wd:
+net:
+  layers:
+  - 64
+  - 64
+  # not more
+  act: 'relu'
+other: {a: 1, b: {c: &x 2}}
+again: *x
+copy: *o
+"quoted: key": 1
+tag: !mine 3
+"""
+
+
+def written(tmp_path, text=CONFIG, name="base.yaml"):
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_only_the_values_change(tmp_path):
+    values = {
+        "optim.lr": 1e-5,
+        "optim.name": "sgd: #1",
+        "optim.betas": [0.8, 0.9],
+        "optim.wd": 0.001,
+        "net.layers": [32, 16],
+        "net.act": None,
+        "other.b.c": 7,
+        "again": 8,
+        "quoted: key": "é",
+        "of.nobody": 1,
+    }
+    assert (
+        filled_in(written(tmp_path), values, seed=9)
+        == """\
+# by hand
+seed: 9          # of numpy
+optim: &o
+  lr: 1.0e-05   # rate
+  name: "sgd: #1"
+  betas: [0.8, 0.9]
+  wd: 0.001
+net:
+  layers: [32, 16]
+  # not more
+  act: null
+other: {a: 1, b: {c: &x 7}}
+again: 8
+copy: *o
+"quoted: key": "é"
+tag: !mine 3
+"""
+    )
+
+
+def test_a_file_of_which_nothing_is_asked_stays_as_it_is_but_for_its_seed(tmp_path):
+    assert filled_in(written(tmp_path), {}, seed=3) == CONFIG
+    assert filled_in(written(tmp_path, "model:\n  random_state:   # any\n"), {}, seed=5) == (
+        "model:\n  random_state: 5   # any\n"
+    )
+    assert filled_in(written(tmp_path, "seed: [1, 2]\n"), {}, seed=5) == "seed: [1, 2]\n"
+    assert filled_in(written(tmp_path, "seed: 1\n"), {"seed": 2}, seed=5) == "seed: 2\n"
+
+
+def test_what_an_alias_stands_for_is_another_keys(tmp_path):
+    assert "copy.lr" not in values_of(written(tmp_path))
+    assert values_of(written(tmp_path))["optim.lr"] == "1e-4"
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=8),
+)
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
+READ_AS_OTHERS = ("seed", "y", "n", "no", "on")
+KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True).filter(lambda key: key not in READ_AS_OTHERS)
+TREES = st.recursive(
+    st.dictionaries(KEYS, VALUES, min_size=1, max_size=4),
+    lambda below: st.dictionaries(KEYS, st.one_of(VALUES, below), min_size=1, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(tree=TREES, flow=st.sampled_from([None, False, True]), indent=st.integers(2, 4), data=st.data())
+def test_a_loader_reads_the_values_and_everything_else_as_before(tmp_path_factory, tree, flow, indent, data):
+    folder = tmp_path_factory.mktemp("files")
+    for name, text in (
+        ("base.yaml", yaml.safe_dump(tree, default_flow_style=flow, indent=indent, allow_unicode=True)),
+        ("base.json", json.dumps(tree, indent=data.draw(st.sampled_from([None, 2, "\t"])))),
+    ):
+        file = written(folder, text, name)
+        held = values_of(file)
+        changed = data.draw(st.dictionaries(st.sampled_from(sorted(held)), VALUES, max_size=4))
+        after = filled_in(file, changed, seed=0)
+        read = json.loads(after) if name.endswith("json") else yaml.safe_load(after)
+        assert read == with_values(tree, changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("base.toml", "a = 1", "need a .yaml, .yml or .json file"),
+        ("base.yaml", "- 1\n- 2\n", "need a mapping"),
+        ("base.yaml", "", "need a mapping"),
+        ("base.yaml", "a: [1\nb: 2", "is not YAML"),
+        ("base.yaml", "a: 1\n---\nb: 2", "is not YAML"),
+        ("base.json", "{'a': 1}", "is not JSON"),
+        ("base.json", '{"a": 1,}', "is not JSON"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_one_message(tmp_path, name, text, message):
+    file = written(tmp_path, text, name)
+    with pytest.raises(ConfigFileError, match=message):
+        values_of(file)
+    with pytest.raises(RequestError, match=message):
+        check_config_files([f"{{config:{file}}}"], [f"config:{file}"], [])
+
+
+def test_a_value_that_no_run_would_see_is_refused(tmp_path):
+    file = written(tmp_path)
+    command = ["python", "train.py", f"--config={{config:{file}}}"]
+    assert named_in(command) == [str(file)]
+    check_config_files(command, [f"config:{file}"], ["optim.lr", "other.a", "trainer.seed"])
+    check_config_files([*command, "{args}"], [f"config:{file}", "args"], ["depth"])
+    check_config_files([*command, "-d={depth}"], [f"config:{file}", "depth"], ["depth"])
+    with pytest.raises(RequestError, match=r"(?s)optim\.lrr: no such key in .*did you mean optim.lr\?"):
+        check_config_files(command, [f"config:{file}"], ["optim.lrr"])
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    (tmp_path / "b").mkdir()
+    both = [written(tmp_path), written(tmp_path / "b")]
+    with pytest.raises(RequestError, match="two config files have one name"):
+        check_config_files([f"{{config:{file}}}" for file in both], [], [])
+
+
+def test_a_file_that_is_not_there_is_one_message(tmp_path):
+    with pytest.raises(RequestError, match=r"none\.yaml: sweep\.command: cannot be read: No such file"):
+        check_config_files([f"{{config:{tmp_path}/none.yaml}}"], [], [])
