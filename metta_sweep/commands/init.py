@@ -105,6 +105,7 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         found.options,
         chosen,
         is_hydra=found.is_hydra,
+        config_file=found.config_file,
         looked_at=f"Written by metta-sweep init from the options of `{shown}` and one run of it ({how})",
         start=_start(_name(_stem(words)), file),
     )

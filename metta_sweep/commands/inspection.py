@@ -8,15 +8,17 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from metta_sweep.commands.one_run import run_once, with_own
 from metta_sweep.config.proposal.help_text import options_in
 from metta_sweep.config.proposal.hydra_config import config_in, groups_in
 from metta_sweep.config.proposal.hydra_config import options_of as options_of_config
-from metta_sweep.config.proposal.metrics import SeenMetric
-from metta_sweep.config.proposal.options import Option
-from metta_sweep.config.proposal.source_code import is_hydra_app
+from metta_sweep.config.proposal.metrics import SeenMetric, spoken_in
+from metta_sweep.config.proposal.options import Option, kind_of, literal
+from metta_sweep.config.proposal.ranges import proposals
+from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
 from metta_sweep.result import RunPaths, read_result
 from metta_sweep.result.reading import ResultError
@@ -24,6 +26,7 @@ from metta_sweep.results.environment import command_words, run_environment
 from metta_sweep.results.port import Source
 from metta_sweep.results.survey import Survey
 from metta_sweep.sweep.commands import render_env
+from metta_sweep.sweep.config_files import ConfigFileError, values_of
 
 HELP_S = 60.0
 """Seconds that a program has to print its help or its config."""
@@ -42,6 +45,8 @@ class Program:
 
     options: tuple[Option, ...]
     is_hydra: bool
+    config_file: str = ""
+    """The word of the command that names the file which the options are keys of; empty where they are options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,44 @@ def inspect(command: Sequence[str]) -> Program:
         declared |= options_of_source(text, suffix=suffix)
     listed = {option.name: option for option in options_in(told)}
     options = [_joined(option, declared.get(option.name)) for option in listed.values()]
-    return Program(options=tuple(options or declared.values()), is_hydra=False)
+    options += _config_files(command, options)
+    options = options or list(declared.values())
+    if not any(proposal.is_searched for proposal in proposals(options)):
+        for word in command:
+            if held := _keys_of(word.rpartition("=")[2]):
+                return Program(options=held, is_hydra=False, config_file=word.rpartition("=")[2])
+    return Program(options=tuple(options), is_hydra=False)
+
+
+def _keys_of(word: str) -> tuple[Option, ...]:
+    """Return the keys of a config file that a word names; none where it names no such file."""
+    file = Path(word)
+    with contextlib.suppress(ConfigFileError):
+        if file.is_file():
+            return tuple(_key(name, value) for name, value in values_of(file).items())
+    return ()
+
+
+def _key(name: str, value: object) -> Option:
+    """Return a key as an option; ``1e-4`` is a number to its reader, whatever YAML 1.1 says."""
+    number = literal(value) if isinstance(value, str) else value
+    value = number if isinstance(number, int | float) and not isinstance(number, bool) else value
+    return Option(name=name, kind=kind_of(value), default=value)
+
+
+def _config_files(command: Sequence[str], options: Sequence[Option]) -> list[Option]:
+    """Return what config files of ml_collections hold, as ``config.lr`` where ``--config`` names the file."""
+    given = dict(pairwise(command)) | dict(word.split("=", 1) for word in command if "=" in word)
+    named = {option.name: option.default for option in options} | {
+        name.lstrip("-"): value for name, value in given.items() if name.startswith("--")
+    }
+    found: list[Option] = []
+    for name, value in named.items():
+        file = Path(str(value).rpartition(":")[0] if ".py:" in str(value) else str(value))
+        if file.suffix == ".py":
+            held = config_dict_of(_text_of(file))
+            found += [replace(option, name=f"{name}.{option.name}") for option in held]
+    return found
 
 
 def _joined(listed: Option, declared: Option | None) -> Option:
@@ -115,11 +157,16 @@ def _sources(command: Sequence[str]) -> list[tuple[str, str]]:
     for before, word in zip(["", *command], command, strict=False):
         parts = Path(*word.split("."))
         files = [parts.with_suffix(".py"), parts / "__main__.py"] if before == "-m" else [Path(word)]
-        for file in files:
-            with contextlib.suppress(OSError):
-                if file.suffix in SOURCES and file.is_file():
-                    found.append((file.read_text(encoding="utf-8", errors="replace")[:TEXT_BYTES], file.suffix))
+        found += [(text, file.suffix) for file in files if file.suffix in SOURCES and (text := _text_of(file))]
     return found
+
+
+def _text_of(file: Path) -> str:
+    """Return the beginning of a file; nothing where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")[:TEXT_BYTES] if file.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _said(command: Sequence[str]) -> str:
@@ -158,13 +205,14 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
         survey = Survey(Source(run=run, cwd=Path.cwd(), metric="", began_s=time.time()))
         code, wall_s = run_once([*command, *command_words(readers)], run, env, Path.cwd(), limit_s)
         found = [each for each in survey.sightings() if each.name]
-        log = run.log.read_bytes()[-LOG_CHARACTERS:].decode(errors="replace")
+        printed = run.log.read_bytes()[-TEXT_BYTES:].decode(errors="replace")
         own: Mapping[str, float] = {}
         with contextlib.suppress(ResultError, OSError):
             result = read_result(run)
             own = {} if result is None else result.metrics
         seen = [SeenMetric(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count) for s in found]
-    return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=log)
+    seen += spoken_in(printed)
+    return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=printed[-LOG_CHARACTERS:])
 
 
 def _shown(place: str, run: RunPaths) -> str:

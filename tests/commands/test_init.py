@@ -109,3 +109,39 @@ def test_an_example_is_swept_by_init_and_one_command(here, words, metric, needs)
     assert done.returncode == 0, done.stdout + done.stderr
     run = here / "data" / "sweep" / "my" / "runs" / "my.r.0"
     assert metric in json.loads((run / "result.json").read_text())["metrics"]
+
+
+YAML_PROGRAM = """\
+import sys, yaml
+c = yaml.safe_load(open(sys.argv[1]))
+assert set(c) == {'optim', 'epochs', 'seed'}, c
+for epoch in range(c['epochs']):
+    print(f"epoch {epoch} train loss 9.0, val loss {float(c['optim']['lr']) + c['seed']}")
+"""
+BASE = "optim:\n  lr: 1e-2      # by hand\n  name: adam\nepochs: 2\nseed: 0\n"
+
+
+def test_a_program_that_knows_its_config_file_alone_is_swept_by_a_copy_of_it(here):
+    (here / "train.py").write_text(YAML_PROGRAM)
+    (here / "base.yaml").write_text(BASE)
+    assert main(["init", "--", sys.executable, "train.py", "base.yaml"]) == 0
+    assert "train.py {config:base.yaml}" in (here / "sweep.yaml").read_text()
+    assert main(["run", "run=my", "++sweep_params=sweep.yaml", "rollout_count=2", "wandb=off", "data_dir=data"]) == 0
+    runs = here / "data" / "sweep" / "my" / "runs"
+    first, second = ((runs / f"my.r.{at}" / "filled" / "base.yaml").read_text() for at in (0, 1))
+    assert first == BASE.replace("1e-2", "0.01")
+    assert "# by hand" in second
+    assert "seed: 1" in second
+    score = json.loads((runs / "my.r.1" / "result.json").read_text())["metrics"]["val_loss"]
+    assert 1.001 <= score <= 1.1
+    assert (here / "base.yaml").read_text() == BASE
+
+
+def test_a_config_of_ml_collections_is_searched_by_its_keys(here):
+    (here / "train.py").write_text("import sys\nprint('loss:', len(sys.argv))")
+    config = "def get_config():\n    c = ConfigDict()\n    c.lr = 0.1\n    c.seed = 0\n    return c\n"
+    (here / "cfg.py").write_text(config)
+    assert main(["init", "--", sys.executable, "train.py", "--config=cfg.py"]) == 0
+    written = (here / "sweep.yaml").read_text()
+    assert "train.py --config=cfg.py {args} --config.seed={seed}" in written
+    assert "config.lr: {min: 0.01, max: 1.0, distribution: log_normal, mean: 0.1}" in written

@@ -1,4 +1,4 @@
-"""Options in the ``--help`` of argparse, click, typer, tyro, fire and jsonargparse."""
+"""Options in the ``--help`` of argparse, click, typer, tyro, fire, jsonargparse and absl."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metta_sweep.config.proposal.options import Kind, Option, kind_of, literal
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _BOX = re.compile(r"^[ \t]*[│|║][ \t]?|[ \t]*[│|║][ \t]*$")
-_BEGIN = re.compile(r"^[ \t]{0,12}(?:\*[ \t]+)?(?=-{1,2}[A-Za-z])")
+_BEGIN = re.compile(r"^[ \t]{0,12}(?:\*[ \t]+)?(?=-{1,2}(?:\[no\])?[A-Za-z])")
 _NAMES = re.compile(r"(?:-\w(?:[ =][^\s,]+)?,\s*)?--(?P<name>[A-Za-z][\w.\-]*)")
 _NEGATED = re.compile(r"\s*(?:,|/)\s*--no-")
 _TYPES: dict[str, Kind] = {
@@ -31,6 +31,13 @@ _DEFAULT = re.compile(
     r"(?i)[(\[;,\s]default(?:s to)?\s*[:=]?\s+?([^)\];]+?)\s*(?:[)\];]|$)|[(\[]default=([^)\]]+)[)\]]"
 )
 _TYPE = re.compile(r"(?i)type:\s*(?:optional\[|union\[)?(float|int|bool|str)\b")
+_FLAG = re.compile(
+    r"(?:-\w,)?--(?P<negated>\[no\])?(?P<name>[A-Za-z][\w.\-]*): (?:<(?P<choices>[^<>\s]+)>: )?(?P<rest>.*)"
+)
+"""A flag of absl, which has a colon after its name."""
+_DEFAULT_OF_FLAG = re.compile(r"  \(default: '([^']*)'\)")
+_KIND_OF_FLAG = re.compile(r"  \((?:an? )?(?:non-negative |positive )?(number|integer|comma separated list)\b")
+_KINDS_OF_FLAGS: dict[str, Kind] = {"number": "float", "integer": "int", "comma separated list": "list"}
 _NEVER = frozenset({"help", "version", "install-completion", "show-completion", "install_completion"})
 
 
@@ -63,6 +70,9 @@ def _entries(text: str) -> Iterator[str]:
 
 
 def _option(entry: str) -> Option | None:
+    flag = _FLAG.match(entry)
+    if flag is not None:
+        return _flag(**flag.groupdict(""))
     names = _NAMES.match(entry)
     if names is None:
         return None
@@ -85,6 +95,20 @@ def _option(entry: str) -> Option | None:
         return Option(name=name, kind="list", default=default, style="words")
     kind = _TYPES.get(takes["type"] or (takes["any"] or "").upper(), "unknown")
     return Option(name=name, kind=kind if kind != "unknown" else _said_type(rest, default), default=default)
+
+
+def _flag(negated: str, name: str, choices: str, rest: str) -> Option:
+    """Return an option of absl: its default, what it takes, and whether it is repeated stand on lines of their own."""
+    written = _DEFAULT_OF_FLAG.search(rest)
+    default = literal(written[1]) if written and written[1] != "None" else None
+    if negated:
+        return Option(name=name, kind="bool", default=default)
+    if choices:
+        return Option(name=name, kind="choice", default=default, choices=tuple(choices.split("|")))
+    if "  repeat this option to specify" in rest:
+        return Option(name=name, kind="list", default=default, style="repeat")
+    takes = _KIND_OF_FLAG.search(rest)
+    return Option(name=name, kind=_KINDS_OF_FLAGS[takes[1]] if takes else "text", default=default)
 
 
 def _default(rest: str) -> object:

@@ -26,6 +26,10 @@ class SeenMetric:
     place: str
     name: str
     count: int = 1
+    pattern: str = ""
+    """What finds its number where nothing but blanks lies between; empty where its name alone does."""
+    step_pattern: str = ""
+    """What finds the step beside it then; empty where none is printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,33 @@ class Chosen:
     """Further names that could be searched for."""
 
 
+def spoken_in(log: str) -> list[SeenMetric]:
+    """Return metrics that a program prints as words and a number: ``step 250: train loss 4.2, val loss 4.4``.
+
+    Only names that the field knows as metrics: any word may have a number after it.
+    """
+    counts: dict[str, int] = {}
+    steps: dict[str, str] = {}
+    for line in log.splitlines():
+        step = _SPOKEN_STEP.search(line)
+        for found in _SPOKEN.finditer(line):
+            name = " ".join(found[1].split())
+            if _is_in(name, _MORE) or _is_in(name, _LESS):
+                counts[name] = counts.get(name, 0) + 1
+                steps[name] = step[1] if step else ""
+    return [
+        SeenMetric(
+            reader="stdout",
+            place="train.log",
+            name=re.sub(r"\W+", "_", name).strip("_"),
+            count=count,
+            pattern=rf"\b{name} +({_SPOKEN_NUMBER})",
+            step_pattern=rf"{steps[name]} *(\d+)" if steps[name] else "",
+        )
+        for name, count in counts.items()
+    ]
+
+
 def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | None:
     """Return the metric to search for; None where nothing could be one.
 
@@ -55,7 +86,7 @@ def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | N
     if not ranked:
         return None
     best = ranked[0]
-    others = dict.fromkeys(each.name for each in ranked if each.name != best.name)
+    others = dict.fromkeys(each.name for each in ranked if each.name != best.name and not each.pattern)
     return Chosen(
         metric=best.name,
         goal="maximize" if _is_in(best.name, _MORE) and best.reader != "hydra" else "minimize",
@@ -71,6 +102,8 @@ def _results(best: SeenMetric, seen: Sequence[SeenMetric]) -> dict[str, Any]:
     block: dict[str, Any] = {"from": best.reader}
     if best.reader in ("tensorboard", "csv", "json", "npz", "jsonl"):
         block["path"] = pattern_of(best.place, reader=best.reader)
+    if best.pattern:
+        return block | {"metrics": {best.name: best.pattern}} | ({"step": step} if (step := best.step_pattern) else {})
     if best.reader == "stdout" and (step := _printed_step(best, seen)):
         block["step"] = step
     if best.count >= NOISY and re.search(
@@ -106,7 +139,7 @@ def _printed_step(best: SeenMetric, seen: Sequence[SeenMetric]) -> str:
 
 
 def _is_metric(each: SeenMetric) -> bool:
-    return bool(each.name) and not _is_in(each.name, _BOOKS)
+    return bool(each.name) and not _is_in(each.name, _BOOKS) and not _SOURCE.search(each.name)
 
 
 def _rank(each: SeenMetric) -> tuple[float, float, float]:
@@ -126,6 +159,17 @@ def _is_in(name: str, words: re.Pattern[str]) -> bool:
 def _words(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?i)(?:^|[^a-z0-9])(?:{pattern})(?=$|[^a-z])")
 
+
+_SPOKEN_NUMBER = r"-?(?:\d*\.?\d+(?:[eE][-+]?\d+)?|nan|inf)"
+_SPOKEN = re.compile(
+    r"(?<![\w./@-])("
+    r"(?:(?:train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|episod\w+)[ ]+)?"
+    rf"[A-Za-z][\w/@]*)[ ]+{_SPOKEN_NUMBER}(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+_SPOKEN_STEP = re.compile(r"\b((?:global[_ ])?step|iter(?:ation)?|epoch)[ ]*\d", re.IGNORECASE)
+_SOURCE = re.compile(r"\.(?:py|c|cc|cpp|go|js|jl|rs|R)$")
+"""A line of a program's source, which logging prints."""
 
 _MORE = _words(
     r"acc|accuracy|top_?[15]|reward|rewards|rew|return|returns|score|auc|auroc|auprc|f1|map\w*|miou|iou|dice|bleu\w*|rouge\w*"

@@ -25,6 +25,7 @@ def propose(
     is_hydra: bool,
     looked_at: str,
     start: str,
+    config_file: str = "",
 ) -> tuple[str, list[str]] | None:
     """Return the file and the names of what is searched; None where there is nothing to search.
 
@@ -35,6 +36,7 @@ def propose(
         is_hydra: Whether values are handed over as overrides.
         looked_at: What the file was made from.
         start: What to type to start the sweep.
+        config_file: The file in the command that the options are keys of; empty where the program takes them.
     """
     given = {_name(word) for word in words}
     usable = [each for each in options if each.name not in given and _is_usable(each.name)]
@@ -46,11 +48,15 @@ def propose(
     seed = seed_of(usable)
     text = text_of(
         Proposed(
-            command=[
-                *map(_braced, words),
-                "{overrides}" if is_hydra else "{args}",
-                *_seed_word(seed, is_hydra=is_hydra),
-            ],
+            command=(
+                [_with_file(word, config_file) for word in words]
+                if config_file
+                else [
+                    *map(_braced, words),
+                    "{overrides}" if is_hydra else "{args}",
+                    *_seed_word(seed, is_hydra=is_hydra),
+                ]
+            ),
             looked_at=looked_at,
             start=start,
             proposals=found,
@@ -72,6 +78,12 @@ def _name(word: str) -> str:
 
 def _is_usable(name: str) -> bool:
     return not is_secret(name) and re.fullmatch(r"[A-Za-z_][\w.\-/]*", name) is not None
+
+
+def _with_file(word: str, file: str) -> str:
+    """Return a word of the command, with the run's own copy in the place of the config file."""
+    name, equal, value = word.rpartition("=")
+    return f"{_braced(name)}{equal}{{config:{file}}}" if value == file else _braced(word)
 
 
 def _braced(word: str) -> str:

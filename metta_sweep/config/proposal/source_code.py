@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.config.proposal.options import Kind, Option, kind_of, literal
@@ -34,6 +35,78 @@ def options_of(source: str, *, suffix: str) -> dict[str, Option]:
     """
     found = _of_python(source) if suffix == ".py" else _of_javascript(source)
     return {option.name: option for option in found}
+
+
+def config_dict_of(source: str) -> list[Option]:
+    """Return the values that a config file of ml_collections gives in ``get_config``, by their dotted paths.
+
+    What a path is given last counts; a value that only running the file could tell is left out.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    function = next((node for node in tree.body if getattr(node, "name", "") == "get_config"), None)
+    if not isinstance(function, ast.FunctionDef):
+        return []
+    found: dict[str, Any] = {}
+    root = "."
+    for node in function.body:  # what stands below a condition is not what the file is by default
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                found |= _assigned(ast.unparse(target), node.value)
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Name):
+            root = f"{node.value.id}."
+        elif isinstance(node, ast.Return) and node.value is not None:
+            found |= _assigned("", node.value)
+    return [
+        Option(name=path.removeprefix(root), kind=kind_of(value), default=value)
+        for path, value in _joined(found).items()
+        if path.startswith(root)
+    ]
+
+
+def _assigned(path: str, node: ast.expr) -> dict[str, Any]:
+    """Return what an assignment gives: of a mapping its entries, of a name a reference to what it stands for."""
+    if isinstance(node, ast.Call) and _name(node.func) in ("ConfigDict", "FrozenConfigDict", "dict"):
+        given = _assigned(path, node.args[0]) if node.args else {}
+        for word in node.keywords:
+            if word.arg is not None:
+                given |= _assigned(f"{path}.{word.arg}", word.value)
+        return given
+    if isinstance(node, ast.Dict):
+        given = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(name := _value(key), str):
+                given |= _assigned(f"{path}.{name}", value)
+        return given
+    if isinstance(node, ast.Name):
+        return {path: _Reference(node.id)}
+    value = _value(node)
+    return {} if value is None else {path: value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A local name that holds part of a config."""
+
+    name: str
+
+
+def _joined(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with what references hold below the paths that refer to it."""
+    joined: dict[str, Any] = {}
+    for path, value in found.items():
+        if isinstance(value, _Reference):
+            start = f"{value.name}."
+            joined |= {
+                f"{path}.{each.removeprefix(start)}": held
+                for each, held in found.items()
+                if each.startswith(start) and not isinstance(held, _Reference)
+            }
+        else:
+            joined[path] = value
+    return joined
 
 
 def _of_python(source: str) -> Iterator[Option]:

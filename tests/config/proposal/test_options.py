@@ -6,7 +6,7 @@ import pytest
 
 from metta_sweep.config.proposal.help_text import options_in
 from metta_sweep.config.proposal.hydra_config import config_in, groups_in, options_of
-from metta_sweep.config.proposal.source_code import is_hydra_app
+from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app
 from metta_sweep.config.proposal.source_code import options_of as declared
 
 ARGPARSE = """\
@@ -59,6 +59,36 @@ JSONARGPARSE = """\
   --trainer.max_epochs MAX_EPOCHS
                         (type: Optional[int], default: null)
 """
+ABSL = """\
+
+       USAGE: train.py [flags]
+flags:
+
+train.py:
+  --[no]anneal: Use --anneal to anneal.
+    (default: 'false')
+  -e,--env_name: which
+    (default: 'HalfCheetah-v2')
+  --eps: none by default
+    (number <= 3)
+  --hidden: units
+    (default: '64')
+    (a positive integer)
+  --layers: layers of the network;
+    repeat this option to specify a list of values
+    (default: '[64, 64]')
+    (an integer)
+  --learning_rate: (a number is meant)
+    (default: '0.001')
+    (a non-negative number)
+  --opt: <adam|sgd>: which
+    (default: 'adam')
+  --tau: share
+    (default: '0.005')
+    (a number in the range [0, 1])
+
+Try --helpfull to get a list of all flags.
+"""
 
 
 @pytest.mark.parametrize(
@@ -92,6 +122,19 @@ JSONARGPARSE = """\
         ),
         (TYPER, {"data": ("text", None), "lr": ("float", 0.001), "layers": ("int", 2)}),
         (JSONARGPARSE, {"model.lr": ("float", 0.01), "trainer.max_epochs": ("int", None)}),
+        (
+            ABSL,
+            {
+                "anneal": ("bool", False),
+                "env_name": ("text", "HalfCheetah-v2"),
+                "eps": ("float", None),
+                "hidden": ("int", 64),
+                "layers": ("list", [64, 64]),
+                "learning_rate": ("float", 0.001),
+                "opt": ("choice", "adam"),
+                "tau": ("float", 0.005),
+            },
+        ),
         ("", {}),
         ("training ...\nloss: 0.3\n---\n", {}),
     ],
@@ -104,6 +147,8 @@ def test_help_texts_are_read(text, expected):
 def test_choices_and_styles_come_along():
     found = {option.name: option for option in options_in(ARGPARSE)}
     assert found["optimizer"].choices == ("adam", "sgd")
+    flags = {option.name: option for option in options_in(ABSL)}
+    assert (flags["opt"].choices, flags["layers"].style, flags["anneal"].style) == (("adam", "sgd"), "repeat", "")
     assert (found["amp"].style, found["verbose"].style, found["sizes"].style) == ("switch", "flag", "words")
 
 
@@ -132,6 +177,45 @@ def main(): ...
         "wd": ("float", 0.1, ""),
     }
     assert declared("def (", suffix=".py") == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        """
+def get_config(size="s"):
+    config = ml_collections.ConfigDict()
+    config.opt = ml_collections.ConfigDict()
+    config.opt.lr = 3e-4
+    config.opt.betas = (0.9, 0.99)
+    config.tau: float = 0.005
+    config.target = config_dict.placeholder(float)
+    if size == "l":
+        config.opt.lr = 1e-4
+    return config
+""",
+        """
+def get_config():
+    opt = dict(lr=3e-4)
+    config = ConfigDict({"tau": 0.005})
+    config.opt = opt
+    config.opt.betas = (0.9, 0.99)
+    return config
+""",
+        """
+def get_config():
+    return ConfigDict({"opt": {"lr": 3e-4, "betas": (0.9, 0.99)}, "tau": 0.005, **MORE})
+""",
+    ],
+)
+def test_a_config_of_ml_collections_is_read_and_not_run(source):
+    found = {option.name: (option.kind, option.default) for option in config_dict_of(source)}
+    assert found == {"opt.lr": ("float", 0.0003), "opt.betas": ("list", (0.9, 0.99)), "tau": ("float", 0.005)}
+
+
+@pytest.mark.parametrize("source", ["", "def (", "get_config = 3", "def get_config(): ...", "class get_config: ..."])
+def test_another_python_file_is_no_config(source):
+    assert config_dict_of(source) == []
 
 
 def test_javascript_says_defaults():

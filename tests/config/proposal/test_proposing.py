@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
-from metta_sweep.config.proposal.metrics import Chosen, SeenMetric, choose, pattern_of
+from metta_sweep.config.proposal.metrics import Chosen, SeenMetric, choose, pattern_of, spoken_in
 from metta_sweep.config.proposal.options import Option
 from metta_sweep.config.proposal.proposing import propose
 from metta_sweep.config.proposal.ranges import proposals, seed_of
@@ -129,3 +131,31 @@ def test_what_is_written_is_accepted_and_says_what_it_left_alone(desk):
 def test_a_program_without_options_has_no_proposal():
     chosen = Chosen(metric="loss", goal="minimize", is_sure=True, results={"from": "stdout"})
     assert propose(["x"], [], chosen, is_hydra=False, looked_at="", start="") is None
+
+
+@pytest.mark.parametrize(
+    ("log", "metric", "step"),
+    [
+        ("step 0: train loss 4.28, val loss 4.27\niter 0: loss 4.2, time 337.90ms\n", "val_loss", "7"),
+        ("epoch 7 val_loss 1e-3", "val_loss", "7"),
+        ("Epoch: [7][ 10/5005]\tLoss 6.9e+00 (7.0e+00)\tAcc@1 71.2 ( 0.1)", "Acc_1", None),
+        ("W1130 07:00:00 139 train.py:12] Episode 7 reward -12.5", "reward", None),
+    ],
+)
+def test_a_metric_that_is_printed_without_a_colon_gets_an_expression(log, metric, step):
+    chosen = choose(spoken_in(log))
+    assert chosen is not None
+    assert chosen.metric == metric
+    pattern = re.compile(chosen.results["metrics"][metric])
+    assert pattern.groups == 1
+    assert len(pattern.findall(log)) == 1
+    assert ("step" in chosen.results) == (step is not None)
+
+
+@pytest.mark.parametrize("log", ["", "wrote 3 files", "the learning rate 0.1 of epoch 3", "loss: 0.3", "accuracy 93x"])
+def test_words_that_are_no_metrics_and_numbers_that_are_none_are_left_alone(log):
+    assert spoken_in(log) == []
+
+
+def test_a_line_of_the_source_is_no_metric():
+    assert choose([SeenMetric(reader="stdout", place="train.log", name="train.py")]) is None
