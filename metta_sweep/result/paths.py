@@ -42,8 +42,12 @@ class RunPaths:
 
     def used_config(self) -> Path:
         """Return what the run was configured by: its program's own config file where it has one."""
-        own = sorted(self.filled("").glob("*"))
+        own = self.own_configs()
         return own[0] if len(own) == 1 else self.config
+
+    def own_configs(self) -> list[Path]:
+        """Return the program's own config files as the run was given them; none for most programs."""
+        return sorted(self.filled("").glob("*"))
 
     def filled(self, name: str) -> Path:
         """Return the program's own config file of that name, with the run's values in it."""

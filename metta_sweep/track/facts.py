@@ -227,7 +227,7 @@ def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
     What the suggestion's own file says stands in the run's config and summary.
     """
     found = {}
-    for path in (paths.config, paths.result):
+    for path in (paths.config, *paths.own_configs(), paths.result):
         try:
             content = read_bytes(path, FILE_SIZE_LIMIT)
         except FileNotFoundError:
@@ -235,7 +235,9 @@ def run_files(paths: RunPaths, redaction: Redaction) -> dict[str, str]:
         except (UnusableFileError, OSError) as error:
             _log.warning("%s is not sent: %s", path, error)
             continue
-        found[f"{FILE_FOLDER}/{path.name}"] = redaction.of_text(content.decode("utf-8", errors="replace"))
+        found[f"{FILE_FOLDER}/{path.relative_to(paths.root).as_posix()}"] = redaction.of_text(
+            content.decode("utf-8", errors="replace")
+        )
     return found
 
 

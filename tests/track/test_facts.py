@@ -135,6 +135,9 @@ def test_a_file_that_is_too_large_is_not_sent(tmp_path):
     paths = sweep.paths.run("my_test.r.0")
     paths.result.write_bytes(b" " * (FILE_SIZE_LIMIT + 1))
     assert run_files(paths, NO_SECRETS).keys() == {"run/config.yaml"}
+    paths.filled("base.yaml").parent.mkdir()
+    paths.filled("base.yaml").write_text("lr: 0.1")
+    assert run_files(paths, NO_SECRETS)["run/filled/base.yaml"] == "lr: 0.1"
 
 
 def test_a_run_that_confirms_is_told_from_those_of_the_search(tmp_path):

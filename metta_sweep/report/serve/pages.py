@@ -91,8 +91,8 @@ def _cells(line: SweepLine) -> Iterator[Content]:
 def run_page(run: RunPaths, sweep: str) -> str:
     """Return the page of a run: its files as they are, and the end of its log."""
     name = run.root.name
-    files = [run.result, run.suggestion, run.config]
-    parts = [part for file in files for part in _shown(file.name, _text(file))]
+    files = [run.result, run.suggestion, run.config, *run.own_configs()]
+    parts = [part for file in files for part in _shown(file.relative_to(run.root).as_posix(), _text(file))]
     log = _end(run.log)
     back = tag("p", tag("a", f"Sweep {sweep}", href="../../"))
     return _page(f"{name}", back, tag("h1", f"Run {name}"), tag("main", parts, _shown("train.log, its end", log)))
