@@ -17,7 +17,7 @@ from metta_sweep.config.proposal.hydra_config import config_in, groups_in
 from metta_sweep.config.proposal.hydra_config import options_of as options_of_config
 from metta_sweep.config.proposal.metrics import SeenMetric, spoken_in
 from metta_sweep.config.proposal.options import Option, kind_of, literal
-from metta_sweep.config.proposal.ranges import proposals
+from metta_sweep.config.proposal.ranges import is_known, proposals
 from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
 from metta_sweep.result import RunPaths, read_result
@@ -87,20 +87,22 @@ def inspect(command: Sequence[str]) -> Program:
     options = [_joined(option, declared.get(option.name)) for option in listed.values()]
     options += _config_files(command, options)
     options = options or list(declared.values())
-    if not any(proposal.is_searched for proposal in proposals(options)):
-        for word in command:
-            if held := _keys_of(word.rpartition("=")[2]):
-                return Program(options=held, is_hydra=False, config_file=word.rpartition("=")[2])
+    for file in (word.rpartition("=")[2] for word in command):
+        held = _keys_of(file)
+        if held and not is_known(options) and (is_known(held.values()) or not proposals(options)):
+            return Program(options=tuple(held.values()), is_hydra=False, config_file=file)
+        given = {name: key.default for name, key in held.items() if key.default is not None}
+        options = [replace(each, default=given.get(each.name.replace("-", "_"), each.default)) for each in options]
     return Program(options=tuple(options), is_hydra=False)
 
 
-def _keys_of(word: str) -> tuple[Option, ...]:
-    """Return the keys of a config file that a word names; none where it names no such file."""
+def _keys_of(word: str) -> dict[str, Option]:
+    """Return by name the keys of a config file that a word names; none where it names no such file."""
     file = Path(word)
     with contextlib.suppress(ConfigFileError):
         if file.is_file():
-            return tuple(_key(name, value) for name, value in values_of(file).items())
-    return ()
+            return {name: _key(name, value) for name, value in values_of(file).items()}
+    return {}
 
 
 def _key(name: str, value: object) -> Option:

@@ -145,3 +145,24 @@ def test_a_config_of_ml_collections_is_searched_by_its_keys(here):
     written = (here / "sweep.yaml").read_text()
     assert "train.py --config=cfg.py {args} --config.seed={seed}" in written
     assert "config.lr: {min: 0.01, max: 1.0, distribution: log_normal, mean: 0.1}" in written
+
+
+def test_a_search_starts_at_what_the_commands_config_file_says(here):
+    text = (
+        f"{OPTIONS}p.add_argument('--opt-wd', type=float, default=0.1)\np.add_argument('--config')\n"
+        "a = p.parse_args()\nprint('loss:', a.lr)"
+    )
+    (here / "base.yaml").write_text("lr: 0.02\nopt_wd: 0.5\n")
+    assert main(["init", *script(here, text), "--config=base.yaml"]) == 0
+    written = (here / "sweep.yaml").read_text()
+    assert "train.py --config=base.yaml {args}" in written
+    assert "mean: 0.02}" in written
+    assert "mean: 0.5}" in written
+
+
+def test_options_of_no_name_that_is_known_do_not_hide_those_of_a_config_file(here):
+    text = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--config')\n"
+    text += "p.add_argument('--threshold', type=float, default=0.5)\na = p.parse_args()\nprint('loss: 1')"
+    (here / "base.yaml").write_text("lr: 0.02\n")
+    assert main(["init", *script(here, text), "--config", "base.yaml"]) == 0
+    assert "train.py --config {config:base.yaml}" in (here / "sweep.yaml").read_text()

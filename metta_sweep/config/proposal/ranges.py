@@ -45,6 +45,11 @@ def seed_of(options: Iterable[Option]) -> Option | None:
     return next((option for option in options if _last(option.name) in ("seed", "random_seed", "random_state")), None)
 
 
+def is_known(options: Iterable[Option]) -> bool:
+    """Return whether the field knows the name of any of them as that of a hyperparameter."""
+    return any(found is not None and found[1].is_searched for found in map(_ranked, options))
+
+
 def proposals(options: Iterable[Option]) -> list[Proposal]:
     """Return what is proposed, the surest first; options of a run's length, its place and its books are left out."""
     ranked = sorted(filter(None, map(_ranked, options)), key=lambda pair: pair[0])
