@@ -101,7 +101,7 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         fix = f"{longer}docs/own_trainer.md says what a trainer may write"
         raise RequestError.of(f"no number was found that could be a metric ({how})", key=shown, fix=fix)
     proposed = propose(
-        words,
+        [*words, *found.added],
         found.options,
         chosen,
         is_hydra=found.is_hydra,

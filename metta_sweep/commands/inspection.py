@@ -47,6 +47,8 @@ class Program:
     is_hydra: bool
     config_file: str = ""
     """The word of the command that names the file which the options are keys of; empty where they are options."""
+    added: tuple[str, ...] = ()
+    """What the command needs beside its words to be given that file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +89,13 @@ def inspect(command: Sequence[str]) -> Program:
     options = [_joined(option, declared.get(option.name)) for option in listed.values()]
     options += _config_files(command, options)
     options = options or list(declared.values())
-    for file in (word.rpartition("=")[2] for word in command):
+    by_default = [f"--{each.name}={each.default}" for each in options if isinstance(each.default, str)]
+    for word in [*command, *by_default]:
+        file = word.rpartition("=")[2]
         held = _keys_of(file)
         if held and not is_known(options) and (is_known(held.values()) or not proposals(options)):
-            return Program(options=tuple(held.values()), is_hydra=False, config_file=file)
+            added = () if word in command else (word,)
+            return Program(options=tuple(held.values()), is_hydra=False, config_file=file, added=added)
         given = {name: key.default for name, key in held.items() if key.default is not None}
         options = [replace(each, default=given.get(each.name.replace("-", "_"), each.default)) for each in options]
     return Program(options=tuple(options), is_hydra=False)

@@ -166,3 +166,6 @@ def test_options_of_no_name_that_is_known_do_not_hide_those_of_a_config_file(her
     (here / "base.yaml").write_text("lr: 0.02\n")
     assert main(["init", *script(here, text), "--config", "base.yaml"]) == 0
     assert "train.py --config {config:base.yaml}" in (here / "sweep.yaml").read_text()
+    text = text.replace("'--config'", "'--config', default='base.yaml'")
+    assert main(["init", "--force", *script(here, text)]) == 0
+    assert "train.py --config={config:base.yaml}" in (here / "sweep.yaml").read_text()
