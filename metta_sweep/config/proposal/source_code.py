@@ -18,6 +18,8 @@ _DESTRUCTURED = re.compile(
 _PAIR = re.compile(r"(\w+)\s*=\s*([^,]+)")
 _YARGS = re.compile(r"\.option\(\s*['\"]([\w-]+)['\"]\s*,\s*\{[^{}]*?default\s*:\s*([^,}\s]+)")
 _COMMANDER = re.compile(r"\.option\(\s*['\"](?:-\w,\s*)?--([\w-]+)[^'\"]*['\"]\s*,[^,()]*,\s*([^,()]+)\)")
+_GLOBALS = re.compile(r"^exec\(open\(", re.M)
+"""How nanoGPT and its kin let ``--name=value`` replace any global: by a script that is executed in their place."""
 _MAIN = re.compile(r"@(?:hydra\.)?main\s*\(|\bhydra_runner\b")
 
 
@@ -120,6 +122,12 @@ def _of_python(source: str) -> Iterator[Option]:
             names = [word for word in texts if isinstance(word, str) and word.startswith("--")]
             if names:
                 yield _declared(names[0], {word.arg: word.value for word in node.keywords if word.arg})
+    if _GLOBALS.search(source):
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                value = _value(node.value)
+                if isinstance(value, int | float | str):
+                    yield Option(name=node.targets[0].id, kind=kind_of(value), default=value)
 
 
 def _declared(written: str, given: dict[str, ast.expr]) -> Option:

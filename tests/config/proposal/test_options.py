@@ -218,6 +218,23 @@ def test_another_python_file_is_no_config(source):
     assert config_dict_of(source) == []
 
 
+def test_globals_that_a_configurator_replaces_are_options():
+    source = """
+learning_rate = 6e-4
+batch_size = 12 # of one process
+device = 'cuda'
+wide = [1]
+config_keys = [k for k in globals()]
+exec(open('configurator.py').read()) # overrides from the command line
+tokens = 1
+def lr(): x = 1
+"""
+    found = {name: (option.kind, option.default) for name, option in declared(source, suffix=".py").items()}
+    expected = {"learning_rate": ("float", 0.0006), "batch_size": ("int", 12), "device": ("text", "cuda")}
+    assert found == expected | {"tokens": ("int", 1)}
+    assert declared(source.replace("exec", "# exec"), suffix=".py") == {}
+
+
 def test_javascript_says_defaults():
     source = """
 const { step = 0.1, layers = 2 } = options;

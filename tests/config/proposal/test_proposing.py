@@ -30,6 +30,8 @@ def leaf(name, kind="float", default=None):
         ("batch_size", "int", 100, {"min": 25, "max": 400, "distribution": "log_normal", "integer": True}),
         ("dropout", "float", 0.0, {"min": 0.0, "max": 0.5, "distribution": "uniform"}),
         ("num-layers", "int", 2, {"min": 1, "max": 4, "distribution": "int_uniform"}),
+        ("n_layer", "int", 4, {"min": 2, "max": 8, "distribution": "int_uniform"}),
+        ("grad_clip", "float", 1.0, {"min": 0.1, "max": 10.0, "distribution": "log_normal"}),
         ("weight_decay", "float", 0.0, {"min": 1e-6, "max": 0.1, "distribution": "log_normal"}),
     ],
 )
