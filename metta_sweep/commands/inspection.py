@@ -23,6 +23,7 @@ from metta_sweep.config.proposal.source_code import options_of as options_of_sou
 from metta_sweep.result import RunPaths, read_result
 from metta_sweep.result.reading import ResultError
 from metta_sweep.results.environment import command_words, run_environment
+from metta_sweep.results.patterns import twice_in_a_line
 from metta_sweep.results.port import Source
 from metta_sweep.results.survey import Survey
 from metta_sweep.sweep.commands import render_env
@@ -218,7 +219,8 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
             result = read_result(run)
             own = {} if result is None else result.metrics
         seen = [SeenMetric(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count) for s in found]
-    seen += spoken_in(printed)
+    twice = twice_in_a_line(printed)
+    seen = [each for each in seen if each.reader != "stdout" or each.name not in twice] + spoken_in(printed)
     return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=printed[-LOG_CHARACTERS:])
 
 

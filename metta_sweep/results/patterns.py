@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ def pair_pattern(name: str) -> str:
 
 PAIRS = re.compile(rf"(?<![\w./@-])([A-Za-z_][\w./@%()\[\]-]{{0,99}}?)['\"]?\s*[:=|]\s*({NUMBER})(?!\w)(?!\.\d)")
 """Any name with a number after it: what could be asked for."""
+
+
+def twice_in_a_line(log: str) -> set[str]:
+    """Return names that have a number after them twice in one line: the name alone does not say which one is meant."""
+    names = [[name for name, _ in PAIRS.findall(line)] for line in log.splitlines()]
+    return {name for of_line in names for name, count in Counter(of_line).items() if count > 1}
 
 
 @dataclass(frozen=True, slots=True)

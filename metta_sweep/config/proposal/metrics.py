@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -47,30 +48,30 @@ class Chosen:
 
 
 def spoken_in(log: str) -> list[SeenMetric]:
-    """Return metrics that a program prints as words and a number: ``step 250: train loss 4.2, val loss 4.4``.
+    """Return metrics that a program prints as words and a number.
 
-    Only names that the field knows as metrics: any word may have a number after it.
+    With nothing but blanks between, ``step 250: train loss 4.2, val loss 4.4``, or of several words,
+    ``Train Loss: 4.2 | Val Loss: 4.4``. Only names that the field knows as metrics: any word may have a number after
+    it.
     """
-    counts: dict[str, int] = {}
-    steps: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    found: dict[str, SeenMetric] = {}
     for line in log.splitlines():
         step = _SPOKEN_STEP.search(line)
-        for found in _SPOKEN.finditer(line):
-            name = " ".join(found[1].split())
-            if _is_in(name, _MORE) or _is_in(name, _LESS):
-                counts[name] = counts.get(name, 0) + 1
-                steps[name] = step[1] if step else ""
-    return [
-        SeenMetric(
-            reader="stdout",
-            place="train.log",
-            name=re.sub(r"\W+", "_", name).strip("_"),
-            count=count,
-            pattern=rf"\b{name} +({_SPOKEN_NUMBER})",
-            step_pattern=rf"{steps[name]} *(\d+)" if steps[name] else "",
-        )
-        for name, count in counts.items()
-    ]
+        for words, separator in _SPOKEN.findall(line):
+            name, between = " ".join(words.split()), separator.strip()
+            if (between and " " not in name) or not (_is_in(name, _MORE) or _is_in(name, _LESS)):
+                continue
+            counts[name] += 1
+            found[name] = SeenMetric(
+                reader="stdout",
+                place="train.log",
+                name=re.sub(r"\W+", "_", name).strip("_"),
+                count=counts[name],
+                pattern=rf"\b{name}{f' *{between} *' if between else ' +'}({_SPOKEN_NUMBER})",
+                step_pattern=rf"{step[1]}\W*(\d+)" if step else "",
+            )
+    return list(found.values())
 
 
 def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | None:
@@ -163,11 +164,12 @@ def _words(pattern: str) -> re.Pattern[str]:
 _SPOKEN_NUMBER = r"-?(?:\d*\.?\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _SPOKEN = re.compile(
     r"(?<![\w./@-])("
-    r"(?:(?:train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|episod\w+)[ ]+)?"
-    rf"[A-Za-z][\w/@]*)[ ]+{_SPOKEN_NUMBER}(?!\w|\.\d)",
+    r"(?:(?:train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|total"
+    r"|episod\w+)[ ]+){0,2}"
+    rf"[A-Za-z][\w/@]*)([ ]*[:=][ ]*|[ ]+){_SPOKEN_NUMBER}(?!\w|\.\d)",
     re.IGNORECASE,
 )
-_SPOKEN_STEP = re.compile(r"\b((?:global[_ ])?step|iter(?:ation)?|epoch)[ ]*\d", re.IGNORECASE)
+_SPOKEN_STEP = re.compile(r"\b((?:global[_ ])?step|iter(?:ation)?|epoch)\W*\d", re.IGNORECASE)
 _SOURCE = re.compile(r"\.(?:py|c|cc|cpp|go|js|jl|rs|R)$")
 """A line of a program's source, which logging prints."""
 

@@ -11,6 +11,7 @@ from metta_sweep.config.proposal.metrics import Chosen, SeenMetric, choose, patt
 from metta_sweep.config.proposal.options import Option
 from metta_sweep.config.proposal.proposing import propose
 from metta_sweep.config.proposal.ranges import proposals, seed_of
+from metta_sweep.results.patterns import twice_in_a_line
 
 
 def leaf(name, kind="float", default=None):
@@ -140,11 +141,13 @@ def test_a_program_without_options_has_no_proposal():
     [
         ("step 0: train loss 4.28, val loss 4.27\niter 0: loss 4.2, time 337.90ms\n", "val_loss", "7"),
         ("epoch 7 val_loss 1e-3", "val_loss", "7"),
-        ("Epoch: [7][ 10/5005]\tLoss 6.9e+00 (7.0e+00)\tAcc@1 71.2 ( 0.1)", "Acc_1", None),
+        ("Epoch: [7][ 10/5005]\tLoss 6.9e+00 (7.0e+00)\tAcc@1 71.2 ( 0.1)", "Acc_1", "7"),
+        ("Epoch 7/9 | Train Loss: 3.0 | Val Loss: 2.5 | lr: 0.1", "Val_Loss", "7"),
+        ("Mean Episode Reward = 7.5", "Mean_Episode_Reward", None),
         ("W1130 07:00:00 139 train.py:12] Episode 7 reward -12.5", "reward", None),
     ],
 )
-def test_a_metric_that_is_printed_without_a_colon_gets_an_expression(log, metric, step):
+def test_a_metric_of_several_words_or_without_a_colon_gets_an_expression(log, metric, step):
     chosen = choose(spoken_in(log))
     assert chosen is not None
     assert chosen.metric == metric
@@ -157,6 +160,12 @@ def test_a_metric_that_is_printed_without_a_colon_gets_an_expression(log, metric
 @pytest.mark.parametrize("log", ["", "wrote 3 files", "the learning rate 0.1 of epoch 3", "loss: 0.3", "accuracy 93x"])
 def test_words_that_are_no_metrics_and_numbers_that_are_none_are_left_alone(log):
     assert spoken_in(log) == []
+
+
+def test_a_name_that_is_twice_in_a_line_says_nothing_alone():
+    log = "loss: 0.3 acc: 0.9\nTrain Acc: 0.9 | Test Acc: 0.8\nacc: 1\n"
+    assert twice_in_a_line(log) == {"Acc"}
+    assert twice_in_a_line("") == set()
 
 
 def test_a_line_of_the_source_is_no_metric():
