@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from metta_sweep.results.numbers import number, step_of
@@ -82,8 +83,7 @@ class StdoutReader:
             texts = {text for text, _ in found}
             if len(texts) > 1:
                 self._source.notes.refuse(
-                    f"the expression for {ours} fits twice in one line: {line[:200]!r}; make it fit once, for example "
-                    r"with (?<!\w) before the name"
+                    f"the expression for {ours} fits twice in one line: {line[:200]!r}; {_once(ours, line)}"
                 )
                 continue
             yield from self._point(ours, *found[0], line)
@@ -95,6 +95,14 @@ class StdoutReader:
             return
         step = step_of(number(step_text)) if step_text is not None else self._step
         yield Point(name=ours, value=value, place=PLACE, step=step)
+
+
+def _once(name: str, line: str) -> str:
+    """Return what makes an expression fit once: the word before the name, where that tells the places apart."""
+    longer = list(dict.fromkeys(re.findall(rf"\w+ {re.escape(name)}(?!\w)", line)))
+    if len(longer) > 1:
+        return f"ask for one of them by more of its name: {', '.join(longer[:4])}"
+    return r"make it fit once, for example with (?<!\w) before the name"
 
 
 def _pattern(ours: str, theirs: str, source: Source) -> Pattern:

@@ -68,6 +68,13 @@ def test_an_expression_that_fits_twice_in_one_line_is_refused(source, run):
     found, notes = read(source, run, "loss: 0.5 val_loss: 0.9\n", wanted={"loss": r"loss: ([\d.]+)"})
     assert found == []
     assert "fits twice in one line" in notes.fault
+    assert "make it fit once" in notes.fault
+
+
+def test_a_name_that_is_twice_in_one_line_is_asked_for_by_more_of_it(source, run):
+    found, notes = read(source, run, "Train Loss: 0.5 | Val Loss: 0.9\n", wanted={"Loss": r"Loss: ([\d.]+)"})
+    assert found == []
+    assert notes.fault.endswith("ask for one of them by more of its name: Train Loss, Val Loss")
 
 
 def test_an_expression_that_takes_a_word_says_so(source, run):
