@@ -26,7 +26,7 @@ from metta_sweep.commands.parts import (
     with_code,
 )
 from metta_sweep.commands.process import Attention, StopSignals, SystemClock, need_open_files
-from metta_sweep.commands.reading import with_reading_words
+from metta_sweep.commands.reading import reads_wandb, with_reading_words
 from metta_sweep.commands.source_sweeps import sources_of
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
@@ -107,7 +107,7 @@ def compose(overrides: Sequence[str]) -> Asked:
 def _unseen_notes(asked: Asked) -> list[str]:
     """Return what to say where a command hands a searched value over nowhere."""
     names = unseen(asked.command or (), asked.env, asked.parameters)
-    if not names:
+    if not names or reads_wandb(asked):  # wandb.config has them
         return []
     some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
     where = "config.yaml in the folder METTA_SWEEP_RUN_DIR"

@@ -94,7 +94,8 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
     if trial.code not in (0, None):
         fix = "options that it needs go after the command, and stay in it"
         raise RequestError.of(f"failed with exit {trial.code}:\n{trial.log.rstrip()}", key=shown, fix=fix)
-    chosen = choose(trial.seen, own=trial.own)
+    seen = [each for each in trial.seen if each.reader == "wandb" or not found.is_wandb]
+    chosen = choose(seen, own={} if found.is_wandb else trial.own)
     how = f"ended after {trial.wall_s:.0f} s" if trial.code is None else f"{trial.wall_s:.1f} s, exit 0"
     if chosen is None:
         longer = f"--seconds {seconds * 5:g} lets it run longer; " if trial.code is None else ""
@@ -106,6 +107,7 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         chosen,
         is_hydra=found.is_hydra,
         config_file=found.config_file,
+        is_wandb=found.is_wandb,
         looked_at=f"Written by metta-sweep init from the options of `{shown}` and one run of it ({how})",
         start=_start(_name(_stem(words)), file),
     )

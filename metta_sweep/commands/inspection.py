@@ -18,7 +18,7 @@ from metta_sweep.config.proposal.hydra_config import options_of as options_of_co
 from metta_sweep.config.proposal.metrics import SeenMetric, spoken_in
 from metta_sweep.config.proposal.options import Option, kind_of, literal
 from metta_sweep.config.proposal.ranges import is_known, proposals
-from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app
+from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app, wandb_config_of
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
 from metta_sweep.result import RunPaths, read_result
 from metta_sweep.result.reading import ResultError
@@ -48,6 +48,8 @@ class Program:
     is_hydra: bool
     config_file: str = ""
     """The word of the command that names the file which the options are keys of; empty where they are options."""
+    is_wandb: bool = False
+    """Whether the options are keys of ``wandb.config``, where a sweep puts their values."""
     added: tuple[str, ...] = ()
     """What the command needs beside its words to be given that file."""
 
@@ -90,6 +92,10 @@ def inspect(command: Sequence[str]) -> Program:
     options = [_joined(option, declared.get(option.name)) for option in listed.values()]
     options += _config_files(command, options)
     options = options or list(declared.values())
+    if not is_known(options):
+        for text, _ in sources:
+            if is_known(keys := wandb_config_of(text)):
+                return Program(options=tuple(keys), is_hydra=False, is_wandb=True)
     by_default = [f"--{each.name}={each.default}" for each in options if isinstance(each.default, str)]
     for word in [*command, *by_default]:
         file = word.rpartition("=")[2]

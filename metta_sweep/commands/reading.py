@@ -39,7 +39,14 @@ def reading_environment(asked: Asked) -> dict[str, str]:
         return {}
     mode, _ = resolve_mode(asked.wandb, os.environ)
     is_online = mode is Mode.ONLINE
-    return run_environment(asked.results.readers, sweep=asked.name, base=os.environ, is_online=is_online)
+    return run_environment(
+        asked.results.readers, sweep=asked.name, base=os.environ, is_online=is_online, has_values=True
+    )
+
+
+def reads_wandb(asked: Asked) -> bool:
+    """Return whether the runs' numbers are read from the W&B client's file."""
+    return asked.results is not None and "wandb" in asked.results.readers
 
 
 def with_reading_words(asked: Asked) -> Asked:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from metta_sweep.commands.one_run import Outputs, run_once, with_own
 from metta_sweep.commands.parts import spec_of
-from metta_sweep.commands.reading import reading_plan
+from metta_sweep.commands.reading import reading_plan, reads_wandb
 from metta_sweep.commands.workdir import started_words, with_search_path
 from metta_sweep.config.asked import Asked
 from metta_sweep.errors import SweepFailedError
@@ -32,8 +32,8 @@ from metta_sweep.store.run_log import NO_RESULT
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.commands import (
     command_of,
-    config_files_of,
     environment_of,
+    files_of,
     render_env,
     run_config,
     searched_for,
@@ -64,14 +64,13 @@ def try_center(asked: Asked, suggestion: Suggestion, console: Console) -> Sample
         is_apart = asked.workdir == "run"
         shown = {"params": dict(suggestion.params)}
         spec = spec_of(asked)
-        filled = config_files_of(spec, suggestion.params, asked.seed)
-        run = RunDirectories(paths).prepare(
-            run_id, config=config, suggestion=shown, has_workdir=is_apart, filled=filled
-        )
+        variables = _variables(asked)
+        files = files_of(spec, suggestion.params, asked.seed, variables)
+        run = RunDirectories(paths).prepare(run_id, config=config, suggestion=shown, has_workdir=is_apart, files=files)
         cwd = run.workdir if is_apart else Path.cwd()
         started = replace(spec, command=started_words(spec.command, asked.workdir)) if spec.command else spec
         command = command_of(started, run, suggestion.params, asked.seed)
-        ours = {**searched_for(spec), **render_env(_variables(asked), paths=run, run_id=run_id)}
+        ours = {**searched_for(spec), **render_env(variables, paths=run, run_id=run_id)}
         env = environment_of(spec, run, suggestion.params, asked.seed, ours)
         source = Source(run=run, cwd=cwd, metric=asked.first_metric, began_s=time.time())
         surveys = _surveys(asked, source)
@@ -123,7 +122,7 @@ def _variables(asked: Asked) -> dict[str, str]:
     if not asked.command:
         return {}
     readers = {*(asked.results.readers if asked.results is not None else ()), "stdout", "wandb"}
-    ours = run_environment(readers, sweep=asked.name, base=os.environ)
+    ours = run_environment(readers, sweep=asked.name, base=os.environ, has_values=reads_wandb(asked))
     return with_search_path(ours, asked.command, asked.workdir)
 
 

@@ -12,7 +12,13 @@ paying for torch, and a program in another language can write the same files.
 ==============  =====================================================================================
 """
 
-from metta_sweep.result.paths import GOAL_VARIABLE, METRIC_VARIABLE, RUN_DIR_VARIABLE, RunPaths
+from metta_sweep.result.paths import (
+    GOAL_VARIABLE,
+    METRIC_VARIABLE,
+    RUN_DIR_VARIABLE,
+    WANDB_VALUES_VARIABLE,
+    RunPaths,
+)
 from metta_sweep.result.reading import (
     Evaluation,
     ResultError,
@@ -27,6 +33,7 @@ __all__ = [
     "GOAL_VARIABLE",
     "METRIC_VARIABLE",
     "RUN_DIR_VARIABLE",
+    "WANDB_VALUES_VARIABLE",
     "Evaluation",
     "ResultError",
     "RunPaths",

@@ -14,6 +14,9 @@ METRIC_VARIABLE = "METTA_SWEEP_METRIC"
 GOAL_VARIABLE = "METTA_SWEEP_GOAL"
 """Environment variable that tells a run whether that is to be large or small: ``maximize`` or ``minimize``."""
 
+WANDB_VALUES_VARIABLE = "WANDB_SWEEP_PARAM_PATH"
+"""Environment variable that tells the W&B client which file has values for ``wandb.config``, as W&B's agent sets it."""
+
 RUN_HERE: ContextVar[Path | None] = ContextVar("RUN_HERE", default=None)
 """Directory of the run that this thread is, where runs are threads of one process; None everywhere else."""
 
@@ -39,6 +42,11 @@ class RunPaths:
     def config(self) -> Path:
         """The whole resolved training config."""
         return self.root / "config.yaml"
+
+    @property
+    def wandb_values(self) -> Path:
+        """What ``wandb.config`` gets, where a program takes its values from there."""
+        return self.root / "wandb_values.yaml"
 
     def used_config(self) -> Path:
         """Return what the run was configured by: its program's own config file where it has one."""

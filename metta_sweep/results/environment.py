@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import metta_sweep
+from metta_sweep.result import WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.results.hydra import OVERRIDE
 
 CLIENT = "metta-sweep-client"
@@ -20,7 +21,12 @@ def client_folder() -> Path:
 
 
 def run_environment(
-    readers: Collection[str], *, sweep: str, base: Mapping[str, str], is_online: bool = False
+    readers: Collection[str],
+    *,
+    sweep: str,
+    base: Mapping[str, str],
+    is_online: bool = False,
+    has_values: bool = False,
 ) -> dict[str, str]:
     """Return the variables of every run; ``{run_dir}`` and ``{run_id}`` in them are filled in for each.
 
@@ -29,6 +35,7 @@ def run_environment(
         sweep: The sweep's name.
         base: The variables that runs have anyway.
         is_online: Whether W&B is to be written to over the network: the client then keeps the same file.
+        has_values: Whether ``wandb.config`` is given the values of a file in the run's directory.
     """
     variables: dict[str, str] = {}
     if "stdout" in readers:
@@ -36,6 +43,8 @@ def run_environment(
     if "wandb" in readers:
         variables |= {"WANDB_DIR": "{run_dir}", "WANDB_RUN_ID": "{run_id}", "WANDB_NAME": "{run_id}"}
         variables |= {"WANDB_RUN_GROUP": sweep} if is_online else {"WANDB_RUN_GROUP": sweep, "WANDB_MODE": "offline"}
+        if has_values:
+            variables[WANDB_VALUES_VARIABLE] = str(RunPaths(Path("{run_dir}")).wandb_values)
     if "hydra" in readers:
         paths = [base["PYTHONPATH"]] if base.get("PYTHONPATH") else []
         variables["PYTHONPATH"] = os.pathsep.join([*paths, str(client_folder())])

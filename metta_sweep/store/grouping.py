@@ -70,12 +70,12 @@ class GroupedRuns(RunDirectories):
         config: Mapping[str, Any],
         suggestion: Mapping[str, Any],
         has_workdir: bool = False,
-        filled: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory once its events are on disk."""
         self._journal.flush()
         self._configs[run_id] = config
-        return super().prepare(run_id, config=config, suggestion=suggestion, has_workdir=has_workdir, filled=filled)
+        return super().prepare(run_id, config=config, suggestion=suggestion, has_workdir=has_workdir, files=files)
 
     def _make_folders(self, run: RunPaths, *, has_workdir: bool) -> None:
         """Make the run's directory alone: a call leaves no marks of a launcher."""

@@ -43,7 +43,7 @@ class RunDirectories:
         config: Mapping[str, Any],
         suggestion: Mapping[str, Any],
         has_workdir: bool = False,
-        filled: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory with its config and its suggestion; a synced file that is there already is kept.
 
@@ -52,7 +52,7 @@ class RunDirectories:
             config: The whole resolved training config, of built-in types.
             suggestion: What Protein proposed, of built-in types.
             has_workdir: Whether its command is started in a directory of its own.
-            filled: Texts of its program's own config files, by name.
+            files: Texts of further files, by their paths in the directory.
 
         Raises:
             yaml.representer.RepresenterError: A value is of no built-in type.
@@ -60,7 +60,7 @@ class RunDirectories:
         run = self._paths.run(run_id)
         self._make_folders(run, has_workdir=has_workdir)
         texts = {run.config: to_yaml(config), run.suggestion: to_yaml(suggestion)}
-        texts |= {run.filled(name): text for name, text in (filled or {}).items()}
+        texts |= {run.root / name: text for name, text in (files or {}).items()}
         for path, text in texts.items():
             if not self._sync or not path.exists():
                 path.parent.mkdir(exist_ok=True)

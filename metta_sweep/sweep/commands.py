@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
-from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE, RunPaths
+from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE, WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.secrecy import is_secret
 from metta_sweep.sweep.config_files import BLANK, HANDING_OVER, filled_in, named_in
 from metta_sweep.sweep.records import SweepSpec
-from metta_sweep.trees import leaves, put
+from metta_sweep.trees import leaves, nested, put
 
 BUNDLED_TRAINER = (sys.executable, "-m", "metta_sweep.train")
 """Program of the bundled trainer; a launcher may start it from a warm process."""
@@ -112,14 +114,22 @@ def render_command(
     return command
 
 
-def config_files_of(spec: SweepSpec, params: Mapping[str, Any], seed: int) -> dict[str, str]:
-    """Return by name the text of each config file that a run's command names, with its values in it.
+def files_of(spec: SweepSpec, params: Mapping[str, Any], seed: int, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts of the files by which a run gets its values, by their paths in its directory.
+
+    These are the config files that its command names, and what W&B's client looks for where ``env`` tells it to.
 
     Raises:
-        ConfigFileError: One cannot be read any more.
+        ConfigFileError: A config file cannot be read any more.
     """
     values = {path: value for path, value in leaves(spec.training) if path != "seed"} | dict(params)
-    return {Path(name).name: filled_in(Path(name), values, seed=seed) for name in named_in(spec.command)}
+    here = RunPaths(Path())
+    files = {here.filled(Path(name).name): filled_in(Path(name), values, seed=seed) for name in named_in(spec.command)}
+    if WANDB_VALUES_VARIABLE in env:
+        named = {name: value for name, value in in_force(spec, params).items() if "-" not in name}  # else an option
+        given = nested({"seed": seed, **named})
+        files[here.wandb_values] = yaml.safe_dump({name: {"value": value} for name, value in given.items()})
+    return {path.as_posix(): text for path, text in files.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,12 +137,12 @@ class RunStore(Protocol):
         config: Mapping[str, Any],
         suggestion: Mapping[str, Any],
         has_workdir: bool = False,
-        filled: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> RunPaths:
         """Make the run's directory with its config and suggestion files; what is there already is kept.
 
-        ``has_workdir`` asks for the directory, inside of it, that a command of its own is started in; ``filled`` are
-        the texts of its program's own config files, by name.
+        ``has_workdir`` asks for the directory, inside of it, that a command of its own is started in; ``files`` are
+        the texts of further files, by their paths in it.
         """
 
     def paths(self, run_id: str) -> RunPaths:

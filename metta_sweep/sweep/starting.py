@@ -9,8 +9,8 @@ from typing import Any
 from metta_sweep.sweep.collecting import handles_of
 from metta_sweep.sweep.commands import (
     command_of,
-    config_files_of,
     environment_of,
+    files_of,
     render_env,
     run_config,
     searched_for,
@@ -86,7 +86,7 @@ class Starter:
             config=run_config(spec.training, params, run_id=run.run_id, seed=run.seed),
             suggestion=suggestion_file(run, rollout.suggestion),
             has_workdir=spec.workdir == "run",
-            filled=self._filled(run, params),
+            files=self._files(run, params),
         )
         started = replace(spec, command=self._settings.command or spec.command)
         ours = {**searched_for(spec), **render_env(self._settings.env, paths=paths, run_id=run.run_id)}
@@ -103,14 +103,14 @@ class Starter:
             reader=self._settings.reader,
         )
 
-    def _filled(self, run: Run, params: Mapping[str, Any]) -> dict[str, str]:
-        """Return the program's own config files with the run's values in them.
+    def _files(self, run: Run, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return the files by which the run's program gets its values.
 
         Raises:
             LaunchError: One is not what it was when the sweep began.
         """
         try:
-            return config_files_of(self._recorder.state.spec, params, run.seed)
+            return files_of(self._recorder.state.spec, params, run.seed, self._settings.env)
         except ConfigFileError as error:
             raise LaunchError(f"the config file that the command names: {error}") from error
 

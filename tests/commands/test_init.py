@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from metta_sweep.commands.cli import main
@@ -169,3 +170,27 @@ def test_options_of_no_name_that_is_known_do_not_hide_those_of_a_config_file(her
     text = text.replace("'--config'", "'--config', default='base.yaml'")
     assert main(["init", "--force", *script(here, text)]) == 0
     assert "train.py --config={config:base.yaml}" in (here / "sweep.yaml").read_text()
+
+
+WANDB_PROGRAM = """\
+import wandb
+with wandb.init(project='x', config={'lr': 0.1, 'net': {'dropout': 0.2, 'act': 'relu'}, 'seed': 0}) as run:
+    c = run.config
+    assert c.net['act'] == 'relu'
+    run.log({'val_loss': c.lr + 10 * c.net['dropout'] + 100 * c.seed})
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_reads_wandb_config_alone_is_swept_as_it_is(here):
+    pytest.importorskip("wandb")
+    (here / "train.py").write_text(WANDB_PROGRAM)
+    assert main(["init", "--", sys.executable, "train.py"]) == 0
+    written = (here / "sweep.yaml").read_text()
+    assert "train.py\n  results: {from: wandb}\n" in written
+    assert "net.dropout: {" in written
+    assert main(["run", "run=my", "++sweep_params=sweep.yaml", "rollout_count=2", "wandb=off", "data_dir=data"]) == 0
+    run = here / "data" / "sweep" / "my" / "runs" / "my.r.1"
+    params = yaml.safe_load((run / "protein_suggestion.yaml").read_text())["params"]
+    score = json.loads((run / "result.json").read_text())["metrics"]["val_loss"]
+    assert score == pytest.approx(params["lr"] + 10 * params["net.dropout"] + 100)

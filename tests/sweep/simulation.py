@@ -168,7 +168,7 @@ class SimulatedMachine:
         config: Mapping[str, Any],
         suggestion: Mapping[str, Any],
         has_workdir: bool = False,
-        filled: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> RunPaths:
         self._configs.setdefault(run_id, config)
         return self.paths(run_id)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
-from metta_sweep.result import RunPaths
+from metta_sweep.result import WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.sweep.commands import (
     check_command,
     environment_of,
+    files_of,
     hydra_overrides,
     long_options,
     render_command,
@@ -194,3 +197,19 @@ def test_a_config_file_that_is_filled_in_is_the_runs_own(tmp_path):
     assert words == ["train.py", f"--config={tmp_path}/filled/base.yaml"]
     with pytest.raises(RequestError, match="unknown placeholder"):
         check_command(("{config:base.yaml}",), key="sweep.env.CONFIG")
+
+
+def test_what_wandb_config_gets_is_every_value_and_the_seed_as_its_agent_writes_it():
+    training = {"epochs": 3, "opt": {"name": "adam"}, "seed": 9}
+    spec = replace(
+        SweepSpec(name="s", metric="m", goal=Goal.MAXIMIZE, rollout_count=1), command=("t.py",), training=training
+    )
+    params = {"lr": 1e-05, "opt.wd": 0.1, "weight-decay": 0.5}
+    (text,) = files_of(spec, params, 4, {WANDB_VALUES_VARIABLE: "x"}).values()
+    assert yaml.safe_load(text) == {
+        "lr": {"value": 1e-05},
+        "opt": {"value": {"wd": 0.1, "name": "adam"}},
+        "epochs": {"value": 3},
+        "seed": {"value": 4},
+    }
+    assert files_of(spec, params, 4, {}) == {}

@@ -122,8 +122,6 @@ def _command(draft: Draft, data: Mapping[str, Any]) -> None:
     words = command_of(given, program, leave)
     if draft.is_seeded:
         words.append("seed={seed}" if "{overrides}" in words else "--seed={seed}")
-    if not any(word in " ".join(words) for word in ("{args}", "{flags}", "{overrides}", "{args_json}", "{config}")):
-        draft.say("command: hands no value over (wandb.config did): add {args}, or another placeholder")
     draft.setting("command" if given is not None else "program", "command", written(words))
 
 

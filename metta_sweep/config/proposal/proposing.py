@@ -26,6 +26,7 @@ def propose(
     looked_at: str,
     start: str,
     config_file: str = "",
+    is_wandb: bool = False,
 ) -> tuple[str, list[str]] | None:
     """Return the file and the names of what is searched; None where there is nothing to search.
 
@@ -37,6 +38,7 @@ def propose(
         looked_at: What the file was made from.
         start: What to type to start the sweep.
         config_file: The file in the command that the options are keys of; empty where the program takes them.
+        is_wandb: Whether the options are keys of ``wandb.config``, which every run is given.
     """
     given = {_name(word) for word in words}
     usable = [each for each in options if each.name not in given and _is_usable(each.name)]
@@ -48,15 +50,10 @@ def propose(
     seed = seed_of(usable)
     text = text_of(
         Proposed(
-            command=(
-                [_with_file(word, config_file) for word in words]
-                if config_file
-                else [
-                    *map(_braced, words),
-                    "{overrides}" if is_hydra else "{args}",
-                    *_seed_word(seed, is_hydra=is_hydra),
-                ]
-            ),
+            command=[
+                *(_with_file(word, config_file) for word in words),
+                *([] if config_file or is_wandb else _handing_over(seed, is_hydra=is_hydra)),
+            ],
             looked_at=looked_at,
             start=start,
             proposals=found,
@@ -68,8 +65,10 @@ def propose(
     return text, searched
 
 
-def _seed_word(seed: Option | None, *, is_hydra: bool) -> list[str]:
-    return [] if seed is None else [f"{'' if is_hydra else '--'}{seed.name}={{seed}}"]
+def _handing_over(seed: Option | None, *, is_hydra: bool) -> list[str]:
+    """Return the words of the command that hand over what is searched, and the seed."""
+    words = ["{overrides}" if is_hydra else "{args}"]
+    return words if seed is None else [*words, f"{'' if is_hydra else '--'}{seed.name}={{seed}}"]
 
 
 def _name(word: str) -> str:
@@ -83,7 +82,7 @@ def _is_usable(name: str) -> bool:
 def _with_file(word: str, file: str) -> str:
     """Return a word of the command, with the run's own copy in the place of the config file."""
     name, equal, value = word.rpartition("=")
-    return f"{_braced(name)}{equal}{{config:{file}}}" if value == file else _braced(word)
+    return f"{_braced(name)}{equal}{{config:{file}}}" if file and value == file else _braced(word)
 
 
 def _braced(word: str) -> str:

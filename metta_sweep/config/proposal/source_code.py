@@ -68,6 +68,32 @@ def config_dict_of(source: str) -> list[Option]:
     ]
 
 
+def wandb_config_of(source: str) -> list[Option]:
+    """Return what a program gives ``wandb.init(config=…)``, written out there or under one name; by dotted paths."""
+    try:
+        tree = ast.parse(source) if "wandb" in source else ast.Module([], [])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) == "init":
+            given = next((word.value for word in node.keywords if word.arg == "config"), None)
+            given = named.get(given.id) if isinstance(given, ast.Name) else given
+            held = _assigned("", given) if isinstance(given, ast.Dict | ast.Call) else {}
+            return [
+                Option(name=path.removeprefix("."), kind=kind_of(value), default=value)
+                for path, value in held.items()
+                if not isinstance(value, _Reference)
+            ]
+    return []
+
+
 def _assigned(path: str, node: ast.expr) -> dict[str, Any]:
     """Return what an assignment gives: of a mapping its entries, of a name a reference to what it stands for."""
     if isinstance(node, ast.Call) and _name(node.func) in ("ConfigDict", "FrozenConfigDict", "dict"):

@@ -246,8 +246,11 @@ def test_a_macro_without_counterpart_is_left_out_and_said(word: str) -> None:
     assert any(line.startswith("command: ") and "was left out" in line for line in moved.undecided)
 
 
-def test_a_command_that_hands_nothing_over_is_pointed_out() -> None:
-    assert any("hands no value over" in line for line in migrated(more="command: [go]").undecided)
+def test_a_command_that_hands_nothing_over_leaves_it_to_the_programs_config(desk: Desk) -> None:
+    asked = desk.ask(migrated(more="command: [go]").text)
+    assert asked.command == ("go",)
+    assert asked.results is not None
+    assert asked.results.readers == ("wandb",)
 
 
 @pytest.mark.slow

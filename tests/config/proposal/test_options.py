@@ -6,7 +6,7 @@ import pytest
 
 from metta_sweep.config.proposal.help_text import options_in
 from metta_sweep.config.proposal.hydra_config import config_in, groups_in, options_of
-from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app
+from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app, wandb_config_of
 from metta_sweep.config.proposal.source_code import options_of as declared
 
 ARGPARSE = """\
@@ -290,3 +290,21 @@ def test_groups_are_options_and_their_own_keys_have_a_condition():
     assert not found["lr"].when
     assert not found["model.name"].when
     assert "name" not in found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import wandb\nrun = wandb.init(project='x', config={'lr': 0.1, 'net': {'width': 64}, 'data': path})",
+        "import wandb\nconfig = dict(lr=0.1, net=dict(width=64))\ndef main():\n    wandb.init(config=config)",
+    ],
+)
+def test_what_wandb_init_is_given_is_read(source):
+    assert {option.name: option.default for option in wandb_config_of(source)} == {"lr": 0.1, "net.width": 64}
+
+
+@pytest.mark.parametrize(
+    "source", ["wandb = (", "import wandb\nwandb.init(config=vars(args))", "wandb.init()", "init(config={})"]
+)
+def test_what_only_a_run_could_tell_of_wandb_config_is_left_alone(source):
+    assert wandb_config_of(source) == []
