@@ -94,6 +94,7 @@ def test_without_a_command_it_is_a_file_for_the_bundled_trainer(here):
             "tensorboard",
             marks=pytest.mark.long,
         ),
+        ("python3 examples/config_file/train.py --config examples/config_file/base.yaml", "val_loss", "yaml"),
         ("node examples/node_script/train.js", "loss", ""),
     ],
 )

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
         ("lightning_csv", "val_loss", "numpy"),
         pytest.param("wandb_trainer", "accuracy", "wandb", marks=pytest.mark.long),
         pytest.param("tensorboard_ppo", "return", "tensorboard", marks=pytest.mark.long),
+        ("config_file", "val_loss", "yaml"),
         ("node_script", "loss", ""),
     ],
 )
