@@ -1,4 +1,4 @@
-"""The search space of a Python file as one of ours: Optuna's ``trial.suggest_…`` (so rl-zoo3's), Ray Tune's.
+"""The search space of a Python file as one of ours: Optuna's ``trial.suggest_…`` (so rl-zoo3's), Ray Tune's, W&B's.
 
 The file is parsed and never executed: what is computed only when it runs cannot be known, and is said.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from metta_sweep.config.foreign.draft import Draft
 from metta_sweep.config.foreign.python_ranges import OPTUNA, TUNE, shifted
+from metta_sweep.config.foreign.wandb_python import migrate_wandb_program
 from metta_sweep.config.migration import Migration
 from metta_sweep.errors import RequestError
 
@@ -55,6 +56,8 @@ def migrate_python(text: str, *, shown: str, function: str = "") -> Migration:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RequestError.of(f"is not valid Python: {error}", file=shown) from error
+    if (moved := migrate_wandb_program(tree, shown=shown)) is not None:
+        return moved
     found = _chosen([*_optuna(tree), *_tune(tree)], shown, function)
     draft = Draft()
     for each in found:
@@ -72,7 +75,7 @@ def migrate_python(text: str, *, shown: str, function: str = "") -> Migration:
 def _chosen(found: list[_Found], shown: str, function: str) -> list[_Found]:
     places = list(dict.fromkeys(each.place for each in found))
     if not found:
-        fix = 'it has neither trial.suggest_float("name", …) nor {"name": tune.loguniform(…)}'
+        fix = 'it has neither trial.suggest_float("name", …) nor {"name": tune.loguniform(…)} nor wandb.sweep(…)'
         raise RequestError.of("no search space was found in it", file=shown, fix=fix)
     if function and function not in places:
         raise RequestError.of(f"there is no range in {function}", file=shown, fix=f"--function {places[0]}")
