@@ -20,7 +20,7 @@ def command(old: Path, new: Path | None, function: str) -> int:
     OLD is a W&B sweep, the config of a Hydra app that names the parameters of its Optuna or Ax sweeper, a PufferLib
     config (.ini) with sections [sweep.NAME], a CARBS sweep file, or a Python file (.py) with trial.suggest_… of Optuna
     (rl-zoo3's hyperparams_opt.py), tune.… of Ray Tune or wandb.sweep, which is read and never run. The new file is
-    OLD.migrated.yaml beside the old one unless it is named. No file is written over, and what could not be kept is said.
+    OLD.migrated.yaml beside the old one unless it is named. No file is written over; what could not be kept is said.
     """
     file = new or old.with_suffix(".migrated.yaml")
     migrated = migrate_any(_text_of(old), shown=str(old), function=function)
