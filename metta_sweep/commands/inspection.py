@@ -111,7 +111,7 @@ def inspect(command: Sequence[str]) -> Program:
 def _keys_of(word: str) -> dict[str, Option]:
     """Return by name the keys of a config file that a word names; none where it names no such file."""
     file = Path(word)
-    with contextlib.suppress(ConfigFileError):
+    with contextlib.suppress(ConfigFileError, OSError, ValueError):  # any text may stand there
         if file.is_file():
             return {name: _key(name, value) for name, value in values_of(file).items()}
     return {}
@@ -179,7 +179,7 @@ def _text_of(file: Path) -> str:
     """Return the beginning of a file; nothing where it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")[:TEXT_BYTES] if file.is_file() else ""
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 

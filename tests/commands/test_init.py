@@ -162,6 +162,12 @@ def test_a_search_starts_at_what_the_commands_config_file_says(here):
     assert "mean: 0.5}" in written
 
 
+def test_a_default_that_can_be_no_file_name_is_only_a_text(here):
+    text = f"{OPTIONS}p.add_argument('--kind', default='{'x' * 3000}', help='%(default)s (default: %(default)s)')\n"
+    text += "p.add_argument('--odd', default=chr(0))\na = p.parse_args()\nprint('loss:', a.lr)"
+    assert main(["init", *script(here, text)]) == 0
+
+
 def test_options_of_no_name_that_is_known_do_not_hide_those_of_a_config_file(here):
     text = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--config')\n"
     text += "p.add_argument('--threshold', type=float, default=0.5)\na = p.parse_args()\nprint('loss: 1')"

@@ -30,6 +30,8 @@ _TAKES = re.compile(
 _DEFAULT = re.compile(
     r"(?i)[(\[;,\s]default(?:s to)?\s*[:=]?\s+?([^)\];]+?)\s*(?:[)\];]|$)|[(\[]default=([^)\]]+)[)\]]"
 )
+_LAST_DEFAULT = re.compile(r"\(type: .*default: ([^()]*)\)\s*$")
+"""jsonargparse's own words at the end, whatever an option's description says of its default before them."""
 _TYPE = re.compile(r"(?i)type:\s*(?:optional\[|union\[)?(float|int|bool|str)\b")
 _FLAG = re.compile(
     r"(?:-\w,)?--(?P<negated>\[no\])?(?P<name>[A-Za-z][\w.\-]*): (?:<(?P<choices>[^<>\s]+)>: )?(?P<rest>.*)"
@@ -112,6 +114,9 @@ def _flag(negated: str, name: str, choices: str, rest: str) -> Option:
 
 
 def _default(rest: str) -> object:
+    last = _LAST_DEFAULT.search(rest)
+    if last is not None:
+        return literal(last[1].strip("'\""))
     found = _DEFAULT.search(rest)
     return literal(next(group for group in found.groups() if group is not None).strip("'\"")) if found else None
 

@@ -87,7 +87,7 @@ def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | N
     if not ranked:
         return None
     best = ranked[0]
-    others = dict.fromkeys(each.name for each in ranked if each.name != best.name and not each.pattern)
+    others = dict.fromkeys(each.name for each in ranked if each.name != best.name and _is_worth_naming(each))
     return Chosen(
         metric=best.name,
         goal="maximize" if _is_in(best.name, _MORE) and best.reader != "hydra" else "minimize",
@@ -141,6 +141,12 @@ def _printed_step(best: SeenMetric, seen: Sequence[SeenMetric]) -> str:
 
 def _is_metric(each: SeenMetric) -> bool:
     return bool(each.name) and not _is_in(each.name, _BOOKS) and not _SOURCE.search(each.name)
+
+
+def _is_worth_naming(each: SeenMetric) -> bool:
+    """Return whether its name alone finds it, and is not just any word before a number."""
+    is_known = _is_in(each.name, _MORE) or _is_in(each.name, _LESS)
+    return not each.pattern and (each.reader != "stdout" or is_known)
 
 
 def _rank(each: SeenMetric) -> tuple[float, float, float]:

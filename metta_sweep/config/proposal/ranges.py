@@ -245,11 +245,11 @@ RULES: tuple[RangeRule, ...] = (
 _CHOSEN = _names(
     r"optimi[sz]er|optim|activation|act|kernel|model|arch|architecture|policy|net|network|criterion|booster"
 )
-_STILL = _names(r"update_epochs|n_epochs|ppo_epochs")
+_STILL = re.compile(r"(?!.*every)(?:.*_)?(?:update_epochs|n_epochs|ppo_epochs)")
 _NEVER = re.compile(
     r"(?:.*_)?(?:seed|random_state|device|cuda|gpus?|accelerator|workers|n_jobs|jobs|threads|port|host|verbose|verbosity"
     r"|interval|freq|frequency|every|epochs?|iters?|iterations?|max_iter|timesteps|max_steps|total_steps|n_iter|steps"
     r"|path|dir|directory|folder|file|filename|output|out|name|id|project|entity|tags?|resume|debug|version|rank"
-    r"|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config)"
+    r"|num_nodes|nnodes|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config)"
     r"|(?:log|save|eval|test|val|valid|wandb|capture|render|checkpoint|ckpt|dist|num_eval|track|print|plot|help)(?:_.*)?"
 )

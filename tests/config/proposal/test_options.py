@@ -58,6 +58,8 @@ JSONARGPARSE = """\
   --model.lr LR         (type: float, default: 0.01)
   --trainer.max_epochs MAX_EPOCHS
                         (type: Optional[int], default: null)
+  --trainer.benchmark_steps BENCHMARK_STEPS
+                        How many. Default: ``1000``, or as ``(1, 2)`` says. (type: int, default: 5)
 """
 ABSL = """\
 
@@ -121,7 +123,10 @@ Try --helpfull to get a list of all flags.
             {"lr": ("float", 0.0003), "optimizer": ("choice", "adam"), "amp": ("bool", True), "net.width": ("int", 64)},
         ),
         (TYPER, {"data": ("text", None), "lr": ("float", 0.001), "layers": ("int", 2)}),
-        (JSONARGPARSE, {"model.lr": ("float", 0.01), "trainer.max_epochs": ("int", None)}),
+        (
+            JSONARGPARSE,
+            {"model.lr": ("float", 0.01), "trainer.max_epochs": ("int", None), "trainer.benchmark_steps": ("int", 5)},
+        ),
         (
             ABSL,
             {

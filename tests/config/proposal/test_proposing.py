@@ -53,7 +53,19 @@ def test_a_search_starts_at_the_programs_own_defaults():
 
 
 @pytest.mark.parametrize(
-    "name", ["epochs", "total-timesteps", "num_workers", "log_interval", "output_dir", "seed", "save_path", "data.root"]
+    "name",
+    [
+        "epochs",
+        "total-timesteps",
+        "num_workers",
+        "log_interval",
+        "output_dir",
+        "seed",
+        "save_path",
+        "data.root",
+        "num_nodes",
+        "reload_every_n_epochs",
+    ],
 )
 def test_the_length_of_a_run_and_its_books_are_never_searched(name):
     assert leaf(name, "int", 10) is None
