@@ -114,7 +114,7 @@ def _chosen_confirm(value: object, info: ValidationInfo) -> object:
     if value == "auto":
         limits = info.data.get("limits", LimitSettings())
         return auto_confirm(limits.rollouts or info.data.get("rollout_count", 1))
-    if isinstance(value, str) and value != "off":
+    if isinstance(value, str | int | float | list) and value != "off":
         raise ValueError("need auto, off, or a mapping with top_k and seeds")
     return None if value == "off" else value
 

@@ -112,10 +112,10 @@ def read_early_stop(value: object) -> object:
     value = switch(value)
     if value in (None, "off"):
         return None
-    if isinstance(value, str):
-        if value not in ("auto", "model", "halving", "median"):
-            raise ValueError("need auto, off, or a mapping with policy: model, halving or median")
+    if value in ("auto", "model", "halving", "median"):
         return {"policy": value}
+    if isinstance(value, str | int | float | list):
+        raise ValueError("need auto, off, or a mapping with policy: model, halving or median")
     return value
 
 

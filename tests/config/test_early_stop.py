@@ -29,7 +29,9 @@ def test_a_mapping_says_more():
     assert read({}) == EarlyStopSettings()
 
 
-@pytest.mark.parametrize("value", ["hyperband", "on", True, 3, {"policy": "asha"}, {"min_share": 1.5}, {"rungs": [1]}])
+@pytest.mark.parametrize(
+    "value", ["hyperband", "on", True, 3, 0.5, ["model"], {"policy": "asha"}, {"min_share": 1.5}, {"rungs": [1]}]
+)
 def test_what_there_is_not_is_refused(value):
     with pytest.raises(ValueError, match=r"early_stop|policy|min_share|rungs"):
         read(value)
