@@ -28,7 +28,7 @@ class SeenMetric:
     name: str
     count: int = 1
     pattern: str = ""
-    """What finds its number where nothing but blanks lies between; empty where its name alone does."""
+    """What finds its number among what is printed; empty where its name alone does."""
     step_pattern: str = ""
     """What finds the step beside it then; empty where none is printed."""
 
@@ -104,8 +104,9 @@ def _results(best: SeenMetric, seen: Sequence[SeenMetric]) -> dict[str, Any]:
     if best.reader in ("tensorboard", "csv", "json", "npz", "jsonl"):
         block["path"] = pattern_of(best.place, reader=best.reader)
     if best.pattern:
-        return block | {"metrics": {best.name: best.pattern}} | ({"step": step} if (step := best.step_pattern) else {})
-    if best.reader == "stdout" and (step := _printed_step(best, seen)):
+        block["metrics"] = {best.name: best.pattern}
+    step = best.step_pattern if best.pattern else _printed_step(best, seen) if best.reader == "stdout" else ""
+    if step:
         block["step"] = step
     if best.count >= NOISY and re.search(
         r"(?i)episod\w*[_/ ](?:return|reward)|ep_\w*rew|^(?:return|reward)$", best.name

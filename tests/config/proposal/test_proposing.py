@@ -169,6 +169,12 @@ def test_a_metric_of_several_words_or_without_a_colon_gets_an_expression(log, me
     assert ("step" in chosen.results) == (step is not None)
 
 
+def test_an_episodes_return_that_is_printed_often_is_a_mean_of_the_last():
+    chosen = choose(spoken_in("Episode 7 episodic return 12.5\n" * 30))
+    assert chosen is not None
+    assert chosen.results["reduce"] == "mean:20"
+
+
 @pytest.mark.parametrize("log", ["", "wrote 3 files", "the learning rate 0.1 of epoch 3", "loss: 0.3", "accuracy 93x"])
 def test_words_that_are_no_metrics_and_numbers_that_are_none_are_left_alone(log):
     assert spoken_in(log) == []
