@@ -71,7 +71,7 @@ def test_metrics_of_any_trainer_can_be_named(metric: str) -> None:
         ({"launcher": {"kill_grace_s": float("nan")}}, "launcher.kill_grace_s", "need a finite number, got nan"),
         ({"confirm": {"top_k": 0}}, "confirm.top_k", "need at least 1, got 0"),
         ({"confirm": {"seeds": 2.5}}, "confirm.seeds", "need a whole number, got 2.5"),
-        ({"confirm": 3}, "confirm", "need a mapping, got 3"),
+        ({"confirm": 3}, "confirm", "need auto, off, or a mapping with top_k and seeds, got 3"),
         ({"launcher": 3}, "launcher", "need a mapping, got 3"),
         ({"wandb": {"mode": True}}, "wandb.mode", "need one of auto, online, offline, off, got the text 'on'"),
         ({"wandb": {"entity": 3}}, "wandb.entity", "need text, got 3"),

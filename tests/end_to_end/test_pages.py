@@ -152,7 +152,7 @@ def test_the_own_trainers_page_shows_the_examples_as_they_are():
     from yaml import safe_load
 
     shown = [safe_load(block) for block in blocks("own_trainer", "yaml")]
-    examples = ("tensorboard_ppo", "sklearn_prints", "hydra_groups", "any_script")
+    examples = ("tensorboard_ppo", "sklearn_prints", "hydra_groups", "any_script", "config_file")
     assert shown == [safe_load((ROOT / "examples" / name / "sweep.yaml").read_text()) for name in examples]
     listed = re.findall(r"^\| `\{(\w+)\}`", PAGES["own_trainer.md"], re.MULTILINE)
     assert sorted(listed) == sorted([*PLACEHOLDERS, "NAME"])
