@@ -30,6 +30,7 @@ from metta_sweep.commands.reading import reads_wandb, with_reading_words
 from metta_sweep.commands.source_sweeps import sources_of
 from metta_sweep.config.ask import ask
 from metta_sweep.config.asked import Asked
+from metta_sweep.config.config_files import check_config_files
 from metta_sweep.launch.registry import settings_by_kind
 from metta_sweep.optimize.completion import completer
 from metta_sweep.optimize.port import Source
@@ -49,7 +50,6 @@ from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
 from metta_sweep.sweep.commands import check_command, fixed_values, names_in, unseen
-from metta_sweep.sweep.config_files import check_config_files
 from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.loop_settings import LoopSettings

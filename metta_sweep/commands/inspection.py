@@ -12,11 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from metta_sweep.commands.one_run import run_once, with_own
+from metta_sweep.config.config_files import ConfigFileError, values_of
 from metta_sweep.config.proposal.help_text import options_in
 from metta_sweep.config.proposal.hydra_config import config_in, groups_in
 from metta_sweep.config.proposal.hydra_config import options_of as options_of_config
 from metta_sweep.config.proposal.metrics import SeenMetric, spoken_in
-from metta_sweep.config.proposal.options import Option, kind_of, literal
+from metta_sweep.config.proposal.options import Option, kind_of
 from metta_sweep.config.proposal.ranges import is_known, proposals
 from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app, wandb_config_of
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
@@ -27,7 +28,6 @@ from metta_sweep.results.patterns import twice_in_a_line
 from metta_sweep.results.port import Source
 from metta_sweep.results.survey import Survey
 from metta_sweep.sweep.commands import render_env
-from metta_sweep.sweep.config_files import ConfigFileError, values_of
 
 HELP_S = 60.0
 """Seconds that a program has to print its help or its config."""
@@ -113,15 +113,9 @@ def _keys_of(word: str) -> dict[str, Option]:
     file = Path(word)
     with contextlib.suppress(ConfigFileError, OSError, ValueError):  # any text may stand there
         if file.is_file():
-            return {name: _key(name, value) for name, value in values_of(file).items()}
+            held = values_of(file).items()
+            return {name: Option(name=name, kind=kind_of(value), default=value) for name, value in held}
     return {}
-
-
-def _key(name: str, value: object) -> Option:
-    """Return a key as an option; ``1e-4`` is a number to its reader, whatever YAML 1.1 says."""
-    number = literal(value) if isinstance(value, str) else value
-    value = number if isinstance(number, int | float) and not isinstance(number, bool) else value
-    return Option(name=name, kind=kind_of(value), default=value)
 
 
 def _config_files(command: Sequence[str], options: Sequence[Option]) -> list[Option]:

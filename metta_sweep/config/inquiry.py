@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from metta_sweep.config.aims import Aims, as_bound, bounds_on_settings, read_aims, unsupported
 from metta_sweep.config.command_line import CommandLine
 from metta_sweep.config.composition import Composed
+from metta_sweep.config.config_files import held_by
 from metta_sweep.config.environment import ENV, env_problems, without_variables
 from metta_sweep.config.interpolation import refused
 from metta_sweep.config.job import (
@@ -112,7 +113,8 @@ class Inquiry:
         self._check_secrets({**training, "command": command, "sweep": {"env": sweep.get("env")}})
         declared = self._declared(sweep)
         left = {path: leaf for path, leaf in declared.items() if not self.line.gives(path)}
-        swept = Swept(declared=left, training=training, schema=None if free else self.schema)
+        own = held_by(job.command) if job is not None and job.command else {}
+        swept = Swept(declared=left, training=training, schema=None if free else self.schema, own=own)
         space = self._space(swept, sweep.get("constraints"))
         for key, message, fix in bounds_on_settings(aims, list(declared), [path for path, _ in leaves(training)]):
             self._wrong(f"sweep.{key}", message, fix)

@@ -20,7 +20,7 @@ from metta_sweep.expression import Expression, ExpressionError
 from metta_sweep.nearest import listing, nearest, siblings
 from metta_sweep.space import SearchSpace
 from metta_sweep.space.scales import SCALES
-from metta_sweep.trees import get, leaves, with_values
+from metta_sweep.trees import MISSING, get, leaves, with_values
 
 _LONGEST = 200
 """Characters of a text that is looked at for a list in quotes."""
@@ -39,6 +39,8 @@ class Swept:
     """The resolved base config."""
     schema: TrainingSchema | None
     """What the training knows; None where an external command decides that for itself."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """What a command's own config files hold, by dotted path: what the searched ones are without a sweep."""
     problems: list[Problem] = field(default_factory=list)
     """Everything wrong with them."""
 
@@ -102,7 +104,7 @@ class Swept:
             constraints: The user's own.
             with_rules: Whether the training's rules hold too; they say nothing about a base config that is wrong.
         """
-        fixed = dict(leaves(self.training))
+        fixed = {path: value for path, value in self.own.items() if path in self.declared} | dict(leaves(self.training))
         known = fixed.keys() | self.declared.keys()
         rules = {rule.expression: rule.message for rule in self.schema.rules} if self.schema and with_rules else {}
         own = [text for text in rules if Expression.parse(text).names <= known]
@@ -184,6 +186,7 @@ class Swept:
             return False
         if self.schema is None:
             fixed = get(self.training, path)
+            fixed = self.own.get(path) if fixed is MISSING else fixed
             if isinstance(fixed, int | float) and not isinstance(fixed, bool):
                 return isinstance(fixed, int)
             return low >= 1 and all(isinstance(leaf.get(key, 1), int) for key in ("min", "max", "mean", "step"))

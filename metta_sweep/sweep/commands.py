@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from metta_sweep.config.config_files import BLANK, HANDING_OVER, filled_in, named_in
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
 from metta_sweep.result import GOAL_VARIABLE, METRIC_VARIABLE, WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.secrecy import is_secret
-from metta_sweep.sweep.config_files import BLANK, HANDING_OVER, filled_in, named_in
 from metta_sweep.sweep.records import SweepSpec
 from metta_sweep.trees import leaves, nested, put
 

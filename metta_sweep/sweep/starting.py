@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from metta_sweep.config.config_files import ConfigFileError
 from metta_sweep.sweep.collecting import handles_of
 from metta_sweep.sweep.commands import (
     command_of,
@@ -15,7 +16,6 @@ from metta_sweep.sweep.commands import (
     run_config,
     searched_for,
 )
-from metta_sweep.sweep.config_files import ConfigFileError
 from metta_sweep.sweep.events import AttemptInterrupted, AttemptRefused, AttemptStarted, AttemptSubmitted
 from metta_sweep.sweep.loop_settings import LoopSettings
 from metta_sweep.sweep.peers import Peers

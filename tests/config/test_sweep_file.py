@@ -233,3 +233,28 @@ def test_a_group_of_the_programs_own_may_be_called_almost_as_a_setting_is(desk: 
     assert desk.ask(OPTIM, "optim.momentum=0.8").training["optim"] == {"momentum": 0.8}
     with pytest.raises(RequestError, match="did you mean optimizer"):
         desk.ask(OPTIM.replace("optim.lr", "lr"))
+
+
+def test_what_a_commands_own_config_file_has_is_what_a_searched_value_usually_is(desk: Desk) -> None:
+    base = desk.cwd / "base.yaml"
+    base.write_text("net: {width: 20, act: tanh, depth: 3.0}\nlr: 1e-2\nepochs: 9\n")
+    sweep = f"""
+        sweep:
+          command: python train.py {{config:{base}}}
+          parameters:
+            lr: {{min: 0.001, max: 0.1, distribution: log_normal}}
+            net.width: {{min: 8, max: 128, distribution: log_normal}}
+            net.depth: {{min: 1, max: 5, distribution: uniform}}
+            net.act: {{values: [relu, tanh]}}
+    """
+    asked = desk.ask(sweep)
+    assert {one.name: one.usual for one in asked.space.parameters if one.name != "net.act"} == {
+        "lr": 0.01,
+        "net.width": 20,
+        "net.depth": 3.0,
+    }
+    assert asked.space.center()["net.act"] == "tanh"
+    assert asked.parameters["net.width"]["integer"] is True
+    assert "integer" not in asked.parameters["net.depth"]
+    base.unlink()
+    assert desk.ask(sweep).space.center()["net.act"] == "relu"

@@ -5,6 +5,7 @@ Of YAML only the values change: comments, order, anchors and how other numbers a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ HANDING_OVER = frozenset({"args", "flags", "overrides", "args_json", "config"})
 _COLON = re.compile(r"\s*:")
 _ANCHOR = re.compile(r"\s*&[^\s,\[\]{}]+")
 _ALIAS = re.compile(r"\s*(\*[^\s,\[\]{}]+)")
+_FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _SCALARS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:null")
 
 
@@ -56,6 +58,15 @@ def values_of(file: Path) -> dict[str, Any]:
         ConfigFileError: It cannot be read, or holds no mapping.
     """
     return {path: place.value for path, place in _places(file, _text_of(file)).items()}
+
+
+def held_by(command: Sequence[str]) -> dict[str, Any]:
+    """Return what the config files hold that a command names, by dotted path; nothing of one that cannot be read."""
+    held: dict[str, Any] = {}
+    for name in named_in(command):
+        with contextlib.suppress(ConfigFileError):
+            held |= values_of(Path(name))
+    return held
 
 
 def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
@@ -158,10 +169,14 @@ def _below(node: yaml.MappingNode, text: str, above: str, loader: yaml.SafeLoade
 
 
 def _plain(node: yaml.Node, loader: yaml.SafeLoader) -> Any:
+    """Return a value; ``1e-4`` is a number to who wrote it, whatever YAML 1.1 says."""
     try:
-        return loader.construct_object(node, deep=True)
+        value = loader.construct_object(node, deep=True)
     except yaml.YAMLError:
         return None  # of a tag that only the program itself knows
+    if isinstance(value, str) and isinstance(node, yaml.ScalarNode) and node.style is None:
+        return float(value) if _FLOAT.fullmatch(value) else value
+    return value
 
 
 def _end(node: yaml.Node) -> int:

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metta_sweep.config.config_files import ConfigFileError, check_config_files, filled_in, named_in, values_of
 from metta_sweep.errors import RequestError
-from metta_sweep.sweep.config_files import ConfigFileError, check_config_files, filled_in, named_in, values_of
 from metta_sweep.trees import with_values
 
 CONFIG = """\
@@ -88,7 +88,8 @@ def test_a_file_of_which_nothing_is_asked_stays_as_it_is_but_for_its_seed(tmp_pa
 
 def test_what_an_alias_stands_for_is_another_keys(tmp_path):
     assert "copy.lr" not in values_of(written(tmp_path))
-    assert values_of(written(tmp_path))["optim.lr"] == "1e-4"
+    assert values_of(written(tmp_path))["optim.lr"] == 0.0001
+    assert values_of(written(tmp_path, "lr: '1e-4'\n"))["lr"] == "1e-4"
 
 
 SCALARS = st.one_of(
