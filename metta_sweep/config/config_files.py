@@ -78,10 +78,13 @@ def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
         seed: What its keys named ``seed`` become where they hold a whole number or nothing.
 
     Raises:
-        ConfigFileError: It cannot be read, or holds no mapping.
+        ConfigFileError: It cannot be read, or holds no mapping; the message names it.
     """
-    text = _text_of(file)
-    places = _places(file, text)
+    try:
+        text = _text_of(file)
+        places = _places(file, text)
+    except ConfigFileError as error:
+        raise ConfigFileError(f"{file} {error}") from error
     seeds = {path: seed for path, place in places.items() if _last(path) in SEEDS and place.may_be_seed}
     changes = {path: value for path, value in {**seeds, **values}.items() if path in places}
     if file.suffix == ".json":

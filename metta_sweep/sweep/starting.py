@@ -112,7 +112,7 @@ class Starter:
         try:
             return files_of(self._recorder.state.spec, params, run.seed, self._settings.env)
         except ConfigFileError as error:
-            raise LaunchError(f"the config file that the command names: {error}") from error
+            raise LaunchError(f"its config file: {error}") from error
 
     def adopt(self) -> None:
         """Take over what an earlier controller left: find what it started, start what it only meant to start."""

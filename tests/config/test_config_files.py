@@ -142,6 +142,8 @@ def test_what_cannot_be_filled_in_is_one_message(tmp_path, name, text, message):
         values_of(file)
     with pytest.raises(RequestError, match=message):
         check_config_files([f"{{config:{file}}}"], [f"config:{file}"], [])
+    with pytest.raises(ConfigFileError, match=f"{name} {message}"):
+        filled_in(file, {}, seed=0)
 
 
 def test_a_value_that_no_run_would_see_is_refused(tmp_path):
