@@ -516,3 +516,17 @@ def test_every_run_of_a_long_sweep_has_a_seed_of_its_own():
     seeds = {planned_run(spec(seed=2**31 - 5), number).seed for number in range(10_000)}
     assert len(seeds) == 10_000
     assert max(seeds) < 2**31
+
+
+def test_a_config_file_that_is_gone_refuses_the_start_and_the_next_command_goes_on(tmp_path):
+    base = tmp_path / "base.yaml"
+    asked = spec(command=("train.py", f"{{config:{base}}}"), rollout_count=1)
+    world = World(always_one)
+    world.control(asked)
+    assert world.machine.started == []
+    refused = [event["message"] for event in world.journal.events if "message" in event and "attempt" in event]
+    assert refused
+    assert all(f"{base} cannot be read" in message for message in refused)
+    base.write_text("lr: 1\n")
+    world.control(asked)
+    assert world.finished_runs() == ["s.r.0"]
