@@ -1,4 +1,4 @@
-"""HEBO, Ax, SMAC and PufferLib: optimizers that see every parameter as a category or as a number on an even line.
+"""HEBO, Ax, SMAC, PufferLib and Vizier: optimizers that see a parameter as a category or as a number on an even line.
 
 They know no ``when``: a condition is flattened, and an inactive parameter is told as its center. Each is imported only
 when it is made, in a virtual environment of its own.
@@ -262,4 +262,57 @@ class Puffer(OnLines):
         self.protein.observe(line, -self.loss(outcome), outcome.cost, is_failure=outcome.failed)
 
 
-MODEL_PEERS = {"hebo": Hebo, "ax": Ax, "smac": Smac, "puffer": Puffer}
+class Vizier(OnLines):
+    """Vizier's default, a Gaussian process bandit (Song et al. 2024); failures get its own infeasible state."""
+
+    def __init__(self, task: Task, seed: int) -> None:
+        import jax
+        from vizier import pyvizier
+
+        for name in ("tree_map", "tree_leaves", "tree_flatten", "tree_unflatten", "tree_structure", "tree_reduce"):
+            setattr(jax, name, getattr(jax.tree_util, name))  # as jaxopt still calls them
+        from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
+
+        super().__init__(task)
+        self.vizier = pyvizier
+        problem = pyvizier.ProblemStatement()
+        for name, leaf in task.parameters.items():
+            self._axis(problem.search_space.root, name, leaf)
+        problem.metric_information.append(
+            pyvizier.MetricInformation("score", goal=pyvizier.ObjectiveMetricGoal.MAXIMIZE)
+        )
+        self.bandit = VizierGPUCBPEBandit(problem, rng=jax.random.PRNGKey(seed))
+        self.trials: list[tuple[dict[str, Any], Any]] = []
+
+    @staticmethod
+    def _axis(root: Any, name: str, leaf: Leaf) -> None:
+        if "values" in leaf:
+            root.add_categorical_param(name, [str(value) for value in leaf["values"]])
+        elif is_whole(leaf):
+            root.add_int_param(name, *bounds(leaf))
+        else:
+            root.add_float_param(name, *bounds(leaf))
+
+    def ask(self) -> dict[str, Any]:
+        if self.first:
+            self.first, params = False, self.space.center()
+            suggestion = self.vizier.TrialSuggestion(self.line_of(params))
+        else:
+            (suggestion,) = self.bandit.suggest(1)
+            params = self.params_of(suggestion.parameters.as_dict())
+        self.trials.append((params, suggestion.to_trial(len(self.trials) + 1)))
+        return params
+
+    def tell(self, params: dict[str, Any], outcome: Outcome) -> None:
+        from vizier.algorithms import ActiveTrials, CompletedTrials
+
+        trial = next(trial for mine, trial in self.trials if mine is params)
+        if outcome.failed:
+            trial.complete(self.vizier.Measurement(), infeasibility_reason="failed")
+        else:
+            trial.complete(self.vizier.Measurement({"score": outcome.score}))
+        going = [other for _, other in self.trials if not other.is_completed]
+        self.bandit.update(CompletedTrials([trial]), ActiveTrials(going))
+
+
+MODEL_PEERS = {"hebo": Hebo, "ax": Ax, "smac": Smac, "puffer": Puffer, "vizier": Vizier}
