@@ -126,6 +126,16 @@ TASKS = {
             digits=1,
             fresh_episodes=128,
         ),
+        *(
+            Task(
+                name=name,
+                title=f"cogeval {name}",
+                overrides=("env=cogeval", f"env.tasks=[{name}]", "trainer=ppo", *SHORT),
+                parameters=RANGES,
+                budget_s=60.0,
+            )
+            for name in ("rooms", "patience")
+        ),
     )
 }
 """The tasks by name, in the order in which they are run."""

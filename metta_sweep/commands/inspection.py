@@ -218,7 +218,10 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
         with contextlib.suppress(ResultError, OSError):
             result = read_result(run)
             own = {} if result is None else result.metrics
-        seen = [SeenMetric(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count) for s in found]
+        seen = [
+            SeenMetric(reader=s.reader, place=_shown(s.place, run), name=s.name, count=s.count, rise=s.last - s.first)
+            for s in found
+        ]
     twice = twice_in_a_line(printed)
     seen = [each for each in seen if each.reader != "stdout" or each.name not in twice] + spoken_in(printed)
     return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=printed[-LOG_CHARACTERS:])

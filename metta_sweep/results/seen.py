@@ -15,6 +15,8 @@ class Tally:
 
     count: int = 0
     """Values so far."""
+    first: float = 0.0
+    """The first value."""
     last: float = 0.0
     """The last value."""
     step: float | None = None
@@ -42,7 +44,7 @@ class Seen:
             if self._size >= NAMES:
                 return
             self._size += 1
-            tally = self._places[place][name] = Tally()
+            tally = self._places[place][name] = Tally(first=value)
         tally.count += 1
         tally.last, tally.step = value, step if step is not None else tally.step
 

@@ -22,6 +22,8 @@ class Sighting:
     """Tag, column, key or word before a number; empty for a place without numbers."""
     count: int = 0
     """Values."""
+    first: float = 0.0
+    """The first value."""
     last: float = 0.0
     """The last value."""
     step: float | None = None
@@ -49,7 +51,13 @@ class Survey:
             for place, found, tally in reader.seen.items():
                 with_numbers.add(place)
                 yield Sighting(
-                    reader=name, place=place, name=found, count=tally.count, last=tally.last, step=tally.step
+                    reader=name,
+                    place=place,
+                    name=found,
+                    count=tally.count,
+                    first=tally.first,
+                    last=tally.last,
+                    step=tally.step,
                 )
             for place in reader.seen.places:
                 if place not in with_numbers and name != "stdout":

@@ -22,9 +22,10 @@ CHOICE_KEYS = ("values", "ordered", "mean", "scale", "as", "when")
 TIED_KEYS = ("expr", "as", "when")
 LEAF_KEYS = tuple(dict.fromkeys(NUMBER_KEYS + CHOICE_KEYS + TIED_KEYS))
 MAX_OPTIONS = 1_000
-HANDED_OVER = ("value", "flag", "switch", "repeat", "words")
+HANDED_OVER = ("value", "flag", "switch", "repeat", "words", "dash")
 """How ``as:`` has a parameter handed over as an option of a command: ``--x=VALUE``; ``--x`` where it is true and
-nothing where it is not; ``--x`` or ``--no-x``; ``--x=1 --x=2``; ``--x 1 2``."""
+nothing where it is not; ``--x`` or ``--no-x``; ``--x=1 --x=2``; ``--x 1 2``, and ``--x 1`` of a single value; ``-x 1``,
+and ``-x`` or nothing where it is true or not."""
 
 _ALIKE = 1e-6
 """Shares of a range within which a ``mean`` is its middle."""

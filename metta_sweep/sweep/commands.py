@@ -272,8 +272,11 @@ def _option(path: str, value: Any, style: str) -> list[str]:
         return [f"--{path}"] if value else [f"--no-{path}"] if style == "switch" else []
     if style == "repeat" and isinstance(value, list | tuple):
         return [f"--{path}={_plain_value(part)}" for part in value]
-    if style == "words" and isinstance(value, list | tuple):
-        return [f"--{path}", *map(_plain_value, value)]
+    if style == "dash" and isinstance(value, bool):
+        return [f"-{path}"] if value else []
+    if style in ("words", "dash"):
+        values = value if isinstance(value, list | tuple) else [value]
+        return [f"-{path}" if style == "dash" else f"--{path}", *map(_plain_value, values)]
     return [f"--{path}={_plain_value(value)}"]
 
 

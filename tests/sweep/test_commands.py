@@ -127,6 +127,14 @@ def test_a_list_arrives_as_the_style_says():
     assert rendered("{args}", params=values) == ["--sizes=[64, 32]"]
     assert rendered("{args}", params=values, styles={"sizes": "repeat"}) == ["--sizes=64", "--sizes=32"]
     assert rendered("{args}", params=values, styles={"sizes": "words"}) == ["--sizes", "64", "32"]
+    assert rendered("{args}", params=values, styles={"sizes": "dash"}) == ["-sizes", "64", "32"]
+
+
+def test_a_single_value_is_a_word_of_its_own_where_the_program_wants_it_so():
+    values = {"lr": 0.1, "amp": True, "slow": False}
+    styles = {"lr": "words", "amp": "dash", "slow": "dash"}
+    assert rendered("{args}", params=values, styles=styles) == ["--lr", "0.1", "-amp"]
+    assert rendered("{args}", params={"lr": 0.1}, styles={"lr": "dash"}) == ["-lr", "0.1"]
 
 
 @pytest.mark.slow

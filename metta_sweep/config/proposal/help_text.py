@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from metta_sweep.config.proposal.options import Kind, Option, kind_of, literal
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _BOX = re.compile(r"^[ \t]*[│|║][ \t]?|[ \t]*[│|║][ \t]*$")
 _BEGIN = re.compile(r"^[ \t]{0,12}(?:\*[ \t]+)?(?=-{1,2}(?:\[no\])?[A-Za-z])")
-_NAMES = re.compile(r"(?:-\w(?:[ =][^\s,]+)?,\s*)?--(?P<name>[A-Za-z][\w.\-]*)")
+_NAMES = re.compile(
+    r"(?:-\w+(?:[ =](?:\{[^{}]*\}|[^,{}])*)?,\s*)*--(?P<name>[A-Za-z][\w.\-]*)|-(?P<dash>[A-Za-z]\w[\w.\-]*)"
+)
+"""The first name with two hyphens, whatever short ones stand before it; or a longer one that has a single hyphen."""
 _NEGATED = re.compile(r"\s*(?:,|/)\s*--no-")
 _TYPES: dict[str, Kind] = {
     "FLOAT": "float",
@@ -78,7 +82,14 @@ def _option(entry: str) -> Option | None:
     names = _NAMES.match(entry)
     if names is None:
         return None
-    name, rest = names["name"], entry[names.end() :]
+    if names["dash"]:
+        option = _named(names["dash"], entry[names.end() :])
+        return option and replace(option, style="dash")
+    return _named(names["name"], entry[names.end() :])
+
+
+def _named(name: str, rest: str) -> Option | None:
+    """Return an option by its name and what stands after it; None for what only turns another one off."""
     if name.startswith("no-"):
         return None
     default = _default(rest)
@@ -93,7 +104,8 @@ def _option(entry: str) -> Option | None:
     if takes["choices"]:
         choices = tuple(literal(word) for word in re.split(r"[,|]", takes["choices"][1:-1]))
         return Option(name=name, kind="choice", default=default, choices=choices)
-    if re.match(r"\s+\[", rest[takes.end() :]) and "..." in rest[takes.end() : takes.end() + 40]:
+    is_repeated = re.match(r"\s+\[", rest[takes.end() :]) and "..." in rest[takes.end() : takes.end() + 40]
+    if is_repeated or (takes["any"] or "").endswith("...]"):
         return Option(name=name, kind="list", default=default, style="words")
     kind = _TYPES.get(takes["type"] or (takes["any"] or "").upper(), "unknown")
     return Option(name=name, kind=kind if kind != "unknown" else _said_type(rest, default), default=default)

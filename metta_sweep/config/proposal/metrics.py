@@ -31,6 +31,8 @@ class SeenMetric:
     """What finds its number among what is printed; empty where its name alone does."""
     step_pattern: str = ""
     """What finds the step beside it then; empty where none is printed."""
+    rise: float = 0.0
+    """Its last value less its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,8 @@ def spoken_in(log: str) -> list[SeenMetric]:
     """Return metrics that a program prints as words and a number.
 
     With nothing but blanks between, ``step 250: train loss 4.2, val loss 4.4``, or of several words,
-    ``Train Loss: 4.2 | Val Loss: 4.4``. Only names that the field knows as metrics: any word may have a number after
-    it.
+    ``Train Loss: 4.2 | Val Loss: 4.4``. Only names that the field knows as metrics, as any word may have a number after
+    it; but whatever a data set has, as in ``valid_0's l2: 4.2``.
     """
     counts: Counter[str] = Counter()
     found: dict[str, SeenMetric] = {}
@@ -60,13 +62,14 @@ def spoken_in(log: str) -> list[SeenMetric]:
         step = _SPOKEN_STEP.search(line)
         for words, separator in _SPOKEN.findall(line):
             name, between = " ".join(words.split()), separator.strip()
-            if (between and " " not in name) or not (_is_in(name, _MORE) or _is_in(name, _LESS)):
+            is_owned = "'s " in name
+            if not is_owned and ((between and " " not in name) or not (_is_in(name, _MORE) or _is_in(name, _LESS))):
                 continue
             counts[name] += 1
             found[name] = SeenMetric(
                 reader="stdout",
                 place="train.log",
-                name=re.sub(r"\W+", "_", name).strip("_"),
+                name=re.sub(r"\W+", "_", name.replace("'s ", " ")).strip("_"),
                 count=counts[name],
                 pattern=rf"\b{name}{f' *{between} *' if between else ' +'}({_SPOKEN_NUMBER})",
                 step_pattern=rf"{step[1]}\W*(\d+)" if step else "",
@@ -87,11 +90,13 @@ def choose(seen: Sequence[SeenMetric], *, own: Iterable[str] = ()) -> Chosen | N
     if not ranked:
         return None
     best = ranked[0]
+    is_more = best.reader != "hydra" and _is_in(best.name, _MORE)
+    is_sure = best.reader != "hydra" and (is_more or _is_in(best.name, _LESS))
     others = dict.fromkeys(each.name for each in ranked if each.name != best.name and _is_worth_naming(each))
     return Chosen(
         metric=best.name,
-        goal="maximize" if _is_in(best.name, _MORE) and best.reader != "hydra" else "minimize",
-        is_sure=best.reader != "hydra" and (_is_in(best.name, _MORE) or _is_in(best.name, _LESS)),
+        goal="maximize" if is_more or (not is_sure and best.rise > 0) else "minimize",
+        is_sure=is_sure,
         results=_results(best, seen),
         others=tuple(others)[:8],
     )
@@ -171,7 +176,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 _SPOKEN_NUMBER = r"-?(?:\d*\.?\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _SPOKEN = re.compile(
     r"(?<![\w./@-])("
-    r"(?:(?:train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|total"
+    r"(?:(?:\w+'s|train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|total"
     r"|episod\w+)[ ]+){0,2}"
     rf"[A-Za-z][\w/@]*)([ ]*[:=][ ]*|[ ]+){_SPOKEN_NUMBER}(?!\w|\.\d)",
     re.IGNORECASE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,7 @@ def _ranked(option: Option) -> tuple[int, Proposal] | None:
     if option.kind in ("text", "list"):
         return None
     if option.kind == "bool":
-        leaf: Leaf = {"values": [True, False]} | ({"as": option.style} if option.style else {})
-        return len(RULES) + 1, _proposal(option, leaf, "on or off", is_searched=False)
+        return len(RULES) + 1, _proposal(option, {"values": [True, False]}, "on or off", is_searched=False)
     for place, rule in enumerate(RULES):
         leaf_or_none = rule.leaf(option.default) if rule.names.fullmatch(last) else None
         if leaf_or_none is not None and _fits(option, leaf_or_none):
@@ -95,17 +94,25 @@ def _from_default(option: Option, leaf: Leaf) -> Leaf:
 
 def _of_choices(option: Option, last: str) -> tuple[int, Proposal] | None:
     choices = list(dict.fromkeys(option.choices))
-    if option.default in choices:  # the first is where the search starts
-        choices = [option.default, *(choice for choice in choices if choice != option.default)]
     if not 1 < len(choices) <= 12 or any("${" in str(choice) for choice in choices):
         return None
+    if all(_number(choice) is not None for choice in choices):
+        leaf: Leaf = {"values": sorted(choices), "ordered": True}
+        leaf |= {"mean": option.default} if option.default in choices else {}
+        rules = ((place, rule) for place, rule in enumerate(RULES) if rule.names.fullmatch(last))
+        place, rule = next(rules, (len(RULES), None))
+        is_searched = rule is not None and rule.is_searched
+        return place, _proposal(option, leaf, rule.what if rule else "a choice", is_searched=is_searched)
+    if option.default in choices:  # the first is where the search starts
+        choices = [option.default, *(choice for choice in choices if choice != option.default)]
     is_known = _CHOSEN.fullmatch(last) is not None
     return (0 if is_known else len(RULES)), _proposal(option, {"values": choices}, "a choice", is_searched=is_known)
 
 
 def _proposal(option: Option, leaf: Leaf, what: str, *, is_searched: bool) -> Proposal:
-    when: Mapping[str, Any] = {"when": dict(option.when)} if option.when else {}
-    return Proposal(option=option, leaf={**leaf, **when}, what=what, is_searched=is_searched)
+    style: Leaf = {"as": option.style} if option.style else {}
+    when: Leaf = {"when": dict(option.when)} if option.when else {}
+    return Proposal(option=option, leaf={**leaf, **style, **when}, what=what, is_searched=is_searched)
 
 
 def _last(name: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metta_sweep.config.proposal.options import Kind, Option, kind_of, literal
 
 _CALLS = frozenset({"add_argument", "option"})
+_LONG = re.compile(r"--?[A-Za-z][\w.-]")
 _TYPES: dict[str, Kind] = {"int": "int", "float": "float", "bool": "bool", "str": "text", "IntRange": "int"}
 _DESTRUCTURED = re.compile(
     r"(?:const|let|var)\s*\{([^{}]*)\}\s*=\s*[\w.]*(?:options|opts|argv|args|flags|params|values|config)\b", re.I
@@ -145,9 +146,11 @@ def _of_python(source: str) -> Iterator[Option]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CALLS:
             texts = [_value(word) for word in node.args]
-            names = [word for word in texts if isinstance(word, str) and word.startswith("--")]
+            names = [word for word in texts if isinstance(word, str) and _LONG.match(word)]
+            names.sort(key=lambda word: not word.startswith("--"))
             if names:
-                yield _declared(names[0], {word.arg: word.value for word in node.keywords if word.arg})
+                option = _declared(names[0], {word.arg: word.value for word in node.keywords if word.arg})
+                yield option if names[0].startswith("--") else replace(option, style="dash")
     if _GLOBALS.search(source):
         for node in tree.body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -25,6 +25,20 @@ options:
   --sizes SIZES [SIZES ...]
   --name NAME
 """
+SHORT_NAMES = """\
+usage: train.py [-h] [-lr LR] [-bs {16,32,64}] [-w WINDOW WINDOW] [-amp]
+
+options:
+  -h, --help            show this help message and exit
+  -lr LR                learning rate (default: 0.001)
+  -bs {16,32,64}, --batch-size {16,32,64}
+  -wd WEIGHT_DECAY, --weight-decay WEIGHT_DECAY
+                        (default: 0.01)
+  -w WINDOW WINDOW, --window WINDOW WINDOW
+  -l [LAYERS ...], --layers [LAYERS ...]
+  -amp
+  -v                    more is printed
+"""
 CLICK = """\
 Usage: train.py [OPTIONS]
 
@@ -109,6 +123,17 @@ Try --helpfull to get a list of all flags.
             },
         ),
         (
+            SHORT_NAMES,
+            {
+                "lr": ("float", 0.001),
+                "batch-size": ("choice", None),
+                "weight-decay": ("float", 0.01),
+                "window": ("unknown", None),
+                "layers": ("list", None),
+                "amp": ("bool", False),
+            },
+        ),
+        (
             CLICK,
             {
                 "lr": ("float", 0.1),
@@ -147,6 +172,17 @@ Try --helpfull to get a list of all flags.
 def test_help_texts_are_read(text, expected):
     found = {option.name: (option.kind, option.default) for option in options_in(text)}
     assert found == expected
+
+
+def test_a_name_with_one_hyphen_is_handed_over_with_one():
+    listed = {option.name: option.style for option in options_in(SHORT_NAMES)}
+    assert [name for name, style in listed.items() if style == "dash"] == ["lr", "amp"]
+    source = 'p.add_argument("-lr", type=float, default=1e-3)\np.add_argument("-bs", "--batch", type=int, default=8)\n'
+    found = declared(source + 'p.add_argument("-v", action="count")\n', suffix=".py")
+    assert {name: (option.default, option.style) for name, option in found.items()} == {
+        "lr": (0.001, "dash"),
+        "batch": (8, ""),
+    }
 
 
 def test_choices_and_styles_come_along():

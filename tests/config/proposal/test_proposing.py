@@ -45,6 +45,12 @@ def test_the_name_says_the_range(name, kind, default, expected):
     } == found
 
 
+def test_choices_that_are_numbers_have_an_order_and_names_that_are_known():
+    (found,) = proposals([Option(name="batch_size", kind="choice", default=32, choices=(64, 32, 16))])
+    assert found.leaf == {"values": [16, 32, 64], "ordered": True, "mean": 32}
+    assert found.is_searched
+
+
 def test_a_search_starts_at_the_programs_own_defaults():
     assert leaf("lr", "float", 0.003)["mean"] == 0.003
     assert "mean" not in leaf("weight_decay", "float", 0.0)
@@ -167,6 +173,20 @@ def test_a_metric_of_several_words_or_without_a_colon_gets_an_expression(log, me
     assert pattern.groups == 1
     assert len(pattern.findall(log)) == 1
     assert ("step" in chosen.results) == (step is not None)
+
+
+def test_what_a_data_set_has_is_a_metric_and_told_apart_by_its_name():
+    log = "[Info] Start training from score 0.01\n" + "[5]\ttraining's l2: 0.2\tvalid_0's l2: 0.4\n" * 3
+    chosen = choose(spoken_in(log))
+    assert (chosen.metric, chosen.goal) == ("valid_0_l2", "minimize")
+    pattern = chosen.results["metrics"]["valid_0_l2"]
+    assert re.findall(pattern, log) == ["0.4"] * 3
+
+
+@pytest.mark.parametrize(("rise", "goal"), [(0.3, "maximize"), (-0.3, "minimize"), (0.0, "minimize")])
+def test_a_name_that_says_nothing_is_better_the_way_it_went(rise, goal):
+    chosen = choose([SeenMetric(reader="stdout", place="train.log", name="Val", count=5, rise=rise)])
+    assert (chosen.goal, chosen.is_sure) == (goal, False)
 
 
 def test_an_episodes_return_that_is_printed_often_is_a_mean_of_the_last():
