@@ -22,12 +22,8 @@ class SlowPatternError(Exception):
     """A pattern took longer than its share."""
 
 
-def pair_pattern(name: str) -> str:
-    """Return what finds a number after a name: ``loss: 0.3``, ``loss=0.3``, ``"loss": 0.3``, ``| loss | 0.3 |``."""
-    return rf"(?<![\w./@-])['\"]?{re.escape(name)}['\"]?\s*[:=|]\s*({NUMBER})(?!\w)(?!\.\d)"
-
-
-PAIRS = re.compile(rf"(?<![\w./@-])([A-Za-z_][\w./@%()\[\]-]{{0,99}}?)['\"]?\s*[:=|]\s*({NUMBER})(?!\w)(?!\.\d)")
+_BEFORE, _BETWEEN, _AFTER = r"(?<![\w./@-])", r"\s*[:=|]\s*['\"]?", r"(?!\w)(?!\.\d)"
+PAIRS = re.compile(rf"{_BEFORE}([A-Za-z_][\w./@%()\[\]-]{{0,99}}?)['\"]?{_BETWEEN}({NUMBER}){_AFTER}")
 """Any name with a number after it: what could be asked for."""
 
 
@@ -74,6 +70,26 @@ class Pattern:
             if len(found) == 3:
                 break
         return found
+
+
+class NamedNumber:
+    """Finds a number after a name: ``loss: 0.3``, ``loss=0.3``, ``"loss": "0.3"``, ``| loss | 0.3 |``.
+
+    ``loss 0.3`` too, as long as none of the others was there: with blanks alone between, any word may have a number
+    after it.
+    """
+
+    def __init__(self, name: str) -> None:
+        escaped = re.escape(name)
+        self._pair = Pattern.of(rf"{_BEFORE}['\"]?{escaped}['\"]?{_BETWEEN}({NUMBER}){_AFTER}")
+        self._spoken: Pattern | None = Pattern.of(rf"{_BEFORE}{escaped}\s+({NUMBER}){_AFTER}")
+
+    def numbers(self, line: str) -> list[tuple[str, str | None]]:
+        """Return the texts of the number wherever it stands, at most three; see :meth:`Pattern.numbers`."""
+        found = self._pair.numbers(line)
+        if found:
+            self._spoken = None
+        return found if self._spoken is None else self._spoken.numbers(line)
 
 
 @contextmanager

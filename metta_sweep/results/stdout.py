@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from metta_sweep.results.numbers import number, step_of
-from metta_sweep.results.patterns import PAIRS, Pattern, SlowPatternError, pair_pattern, patience
+from metta_sweep.results.patterns import PAIRS, NamedNumber, Pattern, SlowPatternError, patience
 from metta_sweep.results.port import Point, Source
 from metta_sweep.results.run_log import FollowedLog
 from metta_sweep.results.seen import Seen
@@ -105,13 +105,12 @@ def _once(name: str, line: str) -> str:
     return r"make it fit once, for example with (?<!\w) before the name"
 
 
-def _pattern(ours: str, theirs: str, source: Source) -> Pattern:
-    text = theirs if source.wanted else pair_pattern(ours)
-    return Pattern.of(text, step=source.step)
+def _pattern(ours: str, theirs: str, source: Source) -> Pattern | NamedNumber:
+    return Pattern.of(theirs, step=source.step) if source.wanted else NamedNumber(ours)
 
 
-def _step_pattern(source: Source, patterns: dict[str, Pattern]) -> Pattern | None:
+def _step_pattern(source: Source, patterns: Mapping[str, Pattern | NamedNumber]) -> Pattern | NamedNumber | None:
     """Return what finds the step on its own: an expression with a group, or a name with a number after it."""
-    if source.step is None or any(pattern.step_group for pattern in patterns.values()):
+    if source.step is None or any(isinstance(each, Pattern) and each.step_group for each in patterns.values()):
         return None
-    return Pattern.of(source.step if "(" in source.step else pair_pattern(source.step))
+    return Pattern.of(source.step) if "(" in source.step else NamedNumber(source.step)

@@ -28,15 +28,30 @@ def read(source, run, text, **values):
         ("loss: .25, done.", 0.25),
         ("loss: 0.25.", 0.25),
         ("loss: -1", -1.0),
+        ("{'loss': '0.25', 'epoch': '3'}", 0.25),
+        ("epoch 3 loss 0.25", 0.25),
     ],
 )
 def test_a_number_after_the_metrics_name_is_found_where_nobody_wrote_an_expression(source, run, line, value):
     assert read(source, run, line + "\n")[0] == [(None, value)]
 
 
-@pytest.mark.parametrize("line", ["val_loss: 0.25", "train/loss: 0.25", "loss: none", "version loss: 1.2.3", "gloss=1"])
+@pytest.mark.parametrize(
+    "line", ["val_loss: 0.25", "train/loss: 0.25", "loss: none", "version loss: 1.2.3", "gloss=1", "loss 3x", "gloss 1"]
+)
 def test_another_name_or_another_word_is_not_the_metric(source, run, line):
     assert read(source, run, line + "\n")[0] == []
+
+
+def test_a_number_after_blanks_counts_until_there_is_a_plainer_one(source, run):
+    assert read(source, run, "loss 1 of 2\nloss: 0.5\nloss 2 of 2\n")[0] == [(None, 1.0), (None, 0.5)]
+
+
+def test_the_step_may_stand_after_blanks_too(source, run):
+    text = "epoch 1\nval loss 0.5\nepoch 2\nval loss 0.25\n"
+    reader = StdoutReader(source(metric="val loss", step="epoch"))
+    run.log.write_text(text)
+    assert [(point.step, point.value) for point in reader.read(final=True)] == [(1.0, 0.5), (2.0, 0.25)]
 
 
 def test_an_expression_takes_the_value_and_a_named_group_the_step(source, run):

@@ -92,7 +92,8 @@ def _named(name: str, rest: str) -> Option | None:
     """Return an option by its name and what stands after it; None for what only turns another one off."""
     if name.startswith("no-"):
         return None
-    default = _default(rest)
+    written = _default(rest)
+    default = None if written is None else literal(written)
     if _NEGATED.match(rest):
         return Option(name=name, kind="bool", default=default, style="switch")
     takes = _TAKES.match(rest)
@@ -108,7 +109,8 @@ def _named(name: str, rest: str) -> Option | None:
     if is_repeated or (takes["any"] or "").endswith("...]"):
         return Option(name=name, kind="list", default=default, style="words")
     kind = _TYPES.get(takes["type"] or (takes["any"] or "").upper(), "unknown")
-    return Option(name=name, kind=kind if kind != "unknown" else _said_type(rest, default), default=default)
+    kind = kind if kind != "unknown" else _said_type(rest, default)
+    return Option(name=name, kind=kind, default=default, is_unset=written is not None and default is None)
 
 
 def _flag(negated: str, name: str, choices: str, rest: str) -> Option:
@@ -125,12 +127,13 @@ def _flag(negated: str, name: str, choices: str, rest: str) -> Option:
     return Option(name=name, kind=_KINDS_OF_FLAGS[takes[1]] if takes else "text", default=default)
 
 
-def _default(rest: str) -> object:
+def _default(rest: str) -> str | None:
+    """Return what is written as the default; None where nothing is said of it."""
     last = _LAST_DEFAULT.search(rest)
     if last is not None:
-        return literal(last[1].strip("'\""))
+        return last[1].strip("'\"")
     found = _DEFAULT.search(rest)
-    return literal(next(group for group in found.groups() if group is not None).strip("'\"")) if found else None
+    return next(group for group in found.groups() if group is not None).strip("'\"") if found else None
 
 
 def _said_type(rest: str, default: object) -> Kind:

@@ -138,10 +138,16 @@ def _without_numbers(part: str, *, last: bool) -> str:
 
 
 def _printed_step(best: SeenMetric, seen: Sequence[SeenMetric]) -> str:
-    """Return the name that counts beside the metric: printed as often, and called as steps are."""
-    beside = [each.name for each in seen if each.reader == "stdout" and each.count == best.count > 1]
+    """Return the name that counts beside the metric: printed as often or more often, and called as steps are."""
+    beside = [each for each in seen if each.reader == "stdout" and each.count >= best.count > 1]
+    beside.sort(key=lambda each: each.count)
     return next(
-        (name for name in beside if re.fullmatch(r"(?i)(?:global_?|total_?)?(?:steps?|iter\w*|epochs?)", name)), ""
+        (
+            each.name
+            for each in beside
+            if re.fullmatch(r"(?i)(?:global_?|total_?)?(?:steps?|iter\w*|epochs?)", each.name)
+        ),
+        "",
     )
 
 
@@ -162,7 +168,8 @@ def _rank(each: SeenMetric) -> tuple[float, float, float]:
     )
     on = 1.0 if _is_in(each.name, _HELD_OUT) else -1.0 if _is_in(each.name, _OTHER) else 0.0
     place = -READERS.index(each.reader) if each.reader in READERS else 0
-    return on + kind / 4, place, each.count
+    one_of_many = 2.0 if _INDEXED.search(each.name) else 0.0
+    return on + kind / 4 - one_of_many, place, each.count
 
 
 def _is_in(name: str, words: re.Pattern[str]) -> bool:
@@ -182,6 +189,8 @@ _SPOKEN = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN_STEP = re.compile(r"\b((?:global[_ ])?step|iter(?:ation)?|epoch)\W*\d", re.IGNORECASE)
+_INDEXED = re.compile(r"\[\d+\]")
+"""One entry of a list: of a history the first is no result."""
 _SOURCE = re.compile(r"\.(?:py|c|cc|cpp|go|js|jl|rs|R)$")
 """A line of a program's source, which logging prints."""
 

@@ -20,6 +20,8 @@ class Option:
     """What it takes."""
     default: Any = None
     """Its value where nobody gives one; None where that is not known."""
+    is_unset: bool = False
+    """Whether its default is said to be nothing: what it is for is off until somebody gives it."""
     choices: tuple[Any, ...] = ()
     """The values that it can have, where they are few."""
     style: str = ""

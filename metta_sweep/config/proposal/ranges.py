@@ -81,7 +81,8 @@ def _ranked(option: Option) -> tuple[int, Proposal] | None:
         leaf_or_none = rule.leaf(option.default) if rule.names.fullmatch(last) else None
         if leaf_or_none is not None and _fits(option, leaf_or_none):
             leaf_or_none = _from_default(option, leaf_or_none)
-            return place, _proposal(option, leaf_or_none, rule.what, is_searched=rule.is_searched)
+            is_searched = rule.is_searched and (place == 0 or not option.is_unset)
+            return place, _proposal(option, leaf_or_none, rule.what, is_searched=is_searched)
     generic = _generic(option.default)
     return None if generic is None else (len(RULES), _proposal(option, generic, "a number", is_searched=False))
 
@@ -227,6 +228,8 @@ RULES: tuple[RangeRule, ...] = (
               "a learning rate", _log(1e-5, 1e-1, most=1)),
     RangeRule(_names(r"weight_decay|wd|l1|l2|reg|regulari[sz]ation|reg_alpha|reg_lambda|ridge|penalty|c|alpha"),
               "a regularization", _log(1e-6, 1e-1)),
+    RangeRule(_names(r"adam_eps(?:ilon)?|optim\w*_eps(?:ilon)?"), "a small coefficient", _log(1e-8, 1e-4),
+              is_searched=False),
     RangeRule(_names(r"ent_?coef|entropy(?:_\w+)?|kl_coef|tau|eps|epsilon|temperature"), "a small coefficient",
               _log(1e-4, 1e-1)),
     RangeRule(_names(r"gamma|discount|gae_lambda|lam|lambda_?|td_lambda"), "a discount", _near_one(0.8, 0.999)),
@@ -257,6 +260,6 @@ _NEVER = re.compile(
     r"(?:.*_)?(?:seed|random_state|device|cuda|gpus?|accelerator|workers|n_jobs|jobs|threads|port|host|verbose|verbosity"
     r"|interval|freq|frequency|every|epochs?|iters?|iterations?|max_iter|timesteps|max_steps|total_steps|n_iter|steps"
     r"|path|dir|directory|folder|file|filename|output|out|name|id|project|entity|tags?|resume|debug|version|rank"
-    r"|num_nodes|nnodes|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config)"
+    r"|(?:eval|val|valid|test)_batch_?size|num_nodes|nnodes|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config)"
     r"|(?:log|save|eval|test|val|valid|wandb|capture|render|checkpoint|ckpt|dist|num_eval|track|print|plot|help)(?:_.*)?"
 )

@@ -174,6 +174,15 @@ def test_help_texts_are_read(text, expected):
     assert found == expected
 
 
+def test_a_default_of_none_is_told_from_none_that_is_said():
+    text = "options:\n  --alpha ALPHA  noise (default: None)\n  --beta BETA\n  --gamma GAMMA  (default: 0.9)\n"
+    assert {option.name: option.is_unset for option in options_in(text)} == {
+        "alpha": True,
+        "beta": False,
+        "gamma": False,
+    }
+
+
 def test_a_name_with_one_hyphen_is_handed_over_with_one():
     listed = {option.name: option.style for option in options_in(SHORT_NAMES)}
     assert [name for name, style in listed.items() if style == "dash"] == ["lr", "amp"]

@@ -206,5 +206,26 @@ def test_a_name_that_is_twice_in_a_line_says_nothing_alone():
     assert twice_in_a_line("") == set()
 
 
+def test_the_first_entry_of_a_history_is_no_result():
+    history = [SeenMetric(reader="json", place="out/trainer_state.json", name="log_history[0]/eval_accuracy", count=1)]
+    printed = SeenMetric(reader="stdout", place="train.log", name="eval_accuracy", count=4)
+    epochs = SeenMetric(reader="stdout", place="train.log", name="epoch", count=5)
+    chosen = choose([*history, printed, epochs])
+    assert (chosen.metric, chosen.results) == ("eval_accuracy", {"from": "stdout", "step": "epoch"})
+    assert choose(history).metric == history[0].name
+
+
+def test_what_is_off_by_default_is_not_searched_but_for_the_learning_rate():
+    found = proposals([Option(name=name, kind="float", is_unset=True) for name in ("lr", "noise_alpha", "dropout")])
+    assert [each.option.name for each in found if each.is_searched] == ["lr"]
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("name", ["per_device_eval_batch_size", "val-batch-size", "adam_epsilon"])
+def test_what_changes_no_score_is_not_searched(name):
+    found = proposals([Option(name="lr", kind="float"), Option(name=name, kind="unknown")])
+    assert [each.option.name for each in found if each.is_searched] == ["lr"]
+
+
 def test_a_line_of_the_source_is_no_metric():
     assert choose([SeenMetric(reader="stdout", place="train.log", name="train.py")]) is None
