@@ -207,7 +207,7 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
     with tempfile.TemporaryDirectory() as folder:
         run = RunPaths(Path(folder) / "init.r.0")
         run.attempts.mkdir(parents=True)
-        readers = {"stdout", "wandb", *(["hydra"] if is_hydra else [])}
+        readers = {"stdout", "wandb", "mlflow", *(["hydra"] if is_hydra else [])}
         ours = run_environment(readers, sweep="init", base=os.environ)
         env = with_own(render_env(ours, paths=run, run_id="init-r-0"), run)
         survey = Survey(Source(run=run, cwd=Path.cwd(), metric="", began_s=time.time()))

@@ -121,7 +121,7 @@ def _variables(asked: Asked) -> dict[str, str]:
     """Return the variables by which the run's numbers are found; the W&B client is kept offline, whoever reads it."""
     if not asked.command:
         return {}
-    readers = {*(asked.results.readers if asked.results is not None else ()), "stdout", "wandb"}
+    readers = {*(asked.results.readers if asked.results is not None else ()), "stdout", "wandb", "mlflow"}
     ours = run_environment(readers, sweep=asked.name, base=os.environ, has_values=reads_wandb(asked))
     return with_search_path(ours, asked.command, asked.workdir)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import metta_sweep
 from metta_sweep.result import WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.results.hydra import OVERRIDE
+from metta_sweep.results.mlflow import DATABASE
 
 CLIENT = "metta-sweep-client"
 
@@ -45,6 +46,8 @@ def run_environment(
         variables |= {"WANDB_RUN_GROUP": sweep} if is_online else {"WANDB_RUN_GROUP": sweep, "WANDB_MODE": "offline"}
         if has_values:
             variables[WANDB_VALUES_VARIABLE] = str(RunPaths(Path("{run_dir}")).wandb_values)
+    if "mlflow" in readers:
+        variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{DATABASE}"
     if "hydra" in readers:
         paths = [base["PYTHONPATH"]] if base.get("PYTHONPATH") else []
         variables["PYTHONPATH"] = os.pathsep.join([*paths, str(client_folder())])

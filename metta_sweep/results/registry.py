@@ -20,6 +20,7 @@ OWN = {
     "npz": "metta_sweep.results.npz:NpzReader",
     "tensorboard": "metta_sweep.results.tensorboard:TensorboardReader",
     "wandb": "metta_sweep.results.wandb:WandbReader",
+    "mlflow": "metta_sweep.results.mlflow:MlflowReader",
     "hydra": "metta_sweep.results.hydra:HydraReader",
 }
 """Where each reader is; it is imported when it is used."""

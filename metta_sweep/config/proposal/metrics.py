@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-READERS = ("hydra", "tensorboard", "wandb", "csv", "json", "npz", "jsonl", "report", "stdout")
+READERS = ("hydra", "tensorboard", "wandb", "mlflow", "csv", "json", "npz", "jsonl", "report", "stdout")
 """The readers, those with the surest names first."""
 
 NOISY = 20
