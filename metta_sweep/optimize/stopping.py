@@ -1,9 +1,12 @@
-"""Rules that end runs on their way by comparing curves, without a model."""
+"""Rules that end runs on their way by comparing curves, without a model, and what a run would have cost in full."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean, median
+
+from metta_sweep.optimize.port import CurvePoint
 
 Curve = Sequence[tuple[float, float]]
 """Share of the length done, rising, and score there: larger is better."""
@@ -42,6 +45,40 @@ def by_median(curve: Curve, others: Sequence[Curve]) -> str | None:
 
 RULES: dict[str, StoppingRule] = {"halving": halving, "median": by_median}
 """Rules by the name of their policy."""
+
+
+def start_share(curves: Iterable[Sequence[CurvePoint]]) -> float:
+    """Return the part of a whole run's cost that is gone before its training begins: imports, data, compilation.
+
+    The median over the runs of what a line through their first and their last report says; 0 where none tells.
+
+    Args:
+        curves: Share of the length done, metric and cost so far, a report each; a list a run.
+    """
+    told = [share for curve in curves if (share := _start_share(curve)) is not None]
+    return median(told) if told else 0.0
+
+
+def whole_cost(cost: float, share: float, start: float) -> float:
+    """Return what a run would have cost in full.
+
+    Args:
+        cost: So far.
+        share: Of its length that it did.
+        start: Part of a whole run's cost that its start takes; see :func:`start_share`.
+    """
+    done = start + (1.0 - start) * share
+    return cost / done if done > 0.0 else cost
+
+
+def _start_share(curve: Sequence[CurvePoint]) -> float | None:
+    told = sorted((share, cost) for share, _, cost in curve if share > 0.0 and math.isfinite(cost))
+    if len(told) < 2 or told[-1][0] <= told[0][0] or told[-1][1] <= told[0][1]:
+        return None
+    (first, first_cost), (last, last_cost) = told[0], told[-1]
+    pace = (last_cost - first_cost) / (last - first)
+    start = first_cost - first * pace
+    return start / (start + pace) if start > _ROUNDING * pace else 0.0
 
 
 def _mean_until(curve: Curve, share: float) -> float | None:

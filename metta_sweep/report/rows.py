@@ -11,10 +11,12 @@ from typing import Any
 
 from metta_sweep.goal import Bound, Goal
 from metta_sweep.optimize.port import Source, Suggestion
+from metta_sweep.optimize.stopping import whole_cost
 from metta_sweep.report.failures import FailureRow, failure_rows
 from metta_sweep.report.wording import short_names
 from metta_sweep.sweep.events import SweepStopped
 from metta_sweep.sweep.front import scores_of, share_of_box
+from metta_sweep.sweep.judging import start_share_of
 from metta_sweep.sweep.records import Failure, Judgement, Observation, Recommended, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
@@ -68,17 +70,14 @@ class RunRow:
     """What a person should know of its result and its ending."""
     share: float = 1.0
     """Share of its length that it did, where it was stopped early."""
+    whole_cost_s: float = 0.0
+    """Seconds that the run would have taken in full, by its pace and by what other runs take to start."""
     judgement: Judgement | None = None
     """Why it was stopped early; None where it was not."""
     went_on: bool = False
     """Whether it was stopped early once and went on after all."""
     discarded: str | None = None
     """Why a person took it out of what is learned; None where nobody did."""
-
-    @property
-    def whole_cost_s(self) -> float:
-        """Seconds that the run would have taken in full, at its pace so far."""
-        return self.cost_s / self.share if self.share > 0.0 else self.cost_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +211,8 @@ def rows_of(state: SweepState) -> SweepRows:
         WrongTransitionError: The state is empty.
     """
     spec = state.spec
-    rollouts = tuple(rollout_row(state, rollout) for rollout in state.rollouts)
+    start = start_share_of(state)
+    rollouts = tuple(rollout_row(state, rollout, start) for rollout in state.rollouts)
     verdict = verdict_of(state)
     winner = None if verdict is None else verdict.winner
     first = winner or state.incumbent
@@ -272,9 +272,16 @@ def _common_notes(state: SweepState) -> dict[str, int]:
     return {note: amount for note, amount in amounts.items() if amount >= COMMON}
 
 
-def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
-    """Return the row of one rollout."""
-    runs = tuple(_run_row(run, state.spec) for run in state.runs_of(rollout))
+def rollout_row(state: SweepState, rollout: Rollout, start: float | None = None) -> RolloutRow:
+    """Return the row of one rollout.
+
+    Args:
+        state: The sweep.
+        rollout: One of its rollouts.
+        start: See :func:`metta_sweep.sweep.judging.start_share_of`; found out where it is left out.
+    """
+    start = start_share_of(state) if start is None else start
+    runs = tuple(_run_row(run, state.spec, start) for run in state.runs_of(rollout))
     observation = state.observations.get(rollout.index)
     mean = observation.metric if observation is not None else None
     noise = observation.noise if observation is not None else None
@@ -288,7 +295,7 @@ def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
         mean=mean,
         standard_error=None if noise is None else math.sqrt(noise),
         failure=failure,
-        confirmations=tuple(_run_row(run, state.spec) for run in state.confirmations_of(rollout.index)),
+        confirmations=tuple(_run_row(run, state.spec, start) for run in state.confirmations_of(rollout.index)),
         version=state.version_of(rollout).number,
         outside=state.outside(rollout),
         values={} if observation is None else observation.values,
@@ -297,7 +304,8 @@ def rollout_row(state: SweepState, rollout: Rollout) -> RolloutRow:
     )
 
 
-def _run_row(run: Run, spec: SweepSpec) -> RunRow:
+def _run_row(run: Run, spec: SweepSpec, start: float) -> RunRow:
+    cost_s = run.cost_s or run.wall_s
     metrics = run.metrics or {}
     value = None if spec.missing_in(metrics) else metrics.get(spec.metric)
     return RunRow(
@@ -307,11 +315,12 @@ def _run_row(run: Run, spec: SweepSpec) -> RunRow:
         state=run.state,
         metric=value if value is not None and math.isfinite(value) else None,
         metrics=metrics,
-        cost_s=run.cost_s or run.wall_s,
+        cost_s=cost_s,
         steps=run.steps,
         attempts=len(run.attempts),
         failure=run.failure,
         share=run.share,
+        whole_cost_s=whole_cost(cost_s, run.share, start),
         judgement=run.judgement if run.state is RunState.STOPPED_EARLY else None,
         went_on=run.ended_before is not None,
         confirms=run.confirms,

@@ -8,7 +8,7 @@ from typing import Any
 
 from metta_sweep.config.settings import EarlyStopSettings
 from metta_sweep.optimize.port import CurvePoint, Outlook, RunAction
-from metta_sweep.optimize.stopping import RULES, Curve
+from metta_sweep.optimize.stopping import RULES, Curve, start_share
 from metta_sweep.result import Evaluation
 from metta_sweep.result.values import as_metric
 from metta_sweep.sweep.observing import counted
@@ -169,6 +169,14 @@ def by_share_of(run: Run, state: SweepState) -> tuple[CurvePoint, ...]:
     last = max((steps for steps, _, _ in run.curve), default=0.0)
     length = run.judgement.steps if run.judgement is not None else run.steps or length_of(state, run) or last
     return tuple((min(1.0, steps / length), metric, s) for steps, metric, s in run.curve if length and steps > 0.0)
+
+
+def start_share_of(state: SweepState) -> float:
+    """Return the part of a whole run's cost that its start takes; 0 where no run was stopped early, as nobody asks."""
+    if not state.stopped_early_runs:
+        return 0.0
+    finished = [run for run in state.runs.values() if run.state is RunState.FINISHED]
+    return start_share(by_share_of(run, state) for run in finished)
 
 
 def _scores(curve: Sequence[CurvePoint], sign: float) -> Curve:

@@ -60,6 +60,17 @@ def lessons(shape=steady, count=12, sign=1.0):
             yield "observe", {"params": params, "score": curve[-1][1], "cost": 10.0, "curve": curve}
 
 
+def test_what_a_run_takes_to_start_is_no_part_of_its_pace():
+    """Runs take 90 s to start and 10 s to train: one that was ended at 30% was about to take 100 s, and not 310."""
+    told = [
+        (verb, lesson | {"curve": [(share, metric, 90.0 + cost) for share, metric, cost in lesson["curve"]]})
+        for verb, lesson in lessons(count=15)
+    ]
+    for _, lesson in told:
+        lesson |= {"cost": 100.0} if "cost" in lesson else {}
+    assert learned(told).suggest().predicted.cost == pytest.approx(100.0, rel=0.01)
+
+
 def learned(told, **more):
     protein = Protein(PARAMETERS, seed=1, **more)
     for verb, lesson in told:

@@ -90,7 +90,8 @@ def test_a_run_that_goes_on_after_all_says_why_and_saves_nothing(state):
 class Told:
     """A sweep of one parameter with eight runs to their end and two that were stopped early."""
 
-    def __init__(self):
+    def __init__(self, start_s=0.0):
+        self.start_s = start_s
         spec = SweepSpec(
             name="told",
             metric="reward",
@@ -110,7 +111,7 @@ class Told:
     def add(self, x, *, ended=False):
         index = sum(isinstance(event, RolloutSuggested) for event in self.events)
         run_id, final = f"told.r.{index}", 1.0 - (x - 0.6) ** 2
-        curve = tuple((10.0 * k, final * k / 10, float(k)) for k in range(1, 4 if ended else 11))
+        curve = tuple((10.0 * k, final * k / 10, self.start_s + k) for k in range(1, 4 if ended else 11))
         suggestion = Suggestion(params={"x": x}, origin="sobol")
         self.events += [
             RolloutSuggested(
@@ -120,17 +121,23 @@ class Told:
             AttemptSubmitted(run_id=run_id, attempt=1, handle={}),
         ]
         if not ended:
-            result = {"metrics": {"reward": final}, "cost_s": 10.0, "steps": 100, "curve": curve}
-            self.events.append(RunFinished(run_id=run_id, attempt=1, wall_s=10.0, **result))
+            result = {"metrics": {"reward": final}, "cost_s": self.start_s + 10.0, "steps": 100, "curve": curve}
+            self.events.append(RunFinished(run_id=run_id, attempt=1, wall_s=self.start_s + 10.0, **result))
             return
         judged = Judgement(reason="behind", share=0.3, steps=100.0, final=(0.5, 0.4, 0.6), chance=0.05)
         self.events.append(RunJudged(run_id=run_id, attempt=1, judgement=judged))
-        self.events.append(RunStoppedEarly(run_id=run_id, attempt=1, wall_s=3.0, curve=curve))
+        self.events.append(RunStoppedEarly(run_id=run_id, attempt=1, wall_s=self.start_s + 3.0, curve=curve))
 
 
 @pytest.fixture(scope="module")
 def told():
     return Told()
+
+
+def test_what_runs_take_to_start_was_not_saved():
+    rows = rows_of(Told(start_s=20.0).state)
+    assert saved_in_words(rows) == "2 runs stopped early saved about 14 s of 1 min"
+    assert [run.whole_cost_s for run in rows.ended_runs] == pytest.approx([30.0, 30.0])
 
 
 def test_what_is_thought_by_now_of_what_was_ended_is_told_the_most_promising_first(told):

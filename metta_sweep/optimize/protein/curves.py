@@ -35,6 +35,8 @@ class RunCurve:
     """Share of the length done, rising, and score there (larger is better); a final score is a report at share 1."""
     cost: float | None = None
     """Cost so far, at the last report; None where none was given."""
+    told: tuple[CurvePoint, ...] = ()
+    """Its reports with what each had cost so far, as they came."""
     ended: bool = False
     """Whether the run was ended early; otherwise its last report is its final score."""
 
@@ -47,11 +49,6 @@ class RunCurve:
     def beginning(self) -> tuple[tuple[float, ...], tuple[float, float]]:
         """What tells runs apart: the point and the first report; another seed at the same point reports another."""
         return self.codes, self.reports[0]
-
-    @property
-    def whole_cost(self) -> float | None:
-        """What the run would have cost in full at the pace of its reports."""
-        return self.cost / self.share if self.cost is not None and self.reports else None
 
 
 def read_reports(curve: Sequence[CurvePoint], sign: float) -> tuple[tuple[tuple[float, float], ...], float | None]:

@@ -199,7 +199,9 @@ class Protein:
         if seen.score is None or seen.cost is None:
             return
         before = tuple(report for report in reports if report[0] < 1.0)
-        self._curves.add(RunCurve(codes=seen.codes, reports=(*before, (1.0, seen.score)), cost=seen.cost))
+        self._curves.add(
+            RunCurve(codes=seen.codes, reports=(*before, (1.0, seen.score)), cost=seen.cost, told=tuple(curve))
+        )
         has_front = self.criteria is not None and self.criteria.has_front  # a curve is of one metric
         if curve and self.settings.steps_parameter and not has_front:
             sign = Goal(self.goal).sign
@@ -226,7 +228,8 @@ class Protein:
         """
         codes = self.space.encode(_values(params))
         reports, cost = read_reports(curve, Goal(self.goal).sign)
-        self._curves.add(RunCurve(codes=tuple(codes.tolist()), reports=reports, cost=cost, ended=True))
+        run = RunCurve(codes=tuple(codes.tolist()), reports=reports, cost=cost, told=tuple(curve), ended=True)
+        self._curves.add(run)
         self._start_points.take(codes)
 
     def outlook(

@@ -10,6 +10,7 @@ import numpy as np
 from metta_sweep.optimize.protein.curve_model import CurveModel
 from metta_sweep.optimize.protein.curves import RunCurve
 from metta_sweep.optimize.protein.history import CodedObservation
+from metta_sweep.optimize.stopping import start_share, whole_cost
 from metta_sweep.space.scales import Array
 
 _MOST_SHARES = 5
@@ -42,7 +43,8 @@ def stand_ins(model: CurveModel, runs: Sequence[RunCurve]) -> list[CodedObservat
         )
     scores = model.score_map.inverse(means)
     noises = variances / model.score_map.slope(scores) ** 2
-    costs = [run.whole_cost for run in runs]
+    start = start_share(run.told for run in runs)
+    costs = [whole_cost(run.cost, run.share, start) if run.cost and run.reports else None for run in runs]
     usual = float(np.median([cost for cost in costs if cost is not None] or [1.0]))
     return [
         CodedObservation(codes=run.codes, score=float(score), cost=cost or usual, noise=float(noise), partial=True)
