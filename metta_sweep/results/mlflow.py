@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Any
 
 from metta_sweep.results.files import OwnFile, OwnFiles
+from metta_sweep.results.numbers import number, step_of
 from metta_sweep.results.port import Point, Source
 from metta_sweep.results.seen import Seen
 
@@ -66,14 +67,16 @@ class MlflowReader:
         return rows
 
     def _point(self, row: Sequence[Any], file: OwnFile) -> Iterator[Point]:
-        _, key, value, step, timestamp_ms, is_nan, run, name = row
-        if not isinstance(key, str) or not isinstance(value, int | float):
+        _, key, held, step, at_ms, is_nan, run, name = row  # a column of SQLite holds anything
+        if not isinstance(key, str) or not isinstance(held, int | float):
             return
-        value = math.nan if is_nan else _unbounded(float(value))
+        value = math.nan if is_nan else _unbounded(float(held))
+        step = step_of(number(step))
+        at_s = at_ms / 1000 if isinstance(at_ms, int) else None
         place = f"{file.shown} (run {name or run})"
         self.seen.add(place, key, value, step)
         for ours in self._source.ours(key):
-            yield Point(name=ours, value=value, place=place, step=step, at_s=timestamp_ms / 1000)
+            yield Point(name=ours, value=value, place=place, step=step, at_s=at_s)
 
 
 def _unbounded(value: float) -> float:

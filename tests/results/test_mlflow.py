@@ -83,6 +83,18 @@ def test_an_earlier_attempts_values_are_not_taken_again(source, run, database):
     assert values_of(reader.read(final=True)) == [(0, 1.0)]
 
 
+def test_cells_that_hold_something_else_are_passed_over(source, run, database):
+    rows = [("loss", "x", 1, "a", 0, 0), ("loss", 0.5, "late", "a", "first", 0), (b"loss", 1.0, 1, "a", 0, 0)]
+    database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", [*rows, (None, None, None, None, None, None)])
+    database.commit()
+    reader = MlflowReader(source())
+    assert list(reader.read(final=True)) == []  # it was there before, and none of it is of this attempt
+    (run.root / "mlflow.db").rename(run.root / "moved.db")
+    reader = MlflowReader(source())
+    (run.root / "moved.db").rename(run.root / "mlflow.db")
+    assert [(point.value, point.step, point.at_s) for point in reader.read(final=True)] == [(0.5, None, None)]
+
+
 def test_two_runs_in_one_program_are_two_places(source, run, database):
     database.execute("INSERT INTO runs VALUES ('a', 'train'), ('b', NULL)")
     reader = MlflowReader(source())
