@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
@@ -49,7 +49,7 @@ from metta_sweep.store.requests import RequestFile
 from metta_sweep.store.runs import RunDirectories
 from metta_sweep.sweep.change import Change
 from metta_sweep.sweep.changes import check_request
-from metta_sweep.sweep.commands import check_command, fixed_values, names_in, unseen
+from metta_sweep.sweep.commands import check_command, common_folders, fixed_values, names_in, unseen
 from metta_sweep.sweep.events import SourcesRead, SweepAsked, to_json
 from metta_sweep.sweep.loop import InterruptedSweepError, SweepLoop
 from metta_sweep.sweep.loop_settings import LoopSettings
@@ -98,7 +98,7 @@ def compose(overrides: Sequence[str]) -> Asked:
     check_command(asked.command or (), [*held, *always], asked.parameters)
     if asked.command:
         check_config_files(asked.command, names_in(asked.command), [*held, *asked.parameters])
-        asked = replace(asked, notes=(*asked.notes, *_unseen_notes(asked)))
+        asked = replace(asked, notes=(*asked.notes, *_unseen_notes(asked), *_folder_notes(asked, held)))
     for name, text in asked.env.items():
         check_command((text,), [*held, *always], asked.parameters, key=f"sweep.env.{name}")
     return with_reading_words(asked)
@@ -112,6 +112,16 @@ def _unseen_notes(asked: Asked) -> list[str]:
     some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
     where = "config.yaml in the folder METTA_SWEEP_RUN_DIR"
     return [f"sweep.command hands {some} over nowhere ({{args}} would): its program has to read {where}"]
+
+
+def _folder_notes(asked: Asked, held: Mapping[str, Any]) -> list[str]:
+    """Return what to say of folders that every run would write to."""
+    return [
+        f"every run is told {name} {folder}: there they may overwrite each other, or go on from each other's "
+        f"checkpoints; {{run_dir}}/{Path(folder).name} in sweep.command gives each its own"
+        for name, folder in common_folders(asked.command or (), held).items()
+        if asked.workdir == "here" or Path(folder).is_absolute()
+    ]
 
 
 def run_sweep(asked: Asked, words: Sequence[str], console: Console) -> int:

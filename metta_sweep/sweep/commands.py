@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ SEARCH_PATH = "PYTHONPATH"
 
 _BLANK = re.compile(rf"\{{\{{|\}}\}}|\{{({BLANK}[^{{}}]+|[A-Za-z_+][\w.+/\-]*)\}}")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+\-]+")
+_WRITTEN_TO = re.compile(
+    r"(?i)(?:--?)?(?:.*[._-])?"
+    r"(?:(?:out(?:put)?|save|work|default_root|results?)[_-]?(?:dir|folder|path)|(?:ckpt|checkpoint)s?[_-]?(?:dir|folder)"
+    r"|run\.dir|output|out)"
+)
+"""Options and keys that name a folder which a program writes to."""
 _LOOKS_TYPED = re.compile(r"(?i)(true|false|null|none|nan|[+-]?inf|[+-]?[\d.][\d._e+\-]*)$")
 
 
@@ -220,6 +227,24 @@ def unseen(template: tuple[str, ...], env: Mapping[str, str], names: Iterable[st
     if not template or blanks & HANDING_OVER or any(blank.startswith(BLANK) for blank in blanks):
         return []
     return [name for name in names if name not in blanks]
+
+
+def common_folders(template: tuple[str, ...], fixed: Mapping[str, Any]) -> dict[str, str]:
+    """Return by option the folders to write to that a command gives every run alike: ``{"--output_dir": "out"}``.
+
+    Args:
+        template: The user's command.
+        fixed: What is the same for every run, by dotted path.
+    """
+    said = [word.partition("=")[::2] for word in template if "=" in word]
+    said += [(word, after) for word, after in pairwise(template) if word.startswith("-") and "=" not in word]
+    said += [(name, value) for name, value in fixed.items() if isinstance(value, str)]
+    return {
+        name: value
+        for name, value in said
+        if _WRITTEN_TO.fullmatch(name) and value and not (value.startswith("-") or _BLANK.search(value))
+        if not _LOOKS_TYPED.match(value)
+    }
 
 
 def check_command(

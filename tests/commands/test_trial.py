@@ -97,3 +97,14 @@ def test_a_command_that_hands_a_value_over_nowhere_is_said(tmp_path, monkeypatch
     (tmp_path / "my.yaml").write_text(f"sweep:\n  command: python train.py --lr={{lr}}\n  {parameters}\n")
     (note,) = compose(["run=my", "++sweep_params=my.yaml", "wandb=off"]).notes
     assert note.startswith("sweep.command hands wd over nowhere")
+
+
+@pytest.mark.parametrize(("workdir", "is_said"), [("here", True), ("run", False)])
+def test_a_folder_that_all_runs_write_to_is_said(tmp_path, monkeypatch, workdir, is_said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text(
+        f"sweep:\n  workdir: {workdir}\n  command: python train.py --output_dir out {{args}}\n"
+        "  parameters: {lr: {min: 0.1, max: 1, distribution: uniform}}\n"
+    )
+    notes = compose(["run=my", "++sweep_params=my.yaml", "wandb=off"]).notes
+    assert [note.startswith("every run is told --output_dir out:") for note in notes] == [True] * is_said

@@ -17,6 +17,7 @@ from metta_sweep.goal import Goal
 from metta_sweep.result import WANDB_VALUES_VARIABLE, RunPaths
 from metta_sweep.sweep.commands import (
     check_command,
+    common_folders,
     environment_of,
     files_of,
     hydra_overrides,
@@ -128,6 +129,24 @@ def test_a_list_arrives_as_the_style_says():
     assert rendered("{args}", params=values, styles={"sizes": "repeat"}) == ["--sizes=64", "--sizes=32"]
     assert rendered("{args}", params=values, styles={"sizes": "words"}) == ["--sizes", "64", "32"]
     assert rendered("{args}", params=values, styles={"sizes": "dash"}) == ["-sizes", "64", "32"]
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("train --output_dir out {args}", {"--output_dir": "out"}),
+        ("train --save-dir=/scratch/me", {"--save-dir": "/scratch/me"}),
+        ("train trainer.default_root_dir=logs", {"trainer.default_root_dir": "logs"}),
+        ("train hydra.run.dir=one", {"hydra.run.dir": "one"}),
+        ("train --out out", {"--out": "out"}),
+        ("train --output_dir={run_dir}/out", {}),
+        ("train --num-output 10 --output --lr=1", {}),
+        ("train --data-dir data --checkpoint_path old.pt", {}),
+    ],
+)
+def test_a_folder_that_every_run_writes_to_is_found(command, found):
+    assert common_folders(tuple(command.split()), {}) == found
+    assert common_folders(("train", "{args}"), {"work_dir": "here", "epochs": 3}) == {"work_dir": "here"}
 
 
 def test_a_single_value_is_a_word_of_its_own_where_the_program_wants_it_so():
