@@ -24,6 +24,7 @@ _MEANINGS: Mapping[str, str] = {
     "sources": "their runs are evidence from the next suggestion on",
     "seed": "later suggestions and runs draw from another seed",
     "limits": "",
+    "early_stop": "from now on",
     "confirm": "",
     "env": "from the next run on",
     "workdir": "from the next run on",
@@ -51,6 +52,8 @@ def _part(spec: SweepSpec, key: str) -> object:
         return ", ".join(str(getattr(one, key)) for one in spec.objectives)
     if key == "protein":  # a setting that is younger than the sweep, and is not set, is no change
         return {name: value for name, value in spec.protein.items() if value is not None}
+    if key == "early_stop":
+        return spec.early_stop or "off"
     return tuple(map(str, spec.bounds)) if key == "bounds" else getattr(spec, key)
 
 

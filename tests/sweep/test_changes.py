@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from metta_sweep.config.settings import EarlyStopSettings
 from metta_sweep.errors import RequestError
 from metta_sweep.goal import Goal
 from metta_sweep.sweep.changes import check_request
@@ -37,6 +38,13 @@ def test_what_changes_is_listed_with_what_it_means():
         "num_samples: 1 -> 2 (new rollouts take so many runs each, earlier ones keep theirs)",
         "common_seeds: false -> true (from the next rollout on)",
     ]
+
+
+def test_ending_runs_early_may_begin_and_end_at_any_time():
+    judged = EarlyStopSettings(policy="halving")
+    (change,) = check_request(guide_history().state, asked(early_stop=judged))
+    assert change.describe().startswith("early_stop: off -> policy=halving, ")
+    assert (change.before, change.now) == ("off", judged)
 
 
 def test_another_goal_has_to_be_said():
