@@ -1,6 +1,6 @@
 """A program's own config file with a run's values in it: ``{config:FILE}`` in a command.
 
-Of YAML only the values change: comments, order, anchors and how other numbers are written stay byte by byte.
+Of YAML and TOML only the values change: comments, order, anchors and how other numbers are written stay as they are.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
+from metta_sweep.trees import leaves
 
 BLANK = "config:"
 """What stands before the file's name in the placeholder."""
@@ -73,7 +75,7 @@ def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
     """Return a config file with other values at those of the given paths that it has.
 
     Args:
-        file: YAML or JSON.
+        file: YAML, JSON or TOML.
         values: By dotted path.
         seed: What its keys named ``seed`` become where they hold a whole number or nothing.
 
@@ -89,6 +91,8 @@ def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
     changes = {path: value for path, value in {**seeds, **values}.items() if path in places}
     if file.suffix == ".json":
         return _json_with(json.loads(text), changes)
+    if file.suffix == ".toml":
+        return _toml_with(text, changes)
     for path, value in sorted(changes.items(), key=lambda change: -places[change[0]].start):
         place = places[path]
         text = f"{text[: place.start].rstrip(' ')} {_written(value)}{text[place.end :]}"
@@ -129,8 +133,8 @@ def check_config_files(command: Sequence[str], placeholders: Iterable[str], want
 
 
 def _text_of(file: Path) -> str:
-    if file.suffix not in (".yaml", ".yml", ".json"):
-        raise ConfigFileError("need a .yaml, .yml or .json file")
+    if file.suffix not in (".yaml", ".yml", ".json", ".toml"):
+        raise ConfigFileError("need a .yaml, .yml, .json or .toml file")
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -139,6 +143,8 @@ def _text_of(file: Path) -> str:
 
 def _places(file: Path, text: str) -> dict[str, _Value]:
     try:
+        if file.suffix == ".toml":
+            return {path: _Value(0, 0, value, type(value) is int) for path, value in leaves(tomllib.loads(text))}
         if file.suffix == ".json":
             json.loads(text)
             node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
@@ -209,14 +215,30 @@ def _json_with(tree: Any, changes: Mapping[str, Any]) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
-def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+def _toml_with(text: str, changes: Mapping[str, Any]) -> str:
+    """Return TOML with other values; it has no word for nothing, so that a key which has none is left out."""
+    import tomlkit
+
+    tree = tomlkit.parse(text)
+    for path, value in changes.items():
+        try:
+            _put(tree, path, value, leaves_out=value is None)
+        except (TypeError, ValueError) as error:
+            raise ConfigFileError(f"cannot hold {path}={value!r}: {error}") from error
+    return tomlkit.dumps(tree)
+
+
+def _put(tree: dict[str, Any], path: str, value: Any, *, leaves_out: bool = False) -> None:
     """Store a value at the path of one that is there; a key may have dots itself."""
     if path in tree:
-        tree[path] = value
+        if leaves_out:
+            del tree[path]
+        else:
+            tree[path] = value
         return
     for key, below in tree.items():
         if path.startswith(f"{key}.") and isinstance(below, dict):
-            _put(below, path.removeprefix(f"{key}."), value)
+            _put(below, path.removeprefix(f"{key}."), value, leaves_out=leaves_out)
 
 
 def _last(path: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
+import tomlkit
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metta_sweep.config.config_files import ConfigFileError, check_config_files, filled_in, named_in, values_of
 from metta_sweep.errors import RequestError
-from metta_sweep.trees import with_values
+from metta_sweep.trees import leaves, nested, with_values
 
 CONFIG = """\
 # by hand
@@ -124,10 +126,56 @@ def test_a_loader_reads_the_values_and_everything_else_as_before(tmp_path_factor
         assert read == with_values(tree, changed)
 
 
+TOML = """\
+# by hand
+seed = 9  # of numpy
+"quoted key" = 'literal'
+
+[optim]
+lr = 1_0e-4  # rate
+betas = [0.8, 0.9]
+warmup.steps = 0x10
+
+[[layers]]
+width = 3
+
+[optim.decay]
+wd = 0.01
+when = 2026-11-30
+"""
+
+
+def test_of_toml_the_values_change_and_all_else_stays(tmp_path):
+    file = written(tmp_path, TOML, "base.toml")
+    assert values_of(file)["optim.warmup.steps"] == 16
+    asked = {"optim.lr": 3e-5, "optim.betas": [0.7, 0.99], "optim.decay.wd": None, "quoted key": 'a "b"'}
+    expected = TOML.replace("1_0e-4", "3e-05").replace("[0.8, 0.9]", "[0.7, 0.99]").replace("wd = 0.01\n", "")
+    expected = expected.replace("'literal'", '"a \\"b\\""').replace("seed = 9", "seed = 4")
+    assert filled_in(file, asked, seed=4) == expected
+    assert filled_in(file, {}, seed=9) == TOML
+    with pytest.raises(ConfigFileError, match=r"cannot hold optim\.betas"):
+        filled_in(file, {"optim.betas": [None]}, seed=0)
+
+
+def has_nothing(value):
+    return value is None or (isinstance(value, list) and None in value)
+
+
+@given(tree=TREES, data=st.data())
+def test_toml_reads_the_values_and_everything_else_as_before(tmp_path_factory, tree, data):
+    told = {path: value for path, value in leaves(tree) if not has_nothing(value)}
+    file = written(tmp_path_factory.mktemp("files"), tomlkit.dumps(nested(told)), "base.toml")
+    held = values_of(file)
+    some = st.dictionaries(st.sampled_from(sorted(held)), VALUES.filter(lambda one: not has_nothing(one)), max_size=4)
+    changed = data.draw(some) if held else {}
+    assert tomllib.loads(filled_in(file, changed, seed=0)) == with_values(nested(told), changed)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("base.toml", "a = 1", "need a .yaml, .yml or .json file"),
+        ("base.ini", "a = 1", "need a .yaml, .yml, .json or .toml file"),
+        ("base.toml", "a: 1", "is not TOML"),
         ("base.yaml", "- 1\n- 2\n", "need a mapping"),
         ("base.yaml", "", "need a mapping"),
         ("base.yaml", "a: [1\nb: 2", "is not YAML"),
