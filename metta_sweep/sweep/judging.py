@@ -20,6 +20,8 @@ from metta_sweep.trees import MISSING, get
 
 SHARE, TOTAL_STEPS = "share", "total_steps"
 """Numbers of a report by which a trainer says how far it is: the share of its length, or the steps of its length."""
+_ALIKE = 0.01
+"""Part by which runs may miss the length that a parameter gives them: whole updates, whole episodes."""
 DEFAULT_STEPS = "trainer.total_timesteps"
 """Where the bundled trainer's config says how long a run is."""
 
@@ -131,7 +133,10 @@ class Judging:
 
 
 def length_of(state: SweepState, run: Run) -> float | None:
-    """Return the steps of a run's whole length: as its config says, or as finished runs took; None: unknown."""
+    """Return the steps of a run's whole length: as its config says, or as finished runs took; None: unknown.
+
+    Where runs took steps in proportion to a parameter, it is what says how long they are.
+    """
     spec = state.spec
     name = str(spec.protein.get("steps_parameter") or DEFAULT_STEPS)
     params = state.rollouts[run.rollout].suggestion.params
@@ -140,8 +145,29 @@ def length_of(state: SweepState, run: Run) -> float | None:
         said = get(spec.training, name)
     if isinstance(said, int | float) and not isinstance(said, bool) and said > 0:
         return float(said)
-    done = [other.steps for other in state.runs.values() if other.state is RunState.FINISHED and other.steps]
-    return float(median(done)) if done else None
+    done = [
+        (float(other.steps), state.rollouts[other.rollout].suggestion.params)
+        for other in state.runs.values()
+        if other.state is RunState.FINISHED and other.steps
+    ]
+    for name, own in params.items():
+        pace = _steps_per_unit(name, done)
+        if pace is not None and isinstance(own, int | float):
+            return pace * own
+    return median(steps for steps, _ in done) if done else None
+
+
+def _steps_per_unit(name: str, done: Sequence[tuple[float, Mapping[str, Any]]]) -> float | None:
+    """Return the steps for each unit of a parameter; None where runs did not take theirs in proportion to it."""
+    paces = []
+    for steps, params in done:
+        value = params.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+            return None
+        paces.append(steps / value)
+    lengths = [steps for steps, _ in done]
+    is_told = bool(done) and max(lengths) > min(lengths) * (1.0 + 10.0 * _ALIKE)
+    return median(paces) if is_told and max(paces) <= min(paces) * (1.0 + _ALIKE) else None
 
 
 def by_share(told: Iterable[Evaluation], spec: SweepSpec, length: float | None) -> tuple[tuple[CurvePoint, ...], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,8 @@ from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings
 from metta_sweep.optimize.port import CanJudge, Outlook, RunAction
 from metta_sweep.optimize.stopping import by_median, halving
 from metta_sweep.sweep.events import from_json
-from metta_sweep.sweep.records import RunState
+from metta_sweep.sweep.judging import length_of
+from metta_sweep.sweep.records import Run, RunState
 from metta_sweep.sweep.state import SweepState
 from tests.sweep.simulation import ControllerKilled, CountingOptimizer, Outcome, SimulatedMachine, World, spec
 
@@ -118,6 +120,30 @@ def test_a_run_whose_length_is_not_known_is_judged_by_those_that_finished_or_by_
     world = World(script)
     world.control(spec(early_stop=HALVING, command=("train",), rollout_count=3))
     assert world.recorder.state.runs["s.r.2"].state is RunState.STOPPED_EARLY
+
+
+@pytest.mark.parametrize(
+    ("done", "length"),
+    [
+        ([(100, 10, 0.5), (300, 30, 0.4)], 200.0),
+        ([(101, 10, 0.5), (300, 30, 0.4)], 201.0),  # whole episodes
+        ([(100, 10, 0.5), (110, 30, 0.4)], 105.0),  # ended by itself
+        ([(100, 10, 0.5), (100, 30, 0.4)], 100.0),
+        ([(100, 100, 0.5), (101, 101, 0.505)], 100.5),  # hardly told apart
+        ([(100, 10, 0.5)], 100.0),
+        ([(100, True, 0.5), (300, None, 0.4)], 200.0),
+        ([], None),
+    ],
+)
+def test_a_parameter_to_which_runs_took_steps_in_proportion_says_how_long_they_are(done, length):
+    points = [{"epochs": epochs, "lr": lr} for _, epochs, lr in done] + [{"epochs": 20, "lr": 0.1}]
+    rollouts = [SimpleNamespace(suggestion=SimpleNamespace(params=point)) for point in points]
+    runs = [Run(run_id=f"s.r.{at}", rollout=at, seed=at) for at in range(len(points))]
+    over = [replace(runs[at], metrics={"reward": 1.0}, steps=steps) for at, (steps, _, _) in enumerate(done)]
+    state = SimpleNamespace(
+        spec=spec(command=("train",)), rollouts=rollouts, runs={run.run_id: run for run in (*over, runs[-1])}
+    )
+    assert length_of(state, runs[-1]) == (None if length is None else pytest.approx(length, rel=0.01))
 
 
 def test_a_run_that_says_nothing_of_its_length_goes_on():
