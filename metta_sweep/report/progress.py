@@ -13,6 +13,7 @@ from metta_sweep.report.next_step import next_step
 from metta_sweep.report.place import HasRunPaths, Place
 from metta_sweep.report.rows import SweepRows, rows_of
 from metta_sweep.report.status_line import StatusLine
+from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import mean_of, totals
 from metta_sweep.report.tradeoff import front_in_short, front_lines, measured, no_best
 from metta_sweep.report.wording import duration, printable
@@ -132,6 +133,8 @@ def closing(state: SweepState, place: Place | None) -> Iterator[Line]:
     if place is not None and best is not None:
         yield Line(text=f"config: {place.show(place.paths.run(best.run_id).used_config())}")
     yield Line(text=f"runs: {totals(rows)}; {duration(rows.elapsed_s)} of sweep time, {duration(rows.cost_s)} of runs")
+    if saved := saved_in_words(rows):
+        yield Line(text=f"early stopping: {saved}")
     if place is not None:
         step = next_step(rows, place)
         yield Line(text=f"next, {step.purpose}:")

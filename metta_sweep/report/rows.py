@@ -142,6 +142,8 @@ class SweepRows:
     """Failures by class, the most frequent first."""
     run_counts: Mapping[RunState, int]
     """Runs by state."""
+    reporting: int
+    """Finished runs of the search that reported before their end too."""
     decided: int
     """Rollouts whose outcome is known."""
     counted: int
@@ -229,6 +231,7 @@ def rows_of(state: SweepState) -> SweepRows:
         front_share=_front_share(state),
         failures=failure_rows(state),
         run_counts=dict(Counter(run.state for run in state.runs.values())),
+        reporting=sum(len(run.curve) > 1 and not run.confirms for run in state.runs.values() if run.metrics),
         decided=len(state.decided_rollouts),
         counted=state.counted_rollouts,
         unspent=state.counted_rollouts - state.full_rollouts,

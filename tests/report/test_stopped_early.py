@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from metta_sweep.report.html import sections
 from metta_sweep.report.html.run_figures import learning_curves
 from metta_sweep.report.narration import Narrator
 from metta_sweep.report.plan import _early_stop
+from metta_sweep.report.progress import closing
 from metta_sweep.report.requested_space import space_of
 from metta_sweep.report.rows import RolloutState, rows_of
 from metta_sweep.report.second_thoughts import SecondThought, regret_in_words, second_thoughts
@@ -138,6 +140,42 @@ def test_what_runs_take_to_start_was_not_saved():
     rows = rows_of(Told(start_s=20.0).state)
     assert saved_in_words(rows) == "2 runs stopped early saved about 14 s of 1 min"
     assert [run.whole_cost_s for run in rows.ended_runs] == pytest.approx([30.0, 30.0])
+
+
+POINT = Suggestion(params={"trainer.lr": 1.0}, origin="x")
+
+
+def finished(number, *, reports):
+    curve = tuple((10.0 * k, 0.1 * k, float(k)) for k in range(1, reports + 1))
+    run = PlannedRun(run_id=f"s.r.{number}", seed=number)
+    said = {"metrics": {"reward": 1.0}, "cost_s": 10.0, "steps": 100, "wall_s": 10.0}
+    return [
+        RolloutSuggested(rollout=number, suggestion=POINT, runs=(run,), max_retries=0),
+        AttemptStarted(run_id=run.run_id, attempt=1),
+        AttemptSubmitted(run_id=run.run_id, attempt=1, handle={}),
+        RunFinished(run_id=run.run_id, attempt=1, curve=curve, **said),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "reporting", "said"),
+    [
+        (5, 0, "no run was judged, as none of 5 that finished reported before its end"),
+        (6, 2, "no run was judged, as only 2 of 6 that finished reported before its end"),
+        (4, 0, ""),
+        (6, 4, ""),
+    ],
+)
+def test_it_says_why_nobody_could_be_judged(runs, reporting, said):
+    asked = replace(ASKED, spec=replace(ASKED.spec, early_stop=EarlyStopSettings()))
+    told = [finished(at, reports=10 if at < reporting else 1) for at in range(runs)]
+    state = SweepState.fold([asked, *(event for each in told for event in each)])
+    assert saved_in_words(rows_of(state)) == said
+    assert [line.text for line in closing(state, None) if "early" in line.text] == [f"early stopping: {said}"] * bool(
+        said
+    )
+    off = SweepState.fold([ASKED, *(event for each in told for event in each)])
+    assert saved_in_words(rows_of(off)) == ""
 
 
 def test_what_is_thought_by_now_of_what_was_ended_is_told_the_most_promising_first(told):

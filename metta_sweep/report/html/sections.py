@@ -56,6 +56,7 @@ def stopped_early(found: Gathered) -> Content:
     saved = saved_in_words(found.rows)
     if not saved:
         return None
+    was_any = bool(found.rows.ended_runs) or any(run.went_on for run in found.rows.runs)
     thoughts = list(found.second_thoughts)
     lines = [
         (
@@ -71,7 +72,7 @@ def stopped_early(found: Gathered) -> Content:
     return tag(
         "section",
         tag("h2", "Runs stopped early"),
-        tag("p", f"{saved}. In hindsight {regret_in_words(thoughts)}."),
+        tag("p", f"{saved}." + (f" In hindsight {regret_in_words(thoughts)}." if was_any else "")),
         table(head, lines, caption="The most promising by now; the chance is to beat the best point")
         if lines
         else None,
