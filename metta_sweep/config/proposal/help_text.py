@@ -20,6 +20,7 @@ _TYPES: dict[str, Kind] = {
     "FLOAT": "float",
     "INTEGER": "int",
     "INT": "int",
+    "UINT": "int",
     "BOOLEAN": "bool",
     "BOOL": "bool",
     "TEXT": "text",
@@ -28,12 +29,16 @@ _TYPES: dict[str, Kind] = {
 }
 _TAKES = re.compile(
     r"(?:(?: |=)(?P<choices>\{[^{}\s]+\}|\[[^\[\]\s]*\|[^\[\]\s]*\])"
-    r"|\s+(?P<type>FLOAT|INTEGER|INT|BOOLEAN|BOOL|TEXT|STR|PATH)\b"
+    r"|\s+(?P<type>FLOAT|INTEGER|INT|UINT|BOOLEAN|BOOL|TEXT|STR|PATH)\b"
     r"|(?: |=)(?P<any>(?:<[^>]+>|[A-Z][A-Z0-9_.|]*)(?!\w)|\[[A-Z][A-Z_]* \.\.\.\]))"
 )
 _DEFAULT = re.compile(
-    r"(?i)[(\[;,\s]default(?:s to)?\s*[:=]?\s+?([^)\];]+?)\s*(?:[)\];]|$)|[(\[]default=([^)\]]+)[)\]]"
+    r"(?i)[(\[;,\s]default(?:s to)?\s*[:=]?\s+?([^)\];]+?)\s*(?:[)\];]|$)|[(\[]default=([^)\]]+)[)\]]|\(=([^)]+)\)"
 )
+_AFTER_TYPE = re.compile(r" ?[=\[](-?[\d.]+(?:[eE][-+]?\d+)?)\b")
+"""A number as CLI11 has it: ``--lr FLOAT [0.01]``, or ``--lr FLOAT=0.01``."""
+_CHOICES = re.compile(r"\[(?:possible values|choices): ([^\]]+)\]")
+"""As clap and yargs write them."""
 _LAST_DEFAULT = re.compile(r"\(type: .*default: ([^()]*)\)\s*$")
 """jsonargparse's own words at the end, whatever an option's description says of its default before them."""
 _TYPE = re.compile(r"(?i)type:\s*(?:optional\[|union\[)?(float|int|bool|str)\b")
@@ -94,6 +99,10 @@ def _named(name: str, rest: str) -> Option | None:
         return None
     written = _default(rest)
     default = None if written is None else literal(written)
+    among = _CHOICES.search(rest)
+    if among is not None:
+        choices = tuple(literal(word.strip("\"' ")) for word in among[1].split(","))
+        return Option(name=name, kind="choice", default=default, choices=choices)
     if _NEGATED.match(rest):
         return Option(name=name, kind="bool", default=default, style="switch")
     takes = _TAKES.match(rest)
@@ -108,6 +117,8 @@ def _named(name: str, rest: str) -> Option | None:
     is_repeated = re.match(r"\s+\[", rest[takes.end() :]) and "..." in rest[takes.end() : takes.end() + 40]
     if is_repeated or (takes["any"] or "").endswith("...]"):
         return Option(name=name, kind="list", default=default, style="words")
+    behind = _AFTER_TYPE.match(rest, takes.end()) if takes["type"] else None
+    default = literal(behind[1]) if behind is not None and written is None else default
     kind = _TYPES.get(takes["type"] or (takes["any"] or "").upper(), "unknown")
     kind = kind if kind != "unknown" else _said_type(rest, default)
     return Option(name=name, kind=kind, default=default, is_unset=written is not None and default is None)

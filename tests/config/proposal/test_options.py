@@ -39,6 +39,27 @@ options:
   -amp
   -v                    more is printed
 """
+OPTPARSE_OF_R = "Options:\n\t-l LR, --lr=LR\n\t\tLearning rate [default 0.01]\n\n\t--verbose\n\t\tPrint extra\n"
+CLAP = """\
+Options:
+  -l, --lr <LR>                Learning rate [default: 0.001]
+      --opt <OPT>              [default: adam] [possible values: adam, sgd]
+      --amp                    Mixed precision
+"""
+CLI11 = """\
+Options:
+  -h,--help                   Print this help message and exit
+  --lr FLOAT [0.01]           learning rate
+  -b,--batch UINT=32          batch
+"""
+BOOST = "Allowed options:\n  --help                produce help message\n  --lr arg (=0.01)      learning rate\n"
+GO = "Usage of ./train:\n  -amp\n    \tmixed precision\n  -lr float\n    \tlearning rate (default 0.01)\n"
+YARGS = """\
+Options:
+      --version  Show version number                                   [boolean]
+      --lr       learning rate                          [number] [default: 0.01]
+      --opt      optimizer   [string] [choices: "adam", "sgd"] [default: "adam"]
+"""
 CLICK = """\
 Usage: train.py [OPTIONS]
 
@@ -165,6 +186,12 @@ Try --helpfull to get a list of all flags.
                 "tau": ("float", 0.005),
             },
         ),
+        (OPTPARSE_OF_R, {"lr": ("float", 0.01), "verbose": ("bool", False)}),
+        (CLAP, {"lr": ("float", 0.001), "opt": ("choice", "adam"), "amp": ("bool", False)}),
+        (CLI11, {"lr": ("float", 0.01), "batch": ("int", 32)}),
+        (BOOST, {"lr": ("float", 0.01)}),
+        (GO, {"amp": ("bool", False), "lr": ("float", 0.01)}),
+        (YARGS, {"lr": ("float", 0.01), "opt": ("choice", "adam")}),
         ("", {}),
         ("training ...\nloss: 0.3\n---\n", {}),
     ],
