@@ -24,7 +24,7 @@ from metta_sweep.report.rows import RolloutRow, RunRow, SweepRows, rows_of
 from metta_sweep.report.text import RULE
 from metta_sweep.report.tradeoff import choices, front_in_short, front_lines, no_best
 from metta_sweep.report.wording import count, duration, error, name_of, number, plain, printable
-from metta_sweep.sweep.commands import in_force, long_options, run_config
+from metta_sweep.sweep.commands import options_of, run_config
 from metta_sweep.sweep.events import SweepAsked
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.verdict import Confirmed
@@ -296,4 +296,4 @@ def _provenance(rows: SweepRows, winner: Winner, place: Place) -> Iterator[str]:
 
 def _args(rows: SweepRows, winner: Winner, place: Place) -> str:
     del place
-    return shlex.join(long_options(in_force(rows.spec, winner.rollout.params))) + "\n"
+    return shlex.join(options_of(rows.spec, winner.rollout.params)) + "\n"

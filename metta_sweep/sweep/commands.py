@@ -78,6 +78,17 @@ def _styles(spec: SweepSpec) -> dict[str, str]:
     return {name: str(leaf["as"]) for name, leaf in spec.parameters.items() if "as" in leaf}
 
 
+def options_of(spec: SweepSpec, params: Mapping[str, Any]) -> list[str]:
+    """Return the values at a point as the options by which a run of the sweep is told them."""
+    values, styles = in_force(spec, params), _styles(spec)
+    return long_options(values, _with_flags(values, styles) if "flags" in names_in(spec.command) else styles)
+
+
+def _with_flags(values: Mapping[str, Any], styles: Mapping[str, str]) -> dict[str, str]:
+    """Return how values are handed over among ``{flags}``."""
+    return {**{name: "flag" for name, value in values.items() if isinstance(value, bool)}, **styles}
+
+
 def in_force(spec: SweepSpec, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return every value that a run of an external command is given by name; for the bundled trainer the swept ones."""
     return {**params, **fixed_values(spec.training), **params} if spec.command else dict(params)
@@ -160,11 +171,10 @@ class _Blanks:
     ) -> _Blanks:
         """Return what they stand for; see :func:`render_command`."""
         values = {**params, **{name: value for name, value in fixed.items() if name not in params}}
-        flags = {name: "flag" for name, value in values.items() if isinstance(value, bool)}
         lists = {
             "overrides": hydra_overrides(values),
             "args": long_options(values, styles),
-            "flags": long_options(values, {**flags, **styles}),
+            "flags": long_options(values, _with_flags(values, styles)),
         }
         texts = {name: _plain_value(value) for name, value in values.items()}
         texts |= {name: " ".join(words) for name, words in lists.items()}

@@ -22,6 +22,7 @@ from metta_sweep.sweep.commands import (
     files_of,
     hydra_overrides,
     long_options,
+    options_of,
     render_command,
     run_config,
     searched_for,
@@ -240,3 +241,17 @@ def test_what_wandb_config_gets_is_every_value_and_the_seed_as_its_agent_writes_
         "seed": {"value": 4},
     }
     assert files_of(spec, params, 4, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("train {args}", ["-lr", "0.1", "--amp=true"]), ("train {flags}", ["-lr", "0.1", "--amp"])]
+)
+def test_a_point_is_told_as_its_runs_were_told(command, told):
+    parameters = {
+        "lr": {"min": 0.01, "max": 1.0, "distribution": "log_normal", "as": "dash"},
+        "amp": {"values": [True]},
+    }
+    asked = SweepSpec(
+        name="s", metric="m", goal=Goal.MAXIMIZE, rollout_count=1, parameters=parameters, command=tuple(command.split())
+    )
+    assert options_of(asked, {"lr": 0.1, "amp": True}) == told
