@@ -21,6 +21,7 @@ from metta_sweep.config.proposal.options import Option, kind_of
 from metta_sweep.config.proposal.ranges import is_known, proposals
 from metta_sweep.config.proposal.source_code import config_dict_of, is_hydra_app, wandb_config_of
 from metta_sweep.config.proposal.source_code import options_of as options_of_source
+from metta_sweep.config.proposal.tables import tabulated_in
 from metta_sweep.result import RunPaths, read_result
 from metta_sweep.result.reading import ResultError
 from metta_sweep.results.environment import command_words, run_environment
@@ -223,7 +224,8 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
             for s in found
         ]
     twice = twice_in_a_line(printed)
-    seen = [each for each in seen if each.reader != "stdout" or each.name not in twice] + spoken_in(printed)
+    seen = [each for each in seen if each.reader != "stdout" or each.name not in twice]
+    seen += [*spoken_in(printed), *tabulated_in(printed)]
     return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=printed[-LOG_CHARACTERS:])
 
 

@@ -75,7 +75,8 @@ class StdoutReader:
     def _of_line(self, line: str) -> Iterator[Point]:
         if self._step_pattern is not None:
             for text, _ in self._step_pattern.numbers(line)[:1]:
-                self._step = step_of(number(text)) or self._step
+                step = step_of(number(text))
+                self._step = self._step if step is None else step
         for ours, pattern in self._patterns.items():
             found = pattern.numbers(line)
             if not found:

@@ -65,6 +65,11 @@ def test_the_step_may_stand_on_a_line_before(source, run):
     assert read(source, run, text, step="epoch")[0] == [(1.0, 0.5), (2.0, 0.25)]
 
 
+def test_steps_may_begin_at_nothing(source, run):
+    text = "epoch: 0\nloss: 0.5\nepoch: 1\nloss: 0.25\nepoch: inf\nloss: 0.2\n"
+    assert read(source, run, text, step="epoch")[0] == [(0.0, 0.5), (1.0, 0.25), (1.0, 0.2)]
+
+
 def test_each_refresh_of_a_progress_bar_is_a_line(source, run):
     assert [value for _, value in read(source, run, "10%| loss=0.5\r20%| loss=0.4\r30%| loss=0.3\n")[0]] == [
         0.5,

@@ -12,6 +12,9 @@ from typing import Any, Literal
 READERS = ("hydra", "tensorboard", "wandb", "mlflow", "csv", "json", "npz", "jsonl", "report", "stdout")
 """The readers, those with the surest names first."""
 
+SPOKEN_NUMBER = r"-?(?:\d*\.?\d+(?:[eE][-+]?\d+)?|nan|inf)"
+"""A number among words."""
+
 NOISY = 20
 """Values of an episode's return from which on a mean of the last ones is taken."""
 
@@ -63,7 +66,7 @@ def spoken_in(log: str) -> list[SeenMetric]:
         for words, separator in _SPOKEN.findall(line):
             name, between = " ".join(words.split()), separator.strip()
             is_owned = "'s " in name
-            if not is_owned and ((between and " " not in name) or not (_is_in(name, _MORE) or _is_in(name, _LESS))):
+            if not is_owned and ((between and " " not in name) or not is_known(name)):
                 continue
             counts[name] += 1
             found[name] = SeenMetric(
@@ -71,7 +74,7 @@ def spoken_in(log: str) -> list[SeenMetric]:
                 place="train.log",
                 name=re.sub(r"\W+", "_", name.replace("'s ", " ")).strip("_"),
                 count=counts[name],
-                pattern=rf"\b{name}{f' *{between} *' if between else ' +'}({_SPOKEN_NUMBER})",
+                pattern=rf"\b{name}{f' *{between} *' if between else ' +'}({SPOKEN_NUMBER})",
                 step_pattern=rf"{step[1]}\W*(\d+)" if step else "",
             )
     return list(found.values())
@@ -157,8 +160,7 @@ def _is_metric(each: SeenMetric) -> bool:
 
 def _is_worth_naming(each: SeenMetric) -> bool:
     """Return whether its name alone finds it, and is not just any word before a number."""
-    is_known = _is_in(each.name, _MORE) or _is_in(each.name, _LESS)
-    return not each.pattern and (each.reader != "stdout" or is_known)
+    return not each.pattern and (each.reader != "stdout" or is_known(each.name))
 
 
 def _rank(each: SeenMetric) -> tuple[float, float, float]:
@@ -176,16 +178,20 @@ def _is_in(name: str, words: re.Pattern[str]) -> bool:
     return words.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
 
 
+def is_known(name: str) -> bool:
+    """Return whether the field knows a name as that of a metric."""
+    return _is_in(name, _MORE) or _is_in(name, _LESS)
+
+
 def _words(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?i)(?:^|[^a-z0-9])(?:{pattern})(?=$|[^a-z])")
 
 
-_SPOKEN_NUMBER = r"-?(?:\d*\.?\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _SPOKEN = re.compile(
     r"(?<![\w./@-])("
     r"(?:(?:\w+'s|train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|mean|avg|average|best|total"
     r"|episod\w+)[ ]+){0,2}"
-    rf"[A-Za-z][\w/@]*)([ ]*[:=][ ]*|[ ]+){_SPOKEN_NUMBER}(?!\w|\.\d)",
+    rf"[A-Za-z][\w/@]*)([ ]*[:=][ ]*|[ ]+){SPOKEN_NUMBER}(?!\w|\.\d)",
     re.IGNORECASE,
 )
 _SPOKEN_STEP = re.compile(r"\b((?:global[_ ])?step|iter(?:ation)?|epoch)\W*\d", re.IGNORECASE)
