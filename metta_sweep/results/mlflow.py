@@ -1,6 +1,6 @@
 """The database in which the MLflow client keeps a run's metrics, read while it is written to, without mlflow.
 
-Its tables are ``metrics`` and ``runs`` as MLflow 3 has them; their columns are those of MLflow 1.
+Its tables ``metrics`` and ``runs`` are those of MLflow 3.
 """
 
 from __future__ import annotations

@@ -51,5 +51,5 @@ def _rows(lines: list[str], columns: int) -> Iterator[list[str]]:
 
 def _cell(column: int, columns: int, what: str = SPOKEN_NUMBER) -> str:
     """Return an expression for one cell of a row with so many."""
-    before, after = rf"(?:\S+[\s|]+){{{column}}}", rf"(?:[\s|]+\S+){{{columns - 1 - column}}}"
-    return rf"^[\s|]*{before if column else ''}({what}){after if after else ''}[\s|]*$"
+    before, after = column, columns - 1 - column
+    return rf"^[\s|]*(?:\S+[\s|]+){{{before}}}({what})(?:[\s|]+\S+){{{after}}}[\s|]*$"
