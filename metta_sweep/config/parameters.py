@@ -74,7 +74,11 @@ class Swept:
         """Note every swept path that the training does not have, or that is not a single value in it."""
         for path in self.declared:
             if path in _SET_BY_THE_SWEEP:
-                fix = "several seeds a point are num_samples" if path == "seed" else f"search for my_{path}; --{path}={{my_{path}}} in the command hands it over"
+                fix = (
+                    "several seeds a point are num_samples"
+                    if path == "seed"
+                    else f"search for my_{path}; --{path}={{my_{path}}} in the command hands it over"
+                )
                 self._wrong(path, "is set by the sweep for every run", fix)
             elif self.schema is not None and not self.schema.has_path(path):
                 fix = known_fix(path, self.schema, self.training)
