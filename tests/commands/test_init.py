@@ -201,3 +201,49 @@ def test_a_program_that_reads_wandb_config_alone_is_swept_as_it_is(here):
     params = yaml.safe_load((run / "protein_suggestion.yaml").read_text())["params"]
     score = json.loads((run / "result.json").read_text())["metrics"]["val_loss"]
     assert score == pytest.approx(params["lr"] + 10 * params["net.dropout"] + 100)
+
+
+DASHES = """\
+import argparse
+p = argparse.ArgumentParser()
+p.add_argument("-lr", type=float, default=0.01)
+p.add_argument("-b", "--batch", type=int, default=32, choices=[16, 32, 64])
+"""
+PRINTS = {
+    "hugging face": (
+        "for e in (1, 2, 3): print({'eval_loss': f'{a.lr / e:.4g}', 'epoch': str(e)})\n"
+        "print({'runtime': '1', 'epoch': '3'})",
+        "eval_loss",
+        "minimize",
+    ),
+    "lightgbm": (
+        "print('Start training from score 0.01')\n"
+        "for e in (1, 2, 3): print(f\"[{e}]\\ttraining's l2: 0.1\\tvalid_0's l2: {a.lr / e:.4g}\")",
+        "valid_0_l2",
+        "minimize",
+    ),
+    "skorch": (
+        "print('  epoch    train_loss    valid_acc')\n"
+        "for e in (1, 2, 3): print(f'      {e}        \\x1b[36m0.1\\x1b[0m       {a.lr * e / 100:.4g}')",
+        "valid_acc",
+        "maximize",
+    ),
+    "a graph network": ("for e in (1, 2, 3): print(f'Epoch: {e:03d}, Val: {a.lr * e:.4g}')", "Val", "maximize"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", PRINTS)
+def test_what_programs_of_other_makes_print_is_found_and_their_options_are_kept_to(here, make):
+    prints, metric, goal = PRINTS[make]
+    assert main(["init", *script(here, f"{DASHES}a = p.parse_args()\n{prints}\n")]) == 0
+    written = yaml.safe_load((here / "sweep.yaml").read_text())["sweep"]
+    assert (written["metric"], written["goal"]) == (metric, goal)
+    assert written["parameters"]["lr"]["as"] == "dash"
+    assert written["parameters"]["batch"] == {"values": [16, 32, 64], "ordered": True, "mean": 32}
+    assert main(["run", "run=mine", "++sweep_params=sweep.yaml", "rollout_count=2", "wandb=off"]) == 0
+    for run in (here / "train_dir/sweep/mine/runs").iterdir():
+        lr = yaml.safe_load((run / "config.yaml").read_text())["lr"]
+        result = json.loads((run / "result.json").read_text())["metrics"][metric]
+        expected = lr / 3 if goal == "minimize" else lr * 3 / (100 if make == "skorch" else 1)
+        assert result == pytest.approx(expected, rel=1e-3)
