@@ -206,7 +206,7 @@ def _early_stop(asked: Asked, left: int) -> Iterator[str]:
     low, high = (math.floor(times * left) for times in MORE_POINTS)
     if asked.early_stop is not None:
         yield (
-            f"  early_stop: {asked.early_stop.policy}: that is the most it costs; runs that will not win are ended on "
+            f"  early_stop: {asked.early_stop.policy}: that is the most it trains; runs that will not win are ended on "
             f"their way, so that it may try {low} to {high} points, and {left} with early_stop: off"
         )
     elif left > 1:

@@ -150,24 +150,26 @@ def length_of(state: SweepState, run: Run) -> float | None:
         for other in state.runs.values()
         if other.state is RunState.FINISHED and other.steps
     ]
-    for name, own in params.items():
-        pace = _steps_per_unit(name, done)
-        if pace is not None and isinstance(own, int | float):
-            return pace * own
-    return median(steps for steps, _ in done) if done else None
+    lengths = [steps for steps, _ in done]
+    if done and max(lengths) > min(lengths) * (1.0 + 10.0 * _ALIKE):
+        for name, own in params.items():
+            pace = _steps_per_unit(name, done)
+            if pace is not None and isinstance(own, int | float):
+                return pace * own
+    return median(lengths) if done else None
 
 
 def _steps_per_unit(name: str, done: Sequence[tuple[float, Mapping[str, Any]]]) -> float | None:
     """Return the steps for each unit of a parameter; None where runs did not take theirs in proportion to it."""
-    paces = []
+    paces: list[float] = []
     for steps, params in done:
         value = params.get(name)
         if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             return None
         paces.append(steps / value)
-    lengths = [steps for steps, _ in done]
-    is_told = bool(done) and max(lengths) > min(lengths) * (1.0 + 10.0 * _ALIKE)
-    return median(paces) if is_told and max(paces) <= min(paces) * (1.0 + _ALIKE) else None
+        if abs(paces[-1] - paces[0]) > _ALIKE * paces[0]:
+            return None
+    return median(paces)
 
 
 def by_share(told: Iterable[Evaluation], spec: SweepSpec, length: float | None) -> tuple[tuple[CurvePoint, ...], float]:
