@@ -85,7 +85,8 @@ AROUND_GYMNASIUM = {
     "trainer.entropy_coef": 0.001,
 }
 """Where the shipped settings of gymnasium are others; their entropy bonus of nothing is small here."""
-SHORT = ("trainer.total_timesteps=50000", "trainer.batch_size=4096", "agent.hidden_size=64", "sim.episodes=1")
+UPDATES = ("trainer.batch_size=4096", "agent.hidden_size=64", "sim.episodes=1")
+SHORT = ("trainer.total_timesteps=50000", *UPDATES)
 """Runs of two CPU-seconds, so that a sweep has twenty to fifty of them."""
 TASKS = {
     task.name: task
@@ -96,6 +97,13 @@ TASKS = {
             overrides=("env=altar", *SHORT),
             parameters=RANGES,
             budget_s=60.0,
+        ),
+        Task(
+            name="altar_1m",
+            title="altar game, 1M steps",
+            overrides=("env=altar", "trainer.total_timesteps=1000000", *UPDATES),
+            parameters=RANGES,
+            budget_s=600.0,
         ),
         Task(
             name="pong",

@@ -19,10 +19,11 @@ from metta_sweep.commands.source_sweeps import all_sources
 from metta_sweep.commands.sweeps import RequestCommand, asks_about_the_config, words
 from metta_sweep.commands.trial import try_center
 from metta_sweep.config.asked import Asked
+from metta_sweep.config.settings import STEPS
 from metta_sweep.optimize.completion import complete
 from metta_sweep.optimize.port import Optimizer, Source, Suggestion, worth_of_sources
 from metta_sweep.optimize.registry import kind_of
-from metta_sweep.report.estimate import STEPS, Estimate, Sample, cost_of_a_run, similar_runs
+from metta_sweep.report.estimate import Estimate, Sample, cost_of_a_run, similar_runs
 from metta_sweep.report.plan import Plan, show_plan
 from metta_sweep.report.sources import describe_worth
 from metta_sweep.space.given import point_problems
@@ -35,6 +36,7 @@ from metta_sweep.sweep.commands import command_of, run_config
 from metta_sweep.sweep.events import PointAdded, from_json
 from metta_sweep.sweep.state import SweepState
 from metta_sweep.sweep.teaching import lessons_of, pending_points, teach
+from metta_sweep.trees import get
 
 SHOWN = 3
 """Suggestions that are shown."""
@@ -156,7 +158,7 @@ def _samples(asked: Asked, state: SweepState | None) -> tuple[list[Sample], str]
 
 def _run_cost(samples: Sequence[Sample], asked: Asked, suggestion: Suggestion, basis: str) -> Estimate | None:
     config = run_config(asked.training, suggestion.params, run_id="", seed=0)
-    steps = config.get("trainer", {}).get(STEPS.rpartition(".")[2]) if asked.command is None else None
+    steps = get(config, STEPS) if asked.command is None else None
     return cost_of_a_run(samples, steps=steps, basis=basis)
 
 

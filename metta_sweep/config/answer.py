@@ -11,6 +11,7 @@ from metta_sweep.config.command_line import changes_said
 from metta_sweep.config.inquiry import Findings
 from metta_sweep.config.job import AT_ROOT
 from metta_sweep.config.origins import SOURCES
+from metta_sweep.config.settings import EARLY_STOP_FROM, STEPS, EarlyStopSettings
 from metta_sweep.trees import MISSING, get, leaves, put
 
 
@@ -39,7 +40,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=job.limits,
         confirm=job.confirm,
-        early_stop=job.early_stop,
+        early_stop=_early_stop(found),
         optimizer=job.optimizer,
         protein=found.protein,
         command=job.command,
@@ -75,6 +76,19 @@ def _rollout_count(found: Findings) -> int:
         SOURCES.index(found.origins.origin(path).source) for path in ("rollout_count", "sweep.limits.rollouts")
     )
     return min(count, other) if own == others else count if own < others else other
+
+
+def _early_stop(found: Findings) -> EarlyStopSettings | None:
+    """Return how runs are ended on their way: as it is said, else where that pays and harms nobody.
+
+    The bundled trainer reports as it trains, keeps what it has when it is asked to end, and can go on; a command would
+    be sent a signal that it may know nothing of (docs/decisions/0015).
+    """
+    job = found.job
+    if "early_stop" in job.model_fields_set:
+        return job.early_stop
+    suits = job.command is None and not found.aims.has_front and STEPS not in found.swept.declared
+    return EarlyStopSettings() if suits and _rollout_count(found) >= EARLY_STOP_FROM else None
 
 
 def _overrides(found: Findings) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from metta_sweep.config.asked import Asked
+from metta_sweep.config.settings import STEPS
 from metta_sweep.goal import in_words
 from metta_sweep.space import SearchSpace
+from metta_sweep.trees import get
 
 _HEAD = """\
 # The sweep files that come with the project
@@ -48,11 +50,11 @@ def purpose(text: str) -> str:
 
 def _row(file: Path, asked: Asked) -> list[str]:
     text = file.read_text(encoding="utf-8")
-    steps = asked.parameters.get("trainer.total_timesteps")
+    steps = asked.parameters.get(STEPS)
     length = (
         f"{_count(steps['min'])} to {_count(steps['max'])}"
         if isinstance(steps, Mapping)
-        else _count(asked.training["trainer"]["total_timesteps"])
+        else _count(get(asked.training, STEPS))
     )
     link = f"[`{file.stem}`](#{file.stem})"
     metric = in_words(asked.metric, asked.goal, asked.objectives, asked.bounds)

@@ -103,6 +103,13 @@ class EarlyStopSettings:
     """Steps of a whole run, where neither its config nor its reports say it; None: those of the runs that finished."""
 
 
+STEPS = "trainer.total_timesteps"
+"""Where the bundled trainer's config says how long a run is."""
+EARLY_STOP_FROM = 20
+"""Rollouts from which runs of the bundled trainer are ended early unless something else is said: with the money of ten
+full runs it brings nothing, with that of twenty it does (benchmarks/early_stopping)."""
+
+
 def read_early_stop(value: object) -> object:
     """Return what ``early_stop`` means: ``off``, ``auto``, the name of a policy, or a mapping.
 

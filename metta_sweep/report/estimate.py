@@ -9,9 +9,6 @@ from typing import Any
 
 from metta_sweep.sweep.state import SweepState
 
-STEPS = "trainer.total_timesteps"
-"""The parameter to which the bundled trainer's cost is proportional."""
-
 SINGLE_RUN_FACTOR = 2.0
 """One run alone says the cost of others within about this factor."""
 

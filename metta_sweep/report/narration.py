@@ -179,8 +179,12 @@ class Narrator:
         samples = f", {count(spec.num_samples, 'run')} each" if spec.num_samples > 1 else ""
         samples += seeds_in_words(spec.common_seeds)
         amount = count(spec.rollout_count, "rollout")
-        said = f"sweep {printable(spec.name)}: {printable(spec.aim)} in {amount}{samples}"
-        return iter([Line(text=said)])
+        said = [Line(text=f"sweep {printable(spec.name)}: {printable(spec.aim)} in {amount}{samples}")]
+        if spec.early_stop is not None:
+            saved = "runs that will not win are ended on their way, and what they leave tries more points"
+            how = f"early_stop: {spec.early_stop.policy}; off trains every run to its end"
+            said.append(Line(text=f"  {saved} ({how})", tone=Tone.QUIET))
+        return iter(said)
 
     @lines.register
     def _(self, event: SourcesRead) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from metta_sweep.config.settings import EarlyStopSettings
+from metta_sweep.config.settings import STEPS, EarlyStopSettings
 from metta_sweep.optimize.port import CurvePoint, Outlook, RunAction
 from metta_sweep.optimize.stopping import RULES, Curve, start_share
 from metta_sweep.result import Evaluation
@@ -22,8 +22,6 @@ SHARE, TOTAL_STEPS = "share", "total_steps"
 """Numbers of a report by which a trainer says how far it is: the share of its length, or the steps of its length."""
 _ALIKE = 0.01
 """Part by which runs may miss the length that a parameter gives them: whole updates, whole episodes."""
-DEFAULT_STEPS = "trainer.total_timesteps"
-"""Where the bundled trainer's config says how long a run is."""
 
 
 class Judging:
@@ -138,7 +136,7 @@ def length_of(state: SweepState, run: Run) -> float | None:
     Where runs took steps in proportion to a parameter, it is what says how long they are.
     """
     spec = state.spec
-    name = str(spec.protein.get("steps_parameter") or DEFAULT_STEPS)
+    name = str(spec.protein.get("steps_parameter") or STEPS)
     params = state.rollouts[run.rollout].suggestion.params
     said = params.get(name, MISSING)
     if said is MISSING and not spec.command:

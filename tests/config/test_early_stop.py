@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metta_sweep.config.job import JobSettings
-from metta_sweep.config.settings import EarlyStopSettings
+from metta_sweep.config.settings import EARLY_STOP_FROM, EarlyStopSettings
 
 
 def read(value):
@@ -14,7 +14,7 @@ def read(value):
 
 
 @pytest.mark.parametrize("value", [None, "off", False])
-def test_it_is_off_unless_it_is_asked_for(value):
+def test_off_is_said_in_many_ways(value):
     assert read(value) is None
 
 
@@ -35,3 +35,35 @@ def test_a_mapping_says_more():
 def test_what_there_is_not_is_refused(value):
     with pytest.raises(ValueError, match=r"early_stop|policy|min_share|rungs"):
         read(value)
+
+
+MANY, FEW = f"rollout_count={EARLY_STOP_FROM}", f"rollout_count={EARLY_STOP_FROM - 1}"
+
+
+class TestWhereNothingIsSaid:
+    def test_runs_of_the_bundled_trainer_are_ended_where_that_is_known_to_pay(self, desk, swept):
+        assert desk.ask(swept(""), MANY).early_stop == EarlyStopSettings()
+
+    def test_few_rollouts_are_counted_one_by_one(self, desk, swept):
+        assert desk.ask(swept(""), FEW).early_stop is None
+
+    def test_the_other_name_of_the_count_says_the_same(self, desk, swept):
+        assert desk.ask(swept(f"limits: {{rollouts: {EARLY_STOP_FROM}}}")).early_stop == EarlyStopSettings()
+
+    def test_a_command_is_sent_no_signal_that_nobody_asked_for(self, desk, swept):
+        assert desk.ask(swept('command: "python train.py {args}"'), MANY).early_stop is None
+
+    def test_several_goals_have_no_rank(self, desk, swept):
+        assert desk.ask(swept("metric: [reward, reward_se]\ngoal: [maximize, minimize]"), MANY).early_stop is None
+
+    def test_short_runs_that_are_searched_are_no_ended_runs(self, desk):
+        length = "{min: 1000, max: 9000, distribution: int_uniform}"
+        asked = desk.ask(f"sweep: {{parameters: {{trainer.total_timesteps: {length}}}}}", MANY)
+        assert asked.early_stop is None
+
+
+@pytest.mark.parametrize(("said", "means"), [("off", None), ("median", EarlyStopSettings(policy="median"))])
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_what_is_said_holds(desk, swept, said, means, count):
+    assert desk.ask(swept(f"early_stop: {said}"), count).early_stop == means
+    assert desk.ask(swept(""), count, f"sweep.early_stop={said}").early_stop == means
