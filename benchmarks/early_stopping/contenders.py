@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.early_stopping.peers import OptunaPeer, SyneTunePeer, gp_halving, tpe_hyperband
+from benchmarks.early_stopping.peers import OptunaPeer, SyneTuneModel, SyneTunePeer, gp_halving, tpe_hyperband
 from benchmarks.early_stopping.simulate import Contender, Reports
 from metta_sweep import Protein
 from metta_sweep.optimize.protein import ProteinSettings
@@ -227,6 +227,8 @@ CONTENDERS: Mapping[str, Maker] = {
     "gp_halving": lambda problem, seed: OptunaPeer(problem, gp_halving(seed)),
     "syne_asha": lambda problem, seed: SyneTunePeer(problem, "ASHA", seed),
     "syne_asha_cqr": lambda problem, seed: SyneTunePeer(problem, "ASHACQR", seed),
+    "syne_mobster": lambda problem, seed: SyneTuneModel(problem, "MOBSTER", seed),
+    "syne_dyhpo": lambda problem, seed: SyneTuneModel(problem, "DyHPO", seed),
     "protein": lambda problem, seed: OurProtein(protein=_protein(problem, seed)),
     "protein_puffer": lambda problem, seed: OurProtein(
         protein=_protein(problem, seed), rule=CostQuantile(), is_last_final=True

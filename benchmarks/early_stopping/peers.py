@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -145,6 +146,58 @@ class SyneTunePeer:
 
     def recommended(self, finished: Sequence[dict[str, Any]]) -> None:
         return None
+
+
+class SyneTuneModel(SyneTunePeer):
+    """MOBSTER or DyHPO as the last version of Syne Tune had them that has them, 0.13; DyHPO pauses runs and goes on."""
+
+    def __init__(self, problem: Any, scheduler: str, seed: int) -> None:
+        logging.disable(logging.WARNING)
+        from syne_tune.optimizer import baselines
+
+        self._parameters = problem.parameters
+        self._trials: dict[int, Any] = {}
+        self._next: Any = None
+        np.random.seed(seed)
+        self._scheduler = getattr(baselines, scheduler)(
+            {name: _syne_domain(each) for name, each in problem.parameters.items()},
+            metric="score",
+            resource_attr="tenth",
+            mode="max",
+            max_t=10,
+            random_seed=seed,
+            **({"grace_period": 1, "rung_increment": 1, "brackets": 1} if scheduler == "DyHPO" else {}),
+        )
+
+    def goes_on_with(self, ended: Mapping[int, dict[str, Any]]) -> int | None:
+        self._next = self._scheduler.suggest(len(self._trials))
+        return None if self._next.spawn_new_trial_id else int(self._next.checkpoint_trial_id)
+
+    def ask(self, run: int, pending: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        from syne_tune.backend.trial_status import Trial
+
+        config = self._next.config
+        self._trials[run] = Trial(trial_id=run, config=config, creation_time=datetime.datetime.now(datetime.UTC))
+        self._scheduler.on_trial_add(self._trials[run])
+        params: dict[str, Any] = {}
+        for name, each in self._parameters.items():
+            if all(params.get(other) == value for other, value in each.get("when", {}).items()):
+                params[name] = _from_syne(config[name], each)
+        return params
+
+    def ends(self, run: int, params: dict[str, Any], reports: Reports) -> bool:
+        result = {"score": reports[-1][1], "tenth": round(10 * reports[-1][0])}
+        return bool(self._scheduler.on_trial_result(self._trials[run], result) != "CONTINUE")
+
+    def finished(self, run: int, params: dict[str, Any], reports: Reports) -> None:
+        result = {"score": reports[-1][1], "tenth": 10}
+        if self._scheduler.on_trial_result(self._trials[run], result) == "CONTINUE":
+            self._scheduler.on_trial_complete(self._trials[run], result)
+        else:
+            self._scheduler.on_trial_remove(self._trials[run])
+
+    def ended(self, run: int, params: dict[str, Any], reports: Reports) -> None:
+        self._scheduler.on_trial_remove(self._trials[run])
 
 
 def _syne_domain(each: Mapping[str, Any]) -> Any:

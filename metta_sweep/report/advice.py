@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from metta_sweep.goal import Goal
 from metta_sweep.report.best import Winner
 from metta_sweep.report.calibration import calibration, verdict
 from metta_sweep.report.confirmed import chance_best
 from metta_sweep.report.rows import SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.text import where
-from metta_sweep.report.wording import count, number, plain
+from metta_sweep.report.wording import count, number, plain, printable
 from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.verdict import Verdict
 
@@ -53,9 +54,7 @@ def advice(
         found.append(same)
     elif winner is not None:
         found += _confirm(rows, winner, confirms)
-        found += _learning(winner)
-        found += _widen(winner, space, idle) if space is not None else ()
-        found += _go_on(rows, winner)
+        found += _perfect(rows, winner) or _improve(rows, winner, space, idle)
     found += _drop(idle)
     found += [f"{row.kind}: {where(rows, row)}. Leave that region out." for row in rows.failures if row.regions]
     warning = verdict(calibration(rows))
@@ -74,6 +73,22 @@ def _confirm(rows: SweepRows, winner: Winner, confirms: str) -> Iterator[str]:
         scored = sum(row.mean is not None for row in rows.rollouts)
         picked = f" and picked out of {scored}" if scored > 1 else ""
         yield (f"The best was measured by one run{picked}: part of it is luck. Before you rely on it: {confirms}")
+
+
+def _perfect(rows: SweepRows, winner: Winner) -> list[str]:
+    """Return what to do where nothing can be better; empty where something can."""
+    value = winner.rollout.mean if winner.confirmed is None else winner.confirmed.mean
+    if value is None or rows.spec.goal.score(value) < rows.ceiling:
+        return []
+    name, end = printable(rows.spec.metric), "most" if rows.spec.goal is Goal.MAXIMIZE else "least"
+    harder = "To tell good points apart, make the task harder or the runs shorter."
+    return [f"{name} of the best, {number(value)}, is the {end} that it can be. {harder}"]
+
+
+def _improve(rows: SweepRows, winner: Winner, space: SearchSpace | None, idle: Sequence[str]) -> list[str]:
+    """Return where something better than the winner may lie."""
+    widened = _widen(winner, space, idle) if space is not None else ()
+    return [*_learning(winner), *widened, *_go_on(rows, winner)]
 
 
 def _learning(winner: Winner) -> Iterator[str]:
@@ -133,7 +148,8 @@ def _widen(winner: Winner, space: SearchSpace, idle: Sequence[str]) -> Iterator[
 
 def _go_on(rows: SweepRows, winner: Winner) -> Iterator[str]:
     late = rows.decided - winner.rollout.index <= max(1, round(LATE * rows.decided))
-    if rows.is_complete and late and rows.decided >= 5:
+    tied = any(row.mean == winner.rollout.mean for row in rows.rollouts[: winner.rollout.index])
+    if rows.is_complete and late and not tied and rows.decided >= 5:
         yield (
             f"The best came late (rollout {winner.rollout.index} of {rows.decided}): the search was still improving. "
             f"Go on with a larger rollout_count, such as {2 * rows.spec.rollout_count}."
@@ -143,4 +159,6 @@ def _go_on(rows: SweepRows, winner: Winner) -> Iterator[str]:
 def _drop(idle: Sequence[str]) -> Iterator[str]:
     if idle:
         names = ", ".join(idle)
-        yield f"{count(len(idle), 'parameter')} hardly mattered here ({names}): fix them to search the others better."
+        which = "it" if len(idle) == 1 else "them"
+        amount = count(len(idle), "parameter")
+        yield f"{amount} hardly mattered here ({names}): fix {which} to search the others better."

@@ -19,7 +19,7 @@ from metta_sweep.sweep.front import scores_of, share_of_box
 from metta_sweep.sweep.judging import start_share_of
 from metta_sweep.sweep.records import Failure, Judgement, Observation, Recommended, Rollout, Run, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
-from metta_sweep.sweep.verdict import Confirmed, Verdict, verdict_of
+from metta_sweep.sweep.verdict import Confirmed, Verdict, ends_of, verdict_of
 
 COMMON = 4
 """Runs that have the same note from which it is said once for all of them."""
@@ -178,6 +178,8 @@ class SweepRows:
     """Notes that many runs have, and how many: they are said once."""
     recommended: Recommended | None = None
     """What to train again instead of the best run's point; None where nothing is better known than its score."""
+    ceiling: float = math.inf
+    """Score, larger is better, that no run exceeds by what is declared or was shown; infinite where that is unknown."""
 
     @property
     def runs(self) -> list[RunRow]:
@@ -246,6 +248,7 @@ def rows_of(state: SweepState) -> SweepRows:
         evidence=tuple(state.evidence.values()) if state.sources else (),
         common_notes=_common_notes(state),
         recommended=_recommended(state, winner),
+        ceiling=ends_of(state).ceiling,
     )
 
 

@@ -95,7 +95,7 @@ def verdict_of(state: SweepState, *, seed: int = 0) -> Verdict | None:
     drawn = draw_truths([one.scores for one in known], random.Random(seed))
     truths = {one.rollout: draws for one, draws in zip(known, drawn, strict=False)}
     expected = dict(zip(state.confirmation.rollouts, state.confirmation.expected, strict=True))
-    score, ends = state.spec.goal.score, _ends(state)
+    score, ends = state.spec.goal.score, ends_of(state)
     points = [_confirmed(state, one, expected[one.rollout], truths, ends) for one in found]
     asked = state.spec.confirm
     budget = len(runs) if asked is None else asked.seeds * len(found)
@@ -118,7 +118,7 @@ def _told(one: Confirmed) -> float:
     return one.corrected if one.corrected is not None else one.mean or 0.0
 
 
-def _ends(state: SweepState) -> Shown:
+def ends_of(state: SweepState) -> Shown:
     """Return where a score ends, by what is declared of the metric and by every run that counts and reported it."""
     spec = state.spec
     told = [(run.rollout, as_metric((run.metrics or {}).get(spec.metric))) for run in counted(state.runs.values())]

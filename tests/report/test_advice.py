@@ -1,5 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from metta_sweep.goal import Goal
 from metta_sweep.optimize.port import Importance
 from metta_sweep.report import Place, rows_of
 from metta_sweep.report.advice import advice
@@ -44,11 +48,37 @@ def test_a_sweep_that_was_still_improving_should_go_on() -> None:
     assert "rollout_count" not in told(early)
 
 
+def test_a_late_best_that_is_no_better_than_an_early_one_is_no_improvement() -> None:
+    history = History(asked={"rollout_count": 5})
+    for value in (0.5, 0.2, 0.3, 0.4, 0.5):
+        history.rollout(value)
+    rows = rows_of(history.state)
+    late = replace(winner_of(history.state, rows, PLACE), rollout=rows.rollouts[4])  # as a confirmation may choose
+    assert "rollout_count" not in "\n".join(advice(rows, late, None, None, "metta-sweep confirm"))
+
+
+@pytest.mark.parametrize(
+    ("goal", "values", "declared", "said"),
+    [
+        (Goal.MAXIMIZE, (0.1, 0.2, 0.3, 0.4, 1.0), [0, 1], "reward of the best, 1, is the most that it can be."),
+        (Goal.MINIMIZE, (0.1, 0.2, 0.3, 0.4, 0.0), None, "reward of the best, 0, is the least that it can be."),
+    ],
+)
+def test_where_nothing_can_be_better_no_range_is_to_be_wider(goal, values, declared, said) -> None:
+    history = History(goal=goal, asked={"rollout_count": 5, "protein": {"metric_range": declared}})
+    for value in values:
+        history.rollout(value, params=point(rate=0.01))
+    found = told(history)
+    assert said in found
+    assert "bound" not in found
+    assert "larger rollout_count" not in found
+
+
 def test_parameters_that_hardly_mattered_are_named_and_never_all_of_them() -> None:
     idle = Importance(name="trainer.gamma", share=0.01, low=0.0, high=0.03)
     vital = Importance(name="trainer.learning_rate", share=0.9, low=0.8, high=1.0)
     history = History().rollout(0.5)
-    assert "(trainer.gamma): fix them" in told(history, Surrogate(slices=(), importances=(vital, idle), points=9))
+    assert "(trainer.gamma): fix it" in told(history, Surrogate(slices=(), importances=(vital, idle), points=9))
     assert "hardly" not in told(history, Surrogate(slices=(), importances=(idle,), points=9))
 
 
