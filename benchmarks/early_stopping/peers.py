@@ -114,12 +114,13 @@ class SyneTunePeer:
         )
 
     def ask(self, run: int, pending: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return self._begun(run, self._scheduler.suggest().config)
+
+    def _begun(self, run: int, config: Mapping[str, Any]) -> dict[str, Any]:
         from syne_tune.backend.trial_status import Trial
 
-        config = self._scheduler.suggest().config
-        trial = Trial(trial_id=run, config=config, creation_time=datetime.datetime.now(datetime.UTC))
-        self._trials[run] = trial
-        self._scheduler.on_trial_add(trial)
+        self._trials[run] = Trial(trial_id=run, config=config, creation_time=datetime.datetime.now(datetime.UTC))
+        self._scheduler.on_trial_add(self._trials[run])
         params: dict[str, Any] = {}
         for name, each in self._parameters.items():
             if all(params.get(other) == value for other, value in each.get("when", {}).items()):
@@ -174,16 +175,7 @@ class SyneTuneModel(SyneTunePeer):
         return None if self._next.spawn_new_trial_id else int(self._next.checkpoint_trial_id)
 
     def ask(self, run: int, pending: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        from syne_tune.backend.trial_status import Trial
-
-        config = self._next.config
-        self._trials[run] = Trial(trial_id=run, config=config, creation_time=datetime.datetime.now(datetime.UTC))
-        self._scheduler.on_trial_add(self._trials[run])
-        params: dict[str, Any] = {}
-        for name, each in self._parameters.items():
-            if all(params.get(other) == value for other, value in each.get("when", {}).items()):
-                params[name] = _from_syne(config[name], each)
-        return params
+        return self._begun(run, self._next.config)
 
     def ends(self, run: int, params: dict[str, Any], reports: Reports) -> bool:
         result = {"score": reports[-1][1], "tenth": round(10 * reports[-1][0])}

@@ -13,6 +13,8 @@ from metta_sweep.invocation import invoked
 
 LONGEST_S = 86_400.0
 """Most seconds of the trial run."""
+LOG_CHARACTERS = 2000
+"""Characters of a failed run's log that are shown."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -81,7 +83,9 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
     """
     from metta_sweep.commands.inspection import TryOut, inspect, try_command
     from metta_sweep.config.proposal.metrics import choose
+    from metta_sweep.config.proposal.pairs import pairs_in
     from metta_sweep.config.proposal.proposing import propose
+    from metta_sweep.config.proposal.ranges import is_known
 
     shown = shlex.join(words)
     try:
@@ -93,7 +97,8 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         raise RequestError.of(f"cannot be started: {error}", key=shown) from error
     if trial.code not in (0, None):
         fix = "options that it needs go after the command, and stay in it"
-        raise RequestError.of(f"failed with exit {trial.code}:\n{trial.log.rstrip()}", key=shown, fix=fix)
+        log = trial.printed[-LOG_CHARACTERS:].rstrip()
+        raise RequestError.of(f"failed with exit {trial.code}:\n{log}", key=shown, fix=fix)
     seen = [each for each in trial.seen if each.reader == "wandb" or not found.is_wandb]
     chosen = choose(seen, own={} if found.is_wandb else trial.own)
     how = f"ended after {trial.wall_s:.0f} s" if trial.code is None else f"{trial.wall_s:.1f} s, exit 0"
@@ -101,10 +106,12 @@ def _proposed(words: list[str], file: Path, seconds: float) -> tuple[str, list[s
         longer = f"--seconds {seconds * 5:g} lets it run longer; " if trial.code is None else ""
         fix = f"{longer}docs/own_trainer.md says what a trainer may write"
         raise RequestError.of(f"no number was found that could be a metric ({how})", key=shown, fix=fix)
+    pairs = None if is_known(found.options) else pairs_in(found.told, trial.printed)
     proposed = propose(
         [*words, *found.added],
-        found.options,
+        found.options if pairs is None else [*found.options, *pairs[1]],
         chosen,
+        pairs=None if pairs is None else pairs[0],
         is_hydra=found.is_hydra,
         config_file=found.config_file,
         is_wandb=found.is_wandb,

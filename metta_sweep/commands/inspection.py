@@ -37,8 +37,6 @@ TEXT_BYTES = 1 << 20
 CHOICES = 12
 """Choices of config groups whose configs are looked at, in all."""
 SOURCES = (".py", ".js", ".mjs", ".cjs", ".ts")
-LOG_CHARACTERS = 2000
-"""Characters of a failed run's log that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +51,8 @@ class Program:
     """Whether the options are keys of ``wandb.config``, where a sweep puts their values."""
     added: tuple[str, ...] = ()
     """What the command needs beside its words to be given that file."""
+    told: str = ""
+    """Its help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class TryOut:
     seen: tuple[SeenMetric, ...] = ()
     own: Mapping[str, float] = field(default_factory=dict)
     """The metrics of a result that it wrote itself."""
-    log: str = ""
-    """The end of what it printed."""
+    printed: str = ""
+    """What it printed, or the end of it."""
 
 
 def inspect(command: Sequence[str]) -> Program:
@@ -106,7 +106,7 @@ def inspect(command: Sequence[str]) -> Program:
             return Program(options=tuple(held.values()), is_hydra=False, config_file=file, added=added)
         given = {name: key.default for name, key in held.items() if key.default is not None}
         options = [replace(each, default=given.get(each.name.replace("-", "_"), each.default)) for each in options]
-    return Program(options=tuple(options), is_hydra=False)
+    return Program(options=tuple(options), is_hydra=False, told=told)
 
 
 def _keys_of(word: str) -> dict[str, Option]:
@@ -226,7 +226,7 @@ def try_command(command: Sequence[str], *, is_hydra: bool, limit_s: float) -> Tr
     twice = twice_in_a_line(printed)
     seen = [each for each in seen if each.reader != "stdout" or each.name not in twice]
     seen += [*spoken_in(printed), *tabulated_in(printed)]
-    return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, log=printed[-LOG_CHARACTERS:])
+    return TryOut(code=code, wall_s=wall_s, seen=tuple(seen), own=own, printed=printed)
 
 
 def _shown(place: str, run: RunPaths) -> str:

@@ -55,14 +55,14 @@ _NEVER = frozenset({"help", "version", "install-completion", "show-completion", 
 def options_in(text: str) -> Iterator[Option]:
     """Yield the options that a help text lists, each once."""
     known = set(_NEVER)
-    for entry in _entries(text):
+    for entry in entries_in(text):
         option = _option(entry)
         if option is not None and option.name not in known:
             known.add(option.name)
             yield option
 
 
-def _entries(text: str) -> Iterator[str]:
+def entries_in(text: str) -> Iterator[str]:
     """Yield each option with what is said of it, in one line; the head keeps its blanks."""
     entry = ""
     for raw in _COLOURS.sub("", text).splitlines():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from metta_sweep.config.proposal.metrics import Chosen
 from metta_sweep.config.proposal.options import Option
+from metta_sweep.config.proposal.pairs import Pairs
 from metta_sweep.config.proposal.ranges import proposals, seed_of
 from metta_sweep.config.proposal.text import Proposed, text_of
 from metta_sweep.secrecy import is_secret
@@ -27,6 +28,7 @@ def propose(
     start: str,
     config_file: str = "",
     is_wandb: bool = False,
+    pairs: Pairs | None = None,
 ) -> tuple[str, list[str]] | None:
     """Return the file and the names of what is searched; None where there is nothing to search.
 
@@ -39,10 +41,12 @@ def propose(
         start: What to type to start the sweep.
         config_file: The file in the command that the options are keys of; empty where the program takes them.
         is_wandb: Whether the options are keys of ``wandb.config``, which every run is given.
+        pairs: How the options are handed over that are settings behind one option; of the others only the seed is.
     """
     given = {_name(word) for word in words}
     usable = [each for each in options if each.name not in given and _is_usable(each.name)]
-    found = proposals(usable)
+    among = usable if pairs is None else [each for each in usable if each.name in pairs.written]
+    found = [each for each in proposals(among) if each.is_searched or pairs is None]
     searched = [proposal.option.name for proposal in found if proposal.is_searched]
     if not searched:
         return None
@@ -52,7 +56,9 @@ def propose(
         Proposed(
             command=[
                 *(_with_file(word, config_file) for word in words),
-                *([] if config_file or is_wandb else _handing_over(seed, is_hydra=is_hydra)),
+                *([] if config_file or is_wandb or pairs else ["{overrides}" if is_hydra else "{args}"]),
+                *([] if config_file or is_wandb else _seeded(seed, is_hydra=is_hydra)),
+                *([] if pairs is None else pairs.words(searched)),
             ],
             looked_at=looked_at,
             start=start,
@@ -65,10 +71,9 @@ def propose(
     return text, searched
 
 
-def _handing_over(seed: Option | None, *, is_hydra: bool) -> list[str]:
-    """Return the words of the command that hand over what is searched, and the seed."""
-    words = ["{overrides}" if is_hydra else "{args}"]
-    return words if seed is None else [*words, f"{'' if is_hydra else '--'}{seed.name}={{seed}}"]
+def _seeded(seed: Option | None, *, is_hydra: bool) -> list[str]:
+    """Return the words of the command that hand over the seed, where the program takes one."""
+    return [] if seed is None else [f"{'' if is_hydra else '--'}{seed.name}={{seed}}"]
 
 
 def _name(word: str) -> str:

@@ -260,6 +260,7 @@ _NEVER = re.compile(
     r"(?:.*_)?(?:seed|random_state|device|cuda|gpus?|accelerator|workers|n_jobs|jobs|threads|port|host|verbose|verbosity"
     r"|interval|freq|frequency|every|epochs?|iters?|iterations?|max_iter|timesteps|max_steps|total_steps|n_iter|steps"
     r"|path|dir|directory|folder|file|filename|output|out|name|id|project|entity|tags?|resume|debug|version|rank"
-    r"|(?:eval|val|valid|test)_batch_?size|num_nodes|nnodes|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config)"
+    r"|(?:eval|val|valid|test)_batch_?size|num_nodes|nnodes|points|samples|folds|cv|episodes|patience|size_mb|budget|duration|timeout|limit|dataset|data|root|url|config"
+    r"|vec_env|sampler|pruner|storage|backend)"
     r"|(?:log|save|eval|test|val|valid|wandb|capture|render|checkpoint|ckpt|dist|num_eval|track|print|plot|help)(?:_.*)?"
 )

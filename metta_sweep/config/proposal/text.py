@@ -83,7 +83,12 @@ def _parameter(proposal: Proposal, margin: str) -> Iterator[str]:
 
 
 def _command(words: Sequence[str]) -> str:
-    return _flow(" ".join(word if _UNQUOTED.fullmatch(word) else shlex.quote(word) for word in words))
+    return _flow(" ".join(word if _UNQUOTED.fullmatch(word) else _quoted(word) for word in words))
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a command line has it, in double quotes where it has single ones and nothing worse."""
+    return f'"{word}"' if "'" in word and not re.search(r'["$`\\]', word) else shlex.quote(word)
 
 
 def _flow(value: Any) -> str:
