@@ -120,9 +120,8 @@ def _paths(name: str, asked: Asked) -> SweepPaths:
     """
     if "/" not in name:
         return SweepPaths(asked.data_dir, name)
-    folder = Path(name).expanduser().absolute()
-    paths = SweepPaths(folder.parent.parent, folder.name)
-    if paths.root != folder:
+    paths = SweepPaths.of_folder(Path(name))
+    if paths is None:
         raise RequestError(_missing(name, asked))
     return paths
 

@@ -82,7 +82,7 @@ def _perfect(rows: SweepRows, winner: Winner) -> list[str]:
         return []
     name, end = printable(rows.spec.metric), "most" if rows.spec.goal is Goal.MAXIMIZE else "least"
     harder = "To tell good points apart, make the task harder or the runs shorter."
-    return [f"{name} of the best, {number(value)}, is the {end} that it can be. {harder}"]
+    return [f"The best has {name} {number(value)}, the {end} that it can be. {harder}"]
 
 
 def _improve(rows: SweepRows, winner: Winner, space: SearchSpace | None, idle: Sequence[str]) -> list[str]:

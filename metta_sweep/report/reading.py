@@ -11,14 +11,15 @@ from metta_sweep.sweep.state import SweepState
 
 
 def paths_of(name: str, data_dir: Path) -> SweepPaths:
-    """Return the paths of a sweep that is there; ``run=NAME`` is taken as well.
+    """Return the paths of a sweep that is there, by its name or its folder; ``run=NAME`` is taken as well.
 
     Raises:
         RequestError: There is no such sweep; it lists those that exist.
     """
-    paths = SweepPaths(data_dir, name.removeprefix("run="))
+    given = name.removeprefix("run=")
+    paths = (SweepPaths.of_folder(Path(given)) if "/" in given else None) or SweepPaths(data_dir, given)
     if not paths.exists():
-        raise unknown_sweep(data_dir, paths.name)
+        raise unknown_sweep(paths.data_dir, paths.name)
     return paths
 
 

@@ -57,6 +57,13 @@ class SweepPaths:
     def __post_init__(self) -> None:
         validate_name(self.name)
 
+    @classmethod
+    def of_folder(cls, folder: Path) -> SweepPaths | None:
+        """Return the paths of a sweep by its own folder, ``DATA_DIR/sweep/NAME``; None where no sweep lies so."""
+        folder = folder.expanduser().absolute()
+        paths = cls(folder.parent.parent, folder.name)
+        return paths if paths.root == folder else None
+
     @property
     def root(self) -> Path:
         """The sweep's own folder; one that does a run again and keeps it lies apart from the searches."""

@@ -36,6 +36,15 @@ def test_a_sweep_is_read_by_its_name(
     assert words in said
 
 
+@pytest.mark.parametrize("written", ["{0}", "run={0}", "{0}/", "./lab/sweep/my_test", "lab/sweep/../sweep/my_test"])
+def test_a_sweep_is_read_by_its_folder(tmp_path, capsys, monkeypatch, written):
+    kept(guide_history(), tmp_path / "lab")
+    monkeypatch.chdir(tmp_path)
+    folder = written.format(tmp_path / "lab" / "sweep" / "my_test")
+    code, said, _ = run(capsys, "best", folder)
+    assert (code, "my_test.r.2" in said) == (0, True)
+
+
 @pytest.mark.parametrize("command", ["summarize", "explain", "best", "watch", "export"])
 def test_an_unknown_name_lists_the_sweeps_and_the_nearest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str

@@ -60,8 +60,8 @@ def test_a_late_best_that_is_no_better_than_an_early_one_is_no_improvement() -> 
 @pytest.mark.parametrize(
     ("goal", "values", "declared", "said"),
     [
-        (Goal.MAXIMIZE, (0.1, 0.2, 0.3, 0.4, 1.0), [0, 1], "reward of the best, 1, is the most that it can be."),
-        (Goal.MINIMIZE, (0.1, 0.2, 0.3, 0.4, 0.0), None, "reward of the best, 0, is the least that it can be."),
+        (Goal.MAXIMIZE, (0.1, 0.2, 0.3, 0.4, 1.0), [0, 1], "The best has reward 1, the most that it can be."),
+        (Goal.MINIMIZE, (0.1, 0.2, 0.3, 0.4, 0.0), None, "The best has reward 0, the least that it can be."),
     ],
 )
 def test_where_nothing_can_be_better_no_range_is_to_be_wider(goal, values, declared, said) -> None:
