@@ -1,10 +1,12 @@
 """A program's own config file with a run's values in it: ``{config:FILE}`` in a command.
 
-Of YAML and TOML only the values change: comments, order, anchors and how other numbers are written stay as they are.
+Of YAML, TOML and INI only the values change: comments, order, anchors and how other numbers are written stay as they
+are. The path of a value in an INI file is its section's name, a dot, and its key.
 """
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import json
 import re
@@ -12,13 +14,17 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from metta_sweep.config.proposal.options import literal
 from metta_sweep.errors import Problem, RequestError
 from metta_sweep.nearest import nearest
 from metta_sweep.trees import leaves
+
+if TYPE_CHECKING:
+    from configupdater import ConfigUpdater
 
 BLANK = "config:"
 """What stands before the file's name in the placeholder."""
@@ -30,6 +36,17 @@ _COLON = re.compile(r"\s*:")
 _ANCHOR = re.compile(r"\s*&[^\s,\[\]{}]+")
 _ALIAS = re.compile(r"\s*(\*[^\s,\[\]{}]+)")
 _FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_INLINE = re.compile(r"\s[;#].*")
+"""A comment behind a value of an INI file."""
+_SUFFIXES = {
+    ".yaml": "YAML",
+    ".yml": "YAML",
+    ".json": "JSON",
+    ".toml": "TOML",
+    ".ini": "INI",
+    ".cfg": "INI",
+}
+"""What a file is, by the end of its name."""
 _SCALARS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:null")
 
 
@@ -75,7 +92,7 @@ def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
     """Return a config file with other values at those of the given paths that it has.
 
     Args:
-        file: YAML, JSON or TOML.
+        file: YAML, JSON, TOML or INI.
         values: By dotted path.
         seed: What its keys named ``seed`` become where they hold a whole number or nothing.
 
@@ -89,10 +106,12 @@ def filled_in(file: Path, values: Mapping[str, Any], *, seed: int) -> str:
         raise ConfigFileError(f"{file} {error}") from error
     seeds = {path: seed for path, place in places.items() if _last(path) in SEEDS and place.may_be_seed}
     changes = {path: value for path, value in {**seeds, **values}.items() if path in places}
-    if file.suffix == ".json":
+    if _SUFFIXES[file.suffix] == "JSON":
         return _json_with(json.loads(text), changes)
-    if file.suffix == ".toml":
+    if _SUFFIXES[file.suffix] == "TOML":
         return _toml_with(text, changes)
+    if _SUFFIXES[file.suffix] == "INI":
+        return _ini_with(text, changes)
     for path, value in sorted(changes.items(), key=lambda change: -places[change[0]].start):
         place = places[path]
         text = f"{text[: place.start].rstrip(' ')} {_written(value)}{text[place.end :]}"
@@ -133,8 +152,8 @@ def check_config_files(command: Sequence[str], placeholders: Iterable[str], want
 
 
 def _text_of(file: Path) -> str:
-    if file.suffix not in (".yaml", ".yml", ".json", ".toml"):
-        raise ConfigFileError("need a .yaml, .yml, .json or .toml file")
+    if file.suffix not in _SUFFIXES:
+        raise ConfigFileError(f"need a file of YAML, JSON, TOML or INI, by its name: {', '.join(_SUFFIXES)}")
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -142,10 +161,13 @@ def _text_of(file: Path) -> str:
 
 
 def _places(file: Path, text: str) -> dict[str, _Value]:
+    kind = _SUFFIXES[file.suffix]
     try:
-        if file.suffix == ".toml":
+        if kind == "INI":
+            return {path: _Value(0, 0, value, type(value) is int) for path, value in _ini_values(_ini(text))}
+        if kind == "TOML":
             return {path: _Value(0, 0, value, type(value) is int) for path, value in leaves(tomllib.loads(text))}
-        if file.suffix == ".json":
+        if kind == "JSON":
             json.loads(text)
             node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
         else:
@@ -153,8 +175,8 @@ def _places(file: Path, text: str) -> dict[str, _Value]:
         if not isinstance(node, yaml.MappingNode):
             raise ConfigFileError("need a mapping of keys to values")
         return dict(_below(node, text, "", yaml.SafeLoader("")))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigFileError(f"is not {file.suffix[1:].upper()}: {' '.join(str(error).split())[:200]}") from error
+    except (yaml.YAMLError, configparser.Error, ValueError, RecursionError) as error:
+        raise ConfigFileError(f"is not {kind}: {' '.join(str(error).split())[:200]}") from error
 
 
 def _below(node: yaml.MappingNode, text: str, above: str, loader: yaml.SafeLoader) -> Iterator[tuple[str, _Value]]:
@@ -226,6 +248,37 @@ def _toml_with(text: str, changes: Mapping[str, Any]) -> str:
         except (TypeError, ValueError) as error:
             raise ConfigFileError(f"cannot hold {path}={value!r}: {error}") from error
     return tomlkit.dumps(tree)
+
+
+def _ini(text: str) -> ConfigUpdater:
+    """Return an INI text for reading and changing; names are as they are written.
+
+    Raises:
+        configparser.Error: It is none.
+    """
+    from configupdater import ConfigUpdater
+
+    updater = ConfigUpdater(allow_no_value=True)
+    updater.optionxform = str  # type: ignore[method-assign, assignment]
+    return updater.read_string(text)
+
+
+def _ini_values(updater: ConfigUpdater) -> Iterator[tuple[str, Any]]:
+    for section in updater.iter_sections():
+        for key, option in section.items():
+            yield f"{section.name}.{key}", literal(_INLINE.sub("", option.value or ""))
+
+
+def _ini_with(text: str, changes: Mapping[str, Any]) -> str:
+    """Return INI with other values; nothing is an empty value, and a list or a mapping is written as JSON."""
+    updater = _ini(text)
+    for section in updater.iter_sections():
+        for key, option in section.items():
+            path = f"{section.name}.{key}"
+            if path in changes:
+                value = "" if changes[path] is None else changes[path]
+                option.value = value.replace("\n", "\n\t") if isinstance(value, str) else _written(value)
+    return str(updater)
 
 
 def _put(tree: dict[str, Any], path: str, value: Any, *, leaves_out: bool = False) -> None:

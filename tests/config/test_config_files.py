@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import tomllib
 
@@ -171,10 +172,68 @@ def test_toml_reads_the_values_and_everything_else_as_before(tmp_path_factory, t
     assert tomllib.loads(filled_in(file, changed, seed=0)) == with_values(nested(told), changed)
 
 
+INI = """\
+; by hand
+[train]
+# rate
+lr = 0.1   ; of adam
+Batch_Size = 64
+name =
+seed = 3
+layers = [64, 64]
+amp = True
+
+[optim.adam]
+betas = 0.9 0.999
+"""
+
+
+def test_of_ini_the_values_change_and_all_else_stays(tmp_path):
+    file = written(tmp_path, INI, "base.ini")
+    held = values_of(file)
+    assert (held["train.lr"], held["train.Batch_Size"], held["train.amp"]) == (0.1, 64, True)
+    assert (held["train.layers"], held["optim.adam.betas"], held["train.name"]) == ([64, 64], "0.9 0.999", "")
+    asked = {
+        "train.lr": 3e-5,
+        "train.layers": [8, 8],
+        "optim.adam.betas": "0.8 0.99",
+        "train.amp": False,
+        "of.nobody": 1,
+    }
+    expected = INI.replace("0.1   ; of adam", "3.0e-05").replace("[64, 64]", "[8, 8]").replace("0.9 0.999", "0.8 0.99")
+    assert filled_in(file, asked, seed=4) == expected.replace("True", "false").replace("seed = 3", "seed = 4")
+    assert filled_in(file, {}, seed=3) == INI
+
+
+NAMES = st.text("abcXY_9", min_size=1, max_size=6)
+TEXTS = st.text("abc =:#;[]%é", max_size=12).map(str.strip)
+
+
+@given(sections=st.dictionaries(NAMES, st.dictionaries(NAMES, TEXTS, min_size=1), min_size=1), data=st.data())
+def test_ini_reads_the_values_and_everything_else_as_before(tmp_path_factory, sections, data):
+    text = "".join(
+        f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) for name, keys in sections.items()
+    )
+    file = written(tmp_path_factory.mktemp("files"), text, "base.cfg")
+    paths = [f"{name}.{key}" for name, keys in sections.items() for key in keys]
+    changed = data.draw(st.dictionaries(st.sampled_from(paths), TEXTS | st.integers(), max_size=4))
+    before, after = parsed(text), parsed(filled_in(file, changed, seed=0))
+    assert after == before | {path: str(value) for path, value in changed.items()}
+
+
+def parsed(text):
+    reader = configparser.RawConfigParser(default_section="")
+    reader.optionxform = str
+    reader.read_string(text)
+    return {f"{name}.{key}": value for name in reader.sections() for key, value in reader[name].items()}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("base.ini", "a = 1", "need a .yaml, .yml, .json or .toml file"),
+        ("base.conf", "a = 1", "need a file of YAML, JSON, TOML or INI"),
+        ("base.ini", "a = 1", "is not INI"),
+        ("base.cfg", "[a]\nb = 1\nb = 2\n", "is not INI"),
         ("base.toml", "a: 1", "is not TOML"),
         ("base.yaml", "- 1\n- 2\n", "need a mapping"),
         ("base.yaml", "", "need a mapping"),
