@@ -24,7 +24,10 @@ def number(value: object) -> float | None:
 
 
 def flat(content: Any, above: str = "", depth: int = 0, *, between: str = "/") -> Iterator[tuple[str, float]]:
-    """Yield the numbers of a JSON value by their names: ``eval/success[0]`` for ``{"eval": {"success": [1]}}``."""
+    """Yield the numbers of a JSON value by their names: ``eval/success[0]`` for ``{"eval": {"success": [1]}}``.
+
+    A text that is a number counts: ``json.dump(metrics, file, default=str)`` writes numpy's so.
+    """
     if depth > DEPTH:
         return
     if isinstance(content, Mapping):
@@ -33,10 +36,8 @@ def flat(content: Any, above: str = "", depth: int = 0, *, between: str = "/") -
     elif isinstance(content, list):
         for at, value in enumerate(content[:ITEMS]):
             yield from flat(value, f"{above}[{at}]", depth + 1, between=between)
-    elif isinstance(content, int | float) and not isinstance(content, bool):
-        found = number(content)
-        if found is not None:
-            yield above, found
+    elif (found := number(content)) is not None:
+        yield above, found
 
 
 def step_of(value: float | None) -> float | None:

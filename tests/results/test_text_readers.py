@@ -111,12 +111,23 @@ def test_a_metric_may_have_any_name_that_json_allows(source, name):
     assert values_of(reader.read(final=True), name) == [(None, 0.25)]
 
 
-@pytest.mark.parametrize("line", ["[" * 100_000, '{"loss": true}', '{"loss": "0.5"}', "1", "null", '{"loss": [[]]}'])
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"loss": true}', '{"loss": "0.5 of 1"}', "1", "null", '{"loss": [[]]}']
+)
 def test_what_is_no_number_gives_no_value(source, line):
     here = source(path="*.jsonl")
     reader = JsonlReader(here)
     append(here.cwd / "log.jsonl", line + "\n")
     assert values_of(reader.read(final=True)) == []
+
+
+@pytest.mark.parametrize(("written", "means"), [("0.5", 0.5), ("-1e-05", -1e-5), ("nan", math.nan), ("inf", math.inf)])
+def test_a_number_that_was_written_as_text_is_one(source, written, means):
+    here = source(path="*.jsonl")
+    reader = JsonlReader(here)
+    append(here.cwd / "log.jsonl", json.dumps({"loss": written}, default=str) + "\n")
+    [(_, value)] = values_of(reader.read(final=True))
+    assert value == pytest.approx(means, nan_ok=True)
 
 
 def test_what_the_run_reported_is_read_for_its_last_value(source, run):
