@@ -205,6 +205,8 @@ def _newest(rows: SweepRows, newest: Evaluation) -> str:
 def _outcome(row: RolloutRow) -> str:
     if row.state is RolloutState.DISCARDED:
         return str(row.state)
+    if row.state is RolloutState.STOPPED_EARLY:
+        return f"stopped at {max(run.share for run in row.runs if run.judgement is not None):.0%}"
     if row.failure is not None or not row.values or row.mean is None:
         return str(row.failure.kind) if row.failure is not None else mean_of(row)
     return f"{', '.join(map(number, row.values.values()))}{', breaks a bound' if row.broken else ''}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from metta_sweep.config.settings import EarlyStopSettings
 from metta_sweep.goal import Goal
@@ -14,7 +16,9 @@ from metta_sweep.optimize.port import Outlook, RunAction, Suggestion
 from metta_sweep.report.as_json import rollout_object
 from metta_sweep.report.explain import explain
 from metta_sweep.report.html import sections
+from metta_sweep.report.html.progress_figures import by_rollout
 from metta_sweep.report.html.run_figures import learning_curves
+from metta_sweep.report.live import Moment, live_view
 from metta_sweep.report.narration import Narrator
 from metta_sweep.report.plan import _early_stop
 from metta_sweep.report.progress import closing
@@ -38,6 +42,7 @@ from metta_sweep.sweep.events import (
 from metta_sweep.sweep.records import Judgement, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from tests.report.html.pages import gathered
+from tests.report.test_summary import PLACE
 from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED, WENT_ON
 
 SAID = "stopped early at 30%: expects little; 3.0 s instead of about 10 s"
@@ -65,6 +70,21 @@ def test_it_is_a_state_of_its_own_and_no_failure(state):
     told = json.loads(json.dumps(rollout_object(row)))
     assert told["runs"][0]["stopped_early"]["chance"] == 0.02
     assert told["runs"][0]["share"] == pytest.approx(0.3)
+
+
+def test_the_progress_shows_where_its_end_was_expected(state):
+    rows = rows_of(state)
+    [ended, *_] = by_rollout(rows).data
+    assert (ended["name"], list(ended["x"]), ended["y"], ended["rollouts"]) == ("stopped early", [0], [0.1], [0])
+    assert "expected of the end of runs that were stopped early" in by_rollout(rows).caption
+    state.apply(WENT_ON)
+    assert [trace["name"] for trace in by_rollout(rows_of(state)).data] == ["best so far"]
+
+
+def test_the_live_view_says_how_far_it_came(state):
+    file = io.StringIO()
+    Console(file=file, width=140).print(live_view(state, Moment(place=PLACE)))
+    assert "stopped at 30%" in file.getvalue()
 
 
 def test_progress_counts_what_was_spent():

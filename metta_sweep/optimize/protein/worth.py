@@ -75,7 +75,7 @@ def reconsidered(model: CurveModel, runs: Sequence[RunCurve], codes: Array, sign
         action=RunAction.CONTINUE if chance >= LIKELY else RunAction.PAUSE,
         final=_in_raw_units(model, now, sign),
         chance=chance,
-        reason=f"{_percent(chance)} to be better than the best by now",
+        reason=f"{_percent(chance)} to be better than the best",
     )
 
 

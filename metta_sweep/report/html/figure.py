@@ -17,6 +17,8 @@ from metta_sweep.report.wording import number, printable
 
 MEANS = "means"
 """Stands for the means of a trace's rollouts, which the page has at hand."""
+EXPECTED_ENDS = "Open circles are what was expected of the end of runs that were stopped early."
+"""What figures say where they show such runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

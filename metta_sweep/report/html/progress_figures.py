@@ -9,7 +9,17 @@ from typing import Any
 from metta_sweep.goal import Goal
 from metta_sweep.report.best_so_far import best_so_far
 from metta_sweep.report.calibration import cost_of
-from metta_sweep.report.html.figure import Figure, axis, label, line, log_axis, outside_note, points, window
+from metta_sweep.report.html.figure import (
+    EXPECTED_ENDS,
+    Figure,
+    axis,
+    label,
+    line,
+    log_axis,
+    outside_note,
+    points,
+    window,
+)
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.wording import number
 
@@ -61,11 +71,13 @@ def _progress(rows: SweepRows, key: str, title: str, x: Sequence[float], x_title
     better = "higher" if rows.spec.goal is Goal.MAXIMIZE else "lower"
     frame, outside = window(row.mean for row in rows.rollouts if row.mean is not None)
     data = [
+        *(ended := _ended(rows, x)),
         line("best so far", x, best_so_far(rows), color="@best", line={"shape": "hv"}),
         *_outcomes(rows, x),
         *(fresh := _confirmed(rows, x)),
     ]
-    told = " Diamonds: what runs on fresh seeds gave, less luck, with its 90% interval." if fresh else ""
+    told = f" {EXPECTED_ENDS}" if ended else ""
+    told += " Diamonds: what runs on fresh seeds gave, less luck, with its 90% interval." if fresh else ""
     return Figure(
         key=key,
         title=title,
@@ -112,6 +124,20 @@ def _group_of(row: RolloutRow, others: str) -> str:
     if row.broken:
         return BREAKS
     return others if row.suggestion.predicted is None else "chosen by the model"
+
+
+def _ended(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
+    """Return what was expected of the end of runs that were stopped early, where a model judged them; or nothing."""
+    judged = [
+        (place, run.judgement.final[0], row.index)
+        for place, row in zip(x, rows.rollouts, strict=True)
+        for run in row.runs
+        if row.mean is None and run.judgement is not None and run.judgement.final is not None
+    ]
+    if not judged:
+        return []
+    xs, ys, told = zip(*judged, strict=True)
+    return [points("stopped early", xs, list(ys), color="@muted", symbol="circle-open", rollouts=list(told))]
 
 
 def _confirmed(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:

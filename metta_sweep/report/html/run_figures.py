@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metta_sweep.report.calibration import calibration, coverage, verdict
-from metta_sweep.report.html.figure import Figure, axis, label, line, points, window
+from metta_sweep.report.html.figure import EXPECTED_ENDS, Figure, axis, label, line, points, window
 from metta_sweep.report.rows import RunRow, SweepRows
 from metta_sweep.report.wording import count, duration, number
 from metta_sweep.result import Evaluation
@@ -57,9 +57,7 @@ def learning_curves(rows: SweepRows, evaluations: Mapping[str, Sequence[Evaluati
         title="Learning curves",
         caption=f"{count(drawn, 'run')} that reported on the way, the best drawn through, others dotted. "
         "Where the best still improve at the end, longer training would pay."
-        + (
-            " Open circles are what was expected of the end of runs that were stopped early." if rows.ended_runs else ""
-        ),
+        + (f" {EXPECTED_ENDS}" if rows.ended_runs else ""),
         data=data,
         layout={"xaxis": axis("training steps"), "yaxis": axis(metric)},
     )
