@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,8 @@ def _when(paths: SweepPaths, state: SweepState) -> str:
     """Return when the point is going to be run."""
     by, place = holder(paths), here(paths)
     if state.full_rollouts + 1.0 > state.spec.rollout_count:
-        more = place.command("run", paths.name, f"rollout_count={state.counted_rollouts + 1}")
+        confirm, needed = state.spec.confirm, math.ceil(state.full_rollouts + 1.0)
+        kept = 0 if confirm is None else confirm.reserved(2 * needed, state.spec.num_samples)
+        more = place.command("run", paths.name, f"rollout_count={needed + kept}")
         return f"all {state.spec.rollout_count} rollouts are suggested; it comes first with: {more}"
     return f"it comes next with: {place.command('run', paths.name)}" if by is None else f"{by} runs it next"

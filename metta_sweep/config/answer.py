@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from metta_sweep.config.command_line import changes_said
 from metta_sweep.config.inquiry import Findings
 from metta_sweep.config.job import AT_ROOT
 from metta_sweep.config.origins import SOURCES
-from metta_sweep.config.settings import EARLY_STOP_FROM, STEPS, EarlyStopSettings
+from metta_sweep.config.settings import EARLY_STOP_FROM, STEPS, ConfirmSettings, EarlyStopSettings
 from metta_sweep.trees import MISSING, get, leaves, put
 
 
@@ -24,12 +25,16 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         sweep_file: The sweep file's name for a person.
     """
     job, words = found.job, found.line.words
+    early_stop = _early_stop(found)
+    confirm = _confirm(found, is_money=early_stop is not None)
+    rollouts = _rollout_count(found)
+    reserved = confirm.reserved(rollouts, job.num_samples) if confirm is not None else 0
     settings = {key: found.values[key] for key in (*AT_ROOT, "protein") if key in found.values}
     return Asked(
         name=words["run"],
         cmd="plan" if words.get("cmd") == "plan" else "sweep",
         sweep_file=sweep_file,
-        rollout_count=_rollout_count(found),
+        rollout_count=rollouts - reserved,
         num_samples=job.num_samples,
         common_seeds=job.common_seeds,
         metric=job.metric,
@@ -39,8 +44,8 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         parameters=found.swept.declared,
         constraints=tuple(constraint.expression.text for constraint in found.space.constraints),
         limits=job.limits,
-        confirm=job.confirm,
-        early_stop=_early_stop(found),
+        confirm=confirm,
+        early_stop=early_stop,
         optimizer=job.optimizer,
         protein=found.protein,
         command=job.command,
@@ -54,7 +59,7 @@ def answer(found: Findings, *, cwd: Path, sweep_file: str) -> Asked:
         user=found.tree.choices.get("user"),
         seed=job.seed,
         space=found.space,
-        notes=(*_pin_notes(found.pinned), *found.notes),
+        notes=(*_pin_notes(found.pinned), *found.notes, *_reserved_notes(rollouts, reserved)),
         origins=found.origins.of_leaves({**found.training, **settings}),
         description=job.description,
         results=job.results,
@@ -89,6 +94,18 @@ def _early_stop(found: Findings) -> EarlyStopSettings | None:
         return job.early_stop
     suits = job.command is None and not found.aims.has_front and STEPS not in found.swept.declared
     return EarlyStopSettings() if suits and _rollout_count(found) >= EARLY_STOP_FROM else None
+
+
+def _confirm(found: Findings, *, is_money: bool) -> ConfirmSettings | None:
+    """Return how the best are run again; where rollouts are money, and nothing else is said, it is part of them."""
+    asked = found.job.confirm
+    return asked if asked is None or asked.within is not None else replace(asked, within=is_money)
+
+
+def _reserved_notes(rollouts: int, reserved: int) -> list[str]:
+    if not reserved:
+        return []
+    return [f"{reserved} of {rollouts} rollouts are kept to confirm the best on fresh seeds; the search has the rest"]
 
 
 def _overrides(found: Findings) -> dict[str, Any]:

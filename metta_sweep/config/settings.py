@@ -6,6 +6,7 @@ people write against the annotations here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -71,6 +72,13 @@ class ConfirmSettings:
     """How many points."""
     seeds: Annotated[Whole, Ge(1), Le(1000)] = 5
     """Runs a point on average: ``top_k`` times ``seeds`` in all, most of them where the best is in doubt."""
+    within: Switch | None = False
+    """Whether they are part of ``rollout_count``, or come on top; None: part of it where runs are ended early, so that
+    it is money."""
+
+    def reserved(self, rollouts: int, samples: int) -> int:
+        """Return how many of the rollouts that were asked for these runs take, half of them at most."""
+        return min(math.ceil(self.top_k * self.seeds / samples), rollouts // 2) if self.within else 0
 
 
 AUTO_POINTS, AUTO_SHARE, AUTO_SEEDS = 3, 8, (2, 5)
@@ -81,7 +89,7 @@ def auto_confirm(rollouts: int) -> ConfirmSettings:
     """Return what ``confirm: auto`` means beside a search of so many rollouts."""
     fewest, most = AUTO_SEEDS
     seeds = round(rollouts / (AUTO_SHARE * AUTO_POINTS))
-    return ConfirmSettings(top_k=AUTO_POINTS, seeds=min(most, max(fewest, seeds)))
+    return ConfirmSettings(top_k=AUTO_POINTS, seeds=min(most, max(fewest, seeds)), within=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,11 +20,11 @@ def test_it_is_off_unless_it_is_asked_for(value):
 
 @pytest.mark.parametrize(("rollouts", "seeds"), [(1, 2), (50, 2), (100, 4), (1000, 5)])
 def test_auto_takes_about_an_eighth_of_the_rollouts_within_bounds(rollouts, seeds):
-    assert read("auto", rollouts) == ConfirmSettings(top_k=3, seeds=seeds)
+    assert read("auto", rollouts) == ConfirmSettings(top_k=3, seeds=seeds, within=None)
 
 
 def test_auto_knows_the_other_name_of_the_count():
-    assert read("auto", rollouts=10, limits={"rollouts": 100}) == ConfirmSettings(top_k=3, seeds=4)
+    assert read("auto", rollouts=10, limits={"rollouts": 100}) == ConfirmSettings(top_k=3, seeds=4, within=None)
 
 
 def test_a_mapping_says_more():

@@ -62,6 +62,31 @@ class TestWhereNothingIsSaid:
         assert asked.early_stop is None
 
 
+class TestOneBudget:
+    def test_where_rollouts_are_money_the_confirmation_has_its_share_of_them(self, desk, swept):
+        asked = desk.ask(swept("confirm: auto"), "rollout_count=50")
+        assert (asked.rollout_count, asked.confirm.top_k * asked.confirm.seeds) == (44, 6)
+        assert "6 of 50 rollouts are kept to confirm the best" in " ".join(asked.notes)
+
+    def test_a_rollout_of_several_runs_is_worth_several_that_confirm(self, desk, swept):
+        assert desk.ask(swept("confirm: auto"), "rollout_count=50", "num_samples=4").rollout_count == 48
+
+    def test_where_rollouts_are_counted_they_are_as_many_as_was_said(self, desk, swept):
+        for words in ("rollout_count=10",), ("rollout_count=50", "sweep.early_stop=off"):
+            asked = desk.ask(swept("confirm: auto"), *words)
+            assert f"rollout_count={asked.rollout_count}" in words
+            assert not asked.confirm.within
+
+    @pytest.mark.parametrize(
+        ("said", "left"), [("{top_k: 3, seeds: 5}", 50), ("{top_k: 3, seeds: 5, within: true}", 35)]
+    )
+    def test_a_mapping_says_which_it_is(self, desk, swept, said, left):
+        assert desk.ask(swept(f"confirm: {said}"), "rollout_count=50").rollout_count == left
+
+    def test_half_of_the_rollouts_are_left_to_the_search(self, desk, swept):
+        assert desk.ask(swept("confirm: {top_k: 9, seeds: 9, within: true}"), "rollout_count=7").rollout_count == 4
+
+
 @pytest.mark.parametrize(("said", "means"), [("off", None), ("median", EarlyStopSettings(policy="median"))])
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_what_is_said_holds(desk, swept, said, means, count):
