@@ -54,13 +54,28 @@ def log_axis(title: str, values: Iterable[float], **more: Any) -> dict[str, Any]
     known = [value for value in values if value > 0]
     if not known:
         return axis(title, type="log", **more)
-    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
-    ratio = max(known) / min(known)
-    steps = (1,) if ratio > 200 else (1, 3) if ratio > 30 else (1, 2, 5)
-    ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    shown = [tick for tick in ticks if min(known) * 0.99 <= tick <= max(known) * 1.01]
-    shown = shown if len(shown) > 1 else sorted({min(known), max(known)})
+    low, high = min(known), max(known)
+    ticks = _even_ticks(low, high) if high < 5 * low else _log_ticks(low, high)
+    shown = [tick for tick in ticks if low * 0.99 <= tick <= high * 1.01]
+    shown = shown if len(shown) > 1 else sorted({low, high})
     return axis(title, type="log", tickvals=shown, ticktext=[number(tick) for tick in shown], **more)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return powers of ten, with what lies between them where there are few."""
+    steps = (1,) if high > 200 * low else (1, 3) if high > 30 * low else (1, 2, 5)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in steps]
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Return multiples of 1, 2 or 5 of a power of ten, five or so: within a factor of 5 a logarithm bends little."""
+    if high == low:
+        return []
+    least = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
+    return [place * step for place in range(math.ceil(low * 0.99 / step), math.floor(high * 1.01 / step) + 1)]
 
 
 def points(

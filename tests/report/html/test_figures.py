@@ -60,7 +60,9 @@ def test_one_diverged_run_does_not_flatten_the_plot_of_the_others() -> None:
 def test_log_ticks_lie_within_the_values_and_read_as_a_person_writes() -> None:
     told = log_axis("x", [0.0001, 0.01])
     assert told["ticktext"] == ["0.0001", "0.0003", "0.001", "0.003", "0.01"]
-    assert log_axis("x", [7.5, 8.5])["ticktext"] == ["7.5", "8.5"]
+    assert log_axis("x", [7.5, 8.5])["ticktext"] == ["7.5", "8", "8.5"]
+    assert log_axis("x", [4.445, 7.511])["ticktext"] == ["5", "6", "7"]
+    assert log_axis("x", [3.0])["ticktext"] == log_axis("x", [3.0, 3.0])["ticktext"] == ["3"]
     assert "tickvals" not in log_axis("x", [0.0, -1.0])
 
 
