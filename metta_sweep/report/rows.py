@@ -123,6 +123,14 @@ class RolloutRow:
         """The suggestion's values by dotted path."""
         return self.suggestion.params
 
+    @property
+    def expected_end(self) -> float | None:
+        """What was expected of its end when it was stopped early, raw; None where it was not, or no model judged."""
+        if self.state is not RolloutState.STOPPED_EARLY:
+            return None
+        ends = (run.judgement.final for run in self.runs if run.judgement is not None)
+        return next((final[0] for final in ends if final is not None), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRows:

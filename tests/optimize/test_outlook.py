@@ -9,6 +9,7 @@ import pytest
 
 from metta_sweep import Protein
 from metta_sweep.errors import RequestError
+from metta_sweep.optimize.protein import known_curves
 from metta_sweep.optimize.protein.kernel import Geometry
 from metta_sweep.optimize.protein.likelihood import Priors
 from metta_sweep.optimize.protein.model import MetricModel
@@ -468,3 +469,48 @@ def test_what_curves_tell_of_lengthscales_is_where_the_surrogate_looks_first():
     assert priors.mean[:2] == pytest.approx(told)
     assert (priors.deviation[:2] < usual.deviation[:2]).all()
     assert (priors.mean[2:] == usual.mean[2:]).all()
+
+
+def test_what_mattered_is_learned_from_runs_that_were_ended_too():
+    """Only good learning rates trained to their end: that others are worse is known from runs that were ended."""
+    protein = Protein(PARAMETERS, seed=0)
+    for params in points(40):
+        curve = curve_of(params)
+        if abs(math.log10(params["lr"]) + 3.0) < 0.3:
+            protein.observe(params, score=curve[-1][1], cost=10.0, curve=curve)
+        else:
+            protein.observe_partial(params, curve[:3])
+    found = protein.insight()
+    assert found.points == 40
+    assert found.importances[0].name == "lr"
+    assert found.importances[0].low > 0.8
+
+
+class TestManyCurves:
+    """The process is conditioned on so many curves as it has time for."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(known_curves, "MOST", 16)
+
+    def taught(self, order=1):
+        protein = Protein(PARAMETERS, seed=0)
+        for verb, lesson in list(lessons(count=60))[::order]:
+            getattr(protein, verb)(**lesson)
+        return protein
+
+    def test_the_best_and_what_covers_the_space_are_known_whatever_the_order(self):
+        one, other = self.taught(), self.taught(order=-1)
+        _, known = one._curves._model()
+        assert len(known) == 16
+        assert 1 <= sum(run.ended for run in known) <= 8
+        best = max((run for run in one._curves.runs if not run.ended), key=lambda run: run.reports[-1][1])
+        assert best.codes in {run.codes for run in known}
+        assert one.suggest() == other.suggest()
+
+    def test_a_run_is_ranked_among_all_of_them(self):
+        protein = self.taught()
+        middling = sorted(points(60), key=final_of)[40]
+        outlook = protein.outlook(middling, curve_of(middling, upto=0.3))
+        assert outlook.action == "continue"
+        assert "not below the median" in outlook.reason

@@ -20,6 +20,8 @@ from metta_sweep.space.scales import Array
 
 MOST_POINTS = 150
 """Observations that the model is fitted to; of more, the best half and an even share of the rest."""
+MOST_PARTIAL = 50
+"""Of those, what stands for runs that were ended early or are shorter, where there are more finished ones than room."""
 FEWEST_POINTS = 4
 """Scores below which a model says nothing worth drawing."""
 FITS = 8
@@ -55,9 +57,10 @@ def insight(
     scored = [one for one in ordered if one.score is not None and not one.partial]
     if space.dim == 0 or len(scored) < FEWEST_POINTS or len({one.score for one in scored}) < 2:
         return None
-    kept = _worth_fitting(scored)
     partial = [one for one in ordered if one.partial]
-    kept += partial if len(kept) + len(partial) <= MOST_POINTS else []
+    kept = _worth_fitting(scored, MOST_POINTS - min(len(partial), MOST_PARTIAL))
+    partial = _evenly(partial, MOST_POINTS - len(kept))
+    kept += partial
     history = History.of([*kept, *(one for one in ordered if one.score is None)], space.dim, sign=sign, metric=metric)
     try:
         model = Model.fit(Geometry.of(space), history, np.empty((0, space.dim)), FITS, rng, trend)
@@ -66,19 +69,23 @@ def insight(
     return Insight(
         slices=tuple(_slice(model, space, axis, sign) for axis in range(space.dim)),
         importances=_importances(model, space, rng),
-        points=history.rollouts,
+        points=history.rollouts + sum(one.noise is not None for one in partial),
         expected=tuple(expectations(model, points, sign)) if len(points) else (),
     )
 
 
-def _worth_fitting(scored: Sequence[CodedObservation]) -> list[CodedObservation]:
+def _worth_fitting(scored: Sequence[CodedObservation], most: int) -> list[CodedObservation]:
     """Return the best half of the limit, and an even share of the others."""
-    if len(scored) <= MOST_POINTS:
+    if len(scored) <= most:
         return list(scored)
     ordered = sorted(scored, key=lambda one: -(one.score or 0.0))
-    best, rest = ordered[: MOST_POINTS // 2], ordered[MOST_POINTS // 2 :]
-    picks = np.linspace(0, len(rest) - 1, MOST_POINTS - len(best)).round().astype(int)
-    return best + [rest[pick] for pick in picks]
+    return ordered[: most // 2] + _evenly(ordered[most // 2 :], most - most // 2)
+
+
+def _evenly(seen: Sequence[CodedObservation], most: int) -> list[CodedObservation]:
+    """Return at most so many, an even share of all."""
+    picks = np.linspace(0, len(seen) - 1, min(len(seen), most)).round().astype(int)
+    return [seen[pick] for pick in picks]
 
 
 def _slice(model: Model, space: SearchSpace, axis: int, sign: float) -> Slice:

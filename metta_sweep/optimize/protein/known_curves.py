@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metta_sweep.optimize.port import Outlook
+from metta_sweep.optimize.protein.covering import worth_conditioning_on
 from metta_sweep.optimize.protein.curves import Reports, RunCurve
 from metta_sweep.optimize.protein.history import CodedObservation
 from metta_sweep.optimize.protein.kernel import Geometry
@@ -19,8 +20,15 @@ if TYPE_CHECKING:
     from metta_sweep.optimize.protein.curve_model import CurveModel
 
 
+MOST = 500
+"""Curves at most that the process is conditioned on: its work grows with the cube of their number."""
+
+
 class KnownCurves:
     """Curves of runs that trained to their end and of runs that were ended; the process is fitted when it is needed.
+
+    Of more than :data:`MOST` the best and those that cover the space are conditioned on; an ended run that is not among
+    them teaches nothing but that its point was tried.
 
     Args:
         geometry: Kinds of the parameters.
@@ -116,7 +124,9 @@ class KnownCurves:
         from metta_sweep.optimize.protein.worth import judged
 
         try:
-            return judged(*self._model(), codes, reports, sign)
+            return judged(
+                *self._model(), codes, reports, sign, others=[run.reports for run in self.runs if run.reports]
+            )
         except FitError as error:
             return unjudged(reports, sign, f"not judged, as the model could not be fitted: {error}")
 
@@ -150,9 +160,18 @@ class KnownCurves:
         from metta_sweep.optimize.protein.curve_model import CurveModel
 
         if self._fitted is None:
-            runs = sorted((run for run in self.runs if run.reports), key=lambda run: (run.codes, run.reports))
+            finished = self._worth_knowing(self._finished, max(MOST // 2, MOST - len(self.ended)))
+            runs = [*finished, *self._worth_knowing(self.ended, MOST - len(finished))]
+            runs = sorted(runs, key=lambda run: (run.codes, run.reports))
             self._fitted = CurveModel.fit(self._geometry, runs, self._shown()), runs
         return self._fitted
+
+    def _worth_knowing(self, runs: Sequence[RunCurve], most: int) -> list[RunCurve]:
+        """Return at most so many of the runs that have reported: the best, and others that cover the space."""
+        told = sorted((run for run in runs if run.reports), key=lambda run: (run.codes, run.reports))
+        points = self._geometry.features(np.array([run.codes for run in told]).reshape(len(told), self._geometry.dim))
+        scores = np.array([run.reports[-1][1] for run in told]).reshape(len(told), 1)
+        return [told[place] for place in worth_conditioning_on(points, scores, most)]
 
     def _shown(self) -> Shown:
         """Return where final scores end, by those of the runs that came to theirs."""

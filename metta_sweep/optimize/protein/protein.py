@@ -384,9 +384,14 @@ class Protein:
         """
         from metta_sweep.optimize.protein.insight import insight
 
-        sign, rng = Goal(self.goal).sign, np.random.default_rng(self.seed)
         return insight(
-            self.space, paired(self._observations), self._codes(points), sign, rng, self._trend, self._metric
+            self.space,
+            self._taught(),
+            self._codes(points),
+            Goal(self.goal).sign,
+            np.random.default_rng(self.seed),
+            self._trend,
+            self._metric,
         )
 
     def worth_of_sources(self) -> list[SourceWorth]:
@@ -416,11 +421,12 @@ class Protein:
 
     def _history(self, *, is_choosing: bool = False) -> History:
         """Return what is known; all curves are weighed where runs were ended, and where finished runs are compared."""
+        taught, ended = self._taught(is_choosing=is_choosing), self._curves.ended
+        return History.of(taught, self.space.dim, ended, sign=Goal(self.goal).sign, metric=self._metric)
+
+    def _taught(self, *, is_choosing: bool = False) -> list[CodedObservation]:
         seen = paired(self._observations)
-        has_curves = is_choosing or self._curves.has_ended
-        observations = self._curves.as_taught(seen) if has_curves else seen
-        sign, ended = Goal(self.goal).sign, self._curves.ended
-        return History.of(observations, self.space.dim, ended, sign=sign, metric=self._metric)
+        return self._curves.as_taught(seen) if is_choosing or self._curves.has_ended else seen
 
     def _codes(self, points: Sequence[Point]) -> Array:
         codes = [self.space.encode(_values(point)) for point in points]

@@ -23,7 +23,15 @@ LEAST_TOLD = 0.1
 _NORMAL_95 = 1.6448536269514722
 
 
-def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: Reports, sign: float) -> Outlook:
+def judged(
+    model: CurveModel,
+    runs: Sequence[RunCurve],
+    codes: Array,
+    reports: Reports,
+    sign: float,
+    *,
+    others: Sequence[Reports],
+) -> Outlook:
     """Judge a run by its rank, where the model does not know better.
 
     A run below the median of the others at 20% or 50% of its length is ended (``stopping.halving``), unless the model
@@ -38,6 +46,7 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
         codes: The run's point ``(d,)``.
         reports: Share of its length and score, rising; at least one, and the last share below 1.
         sign: 1 where a larger metric is better, -1 where a smaller one is.
+        others: The reports of all other runs, those too that are more than the model knows.
 
     Raises:
         FitError: A covariance could not be factored.
@@ -47,7 +56,7 @@ def judged(model: CurveModel, runs: Sequence[RunCurve], codes: Array, reports: R
     before, now = model.forecast(codes), model.forecast(codes, reports)
     chance = _chance(now.mean, now.variance, level)
     told = 1.0 - now.variance / before.variance
-    low = halving(reports, [run.reports for run in runs])
+    low = halving(reports, others)
     for_it = _for_it(chance, told) if low else "not below the median of the other runs"
     final = _in_raw_units(model, now, sign)
     best = sign * float(model.score_map.expected(np.array(level)))

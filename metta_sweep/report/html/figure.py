@@ -87,6 +87,12 @@ def points(
     return {**kind, "marker": {**marker, **more.pop("marker", {})}, "hovertemplate": "%{text}<extra></extra>", **more}
 
 
+def expected_ends(x: Sequence[Any], ends: Sequence[float], rollouts: Sequence[int], **more: Any) -> dict[str, Any]:
+    """Return a trace of rollouts that were stopped early, at what was expected of their ends."""
+    told = {"rollouts": list(rollouts), **more}
+    return points("stopped early", x, list(ends), color="@muted", symbol="circle-open", **told)
+
+
 def line(name: str, x: Sequence[Any], y: Sequence[Any], *, color: str, **more: Any) -> dict[str, Any]:
     """Return a trace of a line."""
     style = {"color": color, "width": 2, **more.pop("line", {})}

@@ -233,7 +233,8 @@ def _slices(small: list[Figure], prefix: str, figures: dict[str, Figure]) -> Ite
     yield tag(
         "p",
         "Points are rollouts. The line is the model's mean with the other parameters at the best point, the band its "
-        "90% interval; crosses at the edge are failures. The parameters that mattered most come first.",
+        "90% interval; crosses at the edge are failures, open circles what was expected of the end of runs that were "
+        "stopped early. The parameters that mattered most come first.",
     )
     yield tag("div", [_figure(one, prefix, figures) for one in small], class_="grid")
 

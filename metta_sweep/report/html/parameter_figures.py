@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from metta_sweep.optimize.port import Importance, Slice
-from metta_sweep.report.html.figure import MEANS, Figure, axis, label, line, log_axis, outside_note, points, window
+from metta_sweep.report.html.figure import (
+    MEANS,
+    Figure,
+    axis,
+    expected_ends,
+    label,
+    line,
+    log_axis,
+    outside_note,
+    points,
+    window,
+)
 from metta_sweep.report.rows import RolloutRow, SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.wording import number, plain
@@ -141,6 +152,12 @@ def _slice(rows: SweepRows, parameter: Parameter, model: Slice | None, place: in
     failed = [row for row in rows.rollouts if row.failure is not None and parameter.name in row.params]
     frame, outside = window(row.mean for row in shown if row.mean is not None)
     data = _model(parameter, model) if model is not None else []
+    ended = [
+        (_position(parameter, row.params[parameter.name]), row.expected_end, row.index)
+        for row in rows.rollouts
+        if row.expected_end is not None and parameter.name in row.params
+    ]
+    data += [expected_ends(*zip(*ended, strict=True), marker={"size": 6})] if ended else []
     data.append(
         points(
             "rollouts",

@@ -13,6 +13,7 @@ from metta_sweep.report.html.figure import (
     EXPECTED_ENDS,
     Figure,
     axis,
+    expected_ends,
     label,
     line,
     log_axis,
@@ -71,12 +72,12 @@ def _progress(rows: SweepRows, key: str, title: str, x: Sequence[float], x_title
     better = "higher" if rows.spec.goal is Goal.MAXIMIZE else "lower"
     frame, outside = window(row.mean for row in rows.rollouts if row.mean is not None)
     data = [
-        *(ended := _ended(rows, x)),
+        *(stopped := _ended(rows, x)),
         line("best so far", x, best_so_far(rows), color="@best", line={"shape": "hv"}),
         *_outcomes(rows, x),
         *(fresh := _confirmed(rows, x)),
     ]
-    told = f" {EXPECTED_ENDS}" if ended else ""
+    told = f" {EXPECTED_ENDS}" if stopped else ""
     told += " Diamonds: what runs on fresh seeds gave, less luck, with its 90% interval." if fresh else ""
     return Figure(
         key=key,
@@ -128,16 +129,9 @@ def _group_of(row: RolloutRow, others: str) -> str:
 
 def _ended(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
     """Return what was expected of the end of runs that were stopped early, where a model judged them; or nothing."""
-    judged = [
-        (place, run.judgement.final[0], row.index)
-        for place, row in zip(x, rows.rollouts, strict=True)
-        for run in row.runs
-        if row.mean is None and run.judgement is not None and run.judgement.final is not None
-    ]
-    if not judged:
-        return []
-    xs, ys, told = zip(*judged, strict=True)
-    return [points("stopped early", xs, list(ys), color="@muted", symbol="circle-open", rollouts=list(told))]
+    every = ((place, row.expected_end, row.index) for place, row in zip(x, rows.rollouts, strict=True))
+    judged = [(place, end, index) for place, end, index in every if end is not None]
+    return [expected_ends(*zip(*judged, strict=True))] if judged else []
 
 
 def _confirmed(rows: SweepRows, x: Sequence[float]) -> list[dict[str, Any]]:
