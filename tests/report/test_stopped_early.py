@@ -16,6 +16,7 @@ from metta_sweep.optimize.port import Outlook, RunAction, Suggestion
 from metta_sweep.report.as_json import rollout_object
 from metta_sweep.report.explain import explain
 from metta_sweep.report.html import sections
+from metta_sweep.report.html.parameter_figures import parallel, slices
 from metta_sweep.report.html.progress_figures import by_rollout
 from metta_sweep.report.html.run_figures import learning_curves
 from metta_sweep.report.live import Moment, live_view
@@ -29,6 +30,7 @@ from metta_sweep.report.stopped_early import saved_in_words
 from metta_sweep.report.text import rollout_lines, totals
 from metta_sweep.report.wording import finished_in_words, progress_in_short
 from metta_sweep.result import Evaluation
+from metta_sweep.space import SearchSpace
 from metta_sweep.sweep.events import (
     AttemptStarted,
     AttemptSubmitted,
@@ -43,7 +45,7 @@ from metta_sweep.sweep.records import Judgement, RunState, SweepSpec
 from metta_sweep.sweep.state import SweepState
 from tests.report.html.pages import gathered
 from tests.report.test_summary import PLACE
-from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED, WENT_ON
+from tests.sweep.test_state import ASKED, ENDED, JUDGED, STARTED, SUBMITTED, SUGGESTED, SUGGESTION, WENT_ON
 
 SAID = "stopped early at 30%: expects little; 3.0 s instead of about 10 s"
 
@@ -79,6 +81,14 @@ def test_the_progress_shows_where_its_end_was_expected(state):
     assert "expected of the end of runs that were stopped early" in by_rollout(rows).caption
     state.apply(WENT_ON)
     assert [trace["name"] for trace in by_rollout(rows_of(state)).data] == ["best so far"]
+
+
+def test_its_point_is_among_the_parameters_too(state):
+    rows = rows_of(state)
+    space = SearchSpace.parse({name: {"min": 0.0, "max": 1.0, "distribution": "uniform"} for name in SUGGESTION.params})
+    [line] = parallel(rows, space).data
+    assert (line["name"], set(line["rollouts"])) == ("stopped early (1)", {0})
+    assert all(figure.data[0]["name"] == "stopped early" for figure in slices(rows, space, None))
 
 
 def test_the_live_view_says_how_far_it_came(state):

@@ -21,7 +21,7 @@ from metta_sweep.report.html.figure import (
     points,
     window,
 )
-from metta_sweep.report.rows import RolloutRow, SweepRows
+from metta_sweep.report.rows import RolloutRow, RolloutState, SweepRows
 from metta_sweep.report.surrogate import Surrogate
 from metta_sweep.report.wording import number, plain
 from metta_sweep.space import SearchSpace
@@ -32,6 +32,7 @@ GROUPS = (
     ("next fifth", "@score2", "solid", 1.6, 0.9),
     ("middle", "@score3", "solid", 1.3, 0.8),
     ("worse half", "@score4", "dot", 1.2, 0.7),
+    ("stopped early", "@muted", "dot", 0.9, 0.6),
     ("failed", "@bad", "dash", 1.0, 0.6),
 )
 """Parallel coordinates: name, colour, dash, width and opacity of each group of rollouts, the best first."""
@@ -81,8 +82,9 @@ def _groups(rows: SweepRows) -> list[list[RolloutRow]]:
     )
     ordered = [row for _, row in scored]
     ends = [max(1, round(share * len(ordered))) for share in SHARES]
+    stopped = [row for row in rows.rollouts if row.state is RolloutState.STOPPED_EARLY]
     failed = [row for row in rows.rollouts if row.failure is not None]
-    return [*(ordered[begin:end] for begin, end in zip((0, *ends), ends, strict=False)), failed]
+    return [*(ordered[begin:end] for begin, end in zip((0, *ends), ends, strict=False)), stopped, failed]
 
 
 def _lines(group: Sequence[RolloutRow], space: SearchSpace) -> tuple[list[Any], list[Any], list[Any]]:
