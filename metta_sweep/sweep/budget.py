@@ -107,11 +107,11 @@ def _target(state: SweepState, limits: LimitSettings) -> StopReason | None:
 
 
 def _patience(state: SweepState, limits: LimitSettings) -> StopReason | None:
-    """Count the rollouts that came after the best one, or the newest of a front; failed ones count."""
+    """Count the rollouts after the best one, or after the newest of a front: failed ones too, ended ones in part."""
     best = state.front[-1] if state.front else state.incumbent
     if limits.patience is None or best is None:
         return None
-    since = sum(rollout.index > best.rollout for rollout in state.decided_rollouts)
-    if since < limits.patience:
+    later = [rollout for rollout in state.decided_rollouts if rollout.index > best.rollout]
+    if state.whole(later) + _ROUNDING < limits.patience:
         return None
-    return StopReason(rule="patience", message=f"no improvement in {since} rollouts")
+    return StopReason(rule="patience", message=f"no improvement in {len(later)} rollouts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -182,6 +182,11 @@ class KnownSweep:
         lost = {run.rollout for run in self.stopped_early_runs}
         unspent = sum(self._unspent(self._rollouts[rollout]) for rollout in lost)
         return self.counted_rollouts - unspent
+
+    def whole(self, rollouts: Iterable[Rollout]) -> float:
+        """Return how many rollouts of the whole length these have taken."""
+        lost = {run.rollout for run in self.stopped_early_runs}
+        return sum(1.0 - self._unspent(one) if one.index in lost else 1.0 for one in rollouts)
 
     def _unspent(self, rollout: Rollout) -> float:
         """Return the share of a rollout that its runs did not do: stopped early, or not started as another lost."""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings
+from metta_sweep.config.settings import ConfirmSettings, EarlyStopSettings, LimitSettings
 from metta_sweep.optimize.port import CanJudge, Outlook, RunAction
 from metta_sweep.optimize.stopping import by_median, halving
 from metta_sweep.sweep.events import from_json
@@ -76,6 +76,18 @@ def test_what_is_saved_tries_more_points_and_the_whole_never_takes_more_than_was
     assert len(state.rollouts) > 8
     assert 7.0 < state.full_rollouts <= 8.0
     assert "8 whole ones" in stop.reason.message
+
+
+def test_patience_is_in_whole_rollouts_too():
+    world = World(lambda run_id, attempt, config: trained(2.0 if run_id in ("s.r.0", "s.r.1") else -1.0))
+    stop = world.control(asked(rollout_count=50, limits=LimitSettings(patience=3)))
+    state = world.recorder.state
+    later = state.rollouts[1:]
+    assert stop.reason.rule == "patience"
+    assert stop.reason.message == f"no improvement in {len(later)} rollouts"
+    assert len(later) > 3
+    assert state.whole(later) == pytest.approx(3.0, abs=1.0)
+    assert state.whole(later[:-1]) < 3.0 <= state.whole(later) + 1e-6
 
 
 def test_without_early_stopping_the_count_is_exact_and_nobody_is_judged():
