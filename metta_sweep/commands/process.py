@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
+import select
 import signal
-import threading
 import time
 from types import FrameType, TracebackType
 from typing import Protocol
@@ -13,6 +15,9 @@ from metta_sweep.errors import RequestError
 
 LEAST_OPEN_FILES = 128
 """Files that a controller may have open at once at the least."""
+
+_CALLS = 1 << 16
+"""Calls to wake up that one look answers."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a sweep in order: its runs are stopped and wait for the next start."""
@@ -70,7 +75,9 @@ class StopSignals:
         self.is_finishing = False
         """Whether a SIGINT has asked to let runs finish."""
         self._patient = patient
-        self._wake = threading.Event()
+        self._reader, self._writer = os.pipe()  # a signal may come while a lock is held: no Event, which has one
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignals:
@@ -82,9 +89,13 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned fits it
 
+    def __del__(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._wake.set()
+        self.wake()
         if self._patient and number == signal.SIGINT and not self.is_finishing:
             self.is_finishing = True
             return
@@ -94,15 +105,19 @@ class StopSignals:
 
     def wake(self) -> None:
         """Have whoever waits look again; any thread may call it."""
-        self._wake.set()
+        with contextlib.suppress(BlockingIOError):  # it is full of such calls already
+            os.write(self._writer, b"\0")
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until a signal comes or somebody calls :meth:`wake`."""
-        self._wake.wait(seconds)
-        self._wake.clear()
+        found = select.poll()
+        found.register(self._reader, select.POLLIN)
+        found.poll(max(0.0, seconds) * 1000.0)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, _CALLS)
         # After a signal that stops the loop still polls while runs end: it must neither spin nor be late.
         if self.received is not None:
-            self._wake.set()
+            self.wake()
             time.sleep(min(seconds, 0.02))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -41,6 +42,40 @@ def test_a_patient_first_interrupt_asks_to_finish_and_the_next_one_to_stop():
         assert (signals.is_finishing, signals.received) == (True, None)
         os.kill(os.getpid(), signal.SIGINT)
         assert signals.received == signal.SIGINT
+
+
+def test_a_signal_at_any_moment_of_a_wait_is_heard():
+    """A lock that is held while the signal comes would be waited for until the end of days."""
+    code = (
+        "from metta_sweep.commands.process import StopSignals\n"
+        "for _ in range(1000):\n"
+        "    with StopSignals(patient=True) as signals:\n"
+        "        print('ready', flush=True)\n"
+        "        while not signals.is_finishing:\n"
+        "            signals.wait(0.0)\n"
+    )
+    rng = random.Random(0)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as waiting:
+        ended = threading.Timer(30.0, waiting.kill)
+        ended.start()
+        for _ in waiting.stdout:
+            time.sleep(rng.uniform(0.0, 0.0005))
+            waiting.send_signal(signal.SIGINT)
+        ended.cancel()
+    assert waiting.returncode == 0
+
+
+def test_a_call_to_wake_up_ends_one_wait_however_often_it_came():
+    signals = StopSignals()
+    for _ in range(200_000):
+        signals.wake()
+    began = time.monotonic()
+    while time.monotonic() - began < 5:
+        at = time.monotonic()
+        signals.wait(0.05)
+        if time.monotonic() - at >= 0.04:
+            break
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
