@@ -150,7 +150,7 @@ class SyneTunePeer:
 
 
 class SyneTuneModel(SyneTunePeer):
-    """MOBSTER or DyHPO as the last version of Syne Tune had them that has them, 0.13; DyHPO pauses runs and goes on."""
+    """MOBSTER or DyHPO of Syne Tune 0.13, which still has them; DyHPO pauses runs and goes on."""
 
     def __init__(self, problem: Any, scheduler: str, seed: int) -> None:
         logging.disable(logging.WARNING)

@@ -25,7 +25,7 @@ from metta_sweep.report.text import amounts, mean_of, totals
 from metta_sweep.report.tradeoff import front_in_short, front_lines, means, no_best, shown_metrics
 from metta_sweep.report.wording import duration, number, params, plain, printable, progress_in_short
 from metta_sweep.result import Evaluation
-from metta_sweep.sweep.records import Run
+from metta_sweep.sweep.records import Run, RunState
 from metta_sweep.sweep.state import SweepState
 
 MOST_OF_FRONT = 6
@@ -206,7 +206,7 @@ def _outcome(row: RolloutRow) -> str:
     if row.state is RolloutState.DISCARDED:
         return str(row.state)
     if row.state is RolloutState.STOPPED_EARLY:
-        return f"stopped at {max(run.share for run in row.runs if run.judgement is not None):.0%}"
+        return f"stopped at {max(run.share for run in row.runs if run.state is RunState.STOPPED_EARLY):.0%}"
     if row.failure is not None or not row.values or row.mean is None:
         return str(row.failure.kind) if row.failure is not None else mean_of(row)
     return f"{', '.join(map(number, row.values.values()))}{', breaks a bound' if row.broken else ''}"

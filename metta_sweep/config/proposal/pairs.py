@@ -14,6 +14,8 @@ FEWEST = 3
 """Values of a mapping that is taken for a program's settings."""
 MOST_CHARACTERS = 20_000
 """Of a mapping that is looked at."""
+MOST_BEGINNINGS = 500
+"""Brackets that are looked at as the beginning of one."""
 
 _MANY = re.compile(r"--(?P<name>[A-Za-z][\w.\-]*) [A-Z_]+ \[[A-Z_]+ \.\.\.\]")
 _EXAMPLE = re.compile(r"\b[A-Za-z_]\w*(?P<between>[:=])(?:-?[\d.]+(?:e-?\d+)?)\b")
@@ -45,9 +47,9 @@ def pairs_in(told: str, printed: str) -> tuple[Pairs, list[Option]] | None:
         told: The program's help: the option's own example says how a pair is written.
         printed: What a run of it printed: the largest mapping in it has the settings.
     """
-    values = max(_mappings(printed), key=len, default={})
     for entry in entries_in(told):
         many, example = _MANY.search(entry), _EXAMPLE.search(entry)
+        values = max(_mappings(printed), key=len, default={}) if many and example else {}
         if many and example and len(values) >= FEWEST:
             found = {name: _setting(value) for name, value in values.items() if name.isidentifier()}
             options = [Option(name=name, kind=kind_of(value), default=value) for name, (value, _) in found.items()]
@@ -68,7 +70,10 @@ def _mappings(printed: str) -> list[dict[str, Any]]:
     """Return the mappings with names of text that a text has, as Python prints them."""
     found: list[dict[str, Any]] = []
     at = 0
-    while (begins := _BEGINNING.search(printed, at)) is not None:
+    for _ in range(MOST_BEGINNINGS):
+        begins = _BEGINNING.search(printed, at)
+        if begins is None:
+            break
         start = begins.start("mapping")
         end = _end(printed, start)
         value = literal(printed[start:end])

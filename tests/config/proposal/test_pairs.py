@@ -69,6 +69,11 @@ def test_where_either_is_not_known_there_is_nothing(told, printed):
     assert pairs_in(told, printed) is None
 
 
+def test_a_log_full_of_brackets_is_given_up_on():
+    """Each of a million would be looked for its end through all that follows."""
+    assert pairs_in(HELP, "{" * (1 << 20)) is None
+
+
 @given(st.text(alphabet="[({})]'\", :ab1\n", max_size=200))
 def test_no_printed_text_is_too_odd(printed):
     pairs_in(HELP, printed)
